@@ -1,0 +1,124 @@
+"""The connection to the database: SQLite in WAL mode or PostgreSQL, behind `read` and `write`."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from pysqlite3 import dbapi2
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from shared.errors import Unavailable
+
+OLDEST_SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a WAL file with several connections
+
+
+class Database:
+    """An engine, opened once in a process and never carried over a fork."""
+
+    def __init__(self, url: str, *, pool_size: int = 45) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self._writing = threading.Lock()
+        self.engine = _sqlite(url, pool_size) if self.is_sqlite else _postgresql(url, pool_size)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading, on one consistent state of the database."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction that is committed at the end, durably."""
+        if self.is_sqlite:
+            # One writer a process at a time: queueing here is fairer than SQLite's busy loop.
+            with self._writing, _translated(), self.engine.connect() as connection:
+                connection.info["immediate"] = True
+                try:
+                    with connection.begin():
+                        yield connection
+                finally:
+                    connection.info.pop("immediate", None)
+        else:
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say in our own words when the database is away or overloaded."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Unavailable("The database is overloaded; try again.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error, OperationalError):
+            raise Unavailable("The database does not answer; try again.") from error
+        raise
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _sqlite(url: str, pool_size: int) -> sa.Engine:
+    if dbapi2.sqlite_version_info < OLDEST_SAFE_SQLITE:
+        raise RuntimeError(
+            f"SQLite {dbapi2.sqlite_version_info} can corrupt a database in WAL mode; 3.51.3 or newer "
+            "is needed: install pysqlite3 0.6.1 or newer"
+        )
+    engine = sa.create_engine(
+        url,
+        module=dbapi2,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_timeout=5,
+        connect_args={"timeout": 10.0, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A deferred transaction that turns to writing fails at once instead of waiting.
+        mode = "IMMEDIATE" if connection.info.get("immediate") else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _postgresql(url: str, pool_size: int) -> sa.Engine:
+    return sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        pool_size=min(pool_size, 20),
+        max_overflow=30,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=10000 -c lock_timeout=5000 "
+            "-c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
+        },
+    )

@@ -1,0 +1,1 @@
+"""All the SQL of a job's life: submission, requests, attempts, recording, reading."""

@@ -1,0 +1,286 @@
+"""The life of an attempt: claim, heartbeat, end. Every write shows the fencing number.
+
+The claim is one compare-and-set that raises `jobs.attempt`; whatever an attempt writes later
+carries `WHERE id AND attempt AND state = 'running'`, so that an attempt which was given up can
+wake as late as it likes and changes nothing. Effects are exactly once; execution is at least once.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.errors import Failure, Fenced
+from shared.jobs.events import EventRow, append
+
+#: Deaths by itself in a row without a new checkpoint, after which a job has failed.
+MOST_DEATHS = 10
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write for a job: its id and the fencing number."""
+
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that was claimed, with what a runner needs to begin."""
+
+    lease: Lease
+    spec: dict[str, Any]
+    resume_from: str | None
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the heartbeat brings back: what people asked for meanwhile."""
+
+    cancel: bool
+    pause: bool
+
+
+def held(lease: Lease) -> sa.ColumnElement[bool]:
+    """The fence: true of the job's row only while this attempt holds it."""
+    jobs = tables.jobs.c
+    return sa.and_(jobs.id == lease.job_id, jobs.attempt == lease.attempt, jobs.state == "running")
+
+
+def waiting() -> sa.Select[Any]:
+    """The jobs that wait, in the order in which they start."""
+    jobs = tables.jobs.c
+    # Written out, not bound: a partial index is used only where the planner sees its condition.
+    return (
+        sa.select(jobs.id)
+        .where(sa.text("jobs.state = 'queued'"))
+        .order_by(jobs.priority.desc(), jobs.id)
+    )
+
+
+def claim(
+    connection: sa.Connection, *, worker: str, host: str, device: str, devices: list[Any], gpus: int
+) -> Claimed | None:
+    """Take the best job that at most `gpus` devices can run, or None if none waits."""
+    at, jobs = now(), tables.jobs.c
+    best = waiting().where(jobs.gpus <= max(gpus, 1)).limit(1).with_for_update(skip_locked=True)
+    row = connection.execute(
+        sa.update(tables.jobs)
+        .where(jobs.id == best.scalar_subquery(), jobs.state == "queued")
+        .values(
+            state="running",
+            phase="preflight",
+            reason=None,
+            attempt=jobs.attempt + 1,
+            started_at=sa.func.coalesce(jobs.started_at, sa.bindparam("at", at, tables.UtcTime)),
+            device=device,
+        )
+        .returning(jobs.id, jobs.attempt, jobs.spec, jobs.resume_from)
+    ).one_or_none()
+    if row is None:
+        return None
+    lease = Lease(row.id, row.attempt)
+    connection.execute(sa.delete(tables.live).where(tables.live.c.job_id == row.id))
+    connection.execute(
+        sa.insert(tables.live),
+        {
+            "job_id": row.id,
+            "attempt": row.attempt,
+            "beat": 0,
+            "at": at,
+            "worker": worker,
+            "host": host,
+            "devices": devices,
+        },
+    )
+    connection.execute(
+        sa.insert(tables.attempts),
+        {
+            "job_id": row.id,
+            "number": row.attempt,
+            "worker": worker,
+            "host": host,
+            "device": device,
+            "started_at": at,
+            "first_step": 0,
+        },
+    )
+    data = {"state": "running", "phase": "preflight", "attempt": row.attempt, "device": device}
+    append(connection, row.id, at, EventRow("state", data))
+    return Claimed(lease, row.spec, row.resume_from)
+
+
+def heartbeat(
+    connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
+) -> Orders:
+    """Show that the attempt lives and how far it is; learn what people asked for.
+
+    Raises:
+        Fenced: the attempt no longer holds the job; it must end itself.
+    """
+    live, jobs = tables.live.c, tables.jobs.c
+    values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
+    if progress is not None:
+        values["progress"] = progress
+    connection.execute(
+        sa.update(tables.live)
+        .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
+        .values(**values)
+    )
+    row = connection.execute(
+        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(held(lease))
+    ).one_or_none()
+    if row is None:
+        raise Fenced
+    return Orders(row.cancel_requested_at is not None, row.pause_requested_at is not None)
+
+
+def begin(
+    connection: sa.Connection, lease: Lease, *, first_step: int, fingerprint: dict[str, Any]
+) -> None:
+    """Note where the attempt begins, and delete what an earlier one recorded past that step.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
+    """
+    attempts, metrics, events = tables.attempts.c, tables.metrics.c, tables.events.c
+    _hold(connection, lease)
+    connection.execute(
+        sa.update(tables.attempts)
+        .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
+        .values(first_step=first_step, fingerprint=fingerprint)
+    )
+    connection.execute(
+        sa.delete(tables.metrics).where(metrics.job_id == lease.job_id, metrics.step > first_step)
+    )
+    _forget_checkpoints(connection, lease, first_step)
+    # Followers have seen these events: they stay, marked as taken back.
+    repeated = connection.execute(
+        sa.select(sa.func.count()).where(
+            events.job_id == lease.job_id, events.step > first_step, events.type == "epoch"
+        )
+    ).scalar_one()
+    data = {"attempt": lease.attempt, "step": first_step, "repeats_epochs": repeated}
+    append(connection, lease.job_id, now(), EventRow("attempt", data))
+
+
+def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
+    """The training is done and everything of it is stored. Raises `Fenced`.
+
+    A cancel that came too late loses: the work was finished.
+    """
+    _end(connection, lease, "succeeded", "completed", result=result)
+
+
+def fail(
+    connection: sa.Connection, lease: Lease, failure: Failure, *, exit_code: int | None = None
+) -> None:
+    """The training has failed: that is its result. Raises `Fenced`."""
+    _end(connection, lease, "failed", failure.kind, exit_code=exit_code, failure=failure.as_json())
+
+
+def stop(
+    connection: sa.Connection, lease: Lease, reason: str, *, exit_code: int | None = None
+) -> str:
+    """The attempt has ended without finishing: the job waits again, or is cancelled if asked for.
+
+    Called when the process is gone. Returns the state the job is in now. Raises `Fenced`.
+    """
+    jobs = tables.jobs.c
+    cancel = connection.execute(
+        sa.select(jobs.cancel_requested_at).where(held(lease)).with_for_update()
+    ).one_or_none()
+    if cancel is None:
+        raise Fenced
+    state = "queued" if cancel.cancel_requested_at is None else "cancelled"
+    _end(
+        connection,
+        lease,
+        state,
+        reason if state == "queued" else "cancelled_by_user",
+        outcome=reason,
+        exit_code=exit_code,
+    )
+    return state
+
+
+def died(
+    connection: sa.Connection, lease: Lease, failure: Failure, *, exit_code: int | None
+) -> str:
+    """The runner died by itself: try again from the last checkpoint, but not for ever.
+
+    Returns the state the job is in now. Raises `Fenced`.
+    """
+    checkpoints, jobs = tables.checkpoints.c, tables.jobs.c
+    _hold(connection, lease)
+    advanced = connection.execute(
+        sa.select(sa.func.count()).where(
+            checkpoints.job_id == lease.job_id, checkpoints.attempt == lease.attempt
+        )
+    ).scalar_one()
+    deaths = connection.execute(
+        sa.update(tables.jobs)
+        .where(held(lease))
+        .values(deaths=1 if advanced else jobs.deaths + 1)
+        .returning(jobs.deaths)
+    ).scalar_one()
+    if deaths >= MOST_DEATHS:
+        fail(connection, lease, failure, exit_code=exit_code)
+        return "failed"
+    return stop(connection, lease, "crashed", exit_code=exit_code)
+
+
+def _forget_checkpoints(connection: sa.Connection, lease: Lease, first_step: int) -> None:
+    """Drop the checkpoints past `first_step`: they could not be read, or will be made again."""
+    checkpoints = tables.checkpoints.c
+    mine = checkpoints.job_id == lease.job_id
+    connection.execute(sa.delete(tables.checkpoints).where(mine, checkpoints.step > first_step))
+    has_last = sa.exists().where(mine, checkpoints.kind == "last").correlate(None)
+    connection.execute(
+        sa.update(tables.checkpoints)
+        .where(mine, checkpoints.kind == "previous", sa.not_(has_last))
+        .values(kind="last")
+    )
+
+
+def _hold(connection: sa.Connection, lease: Lease) -> None:
+    """Lock the job's row under the fence."""
+    jobs = tables.jobs
+    held_row = connection.execute(
+        sa.update(jobs).where(held(lease)).values(revision=jobs.c.revision + 1)
+    )
+    if not held_row.rowcount:
+        raise Fenced
+
+
+def _end(
+    connection: sa.Connection,
+    lease: Lease,
+    state: str,
+    reason: str,
+    *,
+    outcome: str | None = None,
+    exit_code: int | None = None,
+    **values: Any,
+) -> None:
+    at, attempts = now(), tables.attempts.c
+    final = {} if state == "queued" else {"finished_at": at}
+    ended = connection.execute(
+        sa.update(tables.jobs)
+        .where(held(lease))
+        .values(state=state, phase=None, reason=reason, **final, **values)
+    )
+    if not ended.rowcount:
+        raise Fenced
+    connection.execute(
+        sa.update(tables.attempts)
+        .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
+        .values(ended_at=at, outcome=outcome or reason, exit_code=exit_code)
+    )
+    data: dict[str, Any] = {"state": state, "reason": reason, "attempt": lease.attempt}
+    if "failure" in values:
+        data["failure"] = values["failure"]
+    append(connection, lease.job_id, at, EventRow("state", data))

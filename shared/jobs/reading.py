@@ -1,0 +1,131 @@
+"""What can be read of jobs. Plain rows; how they look outside is the API's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.jobs.attempts import waiting
+
+Row = dict[str, Any]
+
+_job_and_live = sa.select(
+    tables.jobs,
+    tables.live.c.beat,
+    tables.live.c.progress,
+    sa.case((tables.jobs.c.state == "running", tables.live.c.at)).label("heartbeat_at"),
+).select_from(tables.jobs.outerjoin(tables.live))
+
+
+def get(connection: sa.Connection, job_id: str) -> Row | None:
+    """The job's row with what its attempt last showed (`beat`, `progress`), or None."""
+    row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Of each job `(revision, beat, state, phase)`: what tells a waiter that it changed."""
+    jobs = tables.jobs.c
+    rows = connection.execute(
+        sa.select(jobs.id, jobs.revision, tables.live.c.beat, jobs.state, jobs.phase)
+        .select_from(tables.jobs.outerjoin(tables.live))
+        .where(jobs.id.in_(job_ids))
+    )
+    return {row.id: (row.revision, row.beat, row.state, row.phase) for row in rows}
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    limit: int,
+    after: str | None = None,
+    state: str | None = None,
+    owner: str | None = None,
+    dataset: str | None = None,
+    sweep: str | None = None,
+    tag: tuple[str, str | None] | None = None,
+) -> list[Row]:
+    """At most `limit` jobs that match every filter given, newest first, past the id `after`."""
+    jobs = tables.jobs.c
+    query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(jobs.id < after)
+    equal = ((jobs.state, state), (jobs.owner, owner), (jobs.dataset, dataset))
+    for column, value in (*equal, (jobs.sweep_id, sweep)):
+        if value is not None:
+            query = query.where(column == value)
+    if tag is not None:
+        key, value = tag
+        tagged = sa.select(tables.tags.c.job_id).where(tables.tags.c.key == key)
+        if value is not None:
+            tagged = tagged.where(tables.tags.c.value == value)
+        query = query.where(jobs.id.in_(tagged))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def order(connection: sa.Connection) -> list[str]:
+    """The ids of all jobs that wait, in the order in which they start."""
+    return list(connection.execute(waiting()).scalars())
+
+
+def attempts(connection: sa.Connection, job_id: str) -> list[Row]:
+    """The attempts of a job, first to last."""
+    return _rows(connection, tables.attempts, job_id, tables.attempts.c.number)
+
+
+def checkpoints(connection: sa.Connection, job_id: str) -> list[Row]:
+    """The checkpoints of a job, oldest first."""
+    return _rows(connection, tables.checkpoints, job_id, tables.checkpoints.c.id)
+
+
+def evaluations(connection: sa.Connection, job_id: str) -> list[Row]:
+    """What the job's checkpoints reach on the test split."""
+    return _rows(connection, tables.evaluations, job_id, tables.evaluations.c.checkpoint_id)
+
+
+def artifacts(connection: sa.Connection, job_id: str) -> list[Row]:
+    """The job's files of results, by name."""
+    return _rows(connection, tables.artifacts, job_id, tables.artifacts.c.name)
+
+
+def checkpoint(connection: sa.Connection, checkpoint_id: str) -> Row | None:
+    """One checkpoint by its id, or None."""
+    query = sa.select(tables.checkpoints).where(tables.checkpoints.c.id == checkpoint_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else dict(row)
+
+
+def metrics(
+    connection: sa.Connection,
+    job_id: str,
+    *,
+    name: str | None = None,
+    split: str | None = None,
+    stage: str | None = None,
+    after_step: int | None = None,
+    limit: int | None = None,
+    past_id: int | None = None,
+    up_to_step: int | None = None,
+) -> list[Row]:
+    """Values of the job's metrics, in the order in which they were recorded."""
+    column = tables.metrics.c
+    query = sa.select(tables.metrics).where(column.job_id == job_id)
+    for field, wanted in ((column.name, name), (column.split, split), (column.stage, stage)):
+        if wanted is not None:
+            query = query.where(field == wanted)
+    if after_step is not None:
+        query = query.where(column.step > after_step)
+    if up_to_step is not None:
+        query = query.where(column.step <= up_to_step)
+    if past_id is not None:
+        query = query.where(column.id > past_id)
+    rows = connection.execute(query.order_by(column.id).limit(limit)).mappings()
+    return [dict(row) for row in rows]
+
+
+def _rows(
+    connection: sa.Connection, table: sa.Table, job_id: str, key: sa.ColumnElement[Any]
+) -> list[Row]:
+    query = sa.select(table).where(table.c.job_id == job_id).order_by(key)
+    return [dict(row) for row in connection.execute(query).mappings()]

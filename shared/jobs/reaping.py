@@ -1,0 +1,102 @@
+"""Who lives: workers, the leader among the reapers, and attempts that have fallen silent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.jobs.attempts import Lease
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The last sign of life of an attempt."""
+
+    lease: Lease
+    beat: int
+    host: str
+    pid: int | None
+    worker: str
+    devices: list[Any]
+    cancel_requested: bool
+
+
+def beats(connection: sa.Connection, *, host: str | None = None) -> list[Beat]:
+    """The signs of life of every attempt that runs (of one host, if given)."""
+    live, jobs = tables.live.c, tables.jobs.c
+    query = (
+        sa.select(
+            jobs.id,
+            jobs.attempt,
+            live.beat,
+            live.host,
+            live.pid,
+            live.worker,
+            live.devices,
+            jobs.cancel_requested_at,
+        )
+        .select_from(tables.jobs.join(tables.live))
+        .where(jobs.state == "running")
+    )
+    if host is not None:
+        query = query.where(live.host == host)
+    return [
+        Beat(
+            Lease(row.id, row.attempt),
+            row.beat,
+            row.host,
+            row.pid,
+            row.worker,
+            row.devices,
+            row.cancel_requested_at is not None,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def see_worker(
+    connection: sa.Connection, *, worker: str, host: str, pid: int, devices: list[Any]
+) -> None:
+    """Note that a worker is there, with the devices it has."""
+    at, workers = now(), tables.workers.c
+    values = {"host": host, "pid": pid, "seen_at": at, "devices": devices}
+    seen = connection.execute(sa.update(tables.workers).where(workers.id == worker).values(values))
+    if not seen.rowcount:
+        connection.execute(sa.insert(tables.workers), {"id": worker, "started_at": at, **values})
+
+
+def workers(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Every worker there ever was, with when it was last seen."""
+    query = sa.select(tables.workers).order_by(tables.workers.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:
+    """Take or keep a lease; return its beat if it is ours now, else None.
+
+    Another's lease is taken only if its beat is still `seen`: the caller has watched it stand
+    still for long enough by a clock of its own, so that no two clocks are ever compared.
+    """
+    leases = tables.leases.c
+    mine = leases.holder == holder
+    stale = sa.false() if seen is None else leases.beat == seen
+    beat = connection.execute(
+        sa.update(tables.leases)
+        .where(leases.name == name, sa.or_(mine, stale))
+        .values(holder=holder, beat=leases.beat + 1)
+        .returning(leases.beat)
+    ).scalar_one_or_none()
+    if beat is None and leader(connection, name) is None:
+        connection.execute(sa.insert(tables.leases), {"name": name, "holder": holder, "beat": 1})
+        return 1
+    return beat
+
+
+def leader(connection: sa.Connection, name: str) -> tuple[str, int] | None:
+    """Who holds a lease, and its beat; None if nobody ever did."""
+    leases = tables.leases.c
+    query = sa.select(leases.holder, leases.beat).where(leases.name == name)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.holder, row.beat)

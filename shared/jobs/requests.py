@@ -1,0 +1,82 @@
+"""What people ask of a job that exists. Cancelling is a request with a time, not a state."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.errors import Conflict, NotFound
+from shared.jobs.events import EventRow, append
+from shared.states import FINAL
+
+RETRIED = ("failed", "cancelled")
+
+
+def request_cancel(connection: sa.Connection, job_id: str) -> None:
+    """Ask that the job ends; a job that waits is cancelled at once. Idempotent.
+
+    Raises:
+        NotFound: no such job.
+        Conflict: it has succeeded or failed already.
+    """
+    at = now()
+    jobs = tables.jobs.c
+    waiting = connection.execute(
+        sa.update(tables.jobs)
+        .where(jobs.id == job_id, jobs.state.in_(("queued", "paused")))
+        .values(
+            state="cancelled",
+            phase=None,
+            reason="cancelled_by_user",
+            cancel_requested_at=at,
+            finished_at=at,
+        )
+    )
+    if waiting.rowcount:
+        data = {"state": "cancelled", "reason": "cancelled_by_user"}
+        append(connection, job_id, at, EventRow("state", data))
+        return
+    running = connection.execute(
+        sa.update(tables.jobs)
+        .where(jobs.id == job_id, jobs.state == "running", jobs.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=at, phase="cancelling")
+    )
+    if running.rowcount:
+        append(connection, job_id, at, EventRow("cancel_requested"))
+        return
+    row = connection.execute(sa.select(jobs.state).where(jobs.id == job_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    if row.state in FINAL - {"cancelled"}:
+        raise Conflict(
+            f"The job has {row.state} already; cancel takes a job that is queued, running or "
+            "paused.",
+            state=row.state,
+            allowed=["queued", "running", "paused"],
+        )
+
+
+def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
+    """The spec of an ended job and the checkpoint that a retry goes on from, if there is one.
+
+    Raises:
+        NotFound: no such job.
+        Conflict: it has succeeded or not ended.
+    """
+    jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
+    row = connection.execute(
+        sa.select(jobs.state, jobs.spec).where(jobs.id == job_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    if row.state not in RETRIED:
+        raise Conflict(
+            f"The job is {row.state}; retry takes a job that has failed or been cancelled.",
+            state=row.state,
+            allowed=list(RETRIED),
+        )
+    checkpoint = connection.execute(
+        sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
+    ).scalar_one_or_none()
+    return row.spec, checkpoint

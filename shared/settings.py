@@ -1,0 +1,136 @@
+"""Every setting, each an environment variable TRAINSHED_…; made once in each process's main."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the closing zero
+
+
+class Settings(BaseSettings):
+    """The settings of one box. Empty addresses stand for the embedded default under `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINSHED_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path("~/.trainshed"), description="data directory of the box")
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=1, le=65_535, description="port the API listens on")
+    database_url: str = Field(default="", description="SQLite under home unless set")
+    broker_url: str = Field(default="", description="a Valkey of our own unless set")
+    mlflow_url: str = Field(default="", description="MLflow store; SQLite under home unless set")
+    storage_url: str = Field(default="", description="file:// address of jobs' files")
+    desk_url: str = Field(default="", description="unix:///path or tcp://host:port of the desk")
+    admin_key: SecretStr | None = Field(
+        default=None, description="the admin's key; made at first start unless set"
+    )
+    allowed_hosts: str = Field(
+        default="", description="further Host names the API answers to, with commas between"
+    )
+    worker_id: str = Field(default="", description="name of this worker; host name unless set")
+    cpu_slots: int = Field(
+        default=1, ge=1, le=64, description="trainings side by side on a box without GPUs"
+    )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="CPU threads a training takes; 0: all cores / slots"
+    )
+    runner_memory_mib: int = Field(
+        default=0, ge=0, description="limit of a runner's address space; 0: none"
+    )
+    lease_seconds: float = Field(
+        default=20.0, ge=1, le=600, description="silence after which an attempt counts as lost"
+    )
+    checkpoint_seconds: float = Field(
+        default=60.0, ge=0.1, description="at most this much work is lost in a crash"
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("admin_key", mode="after")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value()
+        if len(key) < 20 or not key.isprintable() or key != key.strip():
+            raise ValueError(
+                f"TRAINSHED_ADMIN_KEY has {len(key)} characters; it takes at least 20 printable "
+                "ones without space around them"
+            )
+        return value
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's address of the database."""
+        return self.database_url or f"sqlite:///{self.home / 'trainshed.db'}"
+
+    @property
+    def broker(self) -> str:
+        """Celery's address of the broker."""
+        return self.broker_url or f"redis+socket://{self.sockets / 'broker.sock'}"
+
+    @property
+    def desk(self) -> str:
+        """Where the desk listens."""
+        return self.desk_url or f"unix://{self.sockets / 'desk.sock'}"
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow's address of its store."""
+        return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def storage(self) -> Path:
+        """Directory of the jobs' files, on a volume that the API and all workers share."""
+        if not self.storage_url:
+            return self.home / "jobs"
+        if not self.storage_url.startswith("file://"):
+            raise ValueError(
+                f"TRAINSHED_STORAGE_URL is {self.storage_url!r}; it takes file:///a/directory"
+            )
+        return Path(self.storage_url.removeprefix("file://"))
+
+    @property
+    def sockets(self) -> Path:
+        """Directory of sockets: under home, or a short private one where home's path is long."""
+        inside = self.home / "run"
+        if len(os.fsencode(inside)) + len("/broker.sock") <= LONGEST_SOCKET_PATH:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"trainshed-{os.getuid()}-{digest}"
+
+    @property
+    def locks(self) -> Path:
+        """Directory of the locks that exclude on one machine."""
+        return self.home / "run" / "locks"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key made at first start lies, mode 0600."""
+        return self.home / "key"
+
+    @property
+    def is_embedded_database(self) -> bool:
+        """Whether the database is SQLite."""
+        return self.database.startswith("sqlite")
+
+    def make_directories(self) -> None:
+        """Create what the processes expect under `home`, closed to other users."""
+        for directory in (
+            self.home,
+            self.home / "data",
+            self.home / "cache",
+            self.home / "logs",
+            self.home / "mlflow",
+            self.sockets,
+            self.locks,
+            self.storage,
+        ):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,200 @@
+"""The job specification: what a person asks for. Structure and bounds only, no names of methods.
+
+Names and parameters of methods are the catalogue's (`shared.catalog`); how many images there
+are is the data set's (`shared.datasets`). `shared.admission` puts the three together.
+"""
+
+import unicodedata
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+
+
+class Frozen(BaseModel):
+    """A part of a specification: immutable, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+
+def _plain_text(value: str) -> str:
+    """Refuse control characters and the invisible ones that reorder or hide text."""
+    for character in value:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
+            raise ValueError(
+                f"contains the character U+{ord(character):04X}; control, invisible and "
+                "bidirectional characters are not allowed"
+            )
+    return value
+
+
+def _no_bool(value: object) -> object:
+    """JSON's true is not a number, whatever Python thinks."""
+    if isinstance(value, bool):
+        raise ValueError("should be a number, not true or false")
+    return value
+
+
+def _name_or_choice(value: object) -> object:
+    """A bare name stands for that method with its defaults."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+PlainText = Annotated[str, AfterValidator(_plain_text)]
+Integer = Annotated[int, BeforeValidator(_no_bool)]
+Number = Annotated[float, BeforeValidator(_no_bool)]
+MethodName = Annotated[PlainText, Field(min_length=1, max_length=100)]
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Mode = Literal["min", "max"]
+
+
+class Choice(BaseModel):
+    """A method by name; every other field is a parameter of it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    name: MethodName
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The method's own parameters, without the name and the declared fields."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DatasetSpec(Frozen):
+    """Which images, how many of each split, and in what shape."""
+
+    name: MethodName
+    train: Annotated[Integer, Field(ge=1)] | None = None
+    validation: Annotated[Integer, Field(ge=1)] | None = None
+    test: Annotated[Integer, Field(ge=1)] | None = None
+    image_size: Annotated[Integer, Field(ge=8, le=1024)] | None = None
+    channels: Literal[1, 3] | None = None
+    normalization: Literal["standardize", "unit", "none"] = "standardize"
+
+
+class InitializerSpec(Choice):
+    """One initializer for the whole network, with others for layers whose name matches."""
+
+    overrides: dict[str, Annotated[Choice, BeforeValidator(_name_or_choice)]] = Field(
+        default={}, max_length=100
+    )
+
+
+class ClippingSpec(Frozen):
+    """How gradients are clipped: exactly one of the three."""
+
+    value: Annotated[Number, Field(gt=0)] | None = None
+    norm: Annotated[Number, Field(gt=0)] | None = None
+    global_norm: Annotated[Number, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(bound is not None for bound in (self.value, self.norm, self.global_norm)) != 1:
+            raise ValueError("takes exactly one of value, norm, global_norm")
+        return self
+
+
+class OptimizerSpec(Choice):
+    """The optimizer with its schedule and clipping."""
+
+    learning_rate: Annotated[Number, Field(gt=0, le=1000)] = 0.01
+    schedule: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="constant")
+    gradient_clipping: ClippingSpec | None = None
+
+
+class EarlyStoppingSpec(Frozen):
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
+
+    monitor: MetricName = "val_loss"
+    mode: Mode = "min"
+    patience: Annotated[Integer, Field(ge=1, le=100_000)] = 3
+    min_delta: Annotated[Number, Field(ge=0)] = 0.0
+    restore_best: bool = False
+
+
+class TrainingSpec(Frozen):
+    """How long, in what batches and in which arithmetic."""
+
+    epochs: Annotated[Integer, Field(ge=1, le=100_000)] = 20
+    batch_size: Annotated[Integer, Field(ge=1, le=65_536)] = 32
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    deterministic: bool = True
+    early_stopping: EarlyStoppingSpec | None = None
+
+
+class CheckpointSpec(Frozen):
+    """One rule for keeping checkpoints: the best of a metric, one epoch's, or a series."""
+
+    monitor: MetricName | None = None
+    mode: Mode | None = None
+    epoch: Literal[0] | None = None
+    every_epochs: Annotated[Integer, Field(ge=1, le=100_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        rules = sum(part is not None for part in (self.monitor, self.epoch, self.every_epochs))
+        if rules != 1:
+            raise ValueError(
+                'takes exactly one of {"monitor", "mode"}, {"epoch": 0}, {"every_epochs": n}'
+            )
+        if (self.monitor is None) != (self.mode is None):
+            raise ValueError('"monitor" and "mode" ("min" or "max") go together')
+        return self
+
+
+class MetricsSpec(Frozen):
+    """Which top-k accuracies are computed; null stands for 1 and 5, as far as classes admit."""
+
+    top_k: Annotated[tuple[Annotated[Integer, Field(ge=1)], ...], Field(max_length=20)] | None = (
+        None
+    )
+
+
+class ResourcesSpec(Frozen):
+    """What the job may take of the box."""
+
+    gpus: Annotated[Integer, Field(ge=1, le=64)] = 1
+    gpu_memory_mib: Annotated[Integer, Field(ge=1, le=10_000_000)] | None = None
+    max_runtime_seconds: Annotated[Integer, Field(ge=1, le=31_536_000)] | None = None
+
+
+BEST_OF_BOTH = (
+    CheckpointSpec(monitor="val_loss", mode="min"),
+    CheckpointSpec(monitor="val_accuracy", mode="max"),
+)
+
+TagKey = Annotated[PlainText, Field(min_length=1, max_length=64)]
+TagValue = Annotated[PlainText, Field(max_length=512)]
+
+
+class JobSpec(Frozen):
+    """A whole specification. Only `dataset` and `architecture` are required."""
+
+    name: Annotated[PlainText, Field(max_length=200)] = ""
+    seed: Annotated[Integer, Field(ge=0, le=MAX_SEED)] = 0
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=64)] = {}
+    priority: Literal["low", "normal", "high"] = "normal"
+    dataset: Annotated[DatasetSpec, BeforeValidator(_name_or_choice)]
+    architecture: Annotated[Choice, BeforeValidator(_name_or_choice)]
+    initializer: Annotated[InitializerSpec, BeforeValidator(_name_or_choice)] = InitializerSpec(
+        name="he_normal"
+    )
+    regularizers: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
+    augmentation: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
+    loss: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="cross_entropy")
+    optimizer: Annotated[OptimizerSpec, BeforeValidator(_name_or_choice)] = OptimizerSpec(
+        name="sgd"
+    )
+    training: TrainingSpec = TrainingSpec()
+    checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH
+    metrics: MetricsSpec = MetricsSpec()
+    resources: ResourcesSpec = ResourcesSpec()

@@ -1,0 +1,69 @@
+"""Where the files of a job lie: directories under one root that the API and all workers share.
+
+<job>/<attempt>/step-<n>/   a checkpoint: weights.safetensors, state, manifest.json
+<job>/<attempt>/log.txt     what the runner printed
+<job>/results/…             predictions and artifacts
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+from shared.errors import NotFound
+
+WEIGHTS = "weights.safetensors"
+LOG = "log.txt"
+
+
+class Storage:
+    """The root directory with the layout above; addresses in the database are relative to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def job(self, job_id: str) -> Path:
+        """The directory of a job."""
+        return self.root / job_id
+
+    def attempt(self, job_id: str, attempt: int) -> Path:
+        """The directory of one attempt."""
+        return self.job(job_id) / str(attempt)
+
+    def log(self, job_id: str, attempt: int) -> Path:
+        """The log of one attempt."""
+        return self.attempt(job_id, attempt) / LOG
+
+    def results(self, job_id: str) -> Path:
+        """The directory of a job's results."""
+        return self.job(job_id) / "results"
+
+    def relative(self, path: Path) -> str:
+        """A path of ours as the database keeps it."""
+        return path.relative_to(self.root).as_posix()
+
+    def path(self, relative: str) -> Path:
+        """The path of an address from the database.
+
+        Raises:
+            NotFound: it leads out of the storage, or there is no such file.
+        """
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root) or not path.exists():
+            raise NotFound("The file is not there any more.")
+        return path
+
+
+def sha256_of_file(path: Path) -> str:
+    """The digest of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Give a finished file or directory its name so that it survives a loss of power."""
+    temporary.replace(final)
+    directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,82 @@
+"""What every room's tests share: a database made by the real migrations, on both kinds."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from shared import migrations
+from shared.database import Database
+
+POSTGRESQL = os.environ.get(
+    "TRAINSHED_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"
+)
+
+
+def _postgresql_answers() -> str | None:
+    """None if PostgreSQL answers, else why not."""
+    engine = sa.create_engine(
+        sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": 2},
+    )
+    try:
+        with engine.connect():
+            return None
+    except sa.exc.OperationalError as error:
+        return str(error.orig).strip().splitlines()[0]
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_away() -> str | None:
+    """Why there is no PostgreSQL to test with, or None."""
+    return _postgresql_answers()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_away: str | None) -> Iterator[str]:
+    """The address of an empty PostgreSQL database that is dropped afterwards."""
+    if postgresql_away is not None:
+        pytest.skip(f"needs a PostgreSQL server at its default port: {postgresql_away}")
+    address = sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg")
+    name = f"trainshed_test_{secrets.token_hex(6)}"
+    admin = sa.create_engine(address, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    try:
+        yield address.set(database=name, drivername="postgresql").render_as_string(
+            hide_password=False
+        )
+    finally:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    return request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """The address of a database with the newest tables, once of each kind."""
+    database = Database(empty_database_url, pool_size=1)
+    migrations.upgrade(database)
+    database.close()
+    return empty_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database with the newest tables, once of each kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()

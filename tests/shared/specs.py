@@ -1,0 +1,15 @@
+"""A filled-in specification for tests of the tables."""
+
+from typing import Any
+
+
+def filled_in(**changes: Any) -> dict[str, Any]:
+    """The parts of a specification that the tables read."""
+    spec: dict[str, Any] = {
+        "name": "a job",
+        "priority": "normal",
+        "tags": {},
+        "dataset": {"name": "digits"},
+        "resources": {"gpus": 1},
+    }
+    return spec | changes
