@@ -1,0 +1,74 @@
+"""Keras 3 `fit` on the network and data of `vgg_small`, as people write it in a notebook.
+
+Runs in an environment of its own (`make bench` makes it), since Keras is of no use to Trainshed:
+    .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS
+Prints one JSON line: seconds of each epoch, training alone.
+"""
+
+import json
+import os
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import layers
+
+
+def vgg_small(classes: int) -> keras.Model:
+    """The same layers in the same order, with Keras's own defaults for batch norm."""
+    stack: list = [keras.Input((32, 32, 3))]
+    for width in (32, 64):
+        for _ in range(2):
+            stack += [
+                layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal"),
+                layers.Activation("elu"),
+                layers.BatchNormalization(momentum=0.9),
+            ]
+        stack += [layers.MaxPooling2D(2), layers.Dropout(0.25)]
+    stack += [
+        layers.Flatten(),
+        layers.Dense(512, kernel_initializer="he_normal"),
+        layers.Activation("elu"),
+        layers.BatchNormalization(momentum=0.9),
+        layers.Dropout(0.5),
+        layers.Dense(classes, activation="softmax"),
+    ]
+    return keras.Sequential(stack)
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start."""
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Stop."""
+        self.seconds.append(time.perf_counter() - self._began)
+
+
+def main() -> None:
+    """Train and print the figures."""
+    data = np.load(sys.argv[1])
+    images = data["images"].transpose(0, 2, 3, 1).astype("float32") / 255.0
+    images = (images - images.mean((0, 1, 2))) / images.std((0, 1, 2))
+    labels = keras.utils.to_categorical(data["labels"], 10)
+    model = vgg_small(10)
+    assert model.count_params() == 2_171_178, model.count_params()
+    optimizer = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
+    model.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    clock = Clock()
+    model.fit(images, labels, batch_size=32, epochs=int(sys.argv[2]), verbose=0, callbacks=[clock])
+    print(json.dumps({"seconds": clock.seconds, "images": len(images)}))
+
+
+if __name__ == "__main__":
+    main()
