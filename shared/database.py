@@ -72,8 +72,8 @@ def _dumps(value: Any) -> str:
 def _sqlite(url: str, pool_size: int) -> sa.Engine:
     if dbapi2.sqlite_version_info < OLDEST_SAFE_SQLITE:
         raise RuntimeError(
-            f"SQLite {dbapi2.sqlite_version_info} can corrupt a database in WAL mode; 3.51.3 or newer "
-            "is needed: install pysqlite3 0.6.1 or newer"
+            f"SQLite {dbapi2.sqlite_version_info} can damage a database in WAL mode; 3.51.3 or "
+            "newer is needed: install pysqlite3 0.6.1 or newer"
         )
     engine = sa.create_engine(
         url,

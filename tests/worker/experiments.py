@@ -1,0 +1,50 @@
+"""Small experiments that train in a moment: images whose class can be seen."""
+
+from typing import Any
+
+import torch
+
+from shared.spec import JobSpec
+from worker.build import Data, build
+from worker.training.experiment import Experiment, Split, Splits
+
+CLASSES = 6
+
+
+def split(samples: int, *, seed: int, size: int = 8, channels: int = 3) -> Split:
+    """Noise with one bright row; which row it is, is the class."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(samples) % CLASSES
+    images = torch.randint(
+        0, 128, (samples, channels, size, size), dtype=torch.uint8, generator=generator
+    )
+    images[torch.arange(samples), :, labels] += 120
+    return Split(images, labels, torch.arange(samples) + 1000 * seed)
+
+
+def data(*, train: int = 32, validation: int = 18, size: int = 8, channels: int = 3) -> Data:
+    return Data(
+        class_names=tuple("abcdef"),
+        splits=Splits(
+            train=split(train, seed=1, size=size, channels=channels),
+            validation=split(validation, seed=2, size=size, channels=channels),
+            test=split(20, seed=3, size=size, channels=channels),
+        ),
+    )
+
+
+def spec(**fields: Any) -> JobSpec:
+    """A specification of a small network; `training` is merged with three short epochs."""
+    training = {"epochs": 3, "batch_size": 8, **fields.pop("training", {})}
+    return JobSpec.model_validate(
+        {"dataset": "any", "architecture": "mlp", **fields, "training": training}
+    )
+
+
+def experiment(*, bundle: Data | None = None, **fields: Any) -> Experiment:
+    return build(spec(**fields), bundle or data())
+
+
+def vgg(**fields: Any) -> dict[str, Any]:
+    """A narrow VGG with everything in it: dropout, batch norm, two blocks."""
+    return {"name": "vgg_small", "widths": [4, 4], "hidden_units": [8], **fields}

@@ -1,0 +1,102 @@
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from worker.registry import SLOTS, Registry, argument_texts
+
+WALK = [
+    pytest.param(slot, name, id=f"{slot}-{name}")
+    for slot, registry in SLOTS.items()
+    for name in registry.entries()
+]
+
+
+def _registry() -> Registry:
+    registry = Registry("losses")
+
+    @registry.register(source="nobody", kind="test")
+    def some_method(_x: int, /, *, size: Annotated[int, Field(ge=1)] = 3) -> int:
+        """A method.
+
+        Args:
+            _x: given by the loop.
+            size: how large it is,
+                at least 1.
+        """
+        return size
+
+    return registry
+
+
+class TestRegistry:
+    def test_the_signature_is_the_schema(self) -> None:
+        entry = _registry().get("some_method")
+        assert entry.schema() == {
+            "additionalProperties": False,
+            "properties": {
+                "size": {
+                    "default": 3,
+                    "description": "how large it is, at least 1.",
+                    "minimum": 1,
+                    "type": "integer",
+                }
+            },
+            "type": "object",
+        }
+        assert (entry.summary, entry.source, entry.facts) == (
+            "A method.",
+            "nobody",
+            {"kind": "test"},
+        )
+
+    def test_a_name_is_taken_once(self) -> None:
+        registry = _registry()
+        with pytest.raises(ValueError, match="already"):
+            registry.register(source="again")(registry.get("some_method").function)
+
+    def test_an_unknown_name_is_told_the_nearest(self) -> None:
+        with pytest.raises(ValueError, match="did you mean 'some_method'"):
+            _registry().get("sum_method")
+
+    @pytest.mark.parametrize(
+        "given", [{"size": 0}, {"size": "3"}, {"size": True}, {"other": 1}, {"_x": 1}]
+    )
+    def test_what_is_not_admitted_is_refused_with_the_names(self, given: dict) -> None:
+        with pytest.raises(ValueError, match="Its parameters are: size"):
+            _registry().get("some_method").fill(given)
+
+    def test_defaults_are_filled_in(self) -> None:
+        assert _registry().get("some_method").fill({}) == {"size": 3}
+
+
+@pytest.mark.parametrize(("slot", "name"), WALK)
+class TestEveryEntry:
+    def test_its_documentation_is_complete(self, slot: str, name: str) -> None:
+        entry = SLOTS[slot].get(name)
+        assert entry.summary.endswith(".")
+        assert entry.source
+        described = argument_texts(entry.function)
+        for parameter in entry.parameters.model_fields:
+            assert described.get(parameter), f"{parameter} has no text under Args"
+
+    def test_its_defaults_are_within_its_bounds(self, slot: str, name: str) -> None:
+        entry = SLOTS[slot].get(name)
+        defaults = entry.fill({})
+        as_json = {key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()}
+        assert entry.fill(as_json).keys() == defaults.keys()
+
+
+def test_all_methods_of_this_release_are_there() -> None:
+    assert {slot: set(registry.entries()) for slot, registry in SLOTS.items()} == {
+        "architectures": {"linear", "mlp", "vgg_small"},
+        "initializers": {
+            *("xavier_normal", "xavier_uniform", "he_glorot", "he_normal", "he_uniform"),
+            *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),
+        },
+        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing"},
+        "augmentations": set(),
+        "losses": {"cross_entropy"},
+        "optimizers": {"sgd", "adam"},
+        "schedules": {"constant", "inverse_time", "step", "exponential", "cosine"},
+    }

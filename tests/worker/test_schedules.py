@@ -1,0 +1,51 @@
+from math import cos, exp, pi
+
+import pytest
+
+from worker.registry import schedules
+
+TOTAL = 100
+
+
+def _rates(name: str, **parameters: object) -> list[float]:
+    function = schedules.get(name).function
+    return [function(updates, TOTAL, **parameters) for updates in range(TOTAL)]
+
+
+def test_constant_stays() -> None:
+    assert set(_rates("constant")) == {1.0}
+
+
+def test_inverse_time_is_one_over_one_plus_decay_times_updates() -> None:
+    rates = _rates("inverse_time", decay=0.01)
+    assert rates == pytest.approx([1 / (1 + 0.01 * t) for t in range(TOTAL)])
+
+
+def test_step_multiplies_every_so_many_updates() -> None:
+    rates = _rates("step", every=30, factor=0.5)
+    assert [rates[t] for t in (0, 29, 30, 59, 60, 99)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
+
+
+def test_exponential_decays_at_a_rate() -> None:
+    assert _rates("exponential", decay=0.02)[50] == pytest.approx(exp(-1))
+
+
+def test_cosine_falls_to_the_final_share() -> None:
+    rates = _rates("cosine", final=0.1)
+    assert rates[0] == 1.0
+    assert rates[50] == pytest.approx(0.55)
+    assert rates[99] == pytest.approx(0.1 + 0.9 * (1 + cos(pi * 0.99)) / 2)
+
+
+@pytest.mark.parametrize("name", list(schedules.entries()))
+class TestWarmup:
+    def test_it_rises_linearly_to_the_full_rate(self, name: str) -> None:
+        rates = _rates(name, warmup=10)
+        assert rates[:10] == pytest.approx([t / 10 for t in range(1, 11)])
+
+    def test_the_schedule_proper_starts_after_it(self, name: str) -> None:
+        shorter = [schedules.get(name).function(t, TOTAL - 10) for t in range(TOTAL - 10)]
+        assert _rates(name, warmup=10)[10:] == pytest.approx(shorter)
+
+    def test_the_rate_is_never_negative_even_past_the_end(self, name: str) -> None:
+        assert schedules.get(name).function(10 * TOTAL, TOTAL) >= 0

@@ -1,0 +1,1 @@
+"""What weights are drawn from. Each fills one weight in place from its own generator."""

@@ -1,0 +1,31 @@
+"""Initializers of LeCun et al.: unit variance is kept by a linear unit."""
+
+from math import sqrt
+
+from torch import Tensor
+
+from worker.initializers.draw import Draw
+from worker.registry import initializers
+
+
+@initializers.register(source="LeCun et al. 1998, Efficient BackProp, equation 16")
+def lecun_normal(weight: Tensor, draw: Draw, /) -> None:
+    """N(0, σ) with σ = √(1 / fan_in).
+
+    Args:
+        weight: the tensor to fill, [out, in, *kernel].
+        draw: its fans and its generator.
+    """
+    weight.normal_(0.0, sqrt(1 / draw.fan_in), generator=draw.generator)
+
+
+@initializers.register(source="LeCun et al. 1998, Efficient BackProp, equation 16 as a uniform")
+def lecun_uniform(weight: Tensor, draw: Draw, /) -> None:
+    """U(−a, a) with a = √(3 / fan_in).
+
+    Args:
+        weight: the tensor to fill, [out, in, *kernel].
+        draw: its fans and its generator.
+    """
+    bound = sqrt(3 / draw.fan_in)
+    weight.uniform_(-bound, bound, generator=draw.generator)

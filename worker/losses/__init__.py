@@ -1,0 +1,1 @@
+"""Losses: the mean over samples of how wrong the logits are."""

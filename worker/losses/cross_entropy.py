@@ -1,0 +1,20 @@
+"""Cross-entropy. Axes: N samples, M classes."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from worker.registry import losses
+
+
+@losses.register(source="Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108")
+def cross_entropy(logits_NM: Tensor, targets: Tensor, /) -> Tensor:
+    """−Σ target·log softmax(logits), the mean over samples, in nats.
+
+    Args:
+        logits_NM: scores, any real numbers.
+        targets: classes [N] or probabilities [N, M].
+
+    Returns:
+        A scalar; ln M at chance.
+    """
+    return functional.cross_entropy(logits_NM, targets)

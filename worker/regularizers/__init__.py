@@ -1,0 +1,1 @@
+"""Regularizers: what is added to the loss, done to a batch, or set in the architecture."""

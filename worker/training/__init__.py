@@ -1,0 +1,1 @@
+"""Training: torch and the registry, and nothing else of ours."""

@@ -1,0 +1,54 @@
+"""Gradient clipping, without ever waiting for the device."""
+# ruff: noqa: SLF001 - torch._foreach_* have no public names
+# pyright: reportPrivateImportUsage=false
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """One of three ways to bound gradients."""
+
+    kind: Literal["value", "norm", "global_norm"]
+    #: What is allowed, greater than 0.
+    bound: float
+
+
+def tensor_norms(gradients: list[Tensor]) -> Tensor:
+    """The Euclidean norm of each gradient, [number of tensors]."""
+    return torch.stack(torch._foreach_norm(gradients))
+
+
+def clip(gradients: list[Tensor], norms: Tensor, clipping: Clipping) -> Tensor:
+    """Bound gradients in place.
+
+    `value` puts each component into [−c, c]; `norm` scales each tensor to a norm of at most c;
+    `global_norm` scales all together, which keeps the direction.
+
+    Args:
+        gradients: what is bounded.
+        norms: the norm of each, as `tensor_norms` gives it.
+        clipping: which way, and c.
+
+    Returns:
+        1.0 if anything changed, else 0.0, on the device.
+
+    Source: Pascanu, Mikolov & Bengio 2012, arXiv:1211.5063, algorithm 1 (`global_norm`).
+    """
+    bound = clipping.bound
+    if clipping.kind == "value":
+        largest = torch.stack(torch._foreach_norm(gradients, torch.inf))
+        torch._foreach_clamp_min_(gradients, -bound)
+        torch._foreach_clamp_max_(gradients, bound)
+        return (largest.max() > bound).float()
+    if clipping.kind == "norm":
+        scales = (bound / norms).clamp(max=1.0)
+        torch._foreach_mul_(gradients, list(scales.unbind()))
+        return (norms.max() > bound).float()
+    total = norms.norm()
+    torch._foreach_mul_(gradients, (bound / total).clamp(max=1.0))
+    return (total > bound).float()

@@ -1,0 +1,196 @@
+"""How good a network is on a split, in evaluation mode. Axes: N samples, M classes, K top ones."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from worker.training.experiment import Experiment, Split
+from worker.training.resident import ResidentSplit
+from worker.training.topk import admitted, counts, rank
+
+#: Pixels a channel in one batch: what the caches of a CPU, or a GPU's many cores, like best.
+BATCH_PIXELS = {"cpu": 2**18, "cuda": 2**21}
+SMALLEST_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Score:
+    """Loss and top-k accuracies of a split."""
+
+    #: The mean over samples of the plain loss: no penalty, no smoothing.
+    data_loss: float
+    #: Accuracy by k, fractions.
+    top_k: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The most probable classes of each sample, from the most probable down."""
+
+    #: int64 [N]: where each sample lies in the data set.
+    indices: Tensor
+    #: int64 [N]
+    labels: Tensor
+    #: int64 [N, K]
+    classes: Tensor
+    #: float32 [N, K]
+    probabilities: Tensor
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """How one class fares."""
+
+    label: int
+    name: str
+    #: Samples of this class, and the fraction of them that is right; None without samples.
+    count: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a checkpoint is worth on a split."""
+
+    loss: float
+    accuracy: float
+    top_k: dict[int, float]
+    #: confusion[label][predicted], counts; a sample with a score that is not finite is nowhere.
+    confusion: list[list[int]]
+    per_class: tuple[ClassAccuracy, ...]
+    predictions: Predictions
+
+
+@torch.inference_mode()
+def score(
+    experiment: Experiment,
+    split: ResidentSplit,
+    *,
+    chosen: Tensor | None = None,
+    ks: tuple[int, ...] = (),
+) -> Score:
+    """Loss and top-k accuracies on a split or on some of its samples.
+
+    The model is in training mode again afterwards.
+
+    Args:
+        experiment: the model, its loss and arithmetic.
+        split: the samples.
+        chosen: which of them, int64; None for all.
+        ks: which top-k accuracies.
+    """
+    right_K = torch.zeros(len(ks), dtype=torch.int64, device=split.labels_N.device)
+    losses: list[Tensor] = []
+    sizes: list[int] = []
+    experiment.model.eval()
+    for batch in _batches(split, chosen):
+        logits_NM, labels_N = _logits(experiment, experiment.model, split, batch)
+        losses.append(experiment.loss(logits_NM, labels_N))
+        sizes.append(len(labels_N))
+        if ks:
+            right_K += counts(rank(logits_NM, labels_N), ks)
+    experiment.model.train()
+    fractions = [right / sum(sizes) for right in right_K.tolist()]
+    return Score(_mean(losses, sizes), dict(zip(ks, fractions, strict=True)))
+
+
+@torch.inference_mode()
+def evaluate(
+    experiment: Experiment, model: nn.Module, split: Split, top_k: Iterable[int]
+) -> Evaluation:
+    """Everything there is to say of a model on a split.
+
+    Args:
+        experiment: its loss, normalisation, classes and arithmetic.
+        model: what is evaluated, on the experiment's device; left in evaluation mode.
+        split: the samples.
+        top_k: which top-k accuracies; those above the class count are left out. The highest is
+            how many classes the predictions name.
+    """
+    ks = admitted(top_k, experiment.classes)
+    resident = ResidentSplit(
+        split.images, split.labels, experiment.normalization, experiment.device
+    )
+    losses: list[Tensor] = []
+    sizes: list[int] = []
+    ranks: list[Tensor] = []
+    finite: list[Tensor] = []
+    tops: list[Tensor] = []
+    probabilities: list[Tensor] = []
+    model.eval()
+    for batch in _batches(resident, None):
+        logits_NM, labels_N = _logits(experiment, model, resident, batch)
+        losses.append(experiment.loss(logits_NM, labels_N))
+        sizes.append(len(labels_N))
+        ranks.append(rank(logits_NM, labels_N))
+        finite.append(logits_NM.isfinite().all(1))
+        # A stable sort, so that ties are named in the same order on every device
+        sorted_NM, classes_NM = torch.sort(
+            logits_NM.softmax(1), dim=1, descending=True, stable=True
+        )
+        tops.append(classes_NM[:, : ks[-1]])
+        probabilities.append(sorted_NM[:, : ks[-1]])
+    ranks_N, classes_NK = torch.cat(ranks).cpu(), torch.cat(tops).cpu()
+    right_K = counts(ranks_N, ks).tolist()
+    accuracies = {k: right / len(ranks_N) for k, right in zip(ks, right_K, strict=True)}
+    is_finite_N = torch.cat(finite).cpu()
+    return Evaluation(
+        loss=_mean(losses, sizes),
+        accuracy=accuracies[1],
+        top_k=accuracies,
+        confusion=confusion(
+            split.labels[is_finite_N], classes_NK[is_finite_N, 0], experiment.classes
+        ),
+        per_class=tuple(_per_class(ranks_N, split.labels, experiment.class_names)),
+        predictions=Predictions(
+            indices=split.indices,
+            labels=split.labels,
+            classes=classes_NK,
+            probabilities=torch.cat(probabilities).cpu(),
+        ),
+    )
+
+
+def confusion(labels_N: Tensor, predicted_N: Tensor, classes: int) -> list[list[int]]:
+    """How often each label (row) was taken for each class (column)."""
+    cells = torch.bincount(labels_N * classes + predicted_N, minlength=classes**2)
+    return cells.view(classes, classes).tolist()
+
+
+def _per_class(
+    ranks_N: Tensor, labels_N: Tensor, names: tuple[str, ...]
+) -> Iterator[ClassAccuracy]:
+    is_right_N = ranks_N < 1
+    totals = torch.bincount(labels_N, minlength=len(names)).tolist()
+    rights = torch.bincount(labels_N[is_right_N], minlength=len(names)).tolist()
+    for label, (name, total, right) in enumerate(zip(names, totals, rights, strict=True)):
+        yield ClassAccuracy(label, name, total, right / total if total else None)
+
+
+def _batches(split: ResidentSplit, chosen: Tensor | None) -> Iterator[Tensor | slice]:
+    """Batches as large as suits the device, whatever the training's batch size."""
+    _, height, width, _ = split.images_NHWC.shape
+    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
+    size = max(SMALLEST_BATCH, pixels // (height * width))
+    if chosen is not None:
+        yield from chosen.split(size)
+        return
+    for start in range(0, len(split), size):
+        yield slice(start, start + size)
+
+
+def _logits(
+    experiment: Experiment, model: nn.Module, split: ResidentSplit, batch: Tensor | slice
+) -> tuple[Tensor, Tensor]:
+    images_NCHW, labels_N = split.batch(batch)
+    with experiment.arithmetic.autocast():
+        logits_NM = model(images_NCHW)
+    return logits_NM.float(), labels_N
+
+
+def _mean(losses: list[Tensor], sizes: list[int]) -> float:
+    """The mean over samples of means over batches, summed in float64."""
+    means = torch.stack(losses).tolist()
+    return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / sum(sizes)

@@ -1,0 +1,186 @@
+"""What is trained, as built objects: everything `fit` needs and nothing it could look up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from worker.regularizers.regularizer import Regularizer
+from worker.training.clipping import Clipping
+from worker.training.metrics import metric_names
+from worker.training.parameters import has_batch_norm, selected, weights
+from worker.training.precision import Arithmetic, Precision
+from worker.training.resident import Normalization
+from worker.training.topk import admitted
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Mode = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one split as they come from the data set."""
+
+    #: uint8 [N, C, H, W]
+    images: Tensor
+    #: int64 [N]
+    labels: Tensor
+    #: int64 [N]: where each lies in the data set.
+    indices: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse what is no split."""
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ValueError(
+                f"images are uint8 [N, C, H, W], and these are {self.images.dtype} "
+                f"{list(self.images.shape)}"
+            )
+        if not len(self.images) == len(self.labels) == len(self.indices) > 0:
+            raise ValueError(
+                "a split has as many labels and indices as images and at least one, and this "
+                f"one has {len(self.images)}, {len(self.labels)}, {len(self.indices)}"
+            )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of a data set; the test split is not touched by `fit`."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+@dataclass(frozen=True)
+class Best:
+    """A metric whose best value is looked for."""
+
+    monitor: str
+    mode: Mode
+
+    def is_better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
+        """Whether a value improves on another by more than `min_delta`; NaN never does."""
+        if than is None:
+            return value == value  # noqa: PLR0124 - false for NaN only
+        gain = than - value if self.mode == "min" else value - than
+        return gain > min_delta
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop after `patience` epochs in a row without improvement."""
+
+    best: Best
+    patience: int = 3
+    min_delta: float = 0.0
+    #: Whether the stage ends with the weights of its best epoch.
+    restore_best: bool = False
+
+
+@dataclass(frozen=True)
+class CheckpointRules:
+    """Which epochs are worth a checkpoint of their own."""
+
+    best: tuple[Best, ...] = ()
+    every_epochs: tuple[int, ...] = ()
+    initial: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with its own optimizer."""
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    #: Parameters and first learning rate → optimizer.
+    optimizer: Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
+    #: Updates made, updates of the stage → factor on the learning rate.
+    schedule: Callable[[int, int], float]
+    clipping: Clipping | None = None
+    early_stopping: EarlyStopping | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A training, ready to run. The model is changed by it."""
+
+    model: nn.Module
+    #: Name and parameters, as they go into a checkpoint.
+    architecture: Mapping[str, Any]
+    splits: Splits
+    class_names: tuple[str, ...]
+    normalization: Normalization
+    loss: Loss
+    stages: tuple[Stage, ...]
+    regularizers: tuple[Regularizer, ...] = ()
+    checkpoints: CheckpointRules = field(default_factory=CheckpointRules)
+    top_k: tuple[int, ...] = (1, 5)
+    precision: Precision = "float32"
+    deterministic: bool = True
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained, before anything starts."""
+        for stage in self.stages:
+            self._check_batches(stage)
+            known = metric_names(self.ks, is_clipped=stage.clipping is not None)
+            watched = [best.monitor for best in self.checkpoints.best]
+            if stage.early_stopping is not None:
+                watched.append(stage.early_stopping.best.monitor)
+            for monitor in watched:
+                if monitor not in known:
+                    raise ValueError(
+                        f"there is no metric {monitor!r} to watch; there are: {', '.join(known)}"
+                    )
+        named = weights(self.model)
+        for regularizer in self.regularizers:
+            if regularizer.penalty is not None:
+                selected(named, regularizer.penalty.only, "regularizers")
+
+    def _check_batches(self, stage: Stage) -> None:
+        images = len(self.splits.train.labels)
+        if has_batch_norm(self.model) and (stage.batch_size == 1 or images == 1):
+            raise ValueError(
+                "batch norm needs at least two images in a batch, and here a batch has one: "
+                f"take a larger batch_size than {stage.batch_size} or batch_norm false"
+            )
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are, M."""
+        return len(self.class_names)
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The k of each top-k accuracy: 1 and those asked for, up to the class count."""
+        return admitted(self.top_k, self.classes)
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How forward passes are computed."""
+        return Arithmetic(self.precision, self.device)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def leaves_one_out(self) -> bool:
+        """Whether a batch of one sample has to be left out, since batch norm is there."""
+        return has_batch_norm(self.model)
+
+    def steps_of_epoch(self, stage: Stage) -> int:
+        """Steps of one epoch of a stage."""
+        full, rest = divmod(len(self.splits.train.labels), stage.batch_size)
+        return full + (rest > (1 if self.leaves_one_out else 0))
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages, if none stops early."""
+        return sum(stage.epochs * self.steps_of_epoch(stage) for stage in self.stages)

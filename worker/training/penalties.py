@@ -1,0 +1,38 @@
+"""The penalties Ω of an experiment, as one figure and one gradient."""
+
+import torch
+from torch import Tensor, nn
+
+from worker.regularizers.regularizer import Penalty
+from worker.training.experiment import Experiment
+from worker.training.parameters import selected, weights
+
+
+class Penalties:
+    """Every penalty with the weights it is on."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        named = weights(experiment.model)
+        self._terms: list[tuple[Penalty, list[nn.Parameter]]] = [
+            (penalty, list(selected(named, penalty.only, "regularizers").values()))
+            for regularizer in experiment.regularizers
+            if (penalty := regularizer.penalty) is not None
+        ]
+
+    @torch.no_grad()
+    def value(self) -> Tensor | None:
+        """Ω of the weights as they are, a scalar on the device; None without penalties."""
+        if not self._terms:
+            return None
+        parts = [penalty.value([*tensors]) for penalty, tensors in self._terms]
+        return torch.stack(parts).sum()
+
+    @torch.no_grad()
+    def add_gradients(self) -> None:
+        """Add dΩ/dW to the gradients that backward left."""
+        for penalty, tensors in self._terms:
+            pairs = [(tensor, tensor.grad) for tensor in tensors]
+            penalty.add_gradient(
+                [tensor for tensor, gradient in pairs if gradient is not None],
+                [gradient for _, gradient in pairs if gradient is not None],
+            )

@@ -1,0 +1,32 @@
+"""The arithmetic of a training: float32, or half precision where autocast finds it safe."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How the forward pass is computed on a device. Weights and sums stay in float32."""
+
+    precision: Precision
+    device: torch.device
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, DTYPES[self.precision])
+
+    def scaler(self) -> GradScaler:
+        """Scales the loss so that float16's small gradients do not vanish; else does nothing.
+
+        Source: Micikevicius et al. 2017, arXiv:1710.03740, section 3.2.
+        """
+        return GradScaler(self.device.type, enabled=self.precision == "float16")

@@ -1,0 +1,57 @@
+"""A split's images on the training device, as uint8, and batches made of them there.
+
+Axes: N samples, H height, W width, C channels. Images lie as [N, H, W, C] in memory: a batch of
+them, seen as [N, C, H, W], is in channels-last order without another copy.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """(pixel/255 − mean)/deviation, per channel."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Scale and shift [C] that act on pixels in 0–255."""
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        deviation = torch.tensor(self.deviation, dtype=torch.float64)
+        scale_C, shift_C = 1 / (255 * deviation), -mean / deviation
+        return scale_C.float().to(device), shift_C.float().to(device)
+
+
+class ResidentSplit:
+    """Images and labels of one split, ready on the device."""
+
+    def __init__(
+        self,
+        images_NCHW: Tensor,
+        labels_N: Tensor,
+        normalization: Normalization,
+        device: torch.device,
+    ) -> None:
+        self.images_NHWC = images_NCHW.permute(0, 2, 3, 1).contiguous().to(device)
+        self.labels_N = labels_N.to(device)
+        _, height, width, channels = self.images_NHWC.shape
+        scale_C, shift_C = normalization.on(device)
+        # As large as an image: broadcasting over a few channels is ten times slower on a CPU
+        self._scale_HWC = scale_C.expand(height, width, channels).contiguous()
+        self._shift_HWC = shift_C.expand(height, width, channels).contiguous()
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Normalised images [n, C, H, W] in channels-last order, and their labels [n]."""
+        if isinstance(chosen, slice):
+            pixels_NHWC, labels_N = self.images_NHWC[chosen], self.labels_N[chosen]
+        else:
+            pixels_NHWC = self.images_NHWC.index_select(0, chosen)
+            labels_N = self.labels_N.index_select(0, chosen)
+        images_NHWC = pixels_NHWC.float().mul_(self._scale_HWC).add_(self._shift_HWC)
+        return images_NHWC.permute(0, 3, 1, 2), labels_N

@@ -1,0 +1,76 @@
+"""One optimizer step. Axes: N samples, C channels, H height, W width, M classes."""
+
+from torch import Tensor
+
+from worker.training.clipping import clip, tensor_norms
+from worker.training.experiment import Experiment, Stage
+from worker.training.metrics import StepFigures
+from worker.training.penalties import Penalties
+from worker.training.resident import ResidentSplit
+from worker.training.seed import reseed
+
+
+class Stepper:
+    """Takes the steps of one stage. Nothing in it waits for the device."""
+
+    def __init__(self, experiment: Experiment, stage: Stage, train: ResidentSplit) -> None:
+        self.experiment = experiment
+        self.stage = stage
+        self.train = train
+        self.parameters = [
+            parameter for parameter in experiment.model.parameters() if parameter.requires_grad
+        ]
+        self.optimizer = stage.optimizer(self.parameters, stage.learning_rate)
+        self.scaler = experiment.arithmetic.scaler()
+        self.penalties = Penalties(experiment)
+        self.updates = stage.epochs * experiment.steps_of_epoch(stage)
+        self._on_batch = [
+            regularizer.on_batch for regularizer in experiment.regularizers if regularizer.on_batch
+        ]
+
+    def learning_rate(self, updates: int) -> float:
+        """The learning rate after so many updates of the stage."""
+        return self.stage.learning_rate * self.stage.schedule(updates, self.updates)
+
+    def step(self, chosen_N: Tensor, *, step: int, updates: int) -> StepFigures:
+        """Train on some samples.
+
+        Args:
+            chosen_N: which samples of the training split, int64 on the device.
+            step: this step's number in the whole job, from 1.
+            updates: steps taken in this stage before this one.
+        """
+        experiment = self.experiment
+        reseed(experiment.seed, step, experiment.device)
+        learning_rate = self.learning_rate(updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        images_NCHW, labels_N = self.train.batch(chosen_N)
+        targets = labels_N
+        for on_batch in self._on_batch:
+            images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
+        with experiment.arithmetic.autocast():
+            logits_NM = experiment.model(images_NCHW)
+        logits_NM = logits_NM.float()
+        data_loss = experiment.loss(logits_NM, targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(data_loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        penalty = self.penalties.value()
+        self.penalties.add_gradients()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norms = tensor_norms(gradients)
+        clipping = self.stage.clipping
+        was_clipped = None if clipping is None else clip(gradients, norms, clipping)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return StepFigures(
+            step=step,
+            logits_NM=logits_NM.detach(),
+            labels_N=labels_N,
+            data_loss=data_loss.detach(),
+            penalty=penalty,
+            gradient_norm=norms.norm(),
+            was_clipped=was_clipped,
+            learning_rate=learning_rate,
+        )
