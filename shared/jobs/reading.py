@@ -64,9 +64,9 @@ def page(
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def order(connection: sa.Connection) -> list[str]:
-    """The ids of all jobs that wait, in the order in which they start."""
-    return list(connection.execute(waiting()).scalars())
+def order(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
+    """The ids of the jobs that wait (the first `limit`), in the order in which they start."""
+    return list(connection.execute(waiting().limit(limit)).scalars())
 
 
 def attempts(connection: sa.Connection, job_id: str) -> list[Row]:

@@ -1,10 +1,8 @@
-from itertools import pairwise
-
 import pytest
 import torch
 from torch import nn
 
-from tests.worker.experiments import CLASSES, data, experiment, vgg
+from tests.worker.experiments import data, experiment, vgg
 from worker.registry import architectures
 from worker.training.count import describe
 from worker.training.fit import fit
@@ -52,7 +50,9 @@ class TestVggSmall:
         assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-3)}
 
     def test_everything_after_flatten_is_the_head(self) -> None:
-        names = list(dict(architectures.get("vgg_small").function((3, 32, 32), 10).named_children()))
+        names = list(
+            dict(architectures.get("vgg_small").function((3, 32, 32), 10).named_children())
+        )
         assert names == ["block1", "block2", "flatten", "head"]
 
     def test_what_a_user_sets_is_what_is_built(self) -> None:
@@ -109,5 +109,3 @@ def test_one_batch_can_be_learned_by_heart() -> None:
     ended = [report.metrics for report in fit(training) if isinstance(report, EpochEnded)]
     assert ended[-1]["train_accuracy"] == 1.0
     assert ended[-1]["train_data_loss"] < 0.02
-    assert CLASSES == training.classes
-    assert all(before > after for before, after in pairwise([ended[0]["train_loss"], 0.02]))

@@ -1,0 +1,68 @@
+"""How far MLflow has its copy of each job."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from shared import tables
+
+
+@dataclass(frozen=True)
+class Copy:
+    """MLflow's copy of a job."""
+
+    run_id: str | None
+    last_metric_id: int
+
+
+def behind(connection: sa.Connection) -> list[str]:
+    """The jobs that have started or ended and whose copy is not complete, oldest first."""
+    jobs, copies = tables.jobs.c, tables.tracking.c
+    query = (
+        sa.select(jobs.id)
+        .select_from(tables.jobs.outerjoin(tables.tracking))
+        .where(
+            jobs.started_at.is_not(None),
+            sa.or_(copies.job_id.is_(None), copies.is_complete.is_(False)),
+        )
+        .order_by(jobs.id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def copy_of(connection: sa.Connection, job_id: str) -> Copy:
+    """How far the copy of a job is."""
+    copies = tables.tracking.c
+    row = connection.execute(
+        sa.select(copies.run_id, copies.last_metric_id).where(copies.job_id == job_id)
+    ).one_or_none()
+    return Copy(None, 0) if row is None else Copy(row.run_id, row.last_metric_id)
+
+
+def opened(connection: sa.Connection, job_id: str, run_id: str) -> None:
+    """MLflow has a run for the job."""
+    jobs = tables.jobs
+    connection.execute(
+        sa.insert(tables.tracking),
+        {"job_id": job_id, "run_id": run_id, "last_metric_id": 0, "is_complete": False},
+    )
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(mlflow_run_id=run_id, revision=jobs.c.revision + 1)
+    )
+
+
+def sent(connection: sa.Connection, job_id: str, last_metric_id: int) -> None:
+    """MLflow took the metrics up to this one."""
+    _update(connection, job_id, last_metric_id=last_metric_id)
+
+
+def completed(connection: sa.Connection, job_id: str) -> None:
+    """MLflow has all there will ever be of the job."""
+    _update(connection, job_id, is_complete=True)
+
+
+def _update(connection: sa.Connection, job_id: str, **values: object) -> None:
+    copies = tables.tracking
+    connection.execute(sa.update(copies).where(copies.c.job_id == job_id).values(**values))

@@ -1,0 +1,87 @@
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.worker.experiments import experiment
+from worker.training.clipping import Clipping, clip, tensor_norms
+from worker.training.fit import fit
+from worker.training.reports import EpochEnded
+
+
+def _clipped(
+    kind: Literal["value", "norm", "global_norm"], bound: float
+) -> tuple[list[Tensor], float]:
+    gradients = [torch.tensor([3.0, -4.0]), torch.tensor([0.6, 0.8])]
+    was_clipped = clip(gradients, tensor_norms(gradients), Clipping(kind, bound))
+    return gradients, was_clipped.item()
+
+
+def test_value_bounds_each_component() -> None:
+    gradients, was_clipped = _clipped("value", 0.7)
+    assert torch.allclose(torch.cat(gradients), torch.tensor([0.7, -0.7, 0.6, 0.7]))
+    assert was_clipped == 1
+
+
+def test_norm_bounds_each_tensor() -> None:
+    gradients, was_clipped = _clipped("norm", 2.0)
+    assert torch.allclose(torch.cat(gradients), torch.tensor([1.2, -1.6, 0.6, 0.8]))
+    assert was_clipped == 1
+
+
+def test_global_norm_keeps_the_direction() -> None:
+    gradients, was_clipped = _clipped("global_norm", 1.0)
+    before = torch.tensor([3.0, -4.0, 0.6, 0.8])
+    assert torch.allclose(torch.cat(gradients), before / before.norm())
+    assert was_clipped == 1
+
+
+@pytest.mark.parametrize("kind", ["value", "norm", "global_norm"])
+def test_what_is_within_bounds_is_left_alone(
+    kind: Literal["value", "norm", "global_norm"],
+) -> None:
+    gradients, was_clipped = _clipped(kind, 100.0)
+    assert torch.equal(torch.cat(gradients), torch.tensor([3.0, -4.0, 0.6, 0.8]))
+    assert was_clipped == 0
+
+
+def test_a_gradient_of_nothing_stays_nothing() -> None:
+    gradients = [torch.zeros(3)]
+    for kind in ("norm", "global_norm"):
+        clip(gradients, tensor_norms(gradients), Clipping(kind, 1.0))
+        assert torch.equal(gradients[0], torch.zeros(3))
+
+
+def _metrics(**optimizer: object) -> dict[str, float]:
+    training = experiment(
+        optimizer={"name": "sgd", "learning_rate": 1e-30, "momentum": 0.0, **optimizer}
+    )
+    return dict(next(r for r in fit(training) if isinstance(r, EpochEnded)).metrics)
+
+
+def test_the_recorded_norm_is_the_one_before_clipping() -> None:
+    plain = _metrics()
+    clipped = _metrics(gradient_clipping={"global_norm": 1e-3})
+    assert clipped["gradient_norm"] == plain["gradient_norm"] > 1e-3
+    assert clipped["clipped_fraction"] == 1.0
+    assert "clipped_fraction" not in plain
+
+
+def test_the_clipped_fraction_is_that_of_the_steps() -> None:
+    norms = []
+    for batch in range(4):
+        training = experiment(
+            optimizer={"name": "sgd", "learning_rate": 1e-30, "momentum": 0.0},
+            training={"epochs": 1},
+        )
+        before = 0.0
+        for number, report in enumerate(fit(training), start=-1):
+            if number == batch + 1:
+                sums = report.snapshot().sums  # type: ignore[attr-defined]
+                norms.append(sums["gradient_norm"] - before)
+                break
+            if number >= 1:
+                before = report.snapshot().sums["gradient_norm"]  # type: ignore[attr-defined]
+    bound = sorted(norms)[2] - 1e-4  # two of four are above
+    assert _metrics(gradient_clipping={"global_norm": bound})["clipped_fraction"] == 0.5

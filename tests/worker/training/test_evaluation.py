@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import nn
+
+from tests.worker.experiments import experiment, split, vgg
+from worker.training.evaluation import confusion, evaluate
+from worker.training.experiment import Split
+from worker.training.fit import fit
+
+
+class Fixed(nn.Module):
+    """Answers the scores it was given, whatever it is shown."""
+
+    def __init__(self, scores_NM: torch.Tensor) -> None:
+        super().__init__()
+        self.scores_NM = scores_NM
+
+    def forward(self, images_NCHW: torch.Tensor) -> torch.Tensor:
+        return self.scores_NM[: len(images_NCHW)]
+
+
+def _split(labels: list[int]) -> Split:
+    images = torch.zeros(len(labels), 3, 8, 8, dtype=torch.uint8)
+    return Split(images, torch.tensor(labels), torch.arange(len(labels)) + 50)
+
+
+def _scores(*rows: list[float]) -> torch.Tensor:
+    scores = torch.zeros(len(rows), 6)
+    for number, row in enumerate(rows):
+        scores[number, : len(row)] = torch.tensor(row)
+    return scores
+
+
+def test_everything_is_counted_by_hand() -> None:
+    scores = _scores([5, 1], [5, 1], [0, 5, 4], [0, 0, 5])
+    result = evaluate(experiment(), Fixed(scores), _split([0, 1, 2, 2]), (1, 2))
+    assert result.accuracy == 0.5
+    assert result.top_k == {1: 0.5, 2: 1.0}
+    assert result.confusion[:3] == [[1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0]]
+    assert [(c.name, c.count, c.accuracy) for c in result.per_class[:4]] == [
+        ("a", 1, 1.0),
+        ("b", 1, 0.0),
+        ("c", 2, 0.5),
+        ("d", 0, None),
+    ]
+    assert result.loss == pytest.approx(
+        nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 2])).item()
+    )
+
+
+def test_predictions_name_the_most_probable_classes_in_order() -> None:
+    result = evaluate(experiment(), Fixed(_scores([1, 5, 3])), _split([0]), (3,))
+    predictions = result.predictions
+    assert predictions.classes.tolist() == [[1, 2, 0]]
+    expected = torch.tensor([1.0, 5.0, 3.0, 0, 0, 0]).softmax(0)[[1, 2, 0]]
+    assert torch.allclose(predictions.probabilities[0], expected)
+    assert (predictions.labels.tolist(), predictions.indices.tolist()) == ([0], [50])
+
+
+def test_ties_are_named_in_the_order_of_the_classes() -> None:
+    result = evaluate(experiment(), Fixed(_scores([1, 2, 2, 2])), _split([0]), (4,))
+    assert result.predictions.classes.tolist() == [[1, 2, 3, 0]]
+
+
+def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell() -> None:
+    scores = _scores([5, 1], [float("nan"), 1])
+    result = evaluate(experiment(), Fixed(scores), _split([0, 0]), (1, 6))
+    assert result.top_k == {1: 0.5, 6: 0.5}
+    assert sum(map(sum, result.confusion)) == 1
+
+
+def test_k_above_the_class_count_is_left_out() -> None:
+    assert set(evaluate(experiment(), Fixed(_scores([1])), _split([0]), (1, 9)).top_k) == {1}
+
+
+def test_the_confusion_matrix_has_labels_as_rows() -> None:
+    labels, predicted = torch.tensor([0, 0, 1]), torch.tensor([1, 1, 0])
+    assert confusion(labels, predicted, 2) == [[0, 2], [1, 0]]
+
+
+def test_the_batch_it_is_evaluated_in_does_not_matter() -> None:
+    training = experiment(architecture=vgg(), training={"epochs": 1})
+    list(fit(training))
+    samples = split(5000, seed=4)
+    whole = evaluate(training, training.model, samples, (1, 5))
+    part = Split(samples.images[:100], samples.labels[:100], samples.indices[:100])
+    few = evaluate(training, training.model, part, (1, 5))
+    assert torch.equal(few.predictions.classes, whole.predictions.classes[:100])
+    assert not training.model.training

@@ -1,0 +1,274 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.worker.experiments import data, experiment, split, vgg
+from worker.build import Data
+from worker.training.evaluation import score
+from worker.training.experiment import Experiment, Splits
+from worker.training.fit import fit
+from worker.training.reports import (
+    EpochEnded,
+    Fitted,
+    InitialState,
+    Report,
+    StageEnded,
+    StageStarted,
+    Stepped,
+)
+from worker.training.resident import ResidentSplit
+
+
+def _epochs(training: Experiment) -> list[EpochEnded]:
+    return [report for report in fit(training) if isinstance(report, EpochEnded)]
+
+
+class TestReports:
+    def test_they_come_in_order_and_count_over_the_whole_job(self) -> None:
+        reports = list(fit(experiment(training={"epochs": 2, "batch_size": 16})))
+        assert [type(report).__name__ for report in reports] == [
+            *("InitialState", "StageStarted"),
+            *("Stepped", "Stepped", "EpochEnded", "Stepped", "Stepped", "EpochEnded"),
+            *("StageEnded", "Fitted"),
+        ]
+        assert [report.step for report in reports] == [0, 0, 1, 2, 2, 3, 4, 4, 4, 4]
+        assert [report.epoch for report in reports] == [0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
+        stepped = [report for report in reports if isinstance(report, Stepped)]
+        assert [report.ends_epoch for report in stepped] == [False, True] * 2
+        assert {(report.steps, report.epochs, report.images) for report in stepped} == {(4, 2, 16)}
+
+    def test_the_stage_says_what_it_trains(self) -> None:
+        reports = list(fit(experiment(architecture="linear", training={"epochs": 1})))
+        started = next(r for r in reports if isinstance(r, StageStarted))
+        assert (started.stage, started.epochs) == ("training", 1)
+        assert started.trainable_parameters == 3 * 64 * 6 + 6
+        assert not started.is_resumed
+        ended = next(r for r in reports if isinstance(r, StageEnded))
+        assert (ended.reason, ended.restored) == ("epochs", False)
+
+    def test_a_last_smaller_batch_is_trained_on_too(self) -> None:
+        reports = list(fit(experiment(bundle=data(train=19), training={"epochs": 1})))
+        assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8, 3]
+
+    def test_a_snapshot_is_of_its_report_only(self) -> None:
+        reports = fit(experiment())
+        first = next(reports)
+        assert isinstance(first, InitialState)
+        assert first.snapshot().step == 0
+        next(reports)
+        with pytest.raises(RuntimeError, match="earlier report"):
+            first.snapshot()
+
+    def test_closing_it_puts_torch_s_settings_back(self) -> None:
+        reports = fit(experiment())
+        next(reports)
+        assert torch.are_deterministic_algorithms_enabled()
+        reports.close()
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+class TestMetrics:
+    def test_all_of_the_contract_are_there(self) -> None:
+        ended = _epochs(experiment(optimizer={"name": "sgd", "gradient_clipping": {"norm": 1}}))
+        assert set(ended[0].metrics) == {
+            *("train_loss", "train_data_loss", "train_penalty"),
+            *("train_accuracy", "train_top_5_accuracy", "val_loss", "val_data_loss"),
+            *("val_accuracy", "val_top_5_accuracy", "generalization_gap", "learning_rate"),
+            *("gradient_norm", "clipped_fraction", "images_per_second", "seconds"),
+        }
+
+    def test_k_above_the_class_count_is_left_out(self) -> None:
+        metrics = _epochs(experiment(metrics={"top_k": [1, 3, 7]}))[0].metrics
+        assert {name for name in metrics if "top_" in name} == {
+            "train_top_3_accuracy",
+            "val_top_3_accuracy",
+        }
+
+    def test_training_figures_are_means_over_the_images_of_the_epoch(self) -> None:
+        """With a learning rate of nothing the weights stand still: compare with one pass."""
+        training = experiment(
+            architecture="linear",
+            bundle=data(train=21),
+            optimizer={"name": "sgd", "learning_rate": 1e-30},
+            training={"epochs": 1},
+        )
+        metrics = _epochs(training)[0].metrics
+        train = training.splits.train
+        resident = ResidentSplit(
+            train.images, train.labels, training.normalization, training.device
+        )
+        images_NCHW, labels_N = resident.batch(slice(0, 21))
+        with torch.no_grad():
+            logits_NM = training.model(images_NCHW)
+        expected = functional.cross_entropy(logits_NM, labels_N).item()
+        assert metrics["train_data_loss"] == pytest.approx(expected, rel=1e-5)
+        assert metrics["train_accuracy"] == pytest.approx(
+            (logits_NM.argmax(1) == labels_N).float().mean().item()
+        )
+
+    def test_the_gap_is_validation_minus_training_loss_in_evaluation_mode(self) -> None:
+        """Where validation is as large as training, the sample is all of the training split."""
+        training = experiment(architecture=vgg(), bundle=data(train=18), training={"epochs": 1})
+        metrics = _epochs(training)[0].metrics
+        train = training.splits.train
+        resident = ResidentSplit(
+            train.images, train.labels, training.normalization, training.device
+        )
+        plain = score(training, resident).data_loss
+        assert metrics["generalization_gap"] == pytest.approx(
+            metrics["val_data_loss"] - plain, abs=1e-6
+        )
+        assert metrics["train_data_loss"] != pytest.approx(plain, rel=1e-3)
+
+    def test_the_learning_rate_is_the_last_update_s(self) -> None:
+        optimizer = {
+            "name": "sgd",
+            "learning_rate": 0.1,
+            "schedule": {"name": "inverse_time", "decay": 0.5},
+        }
+        rates = [
+            ended.metrics["learning_rate"] for ended in _epochs(experiment(optimizer=optimizer))
+        ]
+        assert rates == pytest.approx([0.1 / (1 + 0.5 * t) for t in (3, 7, 11)])
+
+
+class TestOneSampleLeftOver:
+    def test_with_batch_norm_it_is_left_out_and_that_is_noted(self) -> None:
+        training = experiment(architecture=vgg(), bundle=data(train=17))
+        reports = list(fit(training))
+        assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8] * 3
+        notes = [ended.notes for ended in reports if isinstance(ended, EpochEnded)]
+        assert "left out" in notes[0][0]
+        assert notes[1:] == [(), ()]
+
+    def test_without_batch_norm_it_is_trained_on(self) -> None:
+        training = experiment(bundle=data(train=17), training={"epochs": 1})
+        reports = list(fit(training))
+        assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8, 1]
+
+    def test_batches_of_one_with_batch_norm_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="at least two images"):
+            experiment(architecture=vgg(), training={"batch_size": 1})
+
+
+class TestCheckpointRules:
+    def test_an_improvement_asks_for_a_checkpoint(self) -> None:
+        training = experiment(
+            training={"epochs": 4},
+            checkpoints=[
+                {"monitor": "val_loss", "mode": "min"},
+                {"monitor": "val_loss", "mode": "max"},
+                {"every_epochs": 2},
+                {"epoch": 0},
+            ],
+        )
+        reports = list(fit(training))
+        initial = reports[0]
+        assert isinstance(initial, InitialState)
+        assert initial.checkpoint_keys == ("initial",)
+        ended = [r for r in reports if isinstance(r, EpochEnded)]
+        assert ended[0].improved == ("val_loss", "val_loss")
+        assert [("every:2" in one.checkpoint_keys) for one in ended] == [False, True, False, True]
+
+    def test_a_metric_that_is_not_there_is_refused_with_those_that_are(self) -> None:
+        with pytest.raises(ValueError, match=r"no metric 'val_lost'.*val_loss"):
+            experiment(checkpoints=[{"monitor": "val_lost", "mode": "min"}])
+
+
+class TestEarlyStopping:
+    def _stopping(self, **fields: object) -> dict[str, object]:
+        return {"epochs": 9, "early_stopping": {"monitor": "val_loss", **fields}}
+
+    def test_it_stops_after_patience_epochs_in_a_row_without_improvement(self) -> None:
+        """Nothing is learned at this rate, so the first epoch stays the best."""
+        training = experiment(
+            optimizer={"name": "sgd", "learning_rate": 1e-30}, training=self._stopping(patience=2)
+        )
+        reports = list(fit(training))
+        assert sum(isinstance(report, EpochEnded) for report in reports) == 3
+        ended = next(r for r in reports if isinstance(r, StageEnded))
+        assert ended.reason == "early_stopping"
+
+    def test_min_delta_is_what_an_improvement_takes(self) -> None:
+        training = experiment(training=self._stopping(patience=3, min_delta=1e9))
+        assert len(_epochs(training)) == 4
+
+    @pytest.mark.parametrize("restore_best", [True, False])
+    def test_restore_best_ends_with_the_best_epoch_s_weights(self, restore_best: bool) -> None:
+        """The loss is asked to rise, so the first epoch is the best of a training that learns."""
+        training = experiment(
+            architecture=vgg(),
+            training=self._stopping(mode="max", patience=2, restore_best=restore_best),
+        )
+        states, restored = {}, None
+        for report in fit(training):
+            if isinstance(report, EpochEnded | Fitted):
+                states[type(report).__name__, report.epoch] = report.snapshot().model
+            if isinstance(report, StageEnded):
+                restored = report.restored
+        last = max(epoch for kind, epoch in states if kind == "EpochEnded")
+        best = 1 if restore_best else last
+        assert restored is restore_best
+        assert last == 3
+        final = states["Fitted", last]
+        assert all(torch.equal(final[n], t) for n, t in states["EpochEnded", best].items())
+        assert not all(
+            torch.equal(final[n], t)
+            for n, t in states["EpochEnded", last if restore_best else 1].items()
+        )
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+    def test_half_precision_learns_about_the_same(self, precision: str) -> None:
+        fields = {"architecture": vgg(), "bundle": data(train=24)}
+        full = _epochs(experiment(**fields))[-1].metrics
+        half = _epochs(experiment(**fields, training={"precision": precision}))[-1].metrics
+        assert half["train_loss"] == pytest.approx(full["train_loss"], rel=0.05)
+        assert half["train_loss"] != full["train_loss"]
+        assert half["gradient_norm"] == pytest.approx(full["gradient_norm"], rel=0.05)
+
+    def test_weights_stay_in_float32(self) -> None:
+        training = experiment(training={"precision": "bfloat16", "epochs": 1})
+        list(fit(training))
+        assert {tensor.dtype for tensor in training.model.parameters()} == {torch.float32}
+
+
+class TestDataOrder:
+    def test_the_same_seed_trains_to_the_same_bits(self) -> None:
+        def final() -> dict[str, torch.Tensor]:
+            training = experiment(architecture=vgg(), seed=5)
+            list(fit(training))
+            return training.model.state_dict()
+
+        first, second = final(), final()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_the_test_split_is_not_touched(self) -> None:
+        bundle = data()
+        bundle = Data(
+            bundle.class_names,
+            Splits(bundle.splits.train, bundle.splits.validation, split(20, seed=9)),
+        )
+        other = _epochs(experiment(bundle=bundle))[-1].metrics
+        plain = _epochs(experiment())[-1].metrics
+        assert other["train_loss"] == plain["train_loss"]
+        assert other["val_loss"] == plain["val_loss"]
+
+
+def test_stages_follow_each_other_with_their_own_optimizer() -> None:
+    training = experiment(training={"epochs": 1})
+    first = training.stages[0]
+    training = replace(
+        training, stages=(first, replace(first, name="second", epochs=2, learning_rate=0.5))
+    )
+    reports: list[Report] = list(fit(training))
+    ended = [r for r in reports if isinstance(r, EpochEnded)]
+    assert [(r.stage, r.epoch, r.step) for r in ended] == [
+        ("training", 1, 4),
+        ("second", 2, 8),
+        ("second", 3, 12),
+    ]
+    assert [r.metrics["learning_rate"] for r in ended] == [0.01, 0.5, 0.5]

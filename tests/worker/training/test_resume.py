@@ -1,0 +1,127 @@
+"""A training that goes on from a checkpoint is, bit for bit, the one that was never stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.worker.experiments import data, experiment, vgg
+from worker.training.checkpoint import load, save
+from worker.training.experiment import Experiment
+from worker.training.fit import fit
+from worker.training.reports import EpochEnded, Fitted, InitialState, StageEnded, Stepped
+from worker.training.state import TrainingState
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "everything": {
+        "architecture": vgg(),
+        "optimizer": {
+            "name": "sgd",
+            "nesterov": True,
+            "schedule": {"name": "cosine", "warmup": 3},
+            "gradient_clipping": {"global_norm": 2.0},
+        },
+        "regularizers": {"l2": {"weight": 0.001}, "label_smoothing": {"alpha": 0.1}},
+    },
+    "adam": {"architecture": vgg(), "optimizer": {"name": "adam", "learning_rate": 0.001}},
+    "float16": {"architecture": vgg(dropout=0.5), "training": {"precision": "float16"}},
+    "stopped early": {
+        "architecture": vgg(),
+        "training": {
+            "epochs": 6,
+            "early_stopping": {
+                "monitor": "val_loss",
+                "mode": "max",
+                "patience": 2,
+                "restore_best": True,
+            },
+        },
+    },
+}
+#: Wall-clock figures are exempt from exactness.
+CLOCKS = {"seconds", "images_per_second"}
+
+
+def _experiment(kind: str) -> Experiment:
+    training = experiment(bundle=data(train=27), **FIELDS[kind])
+    if kind == "adam":  # and in two stages
+        stage = replace(training.stages[0], epochs=1)
+        training = replace(training, stages=(stage, replace(stage, name="second", epochs=2)))
+    return training
+
+
+def _run(
+    training: Experiment, state: TrainingState | None = None
+) -> tuple[dict[int, dict[str, float]], TrainingState, list[tuple[Any, ...]]]:
+    """Metrics by epoch, the final state, how the stages ended."""
+    metrics: dict[int, dict[str, float]] = {}
+    stages: list[tuple[Any, ...]] = []
+    for report in fit(training, state=state):
+        if isinstance(report, EpochEnded):
+            metrics[report.epoch] = {
+                **{name: v for name, v in report.metrics.items() if name not in CLOCKS},
+                **dict.fromkeys(report.checkpoint_keys, 1.0),
+            }
+        if isinstance(report, StageEnded):
+            stages.append((report.stage, report.reason, report.restored))
+        if isinstance(report, Fitted):
+            return metrics, report.snapshot(), stages
+    raise AssertionError("the training did not end")
+
+
+def _states(kind: str) -> dict[str, TrainingState]:
+    """The state at every boundary at which a training can be stopped."""
+    states: dict[str, TrainingState] = {}
+    for report in fit(_experiment(kind)):
+        if isinstance(report, InitialState | Stepped | EpochEnded):
+            states[f"{type(report).__name__} {report.step}"] = report.snapshot()
+    return states
+
+
+@pytest.mark.parametrize("kind", list(FIELDS))
+def test_from_every_boundary_it_ends_in_the_same_bits(kind: str, tmp_path: Path) -> None:
+    metrics, final, stages = _run(_experiment(kind))
+    states = _states(kind)
+    assert len(states) >= 13
+    for number, (name, state) in enumerate(states.items()):
+        directory = tmp_path / str(number)
+        save(state, directory)
+        again, end, stages_again = _run(_experiment(kind), load(directory))
+        for tensor, expected in final.model.items():
+            assert torch.equal(end.model[tensor], expected), (name, tensor)
+        assert {epoch: metrics[epoch] for epoch in again} == again, name
+        assert (end.best, end.patience, end.position) == (
+            final.best,
+            final.patience,
+            final.position,
+        ), name
+        assert stages[-len(stages_again) :] == stages_again, name
+
+
+def test_stopping_early_is_really_in_it() -> None:
+    _, final, stages = _run(_experiment("stopped early"))
+    assert stages == [("training", "early_stopping", True)]
+    assert final.epoch == 3
+
+
+def test_dropout_matters_to_these_tests() -> None:
+    """Without it the test above could not see a mask that is drawn anew after a resume."""
+    bits = [
+        _run(experiment(architecture=vgg(dropout=rate)))[1].model["head.output.weight"]
+        for rate in (0.0, 0.5)
+    ]
+    assert not torch.equal(*bits)
+
+
+def test_a_finished_training_only_says_so_again() -> None:
+    _, final, _ = _run(_experiment("everything"))
+    reports = list(fit(_experiment("everything"), state=final))
+    assert [type(report).__name__ for report in reports] == ["Fitted"]
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    _, final, _ = _run(experiment(architecture="linear", training={"epochs": 1}))
+    with pytest.raises(ValueError, match="of another network"):
+        next(fit(experiment(architecture="mlp"), state=final))

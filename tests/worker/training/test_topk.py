@@ -1,0 +1,57 @@
+"""Axes: N samples, M classes."""
+
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from worker.training.topk import admitted, counts, metric_name, rank
+
+
+def _is_right(scores: list[float], label: int, k: int) -> bool:
+    return bool(counts(rank(torch.tensor([scores]), torch.tensor([label])), (k,)).item())
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_without_ties_it_is_what_torchmetrics_says(k: int) -> None:
+    torch.manual_seed(0)
+    scores_NM, labels_N = torch.randn(500, 12), torch.randint(0, 12, (500,))
+    oracle = multiclass_accuracy(scores_NM, labels_N, 12, top_k=k, average="micro").item()
+    ours = counts(rank(scores_NM, labels_N), (k,)).item() / 500
+    assert ours == pytest.approx(oracle, abs=1e-7)
+
+
+class TestTies:
+    def test_a_label_that_ties_for_the_first_place_is_right(self) -> None:
+        assert _is_right([1.0, 1.0, 0.0], 0, 1)
+        assert _is_right([1.0, 1.0, 0.0], 1, 1)
+
+    def test_a_label_that_ties_at_the_boundary_counts_as_in(self) -> None:
+        scores = [5.0, 3.0, 3.0, 3.0, 1.0]
+        assert all(_is_right(scores, label, 2) for label in (1, 2, 3))
+        assert not _is_right(scores, 4, 2)
+        assert not _is_right(scores, 1, 1)
+
+    def test_all_alike_is_right_for_every_label(self) -> None:
+        assert all(_is_right([0.0, 0.0, 0.0], label, 1) for label in range(3))
+
+
+class TestScoresThatAreNotFinite:
+    @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+    def test_any_of_them_makes_the_sample_wrong_for_every_k(self, bad: float) -> None:
+        for place in range(3):
+            scores = [3.0, 2.0, 1.0]
+            scores[place] = bad
+            assert not any(_is_right(scores, label, k) for label in range(3) for k in (1, 2, 3))
+
+    def test_the_other_samples_are_not_touched(self) -> None:
+        scores_NM = torch.tensor([[float("nan"), 0.0], [1.0, 0.0]])
+        assert rank(scores_NM, torch.tensor([1, 0])).tolist() == [2, 0]
+
+
+def test_k_above_the_class_count_is_not_computed_and_1_always_is() -> None:
+    assert admitted((1, 5), 3) == (1,)
+    assert admitted((5, 2), 10) == (1, 2, 5)
+
+
+def test_the_first_is_called_accuracy() -> None:
+    assert [metric_name(k) for k in (1, 5)] == ["accuracy", "top_5_accuracy"]

@@ -1,0 +1,48 @@
+"""The Celery application of a worker: hears the doorbell and wakes the dispatcher. No torch."""
+
+from typing import Any
+
+from celery.signals import worker_shutting_down
+
+from shared import logs
+from shared.database import Database
+from shared.migrations import wait_for_head
+from shared.queue import QUEUE, make_celery
+from shared.settings import Settings
+from worker.dispatcher import Dispatcher
+from worker.reaper import Reaper
+from worker.tasks import hear
+
+ARGUMENTS = (
+    "worker",
+    "--pool=threads",
+    "--concurrency=1",
+    f"--queues={QUEUE}",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "--loglevel=WARNING",
+)
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until it is told to end; its trainings are drained then."""
+    logs.configure("worker", settings.log_level)
+    settings.make_directories()
+    database = Database(settings.database, pool_size=5)
+    wait_for_head(database)
+    dispatcher = Dispatcher(settings, database)
+    Reaper(settings, database, dispatcher).start()
+    dispatcher.start()
+    app = make_celery(settings)
+    hear(app, dispatcher.ring)
+
+    @worker_shutting_down.connect(weak=False)
+    def _stop_claiming(**_: Any) -> None:
+        dispatcher.stop_claiming()
+
+    try:
+        app.worker_main([*ARGUMENTS, f"--hostname={dispatcher.worker}@%h"])
+    finally:
+        dispatcher.drain()
+        database.close()

@@ -1,0 +1,170 @@
+"""The desk: a warm torch process on the CPU that answers what the API must know of torch at once.
+
+`python -m worker.desk`. Networks are built on the meta device, shapes without storage; a
+question that takes too long is answered as a refusal, and the desk goes on.
+"""
+
+import os
+import socket
+import socketserver
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as OutOfPatience
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+
+from shared import logs
+from shared.desk import LONGEST_LINE, PATIENCE, listen
+from shared.settings import Settings
+from worker.build import architecture_parameters
+from worker.registry import architectures, optimizers
+from worker.training.count import describe as count_of
+from worker.training.count import memory_mib
+
+log = structlog.get_logger()
+
+#: A little less than the API's own patience, so that it hears the answer.
+ANSWER_SECONDS = PATIENCE - 1
+MOST_PARAMETERS = 2_000_000_000
+
+
+class Refused(Exception):
+    """The question has a fault: where, and what."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = {"pointer": pointer, "detail": detail}
+
+
+def describe(question: dict[str, Any]) -> dict[str, Any]:
+    """Parameter count of a network, and with `batch_size` the memory that training will take.
+
+    Args:
+        question: architecture (object form), regularizers, image [C, H, W], classes; for memory
+            also batch_size, optimizer (name) and precision.
+
+    Raises:
+        Refused: the network cannot be built like this.
+    """
+    name = question["architecture"]["name"]
+    given = {key: value for key, value in question["architecture"].items() if key != "name"}
+    image, classes = tuple(question["image"]), question["classes"]
+    try:
+        parameters = architecture_parameters(name, given, question.get("regularizers", {}))
+        counted = count_of(name, parameters, image, classes)
+    except ValueError as error:
+        raise Refused(_pointer(str(error)), str(error)) from error
+    if counted["trainable"] > MOST_PARAMETERS:
+        raise Refused(
+            "/architecture",
+            f"the network has {counted['trainable']:,} parameters; {MOST_PARAMETERS:,} are allowed",
+        )
+    answer: dict[str, Any] = {"parameter_count": counted}
+    if "batch_size" in question:
+        slots = optimizers.get(question["optimizer"]).facts.get("state_slots", 0)
+        answer["memory_mib"] = round(
+            memory_mib(
+                name,
+                parameters,
+                image,
+                classes,
+                batch_size=question["batch_size"],
+                optimizer_slots=slots,
+                precision=question.get("precision", "float32"),
+            ),
+            1,
+        )
+    return answer
+
+
+def _pointer(text: str) -> str:
+    """Where the person can mend it: the image's size or the architecture."""
+    return "/dataset/image_size" if "pixels" in text else "/architecture"
+
+
+def answer(line: bytes) -> dict[str, Any]:
+    """The answer to one line."""
+    try:
+        question = orjson.loads(line)
+        asked = question["ask"]
+        if asked == "ping":
+            return {"ok": True}
+        if asked != "describe":
+            raise Refused("", f"the desk does not know the question {asked!r}")
+        return {"ok": True, **describe(question)}
+    except Refused as refusal:
+        return {"ok": False, "faults": [refusal.fault]}
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        return {"ok": False, "faults": [{"pointer": "", "detail": f"malformed question: {error}"}]}
+
+
+class Desk(socketserver.ThreadingMixIn, socketserver.BaseServer):
+    """A server on a socket that is already listening."""
+
+    daemon_threads = True
+
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(listening.getsockname(), Handler)
+        self.socket = listening
+        self.thinking = ThreadPoolExecutor(max_workers=4)
+
+    def fileno(self) -> int:
+        """For the selector."""
+        return self.socket.fileno()
+
+    def get_request(self) -> Any:
+        """The next connection."""
+        return self.socket.accept()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        request.close()
+
+
+class Handler(socketserver.StreamRequestHandler):
+    """One question, one answer."""
+
+    timeout = PATIENCE
+
+    def handle(self) -> None:
+        """Read a line, answer with a line."""
+        line = self.rfile.readline(LONGEST_LINE)
+        if not line:
+            return
+        server: Any = self.server
+        try:
+            found = server.thinking.submit(answer, line).result(ANSWER_SECONDS)
+        except OutOfPatience:
+            detail = "this network takes too long to be checked; take a smaller one"
+            found = {"ok": False, "faults": [{"pointer": "/architecture", "detail": detail}]}
+        except Exception:
+            log.exception("desk")
+            return
+        self.wfile.write(orjson.dumps(found) + b"\n")
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    settings = Settings()
+    logs.configure("desk", settings.log_level)
+    settings.make_directories()
+    for entry in architectures.entries().values():
+        at = entry.facts["parameter_count_at"]
+        size = at["image_size"]
+        count_of(entry.name, {}, (at["channels"], size, size), at["classes"])
+    url = urlsplit(settings.desk)
+    if url.scheme == "unix":
+        Path(url.path).unlink(missing_ok=True)
+    with listen(settings.desk) as listening:
+        if url.scheme == "unix":
+            os.chmod(url.path, 0o600)  # noqa: PTH101
+        log.info("desk", address=settings.desk)
+        Desk(listening).serve_forever()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""Which checkpoints a job keeps: writes them to disk and says so in the database.
+
+One directory serves every role that a step has (last, best of a metric, one of a series).
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from shared.clock import now
+from shared.database import Database
+from shared.errors import NotFound
+from shared.ids import new_id
+from shared.jobs import reading
+from shared.jobs.attempts import Lease
+from shared.jobs.events import EventRow
+from shared.jobs.recording import Batch, CheckpointRow
+from shared.storage import WEIGHTS, Storage
+from worker.scribe import Scribe
+from worker.training import checkpoint
+from worker.training.checkpoint import CheckpointCorrupt
+from worker.training.experiment import Experiment
+from worker.training.state import TrainingState
+from worker.wire import number
+
+#: Snapshots that may wait for the disk; a training that is further ahead waits.
+MOST_SNAPSHOTS = 2
+
+
+class Keeper:
+    """Writes checkpoints on the scribe's thread, in order with everything else."""
+
+    def __init__(self, scribe: Scribe, experiment: Experiment) -> None:
+        self.scribe = scribe
+        self.experiment = experiment
+        #: Of each monitor: value, epoch, step and checkpoint of the best so far.
+        self.best: dict[str, dict[str, Any]] = {}
+        self._room = threading.Semaphore(MOST_SNAPSHOTS)
+        self._modes = {best.monitor: best.mode for best in experiment.checkpoints.best}
+
+    def keep(self, state: TrainingState, stage: str, keys: Iterable[str], suffix: str = "") -> None:
+        """Have a checkpoint written: `last`, and in the further roles named by `keys`."""
+        self._room.acquire()
+        self.scribe.put(lambda: self._write(state, stage, tuple(keys), suffix))
+
+    def remember(self, rows: Iterable[CheckpointRow | dict[str, Any]]) -> None:
+        """Take over what was best before this attempt."""
+        for row in rows:
+            known = row if isinstance(row, dict) else vars(row)
+            if known["kind"] == "best":
+                self.best[known["monitor"]] = {
+                    "value": number(known["value"]),
+                    "epoch": known["epoch"],
+                    "step": known["step"],
+                    "checkpoint": known["id"],
+                }
+
+    def _write(self, state: TrainingState, stage: str, keys: tuple[str, ...], suffix: str) -> Batch:
+        try:
+            lease, storage = self.scribe.lease, self.scribe.storage
+            name = f"step-{state.step}{suffix}"
+            directory = storage.attempt(lease.job_id, lease.attempt) / name
+            if directory.exists():
+                return self._batch(state, stage, keys, directory, _manifest(directory))
+            described = checkpoint.metadata(self.experiment)
+            files = checkpoint.save(state, directory, metadata=described)
+            return self._batch(state, stage, keys, directory, files)
+        finally:
+            self._room.release()
+
+    def _batch(
+        self,
+        state: TrainingState,
+        stage: str,
+        keys: tuple[str, ...],
+        directory: Path,
+        files: dict[str, dict[str, Any]],
+    ) -> Batch:
+        batch = Batch()
+        for key in ("last", *keys):
+            role, _, of = key.partition(":")
+            kind = {"every": "series"}.get(role, role)
+            monitor = of if kind == "best" else None
+            value = state.best.get(of) if monitor else None
+            row = CheckpointRow(
+                id=new_id("ckpt"),
+                kind=kind,
+                monitor=monitor,
+                mode=self._modes.get(of) if monitor else None,
+                value=value,
+                stage=stage,
+                epoch=state.epoch,
+                step=state.step,
+                directory=self.scribe.storage.relative(directory),
+                bytes=files[WEIGHTS]["bytes"],
+                sha256=files[WEIGHTS]["sha256"],
+                created_at=now(),
+            )
+            batch.checkpoints.append(row)
+            told = {"id": row.id, "kind": kind, "monitor": monitor, "value": number(value)}
+            told |= {"stage": stage, "epoch": state.epoch, "step": state.step}
+            batch.events.append(EventRow("checkpoint", told, state.step))
+            if monitor:
+                place = {"epoch": state.epoch, "step": state.step, "checkpoint": row.id}
+                self.best[monitor] = {"value": number(value), **place}
+                batch.best = dict(self.best)
+        return batch
+
+
+def _manifest(directory: Path) -> dict[str, dict[str, Any]]:
+    return json.loads((directory / checkpoint.MANIFEST).read_text())["files"]
+
+
+def newest(
+    database: Database, storage: Storage, lease: Lease, tell: Callable[[str], None]
+) -> TrainingState | None:
+    """The state of the newest checkpoint that can be read, or None to start anew."""
+    with database.read() as connection:
+        rows = reading.checkpoints(connection, lease.job_id)
+    resumable = [row for row in rows if row["kind"] in {"last", "previous"}]
+    for row in sorted(
+        resumable, key=lambda row: (row["kind"] == "last", row["step"]), reverse=True
+    ):
+        state = _read(storage, row, tell)
+        if state is not None:
+            return state
+    return None
+
+
+def from_another(
+    database: Database,
+    storage: Storage,
+    lease: Lease,
+    checkpoint_id: str,
+    tell: Callable[[str], None],
+) -> tuple[TrainingState | None, Batch]:
+    """The state that a retry goes on from, and the earlier job's checkpoints as our own.
+
+    Files are shared by hard links, so that either job may go without the other.
+    """
+    with database.read() as connection:
+        origin = reading.checkpoint(connection, checkpoint_id)
+        rows = [] if origin is None else reading.checkpoints(connection, origin["job_id"])
+    state = None if origin is None else _read(storage, origin, tell)
+    batch = Batch()
+    if state is None:
+        tell("the earlier job's checkpoint is not there any more: started anew")
+        return None, batch
+    for row in rows:
+        if row["kind"] == "previous" or row["step"] > state.step:
+            continue
+        directory = storage.attempt(lease.job_id, lease.attempt) / f"from-{row['step']}"
+        _link(storage.root / row["directory"], directory)
+        kept = ("kind", "monitor", "mode", "value", "stage", "epoch", "step", "bytes", "sha256")
+        own = {name: row[name] for name in kept}
+        own |= {"id": new_id("ckpt"), "directory": storage.relative(directory)}
+        batch.checkpoints.append(CheckpointRow(**own, created_at=now()))
+    return state, batch
+
+
+def _read(
+    storage: Storage, row: dict[str, Any], tell: Callable[[str], None]
+) -> TrainingState | None:
+    try:
+        return checkpoint.load(storage.path(row["directory"]))
+    except (CheckpointCorrupt, NotFound) as error:
+        tell(f"a checkpoint of step {row['step']} was passed over: {error}")
+        return None
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    temporary = target.with_name(f"{target.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for path in source.iterdir():
+        os.link(path, temporary / path.name)
+    temporary.rename(target)

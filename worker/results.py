@@ -1,0 +1,123 @@
+"""The end of a job: each best checkpoint is loaded anew and evaluated on the test split."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shared import predictions
+from shared.clock import now
+from shared.database import Database
+from shared.jobs import reading
+from shared.jobs.attempts import Lease
+from shared.jobs.recording import Batch, EvaluationRow, MetricRow
+from shared.predictions import Prediction
+from shared.storage import Storage, publish
+from worker.training import checkpoint
+from worker.training.evaluation import Evaluation, evaluate
+from worker.training.experiment import Experiment
+from worker.training.topk import metric_name
+from worker.wire import number
+
+MOST_MISTAKES = 20
+EVALUATED = {"best", "last"}
+
+
+def evaluate_checkpoints(
+    experiment: Experiment, database: Database, storage: Storage, lease: Lease
+) -> tuple[Batch, dict[str, Any]]:
+    """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
+    with database.read() as connection:
+        rows = [r for r in reading.checkpoints(connection, lease.job_id) if r["kind"] in EVALUATED]
+    batch, summary = Batch(), {}
+    done: dict[str, Evaluation] = {}
+    for row in rows:
+        directory = row["directory"]
+        if directory not in done:
+            experiment.model.load_state_dict(checkpoint.load_weights(storage.path(directory)))
+            done[directory] = evaluate(
+                experiment, experiment.model, experiment.splits.test, experiment.ks
+            )
+        evaluation = done[directory]
+        path = storage.results(lease.job_id) / f"predictions-{row['id']}.bin"
+        _write_predictions(path, evaluation)
+        batch.evaluations.append(
+            EvaluationRow(
+                checkpoint_id=row["id"],
+                split="test",
+                data=_data(evaluation, experiment.class_names),
+                predictions=storage.relative(path),
+            )
+        )
+        name = f"best_{row['monitor']}" if row["kind"] == "best" else "last"
+        figures = {"loss": number(evaluation.loss)}
+        figures |= {metric_name(k): value for k, value in evaluation.top_k.items()}
+        place = {"checkpoint": row["id"], "epoch": row["epoch"], "step": row["step"]}
+        summary[name] = {**place, **figures}
+    return batch, summary
+
+
+def test_metrics(
+    summary: dict[str, Any], first: str, *, stage: str, step: int, epoch: int
+) -> list[MetricRow]:
+    """The figures of one checkpoint as `test_…` metrics."""
+    chosen = summary.get(first) or summary["last"]
+    place = {"checkpoint", "epoch", "step"}
+    return [
+        MetricRow(
+            name=f"test_{name}",
+            split="test",
+            stage=stage,
+            step=step,
+            epoch=epoch,
+            value=float(value),
+            at=now(),
+        )
+        for name, value in chosen.items()
+        if name not in place
+    ]
+
+
+def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "loss": number(evaluation.loss),
+        "accuracy": evaluation.accuracy,
+        "top_k": {str(k): value for k, value in evaluation.top_k.items()},
+        "classes": list(class_names),
+        "per_class": [asdict(one) for one in evaluation.per_class],
+        "confusion": evaluation.confusion,
+        "mistakes": _mistakes(evaluation),
+    }
+
+
+def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The wrong samples that the network is most sure of."""
+    found = evaluation.predictions
+    predicted_N, sure_N = found.classes[:, 0], found.probabilities[:, 0]
+    wrong_N = (predicted_N != found.labels).nonzero().squeeze(1)
+    order = sure_N[wrong_N].argsort(descending=True, stable=True)[:MOST_MISTAKES]
+    return [
+        {
+            "sample": int(found.indices[i]),
+            "label": int(found.labels[i]),
+            "predicted": int(predicted_N[i]),
+            "probability": number(float(sure_N[i])),
+        }
+        for i in wrong_N[order].tolist()
+    ]
+
+
+def _write_predictions(path: Path, evaluation: Evaluation) -> None:
+    found = evaluation.predictions
+    rows = zip(
+        found.indices.tolist(),
+        found.labels.tolist(),
+        found.classes.tolist(),
+        found.probabilities.tolist(),
+        strict=True,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    predictions.write(
+        temporary, [Prediction(s, label, tuple(c), tuple(p)) for s, label, c, p in rows]
+    )
+    publish(temporary, path)

@@ -1,0 +1,108 @@
+"""A process of its own that trains one job: `python -m worker.runner`.
+
+It waits as a spare, warm and without CUDA, until its dispatcher hands it a job as one line on
+standard input; end of file before that ends it. It outlives its worker. The only place that
+catches everything.
+"""
+
+import os
+import resource
+import sys
+import traceback
+from pathlib import Path
+
+import structlog
+
+from shared import logs
+from shared.database import Database
+from shared.jobs import attempts
+from shared.settings import Settings
+from shared.storage import Storage
+from worker.assignment import DONE, READY, Assignment
+from worker.locks import device_lock, job_lock
+
+log = structlog.get_logger()
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
+
+
+def main() -> int:
+    """Warm up, wait for a job, train it."""
+    settings = Settings()
+    logs.configure("runner", settings.log_level)
+    _be_the_first_to_go()
+    from worker.warming import warm_up  # torch comes in here
+
+    warm_up()
+    try:
+        sys.stdout.buffer.write(READY)
+        sys.stdout.buffer.flush()
+        line = sys.stdin.buffer.readline()
+    except (BrokenPipeError, KeyboardInterrupt):
+        return DONE
+    if not line.endswith(b"\n"):
+        return DONE
+    return train(Assignment.parse(line), settings)
+
+
+def train(assignment: Assignment, settings: Settings) -> int:
+    """Train one job; every way it can end is an exit code or a row of the database."""
+    import torch
+
+    from worker.attempt import Attempt
+    from worker.failures import failure_of
+    from worker.scribe import insist
+
+    _log_to(Storage(settings.storage).log(assignment.job_id, assignment.attempt))
+    structlog.contextvars.bind_contextvars(job=assignment.job_id, attempt=assignment.attempt)
+    locks = [job_lock(settings, assignment.job_id), device_lock(settings, assignment.device)]
+    if not all(lock.take() for lock in locks):
+        log.error("the job or the device is still in use", device=assignment.device)
+        return 1
+    os.environ["CUDA_VISIBLE_DEVICES"] = assignment.uuid
+    torch.set_num_threads(assignment.threads)
+    _limit_memory(settings.runner_memory_mib)
+    database = Database(settings.database, pool_size=3)
+    attempt = Attempt(assignment, settings, database)
+    log.info("begin", device=assignment.device, threads=assignment.threads)
+    try:
+        code = attempt.run()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's failure
+        traceback.print_exc()
+        failure = failure_of(error, attempt.spec)
+        attempt.scribe.settle()
+        insist(database, attempts.fail, assignment.lease, failure)
+        log.info("failed", kind=failure.kind)
+        return DONE
+    log.info("end", code=code)
+    return code
+
+
+def _log_to(path: Path) -> None:
+    """From here on, what is printed goes to the attempt's log."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target in (1, 2):
+        os.dup2(file, target)
+    os.close(file)
+
+
+def _limit_memory(mib: int) -> None:
+    if mib:
+        resource.setrlimit(resource.RLIMIT_AS, (mib * 2**20, mib * 2**20))
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out, a training goes before the database and the API."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("800")
+    except OSError:
+        log.debug("oom_score_adj cannot be set here")
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without the interpreter's farewell, which takes torch a tenth of a second.
+    os._exit(code)

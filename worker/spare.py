@@ -1,0 +1,77 @@
+"""A runner that waits: imported, warm, and without a job yet."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+
+from shared.settings import Settings
+from worker.assignment import READY, Assignment
+
+log = structlog.get_logger()
+
+ROOT = Path(__file__).parents[1]
+#: What a runner may know: where the data are, and what every process needs.
+PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LD_LIBRARY_PATH",
+    "TRAINSHED_HOME", "TRAINSHED_DATABASE_URL", "TRAINSHED_STORAGE_URL", "TRAINSHED_LOG_LEVEL",
+    "TRAINSHED_CHECKPOINT_SECONDS", "TRAINSHED_RUNNER_MEMORY_MIB",
+)  # fmt: skip
+
+
+class Spare:
+    """One spare runner, from its start to the moment it is given a job."""
+
+    def __init__(self, settings: Settings, threads: int, wake: threading.Event) -> None:
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment |= {
+            "TRAINSHED_HOME": str(settings.home),
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+        }
+        log_file = settings.home / "logs" / "spares.log"
+        with log_file.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker.runner"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        self.is_ready = False
+        self._wake = wake
+        threading.Thread(target=self._listen, name="spare", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        self.is_ready = self.process.stdout.readline() == READY
+        self._wake.set()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it ended before it was given anything."""
+        return self.process.poll() is not None
+
+    def give(self, assignment: Assignment) -> subprocess.Popen[bytes]:
+        """Hand the job over; from here on the runner is on its own.
+
+        Raises:
+            OSError: the spare is dead.
+        """
+        assert self.process.stdin is not None
+        self.process.stdin.write(assignment.line())
+        self.process.stdin.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return self.process
+
+    def dismiss(self) -> None:
+        """End it: there will be no job."""
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,151 @@
+"""One job as one run of MLflow: parameters, tags, metrics by step, artifacts."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.tracking import MlflowClient
+
+from shared.clock import rfc3339
+from shared.settings import Settings
+from shared.storage import WEIGHTS, Storage
+
+EXPERIMENT = "trainshed"
+JOB_TAG = "trainshed.job_id"
+LONGEST_PARAMETER = 6000
+MOST_PARAMETERS = 100
+STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
+NOT_A_KEY = re.compile(r"[^\w./ -]", re.ASCII)
+
+
+class Mirror:
+    """The client of one MLflow store."""
+
+    def __init__(self, settings: Settings, storage: Storage) -> None:
+        self.storage = storage
+        self.artifacts = settings.home / "mlflow" / "artifacts"
+        self.is_remote = settings.mlflow.startswith("http")
+        self.client = MlflowClient(tracking_uri=settings.mlflow)
+
+    def open(self, job: dict[str, Any]) -> str:
+        """The job's run: found by its tag, or made with its parameters and tags."""
+        experiment = self._experiment()
+        found = self.client.search_runs(
+            [experiment], f"tags.`{JOB_TAG}` = '{job['id']}'", ViewType.ALL, max_results=1
+        )
+        if found:
+            run_id = found[0].info.run_id
+            if found[0].info.lifecycle_stage == "deleted":
+                self.client.restore_run(run_id)
+            return run_id
+        tags = {
+            JOB_TAG: job["id"],
+            "trainshed.owner": job["owner"],
+            "trainshed.created_at": rfc3339(job["created_at"]) or "",
+            **{f"tag.{_key(k)}": v for k, v in job["tags"].items()},
+        }
+        started = job["started_at"] or job["created_at"]
+        run = self.client.create_run(
+            experiment,
+            start_time=int(started.timestamp() * 1000),
+            run_name=job["name"] or job["id"],
+            tags=tags,
+        )
+        parameters = [
+            Param(_key(name), text[:LONGEST_PARAMETER]) for name, text in flat(job["spec"])
+        ]
+        for start in range(0, len(parameters), MOST_PARAMETERS):
+            self.client.log_batch(
+                run.info.run_id, params=parameters[start : start + MOST_PARAMETERS]
+            )
+        return run.info.run_id
+
+    def log(self, run_id: str, rows: list[dict[str, Any]]) -> None:
+        """Send metric rows with their stored times."""
+        metrics = [
+            Metric(row["name"], row["value"], int(row["at"].timestamp() * 1000), row["step"])
+            for row in rows
+        ]
+        self.client.log_batch(run_id, metrics=metrics)
+
+    def close(
+        self,
+        run_id: str,
+        job: dict[str, Any],
+        checkpoints: list[dict[str, Any]],
+        evaluations: list[dict[str, Any]],
+    ) -> None:
+        """Send the results and end the run."""
+        tags = [RunTag("trainshed.state", job["state"])]
+        if job["failure"]:
+            tags.append(RunTag("trainshed.failure", orjson.dumps(job["failure"]).decode()))
+        self.client.log_batch(run_id, tags=tags)
+        names = {row["id"]: _name(row) for row in checkpoints}
+        for row in evaluations:
+            self.client.log_dict(run_id, row["data"], f"top-k/{names[row['checkpoint_id']]}.json")
+        self.client.log_dict(run_id, job["spec"], "spec.json")
+        self._checkpoints(run_id, checkpoints)
+        finished = int(job["finished_at"].timestamp() * 1000)
+        self.client.set_terminated(run_id, STATUS[job["state"]], end_time=finished)
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return found.experiment_id
+        location = None if self.is_remote else self.artifacts.as_uri()
+        return self.client.create_experiment(EXPERIMENT, artifact_location=location)
+
+    def _checkpoints(self, run_id: str, checkpoints: list[dict[str, Any]]) -> None:
+        """One copy on disk: hard links where MLflow's files lie here, else where to find them."""
+        uri = urlsplit(self.client.get_run(run_id).info.artifact_uri or "")
+        local = Path(unquote(uri.path)) if uri.scheme in {"", "file"} else None
+        references = {}
+        for row in checkpoints:
+            if row["kind"] == "previous":
+                continue
+            source = self.storage.root / row["directory"] / WEIGHTS
+            kept = ("stage", "epoch", "step", "bytes", "sha256")
+            reference = {name: row[name] for name in kept} | {"checkpoint": row["id"]}
+            references[_name(row)] = reference
+            if local is not None and not self._linked(source, local / "checkpoints" / _name(row)):
+                reference["path"] = str(source)
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "checkpoints.json"
+            path.write_bytes(orjson.dumps(references, option=orjson.OPT_INDENT_2))
+            self.client.log_artifact(run_id, str(path), "checkpoints")
+
+    def _linked(self, source: Path, directory: Path) -> bool:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, directory / WEIGHTS)
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+        return True
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """A specification as `a.b.c` and text; lists and what is empty stay whole."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _key(text: str) -> str:
+    """A key that MLflow takes; the original stays in our database."""
+    return NOT_A_KEY.sub("_", text)[:250]
+
+
+def _name(row: dict[str, Any]) -> str:
+    if row["kind"] == "best":
+        return f"best_{row['monitor']}"
+    return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]

@@ -1,0 +1,105 @@
+"""Round after round: which jobs have something that MLflow has not, and sends it.
+
+The database is the spool. A cursor moves only after MLflow took what came before it, and the
+stored times are sent, so that what is sent twice is one point there.
+"""
+
+import threading
+import time
+from typing import Any
+
+import structlog
+
+from shared.database import Database
+from shared.errors import Unavailable
+from shared.jobs import reading, tracking
+from shared.settings import Settings
+from shared.states import FINAL
+from shared.storage import Storage
+from worker.tracking.mirror import Mirror
+
+log = structlog.get_logger()
+
+ROUND_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 30.0
+BATCH = 500
+
+
+class Sync:
+    """The loop over jobs."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.database = database
+        self.storage = Storage(settings.storage)
+        self.mirror = Mirror(settings, self.storage)
+
+    def run(self, ended: threading.Event) -> None:
+        """Until `ended`; while MLflow is away, ever more patiently."""
+        backoff = ROUND_SECONDS
+        while not ended.is_set():
+            try:
+                self.round()
+                backoff = ROUND_SECONDS
+            except Unavailable as error:
+                log.warning("database away", error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the jobs go on
+                backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
+                log.warning("MLflow away", error=_brief(error), again_in_seconds=backoff)
+            ended.wait(backoff)
+
+    def round(self) -> None:
+        """Send what there is of every job that is not complete."""
+        with self.database.read() as connection:
+            behind = tracking.behind(connection)
+        for job_id in behind:
+            self._send(job_id)
+
+    def _send(self, job_id: str) -> None:
+        with self.database.read() as connection:
+            job = reading.get(connection, job_id)
+            copy = tracking.copy_of(connection, job_id)
+            checkpoints = reading.checkpoints(connection, job_id)
+        if job is None:
+            return
+        run_id = copy.run_id or self.mirror.open(job)
+        if copy.run_id is None:
+            with self.database.write() as connection:
+                tracking.opened(connection, job_id, run_id)
+        is_final = job["state"] in FINAL
+        # A resumed attempt deletes rows past its checkpoint: only what it cannot is sent.
+        up_to = None if is_final else _last_step(checkpoints)
+        if up_to is not None or is_final:
+            self._send_metrics(job_id, run_id, copy.last_metric_id, up_to)
+        if is_final:
+            with self.database.read() as connection:
+                evaluations = reading.evaluations(connection, job_id)
+            self.mirror.close(run_id, job, checkpoints, evaluations)
+            with self.database.write() as connection:
+                tracking.completed(connection, job_id)
+            log.info("complete", job=job_id, run=run_id)
+
+    def _send_metrics(self, job_id: str, run_id: str, cursor: int, up_to: int | None) -> None:
+        while True:
+            with self.database.read() as connection:
+                rows = reading.metrics(
+                    connection, job_id, past_id=cursor, up_to_step=up_to, limit=BATCH
+                )
+            if not rows:
+                return
+            self.mirror.log(run_id, rows)
+            cursor = rows[-1]["id"]
+            with self.database.write() as connection:
+                tracking.sent(connection, job_id, cursor)
+
+
+def _last_step(checkpoints: list[dict[str, Any]]) -> int | None:
+    return next((row["step"] for row in checkpoints if row["kind"] == "last"), None)
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
