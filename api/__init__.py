@@ -1,0 +1,1 @@
+"""HTTP only: checks, records, reads. Never imports torch."""

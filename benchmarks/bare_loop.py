@@ -1,13 +1,20 @@
 """The training loop that a careful person writes by hand, as the measure of our own.
 
-No progress, no checkpoints, no metrics but the loss: PyTorch as its manual shows it, with the
-data on the device as uint8 and in channels-last. Imports nothing of ours.
+No progress, no checkpoints, no metrics: PyTorch as its manual shows it, with the data on the
+device as uint8 and in channels-last. Only the images come from us, so that they are the same.
+    python -m benchmarks.bare_loop --images 5000 --epochs 3 --precision float32
+Prints one JSON line: the images per second of each epoch.
 Axes: N samples, C channels, H height, W width, M classes.
 """
 
+import argparse
+import json
 import time
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -51,8 +58,8 @@ def bare_epochs(
     precision: str = "float32",
     validation: tuple[Tensor, Tensor] | None = None,
     device: str = "cpu",
-) -> float:
-    """Train for some epochs and return the images trained on per second.
+) -> list[float]:
+    """Train, and return the images trained on per second of each epoch.
 
     Args:
         images: uint8 [N, C, H, W].
@@ -76,37 +83,88 @@ def bare_epochs(
     def prepared(batch: Tensor) -> Tensor:
         return batch.to(memory_format=torch.channels_last).float().div_(255).sub_(mean).div_(std)
 
-    def half() -> torch.autocast | nullcontext[None]:
+    def half() -> AbstractContextManager[object]:
         return torch.autocast(device, DTYPES[precision]) if precision in DTYPES else nullcontext()
 
-    _wait(device)
-    start = time.perf_counter()
+    def scores(batch: Tensor) -> Tensor:
+        with half():
+            return model(prepared(batch))
+
+    rates: list[float] = []
     for _ in range(epochs):
+        wait(device)
+        start = time.perf_counter()
         model.train()
-        order = torch.randperm(len(images), device=device)
-        for chosen in order.split(batch_size):
-            with half():
-                loss = functional.cross_entropy(model(prepared(images[chosen])), labels[chosen])
+        for chosen in torch.randperm(len(images), device=device).split(batch_size):
+            loss = functional.cross_entropy(scores(images[chosen]).float(), labels[chosen])
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             scaler.step(optimizer)
             scaler.update()
         if validation is not None:
-            _accuracy(model, *validation, prepared=prepared, half=half)
-    _wait(device)
-    return epochs * len(images) / (time.perf_counter() - start)
+            model.eval()
+            accuracy(scores, *validation)
+        wait(device)
+        rates.append(len(images) / (time.perf_counter() - start))
+    return rates
 
 
-def _accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, prepared, half) -> float:  # noqa: ANN001
-    model.eval()
+@torch.inference_mode()
+def accuracy(scores: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
+    """The share of images whose highest score is their label's."""
     right = torch.zeros((), dtype=torch.int64, device=labels.device)
-    with torch.inference_mode(), half():
-        for start in range(0, len(images), 256):
-            logits_NM = model(prepared(images[start : start + 256]))  # noqa: N806
-            right += (logits_NM.argmax(1) == labels[start : start + 256]).sum()
+    for batch, own in zip(images.split(256), labels.split(256), strict=True):
+        right += (scores(batch).argmax(1) == own).sum()
     return right.item() / len(images)
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Until the device has done what it was asked for."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
+
+
+def photographs(count: int) -> tuple[Tensor, Tensor]:
+    """The images and labels that the benchmarks' jobs train on."""
+    from worker.data import load_splits  # noqa: PLC0415 - the loop itself knows nothing of us
+    from worker.data.tensors import take  # noqa: PLC0415
+
+    wanted = {"train": count, "validation": 1000, "test": 1000, "image_size": 32, "channels": 3}
+    home = Path(__file__).parents[1] / "home" / "benchmarks"
+    dataset, splits = load_splits(
+        {"name": "fashion-mnist", **wanted},
+        seed=0,
+        data_dir=home / "data",
+        cache_dir=home / "cache",
+    )
+    images, labels, _ = take(dataset, splits.train)
+    return images, labels
+
+
+def save_images(path: str, count: int) -> None:
+    """Write the same images for loops that cannot import this."""
+    images, labels = photographs(count)
+    np.savez(path, images=images.numpy(), labels=labels.numpy())
+
+
+def main() -> None:
+    """Train as the command line says and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--precision", choices=["float32", *DTYPES], default="float32")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    rates = bare_epochs(
+        *photographs(given.images),
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        precision=given.precision,
+        device=given.device,
+    )
+    print(json.dumps({"images_per_second": rates}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Starts, watches and restarts the parts of the box, by exec. Imports shared only."""

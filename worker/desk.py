@@ -16,14 +16,16 @@ from urllib.parse import urlsplit
 
 import orjson
 import structlog
+from torch import nn
 
 from shared import logs
 from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
 from worker.build import architecture_parameters
 from worker.registry import architectures, optimizers
+from worker.training.count import build_on_meta, memory_mib
 from worker.training.count import describe as count_of
-from worker.training.count import memory_mib
+from worker.training.parameters import selected, weights
 
 log = structlog.get_logger()
 
@@ -44,8 +46,9 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     """Parameter count of a network, and with `batch_size` the memory that training will take.
 
     Args:
-        question: architecture (object form), regularizers, image [C, H, W], classes; for memory
-            also batch_size, optimizer (name) and precision.
+        question: architecture (object form), regularizers, image [C, H, W], classes, patterns
+            of layer names by their pointers; for memory also batch_size, optimizer (name) and
+            precision.
 
     Raises:
         Refused: the network cannot be built like this.
@@ -63,6 +66,7 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
             "/architecture",
             f"the network has {counted['trainable']:,} parameters; {MOST_PARAMETERS:,} are allowed",
         )
+    _check_patterns(question.get("patterns", {}), build_on_meta(name, parameters, image, classes))
     answer: dict[str, Any] = {"parameter_count": counted}
     if "batch_size" in question:
         slots = optimizers.get(question["optimizer"]).facts.get("state_slots", 0)
@@ -79,6 +83,15 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
             1,
         )
     return answer
+
+
+def _check_patterns(patterns: dict[str, str], model: nn.Module) -> None:
+    """Patterns of layer names, each by where it stands, have to mean some layer."""
+    for pointer, pattern in patterns.items():
+        try:
+            selected(weights(model), pattern, "this")
+        except ValueError as error:
+            raise Refused(pointer, str(error)) from error
 
 
 def _pointer(text: str) -> str:

@@ -69,6 +69,15 @@ def order(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
     return list(connection.execute(waiting().limit(limit)).scalars())
 
 
+def ahead_of(connection: sa.Connection, priority: int) -> int:
+    """How many of the jobs that wait start before a new one of this priority."""
+    jobs = tables.jobs.c
+    query = sa.select(sa.func.count()).where(sa.text("jobs.state = 'queued'"))
+    return connection.execute(
+        query.select_from(tables.jobs).where(jobs.priority >= priority)
+    ).scalar_one()
+
+
 def attempts(connection: sa.Connection, job_id: str) -> list[Row]:
     """The attempts of a job, first to last."""
     return _rows(connection, tables.attempts, job_id, tables.attempts.c.number)

@@ -126,13 +126,17 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything starts."""
+        monitors = [best.monitor for best in self.checkpoints.best]
+        for monitor in monitors:
+            if monitors.count(monitor) > 1:
+                raise ValueError(
+                    f"the best checkpoint of {monitor!r} is asked for twice; once will do"
+                )
         for stage in self.stages:
             self._check_batches(stage)
             known = metric_names(self.ks, is_clipped=stage.clipping is not None)
-            watched = [best.monitor for best in self.checkpoints.best]
-            if stage.early_stopping is not None:
-                watched.append(stage.early_stopping.best.monitor)
-            for monitor in watched:
+            stopping = stage.early_stopping
+            for monitor in [*monitors, *([stopping.best.monitor] if stopping else [])]:
                 if monitor not in known:
                     raise ValueError(
                         f"there is no metric {monitor!r} to watch; there are: {', '.join(known)}"

@@ -159,7 +159,7 @@ class TestCheckpointRules:
             training={"epochs": 4},
             checkpoints=[
                 {"monitor": "val_loss", "mode": "min"},
-                {"monitor": "val_loss", "mode": "max"},
+                {"monitor": "generalization_gap", "mode": "min"},
                 {"every_epochs": 2},
                 {"epoch": 0},
             ],
@@ -169,12 +169,22 @@ class TestCheckpointRules:
         assert isinstance(initial, InitialState)
         assert initial.checkpoint_keys == ("initial",)
         ended = [r for r in reports if isinstance(r, EpochEnded)]
-        assert ended[0].improved == ("val_loss", "val_loss")
+        assert ended[0].improved == ("val_loss", "generalization_gap")
+        assert ended[0].checkpoint_keys == ("best:val_loss", "best:generalization_gap")
+        lowest = float("inf")
+        for one in ended:
+            assert ("val_loss" in one.improved) == (one.metrics["val_loss"] < lowest)
+            lowest = min(lowest, one.metrics["val_loss"])
         assert [("every:2" in one.checkpoint_keys) for one in ended] == [False, True, False, True]
 
     def test_a_metric_that_is_not_there_is_refused_with_those_that_are(self) -> None:
         with pytest.raises(ValueError, match=r"no metric 'val_lost'.*val_loss"):
             experiment(checkpoints=[{"monitor": "val_lost", "mode": "min"}])
+
+    def test_a_monitor_has_one_best(self) -> None:
+        twice = [{"monitor": "val_loss", "mode": mode} for mode in ("min", "max")]
+        with pytest.raises(ValueError, match="asked for twice"):
+            experiment(checkpoints=twice)
 
 
 class TestEarlyStopping:

@@ -1,0 +1,64 @@
+"""The application: a table of contents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from api import errors
+from api.catalog.routes import router as catalog
+from api.datasets.routes import router as datasets
+from api.deps import caller
+from api.guard import Guard
+from api.health.routes import private as metrics
+from api.health.routes import public as health
+from api.jobs.reading import router as reading
+from api.jobs.results import router as results
+from api.jobs.routes import router as jobs
+from api.openapi import complete
+from api.reference.routes import router as reference
+from api.services import Services, open_services
+from shared.settings import Settings
+
+TITLE = "Trainshed"
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API over a database that has the newest tables."""
+    services = open_services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.doorbell.start()
+        yield
+        await services.watcher.close()
+        services.close()
+
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        summary="Training jobs for a team that shares a GPU box",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=errors.HANDLERS,
+        responses=errors.RESPONSES,
+    )
+    app.state.services = services
+    for router in (health, reference):
+        app.include_router(router)
+    for router in (jobs, reading, results, datasets, catalog, metrics):
+        app.include_router(router, dependencies=[Depends(caller)])
+    complete(app)
+    app.add_middleware(Guard, hosts=_hosts(settings))
+    return app
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """Names that a request may be meant for: another name is somebody else's page."""
+    further = {host.strip() for host in settings.allowed_hosts.split(",")}
+    return frozenset({"127.0.0.1", "localhost", "::1", settings.host, *further} - {""})
+
+
+__all__ = ["Services", "create_app"]

@@ -1,0 +1,16 @@
+"""`GET /v1/catalog`: what can be trained."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.answers import json_answer
+from api.deps import ServicesDep
+
+router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+
+@router.get("/catalog", summary="What can be trained, with every parameter as JSON Schema")
+async def show(services: ServicesDep) -> Any:
+    """`{slot: {name: {summary, source, parameters}}}`."""
+    return json_answer(services.methods.catalog)

@@ -1,0 +1,63 @@
+"""Asks the desk what only torch knows of a network, once for each network and image size."""
+
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import desk, tables
+from shared.clock import now
+from shared.database import Database
+from shared.errors import Fault, InvalidSpec
+
+REMEMBERED = 4096
+
+
+def _slot(_digest: str) -> dict[str, Any]:
+    """Room for one answer, kept by `lru_cache`."""
+    return {"answer": None}
+
+
+class DeskClient:
+    """The desk, with what it said before: in this process and in the database."""
+
+    def __init__(self, address: str, database: Database, version: str) -> None:
+        self.address = address
+        #: Of the catalogue: what was said of an older one is not asked for any more.
+        self.version = version
+        self.database = database
+        self._lately = lru_cache(maxsize=REMEMBERED)(_slot)
+
+    def describe(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Parameter count, and what else the question asks for.
+
+        Raises:
+            InvalidSpec: the network cannot be built like this.
+            Unavailable: the desk does not answer, and has not been asked this before.
+        """
+        question = {"ask": "describe", **question}
+        digest = desk.digest({**question, "version": self.version})
+        slot = self._lately(digest)
+        answer = slot["answer"] or self._known(digest) or self._ask(digest, question)
+        if not answer["ok"]:
+            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
+        slot["answer"] = answer
+        return answer
+
+    def _known(self, digest: str) -> dict[str, Any] | None:
+        with self.database.read() as connection:
+            query = sa.select(tables.desk_answers.c.answer)
+            return connection.execute(
+                query.where(tables.desk_answers.c.question == digest)
+            ).scalar_one_or_none()
+
+    def _ask(self, digest: str, question: dict[str, Any]) -> dict[str, Any]:
+        answer = desk.ask(self.address, question)
+        if not answer["ok"]:
+            return answer
+        row = {"question": digest, "answer": answer, "created_at": now()}
+        answers = tables.desk_answers
+        with self.database.write() as connection:
+            connection.execute(sa.delete(answers).where(answers.c.question == digest))
+            connection.execute(sa.insert(answers), row)
+        return answer

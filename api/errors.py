@@ -1,0 +1,146 @@
+"""How errors look outside: one table from class to status, one form (RFC 9457)."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from shared import errors
+from shared.errors import Fault, ServiceError
+
+log = structlog.get_logger()
+
+STATUS: dict[type[ServiceError], int] = {
+    errors.ServiceError: 500,
+    errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Fenced: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.RangeNotSatisfiable: 416,
+    errors.InvalidSpec: 422,
+    errors.IdempotencyMismatch: 422,
+    errors.Unavailable: 503,
+}
+RETRY_AFTER_SECONDS = "2"
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    instance: str,
+    kind: str | None = None,
+    headers: dict[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """The answer to what went wrong."""
+    title = HTTPStatus(status).phrase
+    body = {
+        "type": f"urn:trainshed:problem:{kind or title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        **extra,
+    }
+    return Response(
+        # ASCII: whatever a client sent comes back as JSON that every reader takes.
+        json.dumps(body),
+        status_code=status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def _kind(error: ServiceError) -> str:
+    name = type(error).__name__
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    status = STATUS[type(error)]
+    extra = dict(error.data)
+    if isinstance(error, errors.InvalidSpec):
+        extra["errors"] = [vars(fault) for fault in error.faults]
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return problem(
+        status, error.detail, instance=request.url.path, kind=_kind(error), headers=headers, **extra
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    details = {404: "There is nothing at this address.", 405: "This address does not take that."}
+    detail = details.get(error.status_code, str(error.detail))
+    headers = dict(error.headers or {})
+    return problem(error.status_code, detail, instance=request.url.path, headers=headers)
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault("/" + "/".join(str(part) for part in one["loc"]), one["msg"])
+        for one in error.errors()
+    ]
+    return problem(
+        422,
+        "A parameter of the request is not admitted; `errors` names each.",
+        instance=request.url.path,
+        kind="invalid-parameters",
+        errors=[vars(fault) for fault in faults],
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected", path=request.url.path, exc_info=error)
+    return problem(
+        500, "The service made a mistake; its log has the details.", instance=request.url.path
+    )
+
+
+HANDLERS: dict[Any, Any] = {
+    ServiceError: _service_error,
+    HTTPException: _http_error,
+    RequestValidationError: _invalid_parameters,
+    Exception: _unexpected,
+}
+
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": PROBLEM}},
+    }
+    for status in sorted({*STATUS.values()} - {500})
+}

@@ -1,0 +1,85 @@
+"""Whether the service lives, whether it is ready, and its figures for Prometheus."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from api.answers import json_answer
+from api.deps import ServicesDep
+from api.errors import RETRY_AFTER_SECONDS
+from api.services import Services
+from shared import tables
+from shared.clock import now
+from shared.errors import Unavailable
+from shared.jobs import reaping
+from shared.states import STATES
+
+public = APIRouter(tags=["health"])
+private = APIRouter(tags=["health"])
+
+#: A worker shows itself twice a second; one that has not for so long does not count.
+WORKER_FRESH = timedelta(seconds=20)
+
+
+@public.get("/healthz", summary="Alive")
+async def healthz() -> Any:
+    """Answers as long as the process does."""
+    return json_answer({"status": "alive"})
+
+
+@public.get("/readyz", summary="Database, broker and a worker answer")
+def readyz(services: ServicesDep) -> Any:
+    """503 with what is missing, else 200."""
+    parts = {
+        "database": _database_answers(services),
+        "broker": services.doorbell.answers(),
+        "worker": False,
+    }
+    if parts["database"]:
+        parts["worker"] = bool(_fresh_workers(services))
+    is_ready = all(parts.values())
+    body = {"status": "ready" if is_ready else "not ready", "parts": parts}
+    headers = {} if is_ready else {"Retry-After": RETRY_AFTER_SECONDS}
+    return json_answer(body, status=200 if is_ready else 503, headers=headers)
+
+
+@private.get("/metrics", summary="Figures for Prometheus")
+def metrics(services: ServicesDep) -> Response:
+    """Jobs by state, workers, rings of the doorbell."""
+    registry = CollectorRegistry()
+    jobs = Gauge("trainshed_jobs", "Jobs by state", ["state"], registry=registry)
+    column = tables.jobs.c
+    with services.database.read() as connection:
+        counted = connection.execute(
+            sa.select(column.state, sa.func.count()).group_by(column.state)
+        ).all()
+    for state in STATES:
+        jobs.labels(state).set(0)
+    for state, count in counted:
+        jobs.labels(state).set(count)
+    figures = {
+        "trainshed_workers": ("Workers seen lately", len(_fresh_workers(services))),
+        "trainshed_doorbell_rings": ("Rings that the broker took", services.doorbell.rung),
+        "trainshed_doorbell_failures": ("Rings that it did not", services.doorbell.failed),
+    }
+    for name, (text, value) in figures.items():
+        Gauge(name, text, registry=registry).set(value)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _database_answers(services: Services) -> bool:
+    try:
+        with services.database.read() as connection:
+            connection.execute(sa.select(1))
+    except Unavailable:
+        return False
+    return True
+
+
+def _fresh_workers(services: Services) -> list[dict[str, Any]]:
+    with services.database.read() as connection:
+        known = reaping.workers(connection)
+    return [worker for worker in known if now() - worker["seen_at"] < WORKER_FRESH]

@@ -1,0 +1,209 @@
+"""Whether a specification is admitted: structure, methods, data set, and what they say together.
+
+Every fault is found at once; what is admitted comes back with every default filled in.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from api.catalog.methods import Faults, Methods, nearest, shown
+from api.jobs.structure import faults_of
+from shared.datasets import FACTS, DatasetFacts, SplitsRefused, resolve_splits
+from shared.errors import Fault, InvalidSpec
+from shared.spec import JobSpec
+
+DEFAULT_TOP_K = (1, 5)
+BESIDE_OPTIMIZER = frozenset({"learning_rate", "schedule", "gradient_clipping"})
+BESIDE_INITIALIZER = frozenset({"overrides"})
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A specification that is whole, and what the desk has to be asked of it."""
+
+    spec: dict[str, Any]
+    question: dict[str, Any]
+
+
+def admit(raw: Any, methods: Methods) -> Admitted:
+    """Check a specification and fill in its defaults.
+
+    Raises:
+        InvalidSpec: with every fault that was found.
+    """
+    if not isinstance(raw, dict):
+        raise InvalidSpec([Fault("", f"a specification is an object, and this is {shown(raw)}")])
+    faults: Faults = []
+    spec: JobSpec | None = None
+    try:
+        spec = JobSpec.model_validate(raw)
+    except ValidationError as error:
+        faults += faults_of(error)
+    parts = _methods(raw, methods, faults)
+    facts = _facts(raw.get("dataset"), faults)
+    if spec is None:
+        raise InvalidSpec(_sorted(faults))
+    filled = spec.model_dump(mode="json") | parts
+    if facts is not None:
+        filled["dataset"] = _dataset(spec, facts, faults)
+        _top_k(spec, filled, facts, faults)
+    _monitors(filled, faults)
+    _together(spec, filled, faults)
+    if faults or facts is None:
+        raise InvalidSpec(_sorted(faults))
+    return Admitted(filled, _question(filled, facts))
+
+
+def _methods(raw: dict[str, Any], methods: Methods, faults: Faults) -> dict[str, Any]:
+    """Every part that names methods, filled in."""
+    parts: dict[str, Any] = {}
+    for field, slot in (("architecture", "architectures"), ("loss", "losses")):
+        if field in raw or field == "loss":
+            chosen = methods.choice(slot, raw.get(field, "cross_entropy"), f"/{field}", faults)
+            parts[field] = chosen
+    for field, slot in (("regularizers", "regularizers"), ("augmentation", "augmentations")):
+        parts[field] = methods.named(slot, raw.get(field, {}), f"/{field}", faults)
+    parts["initializer"] = _initializer(raw.get("initializer", "he_normal"), methods, faults)
+    parts["optimizer"] = _optimizer(raw.get("optimizer", "sgd"), methods, faults)
+    return parts
+
+
+def _initializer(raw: Any, methods: Methods, faults: Faults) -> Any:
+    at = "/initializer"
+    chosen = methods.choice("initializers", raw, at, faults, apart=BESIDE_INITIALIZER)
+    overrides = raw.get("overrides", {}) if isinstance(raw, dict) else {}
+    filled = {}
+    for pattern, other in overrides.items() if isinstance(overrides, dict) else ():
+        where = f"{at}/overrides/{pattern.replace('~', '~0').replace('/', '~1')}"
+        filled[pattern] = methods.choice("initializers", other, where, faults)
+    return chosen and {**chosen, "overrides": filled}
+
+
+def _optimizer(raw: Any, methods: Methods, faults: Faults) -> Any:
+    at = "/optimizer"
+    chosen = methods.choice("optimizers", raw, at, faults, apart=BESIDE_OPTIMIZER)
+    given = raw if isinstance(raw, dict) else {}
+    schedule = given.get("schedule", "constant")
+    filled = methods.choice("schedules", schedule, f"{at}/schedule", faults)
+    clipping = given.get("gradient_clipping")
+    if isinstance(clipping, dict):
+        clipping = {name: bound for name, bound in clipping.items() if bound is not None}
+    rate = {"learning_rate": given.get("learning_rate", 0.01)}
+    return chosen and {**chosen, **rate, "schedule": filled, "gradient_clipping": clipping}
+
+
+def _facts(raw: Any, faults: Faults) -> DatasetFacts | None:
+    name = raw.get("name") if isinstance(raw, dict) else raw
+    if not isinstance(name, str):
+        return None  # the structure's own check says so
+    if name not in FACTS:
+        text = f"{shown(name)} is no data set here; {nearest(name, FACTS)}"
+        faults.append(Fault("/dataset/name", text))
+        return None
+    return FACTS[name]
+
+
+def _dataset(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> dict[str, Any]:
+    asked = spec.dataset
+    filled = asked.model_dump(mode="json")
+    filled["image_size"] = asked.image_size or facts.image_size
+    filled["channels"] = asked.channels or facts.channels
+    try:
+        counts = resolve_splits(
+            facts, train=asked.train, validation=asked.validation, test=asked.test
+        )
+    except SplitsRefused as refused:
+        faults += [Fault(f"/dataset/{one.field}", one.message) for one in refused.faults]
+        return filled
+    split = {"train": counts.train, "validation": counts.validation, "test": counts.test}
+    return filled | split
+
+
+def _top_k(spec: JobSpec, filled: dict[str, Any], facts: DatasetFacts, faults: Faults) -> None:
+    classes, asked = len(facts.classes), spec.metrics.top_k
+    if asked is None:
+        filled["metrics"]["top_k"] = [k for k in DEFAULT_TOP_K if k <= classes]
+        return
+    for place, k in enumerate(asked):
+        if k > classes:
+            text = f"is {k}, and {facts.name} has {classes} classes: take 1 to {classes}"
+            faults.append(Fault(f"/metrics/top_k/{place}", text))
+
+
+def metric_names(top_k: list[int], *, is_clipped: bool) -> list[str]:
+    """The metrics of an epoch, which checkpoints and early stopping can watch."""
+    accuracies = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]
+    return [
+        *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
+        *(f"{split}_{name}" for split in ("train", "val") for name in accuracies),
+        *("generalization_gap", "learning_rate", "gradient_norm"),
+        *(["clipped_fraction"] if is_clipped else []),
+        *("images_per_second", "seconds"),
+    ]
+
+
+def _monitors(filled: dict[str, Any], faults: Faults) -> None:
+    optimizer = filled["optimizer"] or {}
+    known = metric_names(
+        filled["metrics"]["top_k"] or [], is_clipped=optimizer.get("gradient_clipping") is not None
+    )
+    watched = [
+        (f"/checkpoints/{place}/monitor", one["monitor"])
+        for place, one in enumerate(filled["checkpoints"])
+        if one["monitor"] is not None
+    ]
+    stopping = filled["training"]["early_stopping"]
+    if stopping is not None:
+        watched.append(("/training/early_stopping/monitor", stopping["monitor"]))
+    for pointer, monitor in watched:
+        if monitor not in known:
+            text = f"{shown(monitor)} is no metric of this job; {nearest(monitor, known)}"
+            faults.append(Fault(pointer, text))
+    filled["checkpoints"] = [
+        {name: value for name, value in one.items() if value is not None}
+        for one in filled["checkpoints"]
+    ]
+
+
+def _together(spec: JobSpec, filled: dict[str, Any], faults: Faults) -> None:
+    """What is wrong only in combination."""
+    if spec.resources.gpus > 1:
+        text = f"is {spec.resources.gpus}; a job trains on one device for now: take 1"
+        faults.append(Fault("/resources/gpus", text))
+    architecture = filled["architecture"] or {}
+    has_norm = architecture.get("batch_norm") or "batch_norm" in filled["regularizers"]
+    if has_norm and spec.training.batch_size == 1:
+        text = "is 1, and batch norm needs at least two images in a batch"
+        faults.append(Fault("/training/batch_size", text))
+    if has_norm and filled["dataset"]["train"] == 1:
+        text = "is 1, and batch norm needs at least two images in a batch"
+        faults.append(Fault("/dataset/train", text))
+
+
+def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
+    data = filled["dataset"]
+    patterns = {
+        f"/regularizers/{name}/only": given["only"]
+        for name, given in filled["regularizers"].items()
+        if given.get("only") is not None
+    }
+    for pattern in filled["initializer"]["overrides"]:
+        escaped = pattern.replace("~", "~0").replace("/", "~1")
+        patterns[f"/initializer/overrides/{escaped}"] = pattern
+    return {
+        "architecture": filled["architecture"],
+        "regularizers": filled["regularizers"],
+        "image": [data["channels"], data["image_size"], data["image_size"]],
+        "classes": len(facts.classes),
+        "patterns": patterns,
+    }
+
+
+def _sorted(faults: Faults) -> Faults:
+    """Each pointer's first fault, in the order of the pointers."""
+    first: dict[str, Fault] = {}
+    for fault in faults:
+        first.setdefault(fault.pointer, fault)
+    return [first[pointer] for pointer in sorted(first)]

@@ -1,0 +1,111 @@
+"""How a job looks outside."""
+
+from typing import Any
+
+from shared.clock import rfc3339
+from shared.states import PRIORITY_NAMES
+
+Row = dict[str, Any]
+
+
+def etag(row: Row, position: int | None) -> str:
+    """Changes with everything that a job shows."""
+    return f'"{row["revision"]}-{row["beat"] or 0}-{position or 0}"'
+
+
+def job(row: Row, *, position: int | None, attempts: list[Row] | None = None) -> Row:
+    """A job as the API gives it; a list leaves its attempts out."""
+    job_id = row["id"]
+    at = f"/v1/jobs/{job_id}"
+    shown: Row = {
+        "id": job_id,
+        "object": "job",
+        "name": row["name"],
+        "owner": row["owner"],
+        "state": row["state"],
+        "phase": row["phase"],
+        "reason": row["reason"],
+        "priority": PRIORITY_NAMES.get(row["priority"], row["priority"]),
+        "tags": row["tags"],
+        "notes": row["notes"],
+        "spec": row["spec"],
+        "created_at": rfc3339(row["created_at"]),
+        "started_at": rfc3339(row["started_at"]),
+        "finished_at": rfc3339(row["finished_at"]),
+        "queue_position": position,
+        "cancel_requested_at": rfc3339(row["cancel_requested_at"]),
+        "pause_requested_at": rfc3339(row["pause_requested_at"]),
+        "progress": row["progress"],
+        "metrics": row["metrics"],
+        "best": row["best"],
+        "result": row["result"],
+        "failure": row["failure"],
+        "attempt": row["attempt"],
+        "retry_of": row["retry_of"],
+        "device": row["device"],
+        "mlflow_run_id": row["mlflow_run_id"],
+        "links": {
+            "self": at,
+            "events": f"{at}/events",
+            "metrics": f"{at}/metrics",
+            "checkpoints": f"{at}/checkpoints",
+            "top_k": f"{at}/top-k",
+            "confusion": f"{at}/confusion",
+            "logs": f"{at}/logs",
+            "artifacts": f"{at}/artifacts",
+        },
+    }
+    if attempts is not None:
+        shown["attempts"] = [_attempt(one) for one in attempts]
+    return shown
+
+
+def _attempt(row: Row) -> Row:
+    return {
+        "number": row["number"],
+        "worker": row["worker"],
+        "device": row["device"],
+        "started_at": rfc3339(row["started_at"]),
+        "ended_at": rfc3339(row["ended_at"]),
+        "outcome": row["outcome"],
+        "exit_code": row["exit_code"],
+        "first_step": row["first_step"],
+    }
+
+
+def event(row: Row) -> Row:
+    """An event as the API gives it; its number is its place in the list."""
+    return {
+        "id": row["number"],
+        "object": "event",
+        "type": row["type"],
+        "at": rfc3339(row["at"]),
+        "data": row["data"],
+    }
+
+
+def checkpoint_name(row: Row) -> str:
+    """How a specification or an address can name a checkpoint beside by its id."""
+    if row["kind"] == "best":
+        return f"best_{row['monitor']}"
+    return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]
+
+
+def checkpoint(row: Row) -> Row:
+    """A checkpoint as the API gives it."""
+    value = row["value"] if row["kind"] == "best" else None
+    return {
+        "id": row["id"],
+        "object": "checkpoint",
+        "name": checkpoint_name(row),
+        "monitor": row["monitor"],
+        "mode": row["mode"],
+        "value": value,
+        "stage": row["stage"],
+        "epoch": row["epoch"],
+        "step": row["step"],
+        "bytes": row["bytes"],
+        "sha256": row["sha256"],
+        "created_at": rfc3339(row["created_at"]),
+        "download": f"/v1/jobs/{row['job_id']}/checkpoints/{row['id']}/download",
+    }

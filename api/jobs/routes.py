@@ -1,0 +1,145 @@
+"""Submitting jobs, looking at them, ending and repeating them."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.answers import json_answer, list_of
+from api.deps import CallerDep, JobId, ServicesDep
+from api.jobs import rendering, service
+from api.openapi import SPEC_BODY
+from api.services import Services
+from shared.errors import BadRequest, NotFound, UnsupportedMediaType
+from shared.jobs import reading
+from shared.states import FINAL, State
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+LONGEST_WAIT_SECONDS = 60
+
+
+@router.post("", status_code=202, summary="Submit a job", openapi_extra=SPEC_BODY)
+async def create(
+    request: Request,
+    services: ServicesDep,
+    caller: CallerDep,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Any:
+    """The job, once it is durable. The same `Idempotency-Key` and body give the same job."""
+    if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
+        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
+    body = await _json_body(request)
+    job_id = await run_in_threadpool(service.create, services, caller.name, body, idempotency_key)
+    return await run_in_threadpool(_accepted, services, job_id)
+
+
+@router.post("/validate", summary="Check a specification without a job", openapi_extra=SPEC_BODY)
+async def validate(request: Request, services: ServicesDep) -> Any:
+    """Every default filled in, parameter count, predicted memory and time, place in the queue."""
+    body = await _json_body(request)
+    return json_answer(await run_in_threadpool(service.validate, services, body))
+
+
+@router.get("", summary="The jobs, newest first")
+def index(
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=40)] = None,
+    state: State | None = None,
+    owner: Annotated[str | None, Query(max_length=64)] = None,
+    tag: Annotated[str | None, Query(max_length=600, description="key or key:value")] = None,
+    dataset: Annotated[str | None, Query(max_length=100)] = None,
+    sweep: Annotated[str | None, Query(max_length=40)] = None,
+) -> Any:
+    """`after` is the id of the last job of the page before."""
+    for value in (after, owner, tag, dataset, sweep):
+        if value is not None and not value.isprintable():
+            raise BadRequest("A filter has a character that is not printable.")
+    key, has_value, value = (tag or "").partition(":")
+    with services.database.read() as connection:
+        rows = reading.page(
+            connection,
+            limit=limit + 1,
+            after=after,
+            state=state,
+            owner=owner,
+            dataset=dataset,
+            sweep=sweep,
+            tag=None if tag is None else (key, value if has_value else None),
+        )
+    shown = [rendering.job(row, position=_position(services, row)) for row in rows[:limit]]
+    return json_answer(list_of(shown, has_more=len(rows) > limit))
+
+
+@router.get("/{job_id}", summary="One job; `wait` answers at the next change or in time")
+async def show(
+    job_id: JobId,
+    services: ServicesDep,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """304 where `If-None-Match` names what it is now."""
+    row, position = await run_in_threadpool(_read, services, job_id)
+    known = rendering.etag(row, position)
+    is_known = if_none_match is not None and known in if_none_match
+    is_awaited = row["state"] not in FINAL and (if_none_match is None or is_known)
+    if wait and is_awaited:
+        seen = (row["revision"], row["beat"], row["state"], row["phase"])
+        await services.watcher.changed(
+            job_id, seen, timeout_seconds=wait, only_state=if_none_match is None
+        )
+        row, position = await run_in_threadpool(_read, services, job_id)
+        known = rendering.etag(row, position)
+        is_known = if_none_match is not None and known in if_none_match
+    headers = {"ETag": known}
+    if is_known:
+        return Response(status_code=304, headers=headers)
+    attempts = await run_in_threadpool(_attempts, services, job_id) if row["attempt"] else []
+    return json_answer(rendering.job(row, position=position, attempts=attempts), headers=headers)
+
+
+@router.post("/{job_id}/cancel", status_code=202, summary="End a job")
+def cancel(job_id: JobId, services: ServicesDep) -> Any:
+    """Idempotent. The job is `cancelled` once its process is gone and its memory free."""
+    service.cancel(services, job_id)
+    return _accepted(services, job_id)
+
+
+@router.post("/{job_id}/retry", status_code=202, summary="Repeat a failed or cancelled job")
+def retry(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Any:
+    """A new job with `retry_of`, going on from the last checkpoint where there is one."""
+    return _accepted(services, service.retry(services, caller.name, job_id))
+
+
+async def _json_body(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType
+    return await request.body()
+
+
+def _accepted(services: Services, job_id: str) -> Response:
+    row, position = _read(services, job_id)
+    shown = rendering.job(row, position=position, attempts=_attempts(services, job_id))
+    headers = {"Location": f"/v1/jobs/{job_id}", "ETag": rendering.etag(row, position)}
+    return json_answer(shown, status=202, headers=headers)
+
+
+def _read(services: Services, job_id: str) -> tuple[dict[str, Any], int | None]:
+    with services.database.read() as connection:
+        row = reading.get(connection, job_id)
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return row, _position(services, row)
+
+
+def _attempts(services: Services, job_id: str) -> list[dict[str, Any]]:
+    with services.database.read() as connection:
+        return reading.attempts(connection, job_id)
+
+
+def _position(services: Services, row: dict[str, Any]) -> int | None:
+    return services.order.position(row["id"]) if row["state"] == "queued" else None

@@ -1,0 +1,1 @@
+"""The API documentation for people, without anything from elsewhere."""

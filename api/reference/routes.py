@@ -1,0 +1,14 @@
+"""`GET /docs`: the OpenAPI document as a page that loads nothing."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from api.reference.page import page
+
+router = APIRouter()
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """One page, without scripts."""
+    return HTMLResponse(page(request.app.openapi()))

@@ -1,0 +1,36 @@
+"""`python -m box up` runs the box until it is told to stop; `python -m box demo` shows it."""
+
+import argparse
+import sys
+
+from pydantic import ValidationError
+
+from box.demo import demo
+from box.supervisor import Refusal, Supervisor
+from shared.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 2 where it was refused."""
+    parser = argparse.ArgumentParser(prog="python -m box", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="run the box in the foreground until Ctrl-C")
+    shown = commands.add_parser("demo", help="train a real network and show it")
+    shown.add_argument("--keep", action="store_true", help="leave the box running")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings()
+        if asked.command == "demo":
+            return demo(settings, keep=asked.keep)
+        return Supervisor(settings).run()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = f"TRAINSHED_{'_'.join(map(str, fault['loc'])).upper()}"
+            sys.stderr.write(f"{name}: {fault['msg']}\n")
+    except Refusal as refusal:
+        sys.stderr.write(f"{refusal}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

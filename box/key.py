@@ -1,0 +1,43 @@
+"""The key made at first start: written once, mode 0600, never printed."""
+
+import os
+import secrets
+import zlib
+
+from shared.settings import Settings
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def make_key() -> str:
+    """`ts_box_<8 characters>_<43 characters><6 of checksum>`: found by secret scanners."""
+    name, secret = (_random(length) for length in (8, 43))
+    body = f"ts_box_{name}_{secret}"
+    return body + _checksum(body)
+
+
+def ensure_key(settings: Settings) -> bool:
+    """Make the key file unless there is one, or a key is set; return whether it was made."""
+    if settings.admin_key is not None or settings.key_file.exists():
+        return False
+    temporary = settings.key_file.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w") as stream:
+        stream.write(f"{make_key()}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(settings.key_file)
+    return True
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _checksum(text: str) -> str:
+    value, digits = zlib.crc32(text.encode()), ""
+    for _ in range(6):
+        value, digit = divmod(value, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits
