@@ -60,8 +60,13 @@ def metrics(services: ServicesDep) -> Response:
         jobs.labels(state).set(0)
     for state, count in counted:
         jobs.labels(state).set(count)
+    fresh = _fresh_workers(services)
+    kinds = [device["name"].partition(":")[0] for one in fresh for device in one["devices"]]
+    devices = Gauge("trainshed_devices", "Devices by kind", ["kind"], registry=registry)
+    for kind in ("cpu", "cuda"):
+        devices.labels(kind).set(kinds.count(kind))
     figures = {
-        "trainshed_workers": ("Workers seen lately", len(_fresh_workers(services))),
+        "trainshed_workers": ("Workers seen lately", len(fresh)),
         "trainshed_doorbell_rings": ("Rings that the broker took", services.doorbell.rung),
         "trainshed_doorbell_failures": ("Rings that it did not", services.doorbell.failed),
     }

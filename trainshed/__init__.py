@@ -1,0 +1,6 @@
+"""The client and the command line of Trainshed. Speaks HTTP only."""
+
+from trainshed.client import Client
+from trainshed.errors import ApiError, Unreachable
+
+__all__ = ["ApiError", "Client", "Unreachable"]

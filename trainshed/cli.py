@@ -1,0 +1,278 @@
+"""The command line of Trainshed.
+
+Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
+found, 5 the service does not answer or does not know the key.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from trainshed import show
+from trainshed.client import Client
+from trainshed.errors import ApiError, Unreachable
+from trainshed.live import live
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+console = Console()
+OF_STATE = {"succeeded": 0, "failed": 1, "cancelled": 3}
+FAILED, REFUSED, NOT_FOUND, AWAY = 1, 2, 4, 5
+
+Job = Annotated[str, typer.Argument(help="a job's id")]
+AsJson = Annotated[bool, typer.Option("--json", help="as JSON, for programs")]
+Spec = Annotated[str, typer.Argument(help="a file of JSON, or - for standard input")]
+
+
+class Connection:
+    """How to reach the service: set by the options before the command."""
+
+    url: str | None = None
+
+
+@app.callback()
+def options(
+    url: Annotated[str | None, typer.Option(help="the service's address")] = None,
+) -> None:
+    """Training jobs on the box that the team shares.
+
+    Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
+    found, 5 the service does not answer or does not know the key.
+    """
+    Connection.url = url
+
+
+def _client() -> Client:
+    return Client(Connection.url)
+
+
+def _print(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _read(spec: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if spec == "-" else Path(spec).read_text()
+        return json.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"{spec} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise click.UsageError(f"{spec} is not JSON: {error}") from error
+
+
+@app.command()
+def submit(
+    spec: Spec,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="watch it to its end")] = False,
+    name: Annotated[str | None, typer.Option(help="the job's name")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="key=value, as often as you like")] = None,
+    seed: Annotated[int | None, typer.Option(help="the job's seed")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job."""
+    asked = _read(spec)
+    if not isinstance(asked, dict):
+        raise click.UsageError(f"{spec} has to hold a JSON object")
+    given = {"name": name, "seed": seed}
+    asked |= {field: value for field, value in given.items() if value is not None}
+    if tag:
+        asked["tags"] = {**asked.get("tags", {}), **dict(one.split("=", 1) for one in _tags(tag))}
+    with _client() as client:
+        job = client.submit(asked)
+        if follow:
+            console.print(job["id"], highlight=False)
+            _ended(client, job["id"])
+        elif as_json:
+            _print(job)
+        else:
+            console.print(job["id"], highlight=False)
+
+
+def _tags(given: list[str]) -> list[str]:
+    for one in given:
+        if "=" not in one:
+            raise click.UsageError(f"a tag is key=value, and this is {one!r}")
+    return given
+
+
+@app.command()
+def validate(spec: Spec, *, as_json: AsJson = False) -> None:
+    """Check a specification without submitting it."""
+    with _client() as client:
+        answer = client.validate(_read(spec))
+    if as_json:
+        _print(answer)
+        return
+    count, memory = answer["parameter_count"]["trainable"], answer["device_memory_mib"]
+    console.print(f"valid: {count:,} trainable parameters, about {memory} MiB on the device")
+    console.print(f"it would be number {answer['queue_position']} of those that wait")
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    state: Annotated[str | None, typer.Option(help="queued, running …")] = None,
+    tag: Annotated[str | None, typer.Option(help="key or key:value")] = None,
+    dataset: Annotated[str | None, typer.Option(help="a data set's name")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The jobs, newest first."""
+    with _client() as client:
+        found = list(client.jobs(limit=limit, state=state, tag=tag, dataset=dataset))
+    _print(found) if as_json else show.jobs(console, found)
+
+
+@app.command("show")
+def show_job(job: Job, *, as_json: AsJson = False) -> None:
+    """One job."""
+    with _client() as client:
+        found = client.get(job)
+    _print(found) if as_json else show.job(console, found)
+
+
+@app.command()
+def follow(job: Job, *, as_json: AsJson = False) -> None:
+    """Watch a job to its end, then show its results. Its end is the exit code."""
+    with _client() as client:
+        if as_json:
+            for event in client.follow(job):
+                sys.stdout.write(json.dumps(event) + "\n")
+                sys.stdout.flush()
+            raise typer.Exit(OF_STATE[client.get(job)["state"]])
+        _ended(client, job)
+
+
+def _ended(client: Client, job_id: str) -> None:
+    """Watch a job to its end and leave with its exit code."""
+    job = live(console, client, job_id)
+    show.failure(console, job)
+    if job["state"] == "succeeded":
+        show.results(console, client.top_k(job_id, limit=1))
+    raise typer.Exit(OF_STATE[job["state"]])
+
+
+@app.command()
+def logs(job: Job, *, attempt: Annotated[int | None, typer.Option(min=1)] = None) -> None:
+    """What the training printed."""
+    with _client() as client:
+        sys.stdout.write(client.logs(job, attempt=attempt))
+
+
+@app.command()
+def metrics(
+    job: Job,
+    *,
+    name: Annotated[str | None, typer.Option(help="one metric")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The job's metrics."""
+    with _client() as client:
+        series = client.metrics(job, name=name)
+    _print(series) if as_json else show.metrics(console, series)
+
+
+@app.command("top-k")
+def top_k(
+    job: Job,
+    *,
+    checkpoint: Annotated[str | None, typer.Option(help="an id, last, best_<monitor>")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="samples")] = 10,
+    after: Annotated[int, typer.Option(min=0, help="samples passed over")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Top-k accuracies, and what a checkpoint says of test images."""
+    with _client() as client:
+        answer = client.top_k(job, checkpoint=checkpoint, limit=limit, after=after)
+    if as_json:
+        _print(answer)
+        return
+    show.results(console, answer)
+    show.samples(console, answer)
+
+
+@app.command()
+def checkpoints(job: Job, *, as_json: AsJson = False) -> None:
+    """The checkpoints that are kept."""
+    with _client() as client:
+        found = client.checkpoints(job)
+    _print(found) if as_json else show.checkpoints(console, found)
+
+
+@app.command()
+def download(
+    job: Job,
+    checkpoint: Annotated[str, typer.Argument(help="an id, last, best_<monitor>")] = "last",
+    output: Annotated[Path, typer.Option("--output", "-o", help="file or directory")] = Path(),
+) -> None:
+    """Fetch a checkpoint's weights as safetensors; goes on where it broke off."""
+    with _client() as client, Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(checkpoint, total=None)
+        path = client.download(
+            job,
+            checkpoint,
+            output,
+            progress=lambda have, size: bar.update(task, completed=have, total=size),
+        )
+    console.print(str(path), highlight=False)
+
+
+@app.command()
+def cancel(job: Job, *, as_json: AsJson = False) -> None:
+    """End a job."""
+    with _client() as client:
+        found = client.cancel(job)
+    _print(found) if as_json else console.print(f"{job} is {found['phase'] or found['state']}")
+
+
+@app.command()
+def retry(job: Job, *, as_json: AsJson = False) -> None:
+    """Submit a failed or cancelled job anew, from its last checkpoint."""
+    with _client() as client:
+        found = client.retry(job)
+    _print(found) if as_json else console.print(found["id"], highlight=False)
+
+
+@app.command()
+def datasets(*, as_json: AsJson = False) -> None:
+    """The data sets there are."""
+    with _client() as client:
+        found = client.datasets()
+    _print(found) if as_json else show.datasets(console, found)
+
+
+@app.command()
+def up() -> None:
+    """Run the box in the foreground (from a checkout)."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / "box" / "supervisor.py").exists():
+        raise click.UsageError("this is the client alone; `up` needs a checkout of Trainshed")
+    os.chdir(checkout)
+    os.execv(sys.executable, [sys.executable, "-m", "box", "up"])  # noqa: S606
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    errors = Console(stderr=True)
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return REFUSED
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except ApiError as error:
+        errors.print(str(error), highlight=False, markup=False)
+        return {404: NOT_FOUND, 401: AWAY, 403: AWAY, 503: AWAY}.get(error.status, REFUSED)
+    except (Unreachable, FileNotFoundError) as error:
+        errors.print(str(error), highlight=False, markup=False)
+        return AWAY

@@ -1,0 +1,22 @@
+"""What a call can end with beside an answer."""
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """The service refused: its problem document, and every fault in it."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        self.problem = problem
+        self.status: int = problem.get("status", 0)
+        self.faults: list[dict[str, str]] = problem.get("errors", [])
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [self.problem.get("detail") or self.problem.get("title") or f"HTTP {self.status}"]
+        lines += [f"  {one['pointer'] or '/'}: {one['detail']}" for one in self.faults]
+        return "\n".join(lines)
+
+
+class Unreachable(Exception):
+    """Nobody answers at the address."""
