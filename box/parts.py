@@ -55,6 +55,8 @@ def _broker(settings: Settings) -> Part:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        # A title of its own would overwrite the environment by which it is found.
+        "set-proc-title": "no",
         "loglevel": "warning",
     }
     command = [str(get_binary_path())]

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from box.key import ensure_key
 from box.parts import ROOT, Part, parts
@@ -184,7 +185,7 @@ class Supervisor:
     def _pid_file(self, part: Part) -> Path:
         return self.settings.home / "run" / f"{part.name}.pid"
 
-    def _log(self, name: str) -> "open":  # pyright: ignore[reportInvalidTypeForm]
+    def _log(self, name: str) -> BinaryIO:
         path = self.settings.home / "logs" / f"{name}.log"
         if path.exists() and path.stat().st_size > LARGEST_LOG:
             path.replace(path.with_suffix(".log.1"))

@@ -92,7 +92,7 @@ def samples(console: Console, answer: Json) -> None:
     most = max((len(one["classes"]) for one in found), default=0)
     table = Table("sample", "label", "", *(f"{place}." for place in range(1, most + 1)))
     for one in found:
-        said = [f"{c['name']} {100 * c['probability']:.1f} %" for c in one["classes"]]
+        said = [f"{c['name']}\n{100 * c['probability']:.1f} %" for c in one["classes"]]
         mark = Text("right", style="green") if one["right"] else Text("wrong", style="red")
         table.add_row(str(one["sample"]), one["label_name"], mark, *said)
     console.print(table)

@@ -22,7 +22,13 @@ def fresh() -> bool:
 
 
 def _described(slot: str, entry: Entry) -> dict[str, Any]:
-    described = {"summary": entry.summary, "source": entry.source, "parameters": entry.schema()}
+    described = {
+        "summary": entry.summary,
+        "source": entry.source,
+        "parameters": entry.schema(),
+        # What a bare value stands for: the first parameter of the signature.
+        "short_form": next(iter(entry.parameters.model_fields), None),
+    }
     facts = dict(entry.facts)
     if slot == "architectures":
         at = facts["parameter_count_at"]

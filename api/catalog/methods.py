@@ -114,17 +114,16 @@ class Methods:
         self, slot: str, name: str, value: Any, pointer: str, faults: Faults
     ) -> dict[str, Any] | None:
         schema = self.catalog[slot][name]["parameters"]
-        properties, required = schema.get("properties", {}), schema.get("required", [])
+        properties, short = schema.get("properties", {}), self.catalog[slot][name]["short_form"]
         if isinstance(value, dict):
             return value
         if value is True:
             return {}
-        single = list(properties) if len(properties) == 1 else required
-        if value is None or value is False or len(single) != 1:
+        if value is None or value is False or short is None:
             takes = f"an object with {', '.join(properties)}" if properties else "true"
             faults.append(Fault(pointer, f"is {shown(value)}; {name} takes {takes}, or true"))
             return None
-        return {single[0]: value}
+        return {short: value}
 
 
 def _exact(value: Any, schema: dict[str, Any]) -> Any:

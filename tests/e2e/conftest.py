@@ -1,0 +1,91 @@
+"""A real box on its embedded default, as `make up` starts it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trainshed import Client
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@dataclass
+class EmbeddedBox:
+    """`python -m box up` in a directory of its own."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Ours without any setting of a box, with this one's home and port."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
+        return clean | {"TRAINSHED_HOME": str(self.home), "TRAINSHED_PORT": str(self.port)}
+
+    def start(self) -> list[str]:
+        """Start and wait until it says that it is ready; return what it said."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "box", "up"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if line.startswith("ready"):
+                return said
+        raise RuntimeError(f"the box ended with {self.process.wait()}: {''.join(said)}")
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=90)
+        return self.process.returncode
+
+    def client(self) -> Client:
+        """A client with the box's own key."""
+        return Client(f"http://127.0.0.1:{self.port}", (self.home / "key").read_text().strip())
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
+    """One box for the tests of a file."""
+    started = EmbeddedBox(tmp_path_factory.mktemp("a box with spaces"), free_port())
+    started.start()
+    yield started
+    if started.process is not None and started.process.poll() is None:
+        started.stop()
+
+
+def processes_of(home: Path) -> dict[int, str]:
+    """Every process that has this home in its environment: id and command line."""
+    wanted, found = f"TRAINSHED_HOME={home}".encode(), {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (directory / "environ").read_bytes().split(b"\0"):
+                command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if command:
+                    found[int(directory.name)] = command
+        except OSError:
+            continue
+    return found

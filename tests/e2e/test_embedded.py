@@ -1,0 +1,218 @@
+"""The embedded default: what somebody gets who clones the project and types `make up`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, EmbeddedBox, free_port, processes_of
+from tests.e2e.scenario import SPEC, one_job
+
+pytestmark = pytest.mark.e2e
+
+
+def _command(box: EmbeddedBox, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainshed", *arguments],
+        cwd=ROOT,
+        env=box.environment | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_job_goes_the_whole_way(box: EmbeddedBox, tmp_path: Path) -> None:
+    with box.client() as client:
+        job = one_job(client, tmp_path)
+    best = box.home / "mlflow" / "artifacts" / _run_of(box, job["id"]) / "artifacts"
+    weights = best / "checkpoints" / "best_val_loss" / "weights.safetensors"
+    deadline = time.monotonic() + 20
+    while not weights.exists():
+        assert time.monotonic() < deadline, "the checkpoint did not reach MLflow"
+        time.sleep(0.2)
+    assert weights.stat().st_nlink > 1, "MLflow's checkpoint is another copy"
+
+
+def _run_of(box: EmbeddedBox, job_id: str) -> str:
+    with box.client() as client:
+        return client.get(job_id)["mlflow_run_id"]
+
+
+def test_the_key_is_for_its_owner_alone(box: EmbeddedBox) -> None:
+    assert (box.home / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_the_api_listens_and_only_here(box: EmbeddedBox) -> None:
+    listening = set()
+    for pid in processes_of(box.home):
+        sockets = {
+            str(path.readlink()).partition("[")[2].rstrip("]")
+            for path in Path(f"/proc/{pid}/fd").iterdir()
+            if str(path.readlink()).startswith("socket:")
+        }
+        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in sockets:
+                address, port = fields[1].split(":")
+                listening.add((address, int(port, 16)))
+    assert listening == {("0100007F", box.port)}
+
+
+def test_the_api_has_no_torch_and_stays_small(box: EmbeddedBox) -> None:
+    pid = next(pid for pid, command in processes_of(box.home).items() if "-m api" in command)
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    assert "torch" not in maps
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) * 1024 < 200e6
+
+
+def test_no_part_but_the_api_is_told_the_key(box: EmbeddedBox) -> None:
+    key = (box.home / "key").read_text().strip()
+    for pid in processes_of(box.home):
+        assert key.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+class TestCommandLine:
+    def test_submit_and_follow_ends_with_the_job_s_code(
+        self, box: EmbeddedBox, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "spec.json"
+        path.write_text(
+            '{"dataset": "digits", "architecture": "linear", "training": {"epochs": 1}}'
+        )
+        done = _command(box, "submit", str(path), "--follow")
+        assert done.returncode == 0, done.stderr
+        assert "best_val_loss" in done.stdout
+        assert "\x1b" not in done.stdout, "colours in a pipe"
+        job = done.stdout.split()[0]
+        for command in ("show", "metrics", "top-k", "checkpoints", "logs"):
+            shown = _command(box, command, job)
+            assert shown.returncode == 0, shown.stderr
+            assert shown.stdout
+
+    def test_a_job_that_fails_is_exit_code_1(self, box: EmbeddedBox, tmp_path: Path) -> None:
+        path = tmp_path / "spec.json"
+        path.write_text(
+            '{"dataset": "digits", "architecture": {"name": "mlp", "hidden_units": [64, 64]},'
+            ' "optimizer": {"name": "sgd", "learning_rate": 1000}, "training": {"epochs": 3}}'
+        )
+        done = _command(box, "submit", str(path), "--follow")
+        assert done.returncode == 1
+        assert "diverged" in done.stdout
+        assert "learning_rate" in done.stdout
+
+    def test_a_refused_spec_is_exit_code_2_and_names_every_fault(
+        self, box: EmbeddedBox, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "spec.json"
+        path.write_text('{"dataset": "digitz", "architecture": "mlq"}')
+        done = _command(box, "submit", str(path))
+        assert done.returncode == 2
+        assert "digits" in done.stderr
+        assert "mlp" in done.stderr
+
+    def test_what_is_not_there_is_exit_code_4_and_a_silent_service_5(
+        self, box: EmbeddedBox
+    ) -> None:
+        assert _command(box, "show", "job_nothing").returncode == 4
+        silent = _command(box, "--url", "http://127.0.0.1:1", "list")
+        assert silent.returncode == 5
+        assert "no service answers" in silent.stderr
+
+    def test_listings_speak_json(self, box: EmbeddedBox) -> None:
+        for command in ("list", "datasets"):
+            done = _command(box, command, "--json")
+            assert done.stdout.startswith("[")
+
+
+def test_a_part_that_dies_is_started_again(box: EmbeddedBox) -> None:
+    pid = next(pid for pid, command in processes_of(box.home).items() if "-m api" in command)
+    os.kill(pid, signal.SIGKILL)
+    with box.client() as client:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert next(client.jobs(limit=1))
+                break
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+
+def test_a_second_box_in_one_home_is_refused_and_one_beside_it_is_not(
+    box: EmbeddedBox, tmp_path: Path
+) -> None:
+    again = subprocess.run(
+        [sys.executable, "-m", "box", "up"],
+        cwd=ROOT,
+        env=box.environment | {"TRAINSHED_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 2
+    assert "already" in again.stderr
+    port = subprocess.run(
+        [sys.executable, "-m", "box", "up"],
+        cwd=ROOT,
+        env=box.environment | {"TRAINSHED_HOME": str(tmp_path / "other")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert port.returncode == 2
+    assert "TRAINSHED_PORT" in port.stderr
+
+
+def test_a_killed_supervisor_s_training_is_adopted_and_its_parts_are_replaced(
+    box: EmbeddedBox,
+) -> None:
+    with box.client() as client:
+        long = {**SPEC, "training": {"epochs": 40, "batch_size": 32}}
+        job = client.submit(long)["id"]
+        while not (client.get(job)["progress"] or {}).get("step"):
+            time.sleep(0.1)
+        assert box.process is not None
+        before = processes_of(box.home)
+        runner = next(
+            pid for pid, command in before.items() if "worker.runner" in command and _has_lock(pid)
+        )
+        box.process.kill()
+        box.process.communicate()
+        box.start()
+        after = processes_of(box.home)
+        assert runner in after
+        parts = ("-m api", "-m worker ", "worker.desk", "worker.tracking", "valkey-server")
+        for part in parts:
+            assert sum(part in f"{command} " for command in after.values()) == 1, part
+        assert client.wait(job, timeout_seconds=120)["state"] == "succeeded"
+        assert client.get(job)["attempt"] == 1
+
+
+def _has_lock(pid: int) -> bool:
+    """Whether a runner is at work: it holds its job's lock file open."""
+    return any("job_" in str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_stopping_leaves_nothing_and_loses_nothing(box: EmbeddedBox) -> None:
+    with box.client() as client:
+        job = client.submit({**SPEC, "training": {"epochs": 60, "batch_size": 32}})["id"]
+        while (client.get(job)["progress"] or {}).get("step", 0) < 5:
+            time.sleep(0.1)
+    assert box.stop() == 0
+    assert processes_of(box.home) == {}
+    box.start()
+    with box.client() as client:
+        client.cancel(job)
+        ended = client.wait(job, timeout_seconds=60)
+        assert ended["state"] == "cancelled"
+        assert ended["attempts"][0]["outcome"] == "drained"
+    assert box.stop() == 0
+    assert processes_of(box.home) == {}
