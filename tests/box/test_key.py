@@ -1,0 +1,27 @@
+import re
+from pathlib import Path
+
+from box.key import ensure_key, make_key
+from shared.settings import Settings
+
+
+def test_a_key_has_the_prefix_and_two_are_never_alike() -> None:
+    keys = {make_key() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(re.fullmatch(r"ts_box_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}", key) for key in keys)
+
+
+def test_the_first_start_makes_a_key_and_the_second_keeps_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert ensure_key(settings)
+    first = settings.key_file.read_text()
+    assert settings.key_file.stat().st_mode & 0o777 == 0o600
+    assert not ensure_key(settings)
+    assert settings.key_file.read_text() == first
+
+
+def test_a_key_that_is_set_is_not_written_down(tmp_path: Path) -> None:
+    given = "a key of more than twenty characters"
+    settings = Settings(home=tmp_path, admin_key=given)  # pyright: ignore[reportArgumentType]
+    assert not ensure_key(settings)
+    assert not settings.key_file.exists()

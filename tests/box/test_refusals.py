@@ -1,0 +1,38 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from box.__main__ import main
+
+
+def test_a_setting_out_of_its_bounds_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path))
+    monkeypatch.setenv("TRAINSHED_PORT", "70000")
+    assert main(["up"]) == 2
+    assert "TRAINSHED_PORT" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path))
+        monkeypatch.setenv("TRAINSHED_PORT", str(taken.getsockname()[1]))
+        assert main(["up"]) == 2
+    assert "set TRAINSHED_PORT to a free one" in capsys.readouterr().err
+
+
+def test_a_database_that_does_not_answer_is_refused_with_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path))
+    monkeypatch.setenv("TRAINSHED_PORT", str(port))
+    monkeypatch.setenv("TRAINSHED_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("TRAINSHED_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    assert main(["up"]) == 2
+    assert "migrations.log" in capsys.readouterr().err

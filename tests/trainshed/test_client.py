@@ -1,0 +1,146 @@
+import hashlib
+import json
+import socket
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainshed.service import say, service
+from trainshed import ApiError, Client, Unreachable
+
+
+def _event(number: int, kind: str, **data: Any) -> bytes:
+    body = {"id": number, "object": "event", "type": kind, "data": data}
+    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(body)}\n\n".encode()
+
+
+class TestFollow:
+    def test_a_broken_stream_goes_on_without_gap_or_repeat(self) -> None:
+        asked: list[str] = []
+        everything = [_event(n, "epoch", epoch=n) for n in range(1, 6)]
+        everything.append(_event(6, "state", state="succeeded"))
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            after = handler.headers["Last-Event-ID"]
+            asked.append(after)
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/event-stream")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            for event in everything[int(after) : int(after) + 2]:
+                handler.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+            if int(after) + 2 < 6:
+                handler.wfile.flush()
+                handler.connection.shutdown(socket.SHUT_RDWR)
+            else:
+                handler.wfile.write(b"0\r\n\r\n")
+
+        with service(answer) as client:
+            seen = [event["id"] for event in client.follow("job_x")]
+        assert seen == [1, 2, 3, 4, 5, 6]
+        assert asked == ["0", "2", "4"]
+
+    def test_what_the_service_refuses_is_raised(self) -> None:
+        problem = {"status": 404, "detail": "There is no such job."}
+        with (
+            service(lambda handler: say(handler, 404, json.dumps(problem).encode())) as client,
+            pytest.raises(ApiError, match="no such job"),
+        ):
+            list(client.follow("job_x"))
+
+
+class TestSubmit:
+    def test_a_try_that_failed_is_repeated_with_the_same_key(self) -> None:
+        keys: list[str] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            keys.append(handler.headers["Idempotency-Key"])
+            if len(keys) == 1:
+                handler.connection.close()
+            elif len(keys) == 2:
+                say(handler, 503, b'{"status": 503, "detail": "not now"}')
+            else:
+                say(handler, 202, b'{"id": "job_x"}')
+
+        with service(answer) as client:
+            assert client.submit({})["id"] == "job_x"
+        assert len(keys) == 3
+        assert len(set(keys)) == 1
+
+    def test_a_refusal_is_not_repeated_and_names_every_fault(self) -> None:
+        faults = [{"pointer": "/a", "detail": "is wrong"}, {"pointer": "/b", "detail": "too"}]
+        problem = {"status": 422, "detail": "2 faults", "errors": faults}
+        calls: list[int] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            calls.append(1)
+            say(handler, 422, json.dumps(problem).encode())
+
+        with service(answer) as client, pytest.raises(ApiError) as caught:
+            client.submit({})
+        assert len(calls) == 1
+        assert "/a: is wrong" in str(caught.value)
+        assert "/b: too" in str(caught.value)
+
+    def test_a_service_that_is_not_there_is_said_so(self) -> None:
+        with (
+            Client("http://127.0.0.1:1", "k" * 20) as client,
+            pytest.raises(Unreachable, match="no service answers"),
+        ):
+            client.get("job_x")
+
+
+class TestDownload:
+    CONTENT = bytes(range(256)) * 4096
+
+    def _serve(self, handler: BaseHTTPRequestHandler, digest: str, *, breaks: bool) -> None:
+        if handler.path.startswith("/v1/jobs/job_x/checkpoints?"):
+            row = {
+                "id": "ckpt_1",
+                "name": "last",
+                "sha256": digest,
+                "bytes": len(self.CONTENT),
+                "download": "/file",
+            }
+            say(handler, 200, json.dumps({"data": [row], "has_more": False}).encode())
+            return
+        given = handler.headers.get("Range")
+        first = int(given[6:-1]) if given else 0
+        rest = self.CONTENT[first:]
+        handler.send_response(206 if given else 200)
+        handler.send_header("Content-Length", str(len(rest)))
+        handler.end_headers()
+        if breaks and not given:
+            handler.wfile.write(rest[: len(rest) // 2])
+            handler.wfile.flush()
+            handler.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            handler.wfile.write(rest)
+
+    def test_one_that_broke_off_goes_on(self, tmp_path: Path) -> None:
+        digest = hashlib.sha256(self.CONTENT).hexdigest()
+        seen: list[int] = []
+        with service(lambda h: self._serve(h, digest, breaks=True)) as client:
+            path = client.download(
+                "job_x", "last", tmp_path, progress=lambda have, _size: seen.append(have)
+            )
+        assert path.read_bytes() == self.CONTENT
+        assert seen == sorted(seen)
+        assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+    def test_one_with_another_digest_is_thrown_away(self, tmp_path: Path) -> None:
+        with (
+            service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
+            pytest.raises(ApiError, match="sha256"),
+        ):
+            client.download("job_x", "last", tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_checkpoint_that_is_not_there_names_those_that_are(self, tmp_path: Path) -> None:
+        with (
+            service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
+            pytest.raises(ApiError, match="there are last"),
+        ):
+            client.download("job_x", "best_val_loss", tmp_path)
