@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared import desk, tables
 from shared.clock import now
 from shared.database import Database
-from shared.errors import Fault, InvalidSpec
+from shared.errors import Fault, InvalidSpec, Unavailable
 
 REMEMBERED = 4096
 
@@ -27,6 +27,13 @@ class DeskClient:
         self.version = version
         self.database = database
         self._lately = lru_cache(maxsize=REMEMBERED)(_slot)
+
+    def answers(self) -> bool:
+        """Whether the desk answers now."""
+        try:
+            return desk.ask(self.address, {"ask": "ping"}, timeout_seconds=1)["ok"]
+        except Unavailable:
+            return False
 
     def describe(self, question: dict[str, Any]) -> dict[str, Any]:
         """Parameter count, and what else the question asks for.

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     model_validator,
 )
 
@@ -36,10 +37,10 @@ def _plain_text(value: str) -> str:
     return value
 
 
-def _no_bool(value: object) -> object:
-    """JSON's true is not a number, whatever Python thinks."""
-    if isinstance(value, bool):
-        raise ValueError("should be a number, not true or false")
+def _a_number(value: object) -> object:
+    """JSON's true is not a number, whatever Python thinks, and neither is a text with digits."""
+    if isinstance(value, bool | str):
+        raise ValueError("should be a number")
     return value
 
 
@@ -49,8 +50,8 @@ def _name_or_choice(value: object) -> object:
 
 
 PlainText = Annotated[str, AfterValidator(_plain_text)]
-Integer = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
+Integer = Annotated[int, BeforeValidator(_a_number)]
+Number = Annotated[float, BeforeValidator(_a_number)]
 MethodName = Annotated[PlainText, Field(min_length=1, max_length=100)]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Mode = Literal["min", "max"]
@@ -118,7 +119,7 @@ class EarlyStoppingSpec(Frozen):
     mode: Mode = "min"
     patience: Annotated[Integer, Field(ge=1, le=100_000)] = 3
     min_delta: Annotated[Number, Field(ge=0)] = 0.0
-    restore_best: bool = False
+    restore_best: StrictBool = False
 
 
 class TrainingSpec(Frozen):
@@ -127,7 +128,7 @@ class TrainingSpec(Frozen):
     epochs: Annotated[Integer, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[Integer, Field(ge=1, le=65_536)] = 32
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    deterministic: bool = True
+    deterministic: StrictBool = True
     early_stopping: EarlyStoppingSpec | None = None
 
 

@@ -55,19 +55,11 @@ class Client:
     def submit(self, spec: Json, *, idempotency_key: str | None = None) -> Json:
         """Submit a job; a connection that breaks is tried again without making two."""
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self._json("POST", "/v1/jobs", json=spec, headers=headers)
-            except (Unreachable, ApiError) as error:
-                is_passing = isinstance(error, Unreachable) or error.status == 503
-                if not is_passing or attempt == TRIES:
-                    raise
-                time.sleep(0.2 * 2**attempt)
-        raise AssertionError
+        return self._insist("/v1/jobs", json=spec, headers=headers)
 
     def validate(self, spec: Json) -> Json:
         """Check a specification without a job."""
-        return self._json("POST", "/v1/jobs/validate", json=spec)
+        return self._insist("/v1/jobs/validate", json=spec)
 
     def get(self, job_id: str, *, wait_seconds: float = 0) -> Json:
         """The job; with `wait_seconds` at its next change of state or phase."""
@@ -168,6 +160,17 @@ class Client:
     def catalog(self) -> Json:
         """What can be trained."""
         return self._json("GET", "/v1/catalog")
+
+    def _insist(self, path: str, **options: Any) -> Json:
+        """Send what may be sent twice, over passing troubles."""
+        for attempt in range(1, TRIES):
+            try:
+                return self._json("POST", path, **options)
+            except (Unreachable, ApiError) as error:
+                if isinstance(error, ApiError) and error.status != 503:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+        return self._json("POST", path, **options)
 
     def _pages(self, path: str, limit: int | None, filters: Json) -> Iterator[Json]:
         after: Any = None

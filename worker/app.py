@@ -10,6 +10,7 @@ from shared.migrations import wait_for_head
 from shared.queue import QUEUE, make_celery
 from shared.settings import Settings
 from worker.dispatcher import Dispatcher
+from worker.locks import worker_lock
 from worker.reaper import Reaper
 from worker.tasks import hear
 
@@ -32,6 +33,7 @@ def run(settings: Settings) -> None:
     database = Database(settings.database, pool_size=5)
     wait_for_head(database)
     dispatcher = Dispatcher(settings, database)
+    _be_the_only_one(settings, dispatcher.worker)
     Reaper(settings, database, dispatcher).start()
     dispatcher.start()
     app = make_celery(settings)
@@ -46,3 +48,11 @@ def run(settings: Settings) -> None:
     finally:
         dispatcher.drain()
         database.close()
+
+
+def _be_the_only_one(settings: Settings, worker: str) -> None:
+    if not worker_lock(settings, worker).take(patience_seconds=5):
+        raise SystemExit(
+            f"a worker {worker!r} runs in {settings.home} already; stop it, or give this one "
+            "another name with TRAINSHED_WORKER_ID"
+        )

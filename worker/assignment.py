@@ -39,5 +39,5 @@ class Assignment:
         return cls(**orjson.loads(line))
 
 
-#: How a runner ends, when it does so by itself.
-DONE, CANCELLED, DRAINED, FENCED = 0, 10, 11, 75
+#: How a runner ends, when it does so by itself. BUSY: another one has the job or the device.
+DONE, CANCELLED, DRAINED, BUSY, FENCED = 0, 10, 11, 12, 75

@@ -3,8 +3,10 @@
 import signal
 import threading
 import time
+from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 import torch
 
@@ -12,7 +14,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.jobs import attempts, reading
 from shared.jobs.events import EventRow
-from shared.jobs.recording import Batch, MetricRow
+from shared.jobs.recording import Batch, MetricRow, record
 from shared.settings import Settings
 from shared.spec import JobSpec
 from shared.storage import Storage
@@ -22,11 +24,11 @@ from worker.build import Data, build
 from worker.data.dataset import Dataset
 from worker.data.tensors import take
 from worker.failures import OutOfTime
-from worker.keeping import Keeper, from_another, newest
+from worker.keeping import Keeper, from_another, newest, sweep
 from worker.progress import Progress
 from worker.pulse import Pulse
 from worker.results import evaluate_checkpoints, test_metrics
-from worker.scribe import Scribe, insist
+from worker.scribe import Scribe, inquire, insist
 from worker.training.count import count_parameters
 from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
@@ -54,17 +56,22 @@ class Attempt:
         self.settings = settings
         self.database = database
         self.storage = Storage(settings.storage)
-        self.spec = JobSpec.model_validate(assignment.spec)
         self.scribe = Scribe(database, self.storage, assignment.lease)
         self.pulse = Pulse(database, assignment.lease)
         self.drain = threading.Event()
         self.began = time.monotonic()
+        self.earlier_seconds = 0.0
         self.saved = time.monotonic()
         self.first_step: int | None = None
         self.stopped: dict[str, str] = {}
         self.latest: dict[str, Any] = {}
         self.progress = Progress()
         signal.signal(signal.SIGTERM, lambda *_: self.drain.set())
+
+    @cached_property
+    def spec(self) -> JobSpec:
+        """What was asked for; read inside `run`, so that a fault in it is the job's failure."""
+        return JobSpec.model_validate(self.assignment.spec)
 
     def run(self) -> int:
         """Train to the end, or until somebody wants it otherwise; return the exit code."""
@@ -76,7 +83,7 @@ class Attempt:
         for report in generator:
             self.scribe.check()
             self._record(report, keeper)
-            if isinstance(report, Stepped):
+            if isinstance(report, (StageStarted, Stepped)):
                 ended = self._stop(report, keeper)
                 if ended is not None:
                     generator.close()
@@ -119,8 +126,14 @@ class Attempt:
         )
         if inherited.checkpoints:
             self.scribe.put(inherited)
-        with self.database.read() as connection:
-            keeper.remember(reading.checkpoints(connection, lease.job_id))
+        if lease.attempt > 1:
+            earlier = inquire(self.database, lambda c: reading.attempts(c, lease.job_id))
+            rows = inquire(self.database, lambda c: reading.checkpoints(c, lease.job_id))
+            job = inquire(self.database, lambda c: reading.get(c, lease.job_id))
+            keeper.remember(rows)
+            self.latest = dict(job["metrics"]) if job else {}
+            self.earlier_seconds = sum(map(_seconds, earlier))
+            self.scribe.put(lambda: sweep(self.database, self.storage, lease))
         keeper.remember(inherited.checkpoints)
         return state
 
@@ -173,20 +186,23 @@ class Attempt:
         keeper.keep(report.snapshot(), report.stage, keys)
         self.saved = time.monotonic()
 
-    def _stop(self, report: Stepped, keeper: Keeper) -> int | None:
-        """Whether to end after this step, and with which exit code."""
+    def _stop(self, report: StageStarted | Stepped, keeper: Keeper) -> int | None:
+        """Whether to end here, and with which exit code."""
         if self.pulse.cancel.is_set():
             return CANCELLED
+        if isinstance(report, StageStarted):  # no step since the last checkpoint
+            return DRAINED if self.drain.is_set() else None
         if self.drain.is_set():
             self._keep(report, keeper, ())
             return DRAINED
         limit = self.spec.resources.max_runtime_seconds
-        if limit is not None and time.monotonic() - self.began > limit:
+        seconds = self.earlier_seconds + time.monotonic() - self.began
+        if limit is not None and seconds > limit:
             self._keep(report, keeper, ())
             self.scribe.flush()
             raise OutOfTime
         is_due = time.monotonic() - self.saved >= self.settings.checkpoint_seconds
-        if is_due and not report.ends_epoch:
+        if is_due and not report.ends_epoch and keeper.has_room:
             self._keep(report, keeper, ())
         return None
 
@@ -205,8 +221,6 @@ class Attempt:
         batch.metrics = test_metrics(summary, first, **place)
         self.latest |= {row.name: number(row.value) for row in batch.metrics}
         batch.latest = dict(self.latest)
-        self.scribe.put(batch)
-        self.scribe.flush()
         splits = experiment.splits
         result = {
             "epochs": last["epoch"],
@@ -224,4 +238,16 @@ class Attempt:
             "resumed_inexact": not is_exact,
             "torch": torch.__version__,
         }
-        insist(self.database, attempts.succeed, lease, result)
+
+        def end(connection: sa.Connection) -> None:
+            # At once: an attempt that is killed between the two would record its results again.
+            record(connection, lease, batch)
+            attempts.succeed(connection, lease, result)
+
+        insist(self.database, end)
+
+
+def _seconds(attempt: dict[str, Any]) -> float:
+    """How long an attempt lasted; 0 for the one that is at work."""
+    ended = attempt["ended_at"]
+    return 0.0 if ended is None else (ended - attempt["started_at"]).total_seconds()

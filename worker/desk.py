@@ -8,6 +8,7 @@ import os
 import socket
 import socketserver
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfPatience
 from pathlib import Path
@@ -89,7 +90,7 @@ def _check_patterns(patterns: dict[str, str], model: nn.Module) -> None:
     """Patterns of layer names, each by where it stands, have to mean some layer."""
     for pointer, pattern in patterns.items():
         try:
-            selected(weights(model), pattern, "this")
+            selected(weights(model), pattern, "layers")
         except ValueError as error:
             raise Refused(pointer, str(error)) from error
 
@@ -99,16 +100,17 @@ def _pointer(text: str) -> str:
     return "/dataset/image_size" if "pixels" in text else "/architecture"
 
 
+QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "describe": describe,
+    "ping": lambda _: {},
+}
+
+
 def answer(line: bytes) -> dict[str, Any]:
     """The answer to one line."""
     try:
         question = orjson.loads(line)
-        asked = question["ask"]
-        if asked == "ping":
-            return {"ok": True}
-        if asked != "describe":
-            raise Refused("", f"the desk does not know the question {asked!r}")
-        return {"ok": True, **describe(question)}
+        return {"ok": True, **QUESTIONS[question["ask"]](question)}
     except Refused as refusal:
         return {"ok": False, "faults": [refusal.fault]}
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
@@ -160,15 +162,21 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(orjson.dumps(found) + b"\n")
 
 
+def warm_up() -> None:
+    """Ask of every architecture once what people will: torch loads much on its first use."""
+    for entry in architectures.entries().values():
+        at = entry.facts["parameter_count_at"]
+        image = [at["channels"], at["image_size"], at["image_size"]]
+        question = {"architecture": {"name": entry.name}, "image": image, "classes": at["classes"]}
+        describe({**question, "batch_size": 2, "optimizer": next(iter(optimizers.entries()))})
+
+
 def main() -> None:
     """Serve until the process is ended."""
     settings = Settings()
     logs.configure("desk", settings.log_level)
     settings.make_directories()
-    for entry in architectures.entries().values():
-        at = entry.facts["parameter_count_at"]
-        size = at["image_size"]
-        count_of(entry.name, {}, (at["channels"], size, size), at["classes"])
+    warm_up()
     url = urlsplit(settings.desk)
     if url.scheme == "unix":
         Path(url.path).unlink(missing_ok=True)

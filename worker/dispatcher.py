@@ -12,14 +12,15 @@ import time
 import structlog
 
 from shared.database import Database
-from shared.errors import Fenced, Unavailable
+from shared.errors import Unavailable
 from shared.jobs import attempts, reaping
 from shared.settings import Settings
-from shared.storage import Storage
+from shared.states import FINAL
 from worker import devices
+from worker.adoption import adopt
 from worker.assignment import Assignment
 from worker.devices import Device
-from worker.locks import is_held, job_lock
+from worker.locks import device_lock, is_held, job_lock
 from worker.runners import Runner, oom_kills, settle
 from worker.spare import Spare
 
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 2.0
 TICK_SECONDS = 0.1
 WATCH_SECONDS = 0.5
+SEEN_SECONDS = 2.0
 #: A new spare imports torch: it lets the job that was just given have the cores first.
 SPARE_DELAY_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
@@ -39,7 +41,6 @@ class Dispatcher:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.storage = Storage(settings.storage)
         self.host = socket.gethostname()
         self.worker = settings.worker_id or self.host
         self.devices = devices.find(settings)
@@ -51,10 +52,13 @@ class Dispatcher:
         self._spare_at = 0.0
         self._poll_at = 0.0
         self._watch_at = 0.0
+        self._seen_at = 0.0
+        self._has_adopted = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
         """Begin; runners that outlived an earlier worker are adopted first."""
+        self.bell.set()
         self._thread.start()
 
     def ring(self) -> None:
@@ -73,8 +77,6 @@ class Dispatcher:
         self._thread.join(DRAIN_SECONDS + 10)
 
     def _run(self) -> None:
-        while not self._adopted():
-            time.sleep(1)
         while not (self._draining.is_set() and not self.runners):
             self.bell.wait(TICK_SECONDS if self.runners or self._is_warming() else WATCH_SECONDS)
             self.bell.clear()
@@ -93,6 +95,15 @@ class Dispatcher:
         return self.spare is not None and not self.spare.is_ready
 
     def _tick(self) -> None:
+        if not self._has_adopted:
+            self.runners |= adopt(
+                self.settings,
+                self.database,
+                worker=self.worker,
+                host=self.host,
+                devices=self.devices,
+            )
+            self._has_adopted = True
         self._settle_ended()
         if self._draining.is_set():
             for runner in self.runners.values():
@@ -104,57 +115,31 @@ class Dispatcher:
         self._keep_a_spare()
         self._dispatch()
 
-    def _adopted(self) -> bool:
-        """Take over the runners of a worker that is gone; False if the database is away."""
-        try:
-            with self.database.read() as connection:
-                beats = reaping.beats(connection, host=self.host)
-        except Unavailable:
-            return False
-        for beat in beats:
-            device = next((d for d in self.devices if d.name in beat.devices), None)
-            if device is None or beat.pid is None:
-                continue
-            if is_held(job_lock(self.settings, beat.lease.job_id)):
-                self.runners[device.name] = Runner(
-                    beat.lease, device, beat.pid, None, kills_before=oom_kills()
-                )
-                log.info("adopted", job=beat.lease.job_id, pid=beat.pid)
-        self._give_back([b for b in beats if not self._is_ours(b)])
-        return True
-
-    def _is_ours(self, beat: reaping.Beat) -> bool:
-        return any(runner.lease == beat.lease for runner in self.runners.values())
-
-    def _give_back(self, beats: list[reaping.Beat]) -> None:
-        """Attempts of this host whose process is gone wait again."""
-        for beat in beats:
-            try:
-                with self.database.write() as connection:
-                    attempts.stop(connection, beat.lease, "worker_lost")
-            except Fenced:
-                continue
-
     def _settle_ended(self) -> None:
         for name, runner in list(self.runners.items()):
             code = runner.exit_code(self.settings)
             if code is None:
                 continue
-            state = settle(runner, code, self.database, self.storage)
+            state = settle(runner, code, self.database)
             log.info("runner ended", job=runner.lease.job_id, code=code, state=state)
+            if state in FINAL:
+                # Nobody takes it any more: a final state is never left.
+                job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
             del self.runners[name]
             self._poll_at = 0.0
 
     def _watch(self) -> None:
         """Show that this worker lives; a runner that ignores a cancel is killed in time."""
-        with self.database.write() as connection:
-            reaping.see_worker(
-                connection,
-                worker=self.worker,
-                host=self.host,
-                pid=os.getpid(),
-                devices=[device.as_json() for device in self.devices],
-            )
+        if time.monotonic() >= self._seen_at:
+            with self.database.write() as connection:
+                reaping.see_worker(
+                    connection,
+                    worker=self.worker,
+                    host=self.host,
+                    pid=os.getpid(),
+                    devices=[device.as_json() for device in self.devices],
+                )
+            self._seen_at = time.monotonic() + SEEN_SECONDS
         if self.runners:
             with self.database.read() as connection:
                 beats = {b.lease: b for b in reaping.beats(connection, host=self.host)}
@@ -171,13 +156,12 @@ class Dispatcher:
             self.spare = Spare(self.settings, self.threads, self.bell)
 
     def _dispatch(self) -> None:
-        free = [device for device in self.devices if device.name not in self.runners]
-        if not free or self.spare is None or not self.spare.is_ready:
+        if self.spare is None or not self.spare.is_ready or time.monotonic() < self._poll_at:
             return
-        if time.monotonic() < self._poll_at:
+        device = next((one for one in self.devices if self._is_free(one)), None)
+        if device is None:
             return
         self._poll_at = time.monotonic() + POLL_SECONDS
-        device = free[0]
         with self.database.write() as connection:
             claimed = attempts.claim(
                 connection,
@@ -190,6 +174,12 @@ class Dispatcher:
         if claimed is not None:
             self._hand_over(claimed, device)
             self._poll_at = 0.0
+
+    def _is_free(self, device: Device) -> bool:
+        """Not ours, and not held by a training that we do not know, such as a fenced one."""
+        return device.name not in self.runners and not is_held(
+            device_lock(self.settings, device.name)
+        )
 
     def _hand_over(self, claimed: attempts.Claimed, device: Device) -> None:
         spare, self.spare = self.spare, None

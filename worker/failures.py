@@ -1,35 +1,71 @@
 """From an exception to the failure that a job carries. Nothing of the server's paths gets out."""
 
 import errno
+from typing import Any
 
 import torch
 
 from shared.errors import Failure
-from shared.spec import JobSpec
 from worker.data import DatasetMissing
 from worker.training.divergence import Diverged
+
+#: How torch and its libraries say, within a RuntimeError, that memory ran out.
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "can't start new thread",
+    "not enough memory",
+    "could not create a primitive",
+    "std::bad_alloc",
+)
 
 
 class OutOfTime(Exception):
     """The job reached its max_runtime_seconds; its last checkpoint is written."""
 
 
-def failure_of(error: BaseException, spec: JobSpec) -> Failure:
-    """What to tell the job's owner."""
+def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
+    """What to tell the job's owner.
+
+    Args:
+        error: what the training raised.
+        spec: the job's specification, filled in, as it is stored.
+    """
+    return (
+        _of_the_job(error, spec)
+        or _of_the_machine(error, spec)
+        or Failure(
+            kind="internal",
+            message=f"The training stopped on an error of the service ({type(error).__name__}).",
+            hint="The job's log has the details; tell whoever runs the box.",
+        )
+    )
+
+
+def _of_the_job(error: BaseException, spec: dict[str, Any]) -> Failure | None:
     if isinstance(error, Diverged):
         message = f"{error.what} was not finite at step {error.step} of stage {error.stage}."
         return Failure(kind="diverged", message=message, hint=error.hint)
     if isinstance(error, DatasetMissing):
         return Failure(kind="dataset_missing", message=str(error), hint=error.hint)
     if isinstance(error, OutOfTime):
-        limit = spec.resources.max_runtime_seconds
+        limit = spec["resources"]["max_runtime_seconds"]
         return Failure(
             kind="max_runtime",
             message=f"The job ran for {limit} seconds, its max_runtime_seconds.",
             hint="Retry it: the retry goes on from the last checkpoint.",
         )
+    if isinstance(error, ValueError):
+        return Failure(
+            kind="invalid_spec",
+            message=str(error),
+            hint="Change the specification as the message says.",
+        )
+    return None
+
+
+def _of_the_machine(error: BaseException, spec: dict[str, Any]) -> Failure | None:
     if _is_out_of_memory(error):
-        batch = spec.training.batch_size
+        batch = spec["training"]["batch_size"]
         smaller = f"try {max(1, batch // 2)}" if batch > 1 else "it cannot be smaller"
         return Failure(
             kind="out_of_memory",
@@ -42,28 +78,12 @@ def failure_of(error: BaseException, spec: JobSpec) -> Failure:
             message="The disk is full; the last complete checkpoint is kept.",
             hint="Ask whoever runs the box for room, or delete old jobs; then retry.",
         )
-    if isinstance(error, ValueError):
-        return Failure(
-            kind="invalid_spec",
-            message=str(error),
-            hint="Change the specification as the message says.",
-        )
-    return Failure(
-        kind="internal",
-        message=f"The training stopped on an error of the service ({type(error).__name__}).",
-        hint="The job's log has the details; tell whoever runs the box.",
-    )
+    return None
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text
-        or "not enough memory" in text
-        or "could not create a primitive" in text
-        or "std::bad_alloc" in text
-    )
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in OUT_OF_MEMORY)

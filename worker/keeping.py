@@ -6,7 +6,6 @@ One directory serves every role that a step has (last, best of a metric, one of 
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,13 @@ from shared.jobs.attempts import Lease
 from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch, CheckpointRow
 from shared.storage import WEIGHTS, Storage
-from worker.scribe import Scribe
+from worker.scribe import Scribe, inquire
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.experiment import Experiment
 from worker.training.state import TrainingState
+from worker.waiting_room import WaitingRoom
 from worker.wire import number
-
-#: Snapshots that may wait for the disk; a training that is further ahead waits.
-MOST_SNAPSHOTS = 2
 
 
 class Keeper:
@@ -39,13 +36,19 @@ class Keeper:
         self.experiment = experiment
         #: Of each monitor: value, epoch, step and checkpoint of the best so far.
         self.best: dict[str, dict[str, Any]] = {}
-        self._room = threading.Semaphore(MOST_SNAPSHOTS)
+        self._room = WaitingRoom()
         self._modes = {best.monitor: best.mode for best in experiment.checkpoints.best}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a checkpoint would be taken without waiting."""
+        return self._room.is_open
 
     def keep(self, state: TrainingState, stage: str, keys: Iterable[str], suffix: str = "") -> None:
         """Have a checkpoint written: `last`, and in the further roles named by `keys`."""
-        self._room.acquire()
-        self.scribe.put(lambda: self._write(state, stage, tuple(keys), suffix))
+        size = size_of(state)
+        self._room.enter(size)
+        self.scribe.put(lambda: self._write(state, stage, tuple(keys), suffix, size))
 
     def remember(self, rows: Iterable[CheckpointRow | dict[str, Any]]) -> None:
         """Take over what was best before this attempt."""
@@ -59,7 +62,9 @@ class Keeper:
                     "checkpoint": known["id"],
                 }
 
-    def _write(self, state: TrainingState, stage: str, keys: tuple[str, ...], suffix: str) -> Batch:
+    def _write(
+        self, state: TrainingState, stage: str, keys: tuple[str, ...], suffix: str, size: int
+    ) -> Batch:
         try:
             lease, storage = self.scribe.lease, self.scribe.storage
             name = f"step-{state.step}{suffix}"
@@ -70,7 +75,7 @@ class Keeper:
             files = checkpoint.save(state, directory, metadata=described)
             return self._batch(state, stage, keys, directory, files)
         finally:
-            self._room.release()
+            self._room.leave(size)
 
     def _batch(
         self,
@@ -111,6 +116,12 @@ class Keeper:
         return batch
 
 
+def size_of(state: TrainingState) -> int:
+    """Bytes that a snapshot takes in memory, its tensors alone."""
+    groups = [state.model, state.best_weights or {}, *state.optimizer.values()]
+    return sum(tensor.nbytes for group in groups for tensor in group.values())
+
+
 def _manifest(directory: Path) -> dict[str, dict[str, Any]]:
     return json.loads((directory / checkpoint.MANIFEST).read_text())["files"]
 
@@ -119,8 +130,7 @@ def newest(
     database: Database, storage: Storage, lease: Lease, tell: Callable[[str], None]
 ) -> TrainingState | None:
     """The state of the newest checkpoint that can be read, or None to start anew."""
-    with database.read() as connection:
-        rows = reading.checkpoints(connection, lease.job_id)
+    rows = inquire(database, lambda c: reading.checkpoints(c, lease.job_id))
     resumable = [row for row in rows if row["kind"] in {"last", "previous"}]
     for row in sorted(
         resumable, key=lambda row: (row["kind"] == "last", row["step"]), reverse=True
@@ -142,9 +152,9 @@ def from_another(
 
     Files are shared by hard links, so that either job may go without the other.
     """
-    with database.read() as connection:
-        origin = reading.checkpoint(connection, checkpoint_id)
-        rows = [] if origin is None else reading.checkpoints(connection, origin["job_id"])
+    origin = inquire(database, lambda c: reading.checkpoint(c, checkpoint_id))
+    job_id = "" if origin is None else origin["job_id"]
+    rows = inquire(database, lambda c: reading.checkpoints(c, job_id))
     state = None if origin is None else _read(storage, origin, tell)
     batch = Batch()
     if state is None:
@@ -156,10 +166,24 @@ def from_another(
         directory = storage.attempt(lease.job_id, lease.attempt) / f"from-{row['step']}"
         _link(storage.root / row["directory"], directory)
         kept = ("kind", "monitor", "mode", "value", "stage", "epoch", "step", "bytes", "sha256")
-        own = {name: row[name] for name in kept}
+        own = {field: row[field] for field in kept}
         own |= {"id": new_id("ckpt"), "directory": storage.relative(directory)}
         batch.checkpoints.append(CheckpointRow(**own, created_at=now()))
     return state, batch
+
+
+def sweep(database: Database, storage: Storage, lease: Lease) -> None:
+    """Delete the checkpoints of earlier attempts that no row refers to.
+
+    They were being written when their runner was killed, or lie past the step from which this
+    attempt goes on.
+    """
+    rows = inquire(database, lambda c: reading.checkpoints(c, lease.job_id))
+    used = {row["directory"] for row in rows}
+    for earlier in range(1, lease.attempt):
+        for path in storage.attempt(lease.job_id, earlier).glob("*/"):
+            if storage.relative(path) not in used:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(

@@ -39,6 +39,8 @@ class Pulse:
                 die_fenced()
             except Unavailable as error:
                 log.warning("no heartbeat", error=str(error))
+            except Exception:  # a training without a heartbeat would be taken for dead
+                log.exception("no heartbeat")
             else:
                 if orders.cancel:
                     self.cancel.set()

@@ -7,12 +7,16 @@ from typing import Any
 from shared import predictions
 from shared.clock import now
 from shared.database import Database
+from shared.errors import NotFound
 from shared.jobs import reading
 from shared.jobs.attempts import Lease
+from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch, EvaluationRow, MetricRow
 from shared.predictions import Prediction
 from shared.storage import Storage, publish
+from worker.scribe import inquire
 from worker.training import checkpoint
+from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.experiment import Experiment
 from worker.training.topk import metric_name
@@ -26,14 +30,22 @@ def evaluate_checkpoints(
     experiment: Experiment, database: Database, storage: Storage, lease: Lease
 ) -> tuple[Batch, dict[str, Any]]:
     """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
-    with database.read() as connection:
-        rows = [r for r in reading.checkpoints(connection, lease.job_id) if r["kind"] in EVALUATED]
+    rows = inquire(database, lambda c: reading.checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
     done: dict[str, Evaluation] = {}
     for row in rows:
         directory = row["directory"]
+        if row["kind"] not in EVALUATED:
+            continue
         if directory not in done:
-            experiment.model.load_state_dict(checkpoint.load_weights(storage.path(directory)))
+            try:
+                weights = checkpoint.load_weights(storage.path(directory))
+            except (CheckpointCorrupt, NotFound) as error:
+                if row["kind"] == "last":
+                    raise
+                batch.events.append(EventRow("note", {"text": f"{_name(row)} is lost: {error}"}))
+                continue
+            experiment.model.load_state_dict(weights)
             done[directory] = evaluate(
                 experiment, experiment.model, experiment.splits.test, experiment.ks
             )
@@ -48,11 +60,10 @@ def evaluate_checkpoints(
                 predictions=storage.relative(path),
             )
         )
-        name = f"best_{row['monitor']}" if row["kind"] == "best" else "last"
         figures = {"loss": number(evaluation.loss)}
         figures |= {metric_name(k): value for k, value in evaluation.top_k.items()}
         place = {"checkpoint": row["id"], "epoch": row["epoch"], "step": row["step"]}
-        summary[name] = {**place, **figures}
+        summary[_name(row)] = {**place, **figures}
     return batch, summary
 
 
@@ -75,6 +86,10 @@ def test_metrics(
         for name, value in chosen.items()
         if name not in place
     ]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"best_{row['monitor']}" if row["kind"] == "best" else "last"
 
 
 def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:

@@ -9,19 +9,29 @@ import os
 import resource
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
+import torch
 
 from shared import logs
 from shared.database import Database
 from shared.jobs import attempts
 from shared.settings import Settings
 from shared.storage import Storage
-from worker.assignment import DONE, READY, Assignment
+from worker.assignment import BUSY, DONE, READY, Assignment
+from worker.attempt import Attempt
+from worker.failures import failure_of
 from worker.locks import device_lock, job_lock
+from worker.scribe import insist
+from worker.warming import warm_up
 
 log = structlog.get_logger()
+
+#: How long the attempt before may take to end once it is fenced off.
+LOCK_SECONDS = 5.0
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
 
@@ -31,8 +41,6 @@ def main() -> int:
     settings = Settings()
     logs.configure("runner", settings.log_level)
     _be_the_first_to_go()
-    from worker.warming import warm_up  # torch comes in here
-
     warm_up()
     try:
         sys.stdout.buffer.write(READY)
@@ -47,29 +55,24 @@ def main() -> int:
 
 def train(assignment: Assignment, settings: Settings) -> int:
     """Train one job; every way it can end is an exit code or a row of the database."""
-    import torch
-
-    from worker.attempt import Attempt
-    from worker.failures import failure_of
-    from worker.scribe import insist
-
     _log_to(Storage(settings.storage).log(assignment.job_id, assignment.attempt))
     structlog.contextvars.bind_contextvars(job=assignment.job_id, attempt=assignment.attempt)
+    # Kept for the whole life of this process: nobody else trains the job, or uses the device.
     locks = [job_lock(settings, assignment.job_id), device_lock(settings, assignment.device)]
-    if not all(lock.take() for lock in locks):
+    if not all(lock.take(patience_seconds=LOCK_SECONDS) for lock in locks):
         log.error("the job or the device is still in use", device=assignment.device)
-        return 1
+        return BUSY
     os.environ["CUDA_VISIBLE_DEVICES"] = assignment.uuid
     torch.set_num_threads(assignment.threads)
-    _limit_memory(settings.runner_memory_mib)
     database = Database(settings.database, pool_size=3)
     attempt = Attempt(assignment, settings, database)
     log.info("begin", device=assignment.device, threads=assignment.threads)
     try:
-        code = attempt.run()
+        with _limited_memory(settings.runner_memory_mib):
+            code = attempt.run()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's failure
         traceback.print_exc()
-        failure = failure_of(error, attempt.spec)
+        failure = failure_of(error, assignment.spec)
         attempt.scribe.settle()
         insist(database, attempts.fail, assignment.lease, failure)
         log.info("failed", kind=failure.kind)
@@ -87,9 +90,16 @@ def _log_to(path: Path) -> None:
     os.close(file)
 
 
-def _limit_memory(mib: int) -> None:
+@contextmanager
+def _limited_memory(mib: int) -> Iterator[None]:
+    """Bound the address space; what the failure takes to be written is outside the bound."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
     if mib:
-        resource.setrlimit(resource.RLIMIT_AS, (mib * 2**20, mib * 2**20))
+        resource.setrlimit(resource.RLIMIT_AS, (mib * 2**20, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _be_the_first_to_go() -> None:

@@ -9,17 +9,15 @@ from pathlib import Path
 
 from shared.database import Database
 from shared.errors import Failure, Fenced
-from shared.jobs import attempts
+from shared.jobs import attempts, reading
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
-from shared.storage import Storage
-from worker.assignment import CANCELLED, DONE, DRAINED, FENCED
+from worker.assignment import BUSY, CANCELLED, DONE, DRAINED, FENCED
 from worker.devices import Device
 from worker.locks import is_held, job_lock
 
 #: How long a runner may take to end by itself after a wish.
 GRACE_SECONDS = 10.0
-TAIL_BYTES = 2000
 
 
 @dataclass
@@ -56,9 +54,9 @@ class Runner:
             return
 
 
-def settle(runner: Runner, code: int, database: Database, storage: Storage) -> str | None:
-    """Write what became of a runner that is gone; return the job's state, None if it wrote it."""
-    if code in {DONE, FENCED}:
+def settle(runner: Runner, code: int, database: Database) -> str | None:
+    """Write what became of a runner that is gone; return the state that its job is in now."""
+    if code in {DONE, BUSY, FENCED}:
         # It wrote the end itself; if it did not, stopping is right and otherwise changes nothing.
         reason = "worker_lost"
     elif code == DRAINED:
@@ -73,11 +71,12 @@ def settle(runner: Runner, code: int, database: Database, storage: Storage) -> s
                 attempts.fail(connection, runner.lease, _out_of_memory(), exit_code=code)
                 return "failed"
             if reason == "crashed":
-                failure = _crash(code, storage, runner.lease)
-                return attempts.died(connection, runner.lease, failure, exit_code=code)
+                return attempts.died(connection, runner.lease, _crash(code), exit_code=code)
             return attempts.stop(connection, runner.lease, reason, exit_code=code)
     except Fenced:
-        return None
+        with database.read() as connection:
+            job = reading.get(connection, runner.lease.job_id)
+        return None if job is None else job["state"]
 
 
 def oom_kills() -> int:
@@ -97,7 +96,7 @@ def _out_of_memory() -> Failure:
     )
 
 
-def _crash(code: int, storage: Storage, lease: Lease) -> Failure:
+def _crash(code: int) -> Failure:
     how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return Failure(
         kind="crashed",

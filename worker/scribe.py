@@ -9,7 +9,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 
@@ -27,6 +29,7 @@ MOST_WAITING = 10_000
 RETRY_SECONDS = 0.5
 
 Task = Callable[[], Batch | None]
+Found = TypeVar("Found")
 
 
 class Scribe:
@@ -108,7 +111,18 @@ def insist(database: Database, write: Callable[..., object], *arguments: object)
             return
 
 
-def die_fenced() -> None:
+def inquire(database: Database, read: Callable[[sa.Connection], Found]) -> Found:
+    """Read from the database, however long it is away."""
+    while True:
+        try:
+            with database.read() as connection:
+                return read(connection)
+        except Unavailable as error:
+            log.warning("database away", error=str(error))
+            time.sleep(RETRY_SECONDS)
+
+
+def die_fenced() -> NoReturn:
     """End at once: another attempt holds the job, or it has ended."""
     log.warning("fenced: this attempt no longer holds its job")
     os._exit(FENCED)

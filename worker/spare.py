@@ -49,8 +49,8 @@ class Spare:
         threading.Thread(target=self._listen, name="spare", daemon=True).start()
 
     def _listen(self) -> None:
-        assert self.process.stdout is not None
-        self.is_ready = self.process.stdout.readline() == READY
+        if self.process.stdout is not None:
+            self.is_ready = self.process.stdout.readline() == READY
         self._wake.set()
 
     @property
@@ -64,9 +64,9 @@ class Spare:
         Raises:
             OSError: the spare is dead.
         """
-        assert self.process.stdin is not None
-        self.process.stdin.write(assignment.line())
-        self.process.stdin.close()
+        if self.process.stdin is not None:
+            self.process.stdin.write(assignment.line())
+            self.process.stdin.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
         return self.process

@@ -137,7 +137,8 @@ def _fault(error: ValidationError, pointer: str) -> Fault:
     """One fault in our words: what was given, what is allowed."""
     at = pointer + "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
     schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
-    value, keyword, bound = error.instance, error.validator, error.validator_value
+    value: Any = error.instance
+    keyword, bound = error.validator, error.validator_value
     if keyword == "additionalProperties":
         properties = schema.get("properties", {})
         unknown = next(key for key in value if key not in properties)

@@ -30,12 +30,13 @@ async def healthz() -> Any:
     return json_answer({"status": "alive"})
 
 
-@public.get("/readyz", summary="Database, broker and a worker answer")
+@public.get("/readyz", summary="Database, broker, desk and a worker answer")
 def readyz(services: ServicesDep) -> Any:
     """503 with what is missing, else 200."""
     parts = {
         "database": _database_answers(services),
         "broker": services.doorbell.answers(),
+        "desk": services.desk.answers(),
         "worker": False,
     }
     if parts["database"]:

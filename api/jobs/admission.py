@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.catalog.methods import Faults, Methods, nearest, shown
-from api.jobs.structure import faults_of
+from api.catalog.methods import Faults, Methods, escaped, nearest, shown
+from api.jobs.structure import faults_of, without
 from shared.datasets import FACTS, DatasetFacts, SplitsRefused, resolve_splits
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
@@ -36,11 +36,7 @@ def admit(raw: Any, methods: Methods) -> Admitted:
     if not isinstance(raw, dict):
         raise InvalidSpec([Fault("", f"a specification is an object, and this is {shown(raw)}")])
     faults: Faults = []
-    spec: JobSpec | None = None
-    try:
-        spec = JobSpec.model_validate(raw)
-    except ValidationError as error:
-        faults += faults_of(error)
+    spec = _structure(raw, faults)
     parts = _methods(raw, methods, faults)
     facts = _facts(raw.get("dataset"), faults)
     if spec is None:
@@ -50,10 +46,23 @@ def admit(raw: Any, methods: Methods) -> Admitted:
         filled["dataset"] = _dataset(spec, facts, faults)
         _top_k(spec, filled, facts, faults)
     _monitors(filled, faults)
-    _together(spec, filled, faults)
+    _together(spec, filled, methods, faults)
     if faults or facts is None:
         raise InvalidSpec(_sorted(faults))
     return Admitted(filled, _question(filled, facts))
+
+
+def _structure(raw: dict[str, Any], faults: Faults) -> JobSpec | None:
+    """The specification as its model; what is at fault is left out, so that the rest is checked."""
+    try:
+        return JobSpec.model_validate(raw)
+    except ValidationError as error:
+        faults += faults_of(error)
+        rest = without(raw, error)
+    try:
+        return JobSpec.model_validate(rest)
+    except ValidationError:
+        return None  # what is required is missing
 
 
 def _methods(raw: dict[str, Any], methods: Methods, faults: Faults) -> dict[str, Any]:
@@ -76,7 +85,7 @@ def _initializer(raw: Any, methods: Methods, faults: Faults) -> Any:
     overrides = raw.get("overrides", {}) if isinstance(raw, dict) else {}
     filled = {}
     for pattern, other in overrides.items() if isinstance(overrides, dict) else ():
-        where = f"{at}/overrides/{pattern.replace('~', '~0').replace('/', '~1')}"
+        where = f"{at}/overrides/{escaped(pattern)}"
         filled[pattern] = methods.choice("initializers", other, where, faults)
     return chosen and {**chosen, "overrides": filled}
 
@@ -167,12 +176,17 @@ def _monitors(filled: dict[str, Any], faults: Faults) -> None:
     ]
 
 
-def _together(spec: JobSpec, filled: dict[str, Any], faults: Faults) -> None:
+def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
     """What is wrong only in combination."""
     if spec.resources.gpus > 1:
         text = f"is {spec.resources.gpus}; a job trains on one device for now: take 1"
         faults.append(Fault("/resources/gpus", text))
     architecture = filled["architecture"] or {}
+    for name in filled["regularizers"]:
+        sets = methods.catalog["regularizers"][name].get("sets", [])
+        if architecture and sets and not any(one in architecture for one in sets):
+            text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
+            faults.append(Fault(f"/regularizers/{escaped(name)}", text))
     has_norm = architecture.get("batch_norm") or "batch_norm" in filled["regularizers"]
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
@@ -190,8 +204,7 @@ def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
         if given.get("only") is not None
     }
     for pattern in filled["initializer"]["overrides"]:
-        escaped = pattern.replace("~", "~0").replace("/", "~1")
-        patterns[f"/initializer/overrides/{escaped}"] = pattern
+        patterns[f"/initializer/overrides/{escaped(pattern)}"] = pattern
     return {
         "architecture": filled["architecture"],
         "regularizers": filled["regularizers"],

@@ -1,5 +1,6 @@
 """Faults of a specification's structure, in our words, from what pydantic found."""
 
+import copy
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +35,22 @@ def faults_of(error: ValidationError) -> Faults:
     return [_fault(one) for one in error.errors(include_url=False)]
 
 
+def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """A copy of the specification without the values that are at fault."""
+    rest = copy.deepcopy(raw)
+    # From the back, so that places in a list stay what they are.
+    for one in sorted(error.errors(), key=lambda one: str(one["loc"]), reverse=True):
+        parent: Any = rest
+        *way, last = one["loc"]
+        try:
+            for part in way:
+                parent = parent[part]
+            del parent[last]
+        except (KeyError, IndexError, TypeError):
+            continue  # it is gone already, or was never there
+    return rest
+
+
 def _fault(one: Any) -> Fault:
     location = [part for part in one["loc"] if part != "[key]"]
     pointer = "".join(f"/{escaped(str(part))}" for part in location)
@@ -43,6 +60,8 @@ def _fault(one: Any) -> Fault:
         parents = tuple("*" if isinstance(part, int) else str(part) for part in location[:-1])
         fields = MODELS[parents].model_fields if parents in MODELS else ()
         return Fault(pointer, f"is not a field; {nearest(str(location[-1]), fields)}")
+    if one["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return Fault(pointer, f"should be an object, and is {shown(one['input'])}")
     text = one["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if one["type"] in {"too_long", "string_too_long"}:
         return Fault(pointer, text)

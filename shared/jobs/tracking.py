@@ -42,10 +42,7 @@ def copy_of(connection: sa.Connection, job_id: str) -> Copy:
 def opened(connection: sa.Connection, job_id: str, run_id: str) -> None:
     """MLflow has a run for the job."""
     jobs = tables.jobs
-    connection.execute(
-        sa.insert(tables.tracking),
-        {"job_id": job_id, "run_id": run_id, "last_metric_id": 0, "is_complete": False},
-    )
+    _update(connection, job_id, run_id=run_id, last_metric_id=0)
     connection.execute(
         sa.update(jobs)
         .where(jobs.c.id == job_id)
@@ -60,9 +57,22 @@ def sent(connection: sa.Connection, job_id: str, last_metric_id: int) -> None:
 
 def completed(connection: sa.Connection, job_id: str) -> None:
     """MLflow has all there will ever be of the job."""
-    _update(connection, job_id, is_complete=True)
+    _update(connection, job_id, is_complete=True, error=None)
+
+
+def stumbled(connection: sa.Connection, job_id: str, error: str) -> None:
+    """MLflow is there and did not take something of the job."""
+    _update(connection, job_id, error=error)
+
+
+def forgotten(connection: sa.Connection, job_id: str) -> None:
+    """MLflow has no such run any more: the copy begins anew."""
+    _update(connection, job_id, run_id=None, last_metric_id=0)
 
 
 def _update(connection: sa.Connection, job_id: str, **values: object) -> None:
     copies = tables.tracking
-    connection.execute(sa.update(copies).where(copies.c.job_id == job_id).values(**values))
+    known = connection.execute(sa.update(copies).where(copies.c.job_id == job_id).values(**values))
+    if not known.rowcount:
+        fresh = {"job_id": job_id, "last_metric_id": 0, "is_complete": False}
+        connection.execute(sa.insert(copies), fresh | values)

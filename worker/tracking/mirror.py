@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from shared.clock import rfc3339
@@ -41,9 +42,36 @@ class Mirror:
         )
         if found:
             run_id = found[0].info.run_id
-            if found[0].info.lifecycle_stage == "deleted":
-                self.client.restore_run(run_id)
-            return run_id
+            self.revive(run_id)
+        else:
+            run_id = self._create(experiment, job)
+        # Again if it is there already: whoever made it may not have come this far.
+        parameters = [Param(name, text) for name, text in parameters_of(job["spec"]).items()]
+        for start in range(0, len(parameters), MOST_PARAMETERS):
+            self.client.log_batch(run_id, params=parameters[start : start + MOST_PARAMETERS])
+        return run_id
+
+    def is_there(self) -> bool:
+        """Whether MLflow answers at all."""
+        try:
+            self._experiment()
+        except Exception:  # noqa: BLE001 - whatever it raises, it is no answer
+            return False
+        return True
+
+    def revive(self, run_id: str) -> bool:
+        """Restore a run that somebody deleted; False if MLflow knows none of this id."""
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        if run.info.lifecycle_stage == "deleted":
+            self.client.restore_run(run_id)
+        return True
+
+    def _create(self, experiment: str, job: dict[str, Any]) -> str:
         tags = {
             JOB_TAG: job["id"],
             "trainshed.owner": job["owner"],
@@ -57,13 +85,6 @@ class Mirror:
             run_name=job["name"] or job["id"],
             tags=tags,
         )
-        parameters = [
-            Param(_key(name), text[:LONGEST_PARAMETER]) for name, text in flat(job["spec"])
-        ]
-        for start in range(0, len(parameters), MOST_PARAMETERS):
-            self.client.log_batch(
-                run.info.run_id, params=parameters[start : start + MOST_PARAMETERS]
-            )
         return run.info.run_id
 
     def log(self, run_id: str, rows: list[dict[str, Any]]) -> None:
@@ -97,6 +118,8 @@ class Mirror:
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
             return found.experiment_id
         location = None if self.is_remote else self.artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, artifact_location=location)
@@ -129,6 +152,11 @@ class Mirror:
         except OSError:
             return False
         return True
+
+
+def parameters_of(spec: dict[str, Any]) -> dict[str, str]:
+    """A specification as MLflow's parameters: keys and values that it takes."""
+    return {_key(name): text[:LONGEST_PARAMETER] for name, text in flat(spec) if text}
 
 
 def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -32,6 +32,8 @@ class Sync:
         self.database = database
         self.storage = Storage(settings.storage)
         self.mirror = Mirror(settings, self.storage)
+        #: Jobs that MLflow refused something of, and when they are tried again.
+        self._again_at: dict[str, float] = {}
 
     def run(self, ended: threading.Event) -> None:
         """Until `ended`; while MLflow is away, ever more patiently."""
@@ -48,11 +50,38 @@ class Sync:
             ended.wait(backoff)
 
     def round(self) -> None:
-        """Send what there is of every job that is not complete."""
+        """Send what there is of every job that is not complete; one may fail, others go on.
+
+        Raises:
+            Unavailable: our database is away.
+            Exception: what MLflow's client raises where it is away.
+        """
         with self.database.read() as connection:
             behind = tracking.behind(connection)
         for job_id in behind:
-            self._send(job_id)
+            if time.monotonic() < self._again_at.get(job_id, 0):
+                continue
+            try:
+                self._send(job_id)
+                self._again_at.pop(job_id, None)
+            except Unavailable:
+                raise
+            except Exception as error:
+                if not self.mirror.is_there():
+                    raise
+                self._stumble(job_id, error)
+
+    def _stumble(self, job_id: str, error: Exception) -> None:
+        """MLflow is there, and yet it refused: look whether it still has the run, and wait."""
+        log.warning("MLflow refused", job=job_id, error=_brief(error))
+        self._again_at[job_id] = time.monotonic() + LONGEST_BACKOFF_SECONDS
+        with self.database.read() as connection:
+            run_id = tracking.copy_of(connection, job_id).run_id
+        is_gone = run_id is not None and not self.mirror.revive(run_id)
+        with self.database.write() as connection:
+            tracking.stumbled(connection, job_id, _brief(error))
+            if is_gone:
+                tracking.forgotten(connection, job_id)
 
     def _send(self, job_id: str) -> None:
         with self.database.read() as connection:
@@ -98,8 +127,3 @@ def _last_step(checkpoints: list[dict[str, Any]]) -> int | None:
 
 def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

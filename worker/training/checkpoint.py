@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,8 @@ TENSORS = "state.safetensors"
 FIGURES = "state.json"
 MANIFEST = "manifest.json"
 FORMAT = 1
+#: How long the JSON head of a safetensors file is, in bytes; the first thing in it.
+HEAD_LENGTH = struct.Struct("<Q")
 
 Manifest = dict[str, dict[str, Any]]
 
@@ -214,10 +217,28 @@ def _save_tensors(
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     try:
         save_file(contiguous, path, metadata=dict(described) if described else None)
+        if described:
+            _sort_metadata(path)
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))  # the library hides it in its text
         number = int(code[1]) if code else errno.EIO
         raise OSError(number, os.strerror(number), path.name) from error
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put the head's metadata in order: the library writes them in a random one.
+
+    Without this the same weights have another digest each time.
+    """
+    with path.open("r+b") as file:
+        (length,) = HEAD_LENGTH.unpack(file.read(HEAD_LENGTH.size))
+        head = json.loads(file.read(length))
+        head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+        text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) > length:
+            raise ValueError(f"the head of {path.name} takes {len(text)} bytes, not {length}")
+        file.seek(HEAD_LENGTH.size)
+        file.write(text.ljust(length))
 
 
 def _sha256(path: Path) -> str:
