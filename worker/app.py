@@ -1,8 +1,9 @@
 """The Celery application of a worker: hears the doorbell and wakes the dispatcher. No torch."""
 
+import logging
 from typing import Any
 
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
 from shared import logs
 from shared.database import Database
@@ -15,6 +16,7 @@ from worker.reaper import Reaper
 from worker.tasks import hear
 
 ARGUMENTS = (
+    "--quiet",
     "worker",
     "--pool=threads",
     "--concurrency=1",
@@ -22,7 +24,6 @@ ARGUMENTS = (
     "--without-gossip",
     "--without-mingle",
     "--without-heartbeat",
-    "--loglevel=WARNING",
 )
 
 
@@ -38,6 +39,11 @@ def run(settings: Settings) -> None:
     dispatcher.start()
     app = make_celery(settings)
     hear(app, dispatcher.ring)
+
+    @setup_logging.connect(weak=False)
+    def _leave_our_logging_alone(**_: Any) -> None:
+        for library in ("celery", "kombu"):
+            logging.getLogger(library).setLevel(logging.WARNING)
 
     @worker_shutting_down.connect(weak=False)
     def _stop_claiming(**_: Any) -> None:

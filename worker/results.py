@@ -15,6 +15,7 @@ from shared.jobs.recording import Batch, EvaluationRow, MetricRow
 from shared.predictions import Prediction
 from shared.storage import Storage, publish
 from worker.scribe import inquire
+from worker.tables import write_tables
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.evaluation import Evaluation, evaluate
@@ -59,6 +60,9 @@ def evaluate_checkpoints(
                 data=_data(evaluation, experiment.class_names),
                 predictions=storage.relative(path),
             )
+        )
+        batch.artifacts += write_tables(
+            storage, lease.job_id, _name(row), evaluation, experiment.class_names
         )
         figures = {"loss": number(evaluation.loss)}
         figures |= {metric_name(k): value for k, value in evaluation.top_k.items()}

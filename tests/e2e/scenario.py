@@ -78,6 +78,11 @@ def _look_at_results(client: Client, job: dict[str, Any]) -> None:
     right = sum(matrix[label][label] for label in range(10))
     assert right / sum(map(sum, matrix)) == pytest.approx(best["accuracy"])
     assert '"begin"' in client.logs(job["id"])
+    artifacts = client.http.get(f"/v1/jobs/{job['id']}/artifacts").json()["data"]
+    names = [one["name"] for one in artifacts]
+    assert {"predictions-best_val_loss.csv", "confusion-best_val_loss.csv"} <= set(names)
+    table = client.http.get(artifacts[names.index("predictions-best_val_loss.csv")]["download"])
+    assert len(table.text.splitlines()) == 1 + job["spec"]["dataset"]["test"]
 
 
 def _look_at_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 
 EXPERIMENT = "trainshed"
+#: Has MLflow's pages open on trainings instead of conversations.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 JOB_TAG = "trainshed.job_id"
 LONGEST_PARAMETER = 6000
 MOST_PARAMETERS = 100
@@ -122,7 +124,7 @@ class Mirror:
                 self.client.restore_experiment(found.experiment_id)
             return found.experiment_id
         location = None if self.is_remote else self.artifacts.as_uri()
-        return self.client.create_experiment(EXPERIMENT, artifact_location=location)
+        return self.client.create_experiment(EXPERIMENT, location, KIND)
 
     def _checkpoints(self, run_id: str, checkpoints: list[dict[str, Any]]) -> None:
         """One copy on disk: hard links where MLflow's files lie here, else where to find them."""

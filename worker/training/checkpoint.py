@@ -236,7 +236,7 @@ def _sort_metadata(path: Path) -> None:
         head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
         text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) > length:
-            raise ValueError(f"the head of {path.name} takes {len(text)} bytes, not {length}")
+            raise RuntimeError(f"the head of {path.name} takes {len(text)} bytes, not {length}")
         file.seek(HEAD_LENGTH.size)
         file.write(text.ljust(length))
 
