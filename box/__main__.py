@@ -5,8 +5,9 @@ import sys
 
 from pydantic import ValidationError
 
+from box.admission import Refusal
 from box.demo import demo
-from box.supervisor import Refusal, Supervisor
+from box.supervisor import Supervisor
 from shared.settings import Settings
 
 
@@ -29,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"{name}: {fault['msg']}\n")
     except Refusal as refusal:
         sys.stderr.write(f"{refusal}\n")
+    except OSError as error:
+        # A home that cannot be written to, a full disk: `error` names the file.
+        sys.stderr.write(f"the box cannot run: {error}\n")
     return 2
 
 

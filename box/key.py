@@ -4,9 +4,12 @@ import os
 import secrets
 import zlib
 
+from box.admission import Refusal
 from shared.settings import Settings
+from shared.storage import publish
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SHORTEST = 20
 
 
 def make_key() -> str:
@@ -17,17 +20,27 @@ def make_key() -> str:
 
 
 def ensure_key(settings: Settings) -> bool:
-    """Make the key file unless there is one, or a key is set; return whether it was made."""
-    if settings.admin_key is not None or settings.key_file.exists():
+    """Make the key file unless there is one, or a key is set; return whether it was made.
+
+    Raises:
+        Refusal: there is a file without a key in it.
+    """
+    if settings.admin_key is not None:
         return False
-    temporary = settings.key_file.with_suffix(".tmp")
+    path = settings.key_file
+    if path.exists():
+        path.chmod(0o600)
+        if len(path.read_text().strip()) < SHORTEST:
+            raise Refusal(f"{path} holds no key; remove it, and a new one is made")
+        return False
+    temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w") as stream:
         stream.write(f"{make_key()}\n")
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.rename(settings.key_file)
+    publish(temporary, path)
     return True
 
 

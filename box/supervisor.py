@@ -1,20 +1,22 @@
-"""Starts the parts, starts again what dies, and stops everything in order."""
+"""Starts the parts, starts again what dies or hangs, and stops everything in order."""
 
-import fcntl
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from box.admission import Refusal, check_port, take_home
+from box.answering import is_ready, url
 from box.key import ensure_key
-from box.parts import ROOT, Part, parts
-from box.processes import end, recall, remember, runners
+from box.leftovers import clear_leftovers
+from box.parts import ROOT, Part, migrations, parts
+from box.processes import ask_to_end, end, remember, runners
+from box.pulse import Pulse
+from box.terminal import say
 from shared.settings import Settings
 
 TICK_SECONDS = 0.1
@@ -24,10 +26,8 @@ LONGEST_BACKOFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0
 LARGEST_LOG = 50 * 2**20
 RUNNER_GRACE_SECONDS = 20.0
-
-
-class Refusal(Exception):
-    """The box cannot start, and says why."""
+#: What waits until the box is ready starts after so long in any case.
+LONGEST_START_SECONDS = 20.0
 
 
 @dataclass
@@ -39,16 +39,27 @@ class Running:
     started: float = 0.0
     backoff: float = FIRST_BACKOFF_SECONDS
     start_at: float = 0.0
-    restarts: int = field(default=0)
+    restarts: int = 0
 
 
 class Supervisor:
     """One box: its home, its parts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        list_parts: Callable[[Settings], list[Part]] = parts,
+        migration: Part | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
         self.settings = settings
+        self._list_parts = list_parts
+        self._migration = migration or migrations()
         self._signals = 0
         self._running: list[Running] = []
+        self._pulse = pulse or Pulse(settings)
+        self._address = settings.home / "run" / "address"
 
     def run(self) -> int:
         """Run the box until SIGTERM or Ctrl-C; return the exit code.
@@ -56,57 +67,69 @@ class Supervisor:
         Raises:
             Refusal: another box has this home, or another service this port.
         """
-        settings = self.settings
-        settings.make_directories()
-        lock = _lock(settings.home / "run" / "box.lock")
-        self._clear_leftovers()
-        _check_port(settings)
-        if ensure_key(settings):
-            _say(f"made a key: {settings.key_file}")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_asked)
+        began = time.monotonic()
+        handlers = self._listen_to_signals()
         try:
-            self._run()
+            return self._run_in_home(began)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _run_in_home(self, began: float) -> int:
+        self.settings.make_directories()
+        lock = take_home(self.settings)
+        try:
+            clear_leftovers(self.settings)
+            check_port(self.settings)
+            if ensure_key(self.settings):
+                say(f"made a key: {self.settings.key_file}")
+            self._run(self._list_parts(self.settings), began)
         finally:
             self._stop()
             os.close(lock)
         return 0
 
-    def _run(self) -> None:
-        everything = parts(self.settings)
-        if everything[0].name == "broker":
-            self._running.append(self._start(Running(everything.pop(0))))
+    def _run(self, everything: list[Part], began: float) -> None:
+        # All are known from here on, in their order; what has no start yet starts when it may.
+        self._running = [Running(part, start_at=float("inf")) for part in everything]
+        self._may_start("at once")
         self._migrate()
-        self._running += [self._start(Running(part)) for part in everything]
-        is_ready, began = False, time.monotonic()
+        self._may_start("with tables")
+        self._pulse.start()
+        has_been_ready = False
         while not self._signals:
             for running in self._running:
                 self._watch(running)
-            if not is_ready and self._is_ready():
-                is_ready = True
+            waited = time.monotonic() - began
+            if not has_been_ready and is_ready(self.settings):
+                has_been_ready = True
                 self._welcome(time.monotonic() - began)
+                self._may_start("when ready")
+            elif not has_been_ready and waited > LONGEST_START_SECONDS:
+                self._may_start("when ready")
             time.sleep(TICK_SECONDS)
 
+    def _may_start(self, when: str) -> None:
+        for running in self._running:
+            if running.part.when == when and running.start_at == float("inf"):
+                running.start_at = 0.0
+                self._watch(running)
+
     def _migrate(self) -> None:
-        part = Part("migrations", (sys.executable, "-m", "shared.migrations"), 60)
-        with self._log(part.name) as log:
-            done = subprocess.run(
-                part.command,
-                cwd=ROOT,
-                env=part.environment(self.settings),
-                stdout=log,
-                stderr=log,
-                check=False,
-            )
-        if done.returncode:
-            path = self.settings.home / "logs" / f"{part.name}.log"
+        part = self._migration
+        process = self._exec(part)
+        while process.poll() is None and not self._signals:
+            time.sleep(0.02)
+        if process.poll() is None:
+            end(process.pid, grace_seconds=part.grace_seconds)
+        if process.wait() and not self._signals:
+            path = self._log_file(part)
             last = path.read_text(errors="replace").strip().splitlines()[-1:]
             raise Refusal(f"the database cannot be used: {''.join(last)} (more in {path})")
 
-    def _start(self, running: Running) -> Running:
-        part = running.part
-        with self._log(part.name) as log:
-            running.process = subprocess.Popen(
+    def _exec(self, part: Part) -> subprocess.Popen[bytes]:
+        with self._log(part) as log:
+            return subprocess.Popen(
                 part.command,
                 cwd=ROOT,
                 env=part.environment(self.settings),
@@ -116,27 +139,45 @@ class Supervisor:
                 # Ctrl-C in a terminal is for the supervisor, which ends the parts in order.
                 start_new_session=True,
             )
+
+    def _start(self, running: Running) -> None:
         running.started = time.monotonic()
-        remember(self._pid_file(part), running.process.pid)
-        return running
+        try:
+            running.process = self._exec(running.part)
+            self._pulse.forget(running.part.name)
+            remember(self._pid_file(running.part), running.process.pid)
+        except OSError as error:
+            # A full disk or no more processes: it may pass, and the other parts go on.
+            say(f"{running.part.name}: {error.strerror}")
+            if running.process is None:
+                self._later(running)
 
     def _watch(self, running: Running) -> None:
-        now = time.monotonic()
-        if running.process is not None and running.process.poll() is not None:
-            if now - running.started > SETTLED_SECONDS:
+        """See that a part runs; an ended one starts again after a pause."""
+        process, name = running.process, running.part.name
+        if process is not None and process.poll() is None and self._pulse.is_hung(name):
+            say(f"{name} lives but has not answered for a minute; ending it")
+            process.kill()
+            process.wait()
+        if process is not None and process.poll() is not None:
+            if time.monotonic() - running.started > SETTLED_SECONDS:
                 running.backoff = FIRST_BACKOFF_SECONDS
-            code = running.process.returncode
-            name, wait = running.part.name, running.backoff
-            _say(f"{name} ended with {code}; starting it again in {wait:g} s (see logs/{name}.log)")
+            wait, code = running.backoff, process.returncode
+            say(f"{name} ended with {code}; starting it again in {wait:g} s (see logs/{name}.log)")
             running.process = None
-            running.start_at = now + running.backoff
-            running.backoff = min(2 * running.backoff, LONGEST_BACKOFF_SECONDS)
-            running.restarts += 1
-        if running.process is None and now >= running.start_at:
+            self._later(running)
+        if running.process is None and time.monotonic() >= running.start_at:
             self._start(running)
+
+    @staticmethod
+    def _later(running: Running) -> None:
+        running.start_at = time.monotonic() + running.backoff
+        running.backoff = min(2 * running.backoff, LONGEST_BACKOFF_SECONDS)
+        running.restarts += 1
 
     def _stop(self) -> None:
         """API first, so that nothing new comes in; the broker last."""
+        self._pulse.stop()
         for running in reversed(self._running):
             process = running.process
             if process is None or process.poll() is not None:
@@ -148,82 +189,50 @@ class Supervisor:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        for pid in runners(self.settings.home):
-            end(pid, grace_seconds=RUNNER_GRACE_SECONDS if self._signals < 2 else 0)
+        self._end_runners()
         for running in self._running:
             self._pid_file(running.part).unlink(missing_ok=True)
+        self._address.unlink(missing_ok=True)
 
-    def _clear_leftovers(self) -> None:
-        """Stop the parts of a supervisor that was killed; its trainings go on and are adopted."""
-        for part in parts(self.settings):
-            pid = recall(self._pid_file(part))
-            if pid is not None:
-                _say(f"stopping the {part.name} that an earlier box left behind (process {pid})")
-                # A worker that is asked to end would drain its trainings: it is killed instead.
-                end(pid, grace_seconds=0 if part.name == "worker" else part.grace_seconds)
+    def _end_runners(self) -> None:
+        """Trainings that their worker did not see to their end; a box that broke leaves them."""
+        found = runners(self.settings.home) if self._signals else []
+        for pid in found:
+            ask_to_end(pid)
+        deadline = time.monotonic() + RUNNER_GRACE_SECONDS
+        while found and time.monotonic() < deadline and self._signals < 2:
+            time.sleep(0.05)
+            found = runners(self.settings.home)
+        for pid in found:
+            end(pid, grace_seconds=0)
+
+    def _listen_to_signals(self) -> dict[signal.Signals, Any]:
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            # Under nohup the end of the terminal is not the end of the box.
+            numbers.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._stop_asked) for number in numbers}
 
     def _stop_asked(self, *_: object) -> None:
         self._signals += 1
         if self._signals == 1:
-            _say("stopping: trainings write a checkpoint first (again: at once)")
-
-    def _is_ready(self) -> bool:
-        address = f"http://{_connectable(self.settings.host)}:{self.settings.port}/readyz"
-        try:
-            with urllib.request.urlopen(address, timeout=2) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+            say("stopping: trainings write a checkpoint first (again: at once)")
 
     def _welcome(self, seconds: float) -> None:
-        settings = self.settings
-        url = f"http://{_connectable(settings.host)}:{settings.port}"
+        settings, address = self.settings, url(self.settings)
+        self._address.write_text(f"{address}\n")
         key = "TRAINSHED_ADMIN_KEY" if settings.admin_key else str(settings.key_file)
-        _say(f"ready after {seconds:.1f} s: {url} (the API is described at {url}/docs)")
-        _say(f"key: {key} · logs: {settings.home / 'logs'} · Ctrl-C stops it")
+        say(f"ready after {seconds:.1f} s: {address} (the API is described at {address}/docs)")
+        say(f"key: {key} · logs: {settings.home / 'logs'} · Ctrl-C stops it")
 
     def _pid_file(self, part: Part) -> Path:
         return self.settings.home / "run" / f"{part.name}.pid"
 
-    def _log(self, name: str) -> BinaryIO:
-        path = self.settings.home / "logs" / f"{name}.log"
+    def _log_file(self, part: Part) -> Path:
+        return self.settings.home / "logs" / f"{part.name}.log"
+
+    def _log(self, part: Part) -> BinaryIO:
+        path = self._log_file(part)
         if path.exists() and path.stat().st_size > LARGEST_LOG:
             path.replace(path.with_suffix(".log.1"))
         return path.open("ab")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _lock(path: Path) -> int:
-    """One supervisor a home, by a lock that the kernel releases with the process."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise Refusal(
-            f"a box is running in {path.parents[1]} already; stop it, or set TRAINSHED_HOME (and "
-            "TRAINSHED_PORT) for another one beside it"
-        ) from None
-    return file
-
-
-def _check_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise Refusal(
-                f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); set "
-                "TRAINSHED_PORT to a free one"
-            ) from None
-
-
-def _connectable(host: str) -> str:
-    """An address that a client here can use for one that listens everywhere."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104

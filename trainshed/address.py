@@ -2,15 +2,15 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def url(given: str | None = None) -> str:
-    """The service's address: given, TRAINSHED_URL, or host and port of the box here."""
-    if given or os.environ.get("TRAINSHED_URL"):
-        return (given or os.environ["TRAINSHED_URL"]).rstrip("/")
-    host = os.environ.get("TRAINSHED_HOST") or "127.0.0.1"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - to connect to
-    return f"http://{host}:{os.environ.get('TRAINSHED_PORT') or '8000'}"
+    """The service's address: given, from the environment, or what the box here wrote down."""
+    found = given or os.environ.get("TRAINSHED_URL") or _from_parts() or _written()
+    return (found or "http://127.0.0.1:8000").rstrip("/")
 
 
 def key(given: str | None = None) -> str:
@@ -22,11 +22,36 @@ def key(given: str | None = None) -> str:
     found = given or os.environ.get("TRAINSHED_ADMIN_KEY")
     if found:
         return found
-    home = Path(os.environ.get("TRAINSHED_HOME") or "~/.trainshed").expanduser()
+    path = _home() / "key"
     try:
-        return (home / "key").read_text().strip()
+        return path.read_text().strip()
     except OSError as error:
         raise FileNotFoundError(
-            f"there is no key: set TRAINSHED_ADMIN_KEY, or TRAINSHED_HOME to the box's directory "
-            f"({home / 'key'} cannot be read)"
+            "there is no key: set TRAINSHED_ADMIN_KEY, or TRAINSHED_HOME to the box's directory "
+            f"({path} cannot be read)"
         ) from error
+
+
+def is_local(address: str) -> bool:
+    """Whether the service is on this machine: no proxy stands between."""
+    return urlsplit(address).hostname in LOCAL
+
+
+def _from_parts() -> str | None:
+    host, port = os.environ.get("TRAINSHED_HOST"), os.environ.get("TRAINSHED_PORT")
+    if not host and not port:
+        return None
+    # An address to listen at everywhere is none to connect to.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host or "", host or "127.0.0.1")  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port or '8000'}"
+
+
+def _written() -> str | None:
+    try:
+        return (_home() / "run" / "address").read_text().strip()
+    except OSError:
+        return None
+
+
+def _home() -> Path:
+    return Path(os.environ.get("TRAINSHED_HOME") or "~/.trainshed").expanduser()

@@ -1,29 +1,26 @@
 """The command line of Trainshed.
 
 Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
-found, 5 the service does not answer or does not know the key.
+found, 5 the service does not answer, is at fault, or does not know the key; 130 interrupted.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from trainshed import show
+from trainshed.checkout import become_the_box
 from trainshed.client import Client
-from trainshed.errors import ApiError, Unreachable
+from trainshed.exits import OF_STATE, guarded
 from trainshed.live import live
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-console = Console()
-OF_STATE = {"succeeded": 0, "failed": 1, "cancelled": 3}
-FAILED, REFUSED, NOT_FOUND, AWAY = 1, 2, 4, 5
+console = show.make_console()
 
 Job = Annotated[str, typer.Argument(help="a job's id")]
 AsJson = Annotated[bool, typer.Option("--json", help="as JSON, for programs")]
@@ -43,7 +40,7 @@ def options(
     """Training jobs on the box that the team shares.
 
     Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
-    found, 5 the service does not answer or does not know the key.
+    found, 5 the service does not answer, is at fault, or does not know the key; 130 interrupted.
     """
     Connection.url = url
 
@@ -87,12 +84,8 @@ def submit(
     with _client() as client:
         job = client.submit(asked)
         if follow:
-            console.print(job["id"], highlight=False)
-            _ended(client, job["id"])
-        elif as_json:
-            _print(job)
-        else:
-            console.print(job["id"], highlight=False)
+            _follow(client, job["id"], as_json=as_json)
+    _print(job) if as_json else console.print(job["id"])
 
 
 def _tags(given: list[str]) -> list[str]:
@@ -142,17 +135,22 @@ def show_job(job: Job, *, as_json: AsJson = False) -> None:
 def follow(job: Job, *, as_json: AsJson = False) -> None:
     """Watch a job to its end, then show its results. Its end is the exit code."""
     with _client() as client:
-        if as_json:
-            for event in client.follow(job):
-                sys.stdout.write(json.dumps(event) + "\n")
-                sys.stdout.flush()
-            raise typer.Exit(OF_STATE[client.get(job)["state"]])
-        _ended(client, job)
+        _follow(client, job, as_json=as_json)
 
 
-def _ended(client: Client, job_id: str) -> None:
+def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
     """Watch a job to its end and leave with its exit code."""
-    job = live(console, client, job_id)
+    if as_json:
+        for event in client.follow(job_id):
+            sys.stdout.write(json.dumps(event) + "\n")
+            sys.stdout.flush()
+        raise typer.Exit(OF_STATE[client.get(job_id)["state"]])
+    console.print(job_id)
+    try:
+        job = live(console, client, job_id)
+    except KeyboardInterrupt:
+        console.print(f"the job goes on: `trainshed follow {job_id}`, `trainshed cancel {job_id}`")
+        raise
     show.failure(console, job)
     if job["state"] == "succeeded":
         show.results(console, client.top_k(job_id, limit=1))
@@ -221,7 +219,7 @@ def download(
             output,
             progress=lambda have, size: bar.update(task, completed=have, total=size),
         )
-    console.print(str(path), highlight=False)
+    console.print(str(path))
 
 
 @app.command()
@@ -237,7 +235,7 @@ def retry(job: Job, *, as_json: AsJson = False) -> None:
     """Submit a failed or cancelled job anew, from its last checkpoint."""
     with _client() as client:
         found = client.retry(job)
-    _print(found) if as_json else console.print(found["id"], highlight=False)
+    _print(found) if as_json else console.print(found["id"])
 
 
 @app.command()
@@ -251,28 +249,9 @@ def datasets(*, as_json: AsJson = False) -> None:
 @app.command()
 def up() -> None:
     """Run the box in the foreground (from a checkout)."""
-    checkout = Path(__file__).parents[1]
-    if not (checkout / "box" / "supervisor.py").exists():
-        raise click.UsageError("this is the client alone; `up` needs a checkout of Trainshed")
-    os.chdir(checkout)
-    os.execv(sys.executable, [sys.executable, "-m", "box", "up"])  # noqa: S606
+    become_the_box()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    errors = Console(stderr=True)
-    try:
-        return app(arguments, standalone_mode=False) or 0
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return REFUSED
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except ApiError as error:
-        errors.print(str(error), highlight=False, markup=False)
-        return {404: NOT_FOUND, 401: AWAY, 403: AWAY, 503: AWAY}.get(error.status, REFUSED)
-    except (Unreachable, FileNotFoundError) as error:
-        errors.print(str(error), highlight=False, markup=False)
-        return AWAY
+    return guarded(lambda: app(arguments, standalone_mode=False) or 0)

@@ -1,5 +1,6 @@
 """The client: one method a call, plain dictionaries as the API gives them."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import httpx
 
 from trainshed import address
 from trainshed.downloading import download
-from trainshed.errors import ApiError, Unreachable
+from trainshed.errors import ApiError, Unreachable, problem_of
 from trainshed.stream import follow
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -25,7 +26,7 @@ class Client:
     """A connection to one service.
 
     Args:
-        url: its address; else TRAINSHED_URL, or TRAINSHED_HOST and TRAINSHED_PORT.
+        url: its address; else TRAINSHED_URL, TRAINSHED_HOST and TRAINSHED_PORT, or the box here.
         key: the key; else TRAINSHED_ADMIN_KEY, or the file that the box wrote.
 
     Every method raises `ApiError` where the service refuses and `Unreachable` where none answers.
@@ -33,9 +34,14 @@ class Client:
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
         self.url = address.url(url)
-        headers = {"Authorization": f"Bearer {address.key(key)}"}
-        timeout = httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0)
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self.http = httpx.Client(
+            base_url=self.url,
+            # A key is any printable string: its bytes are UTF-8.
+            headers={b"Authorization": b"Bearer " + address.key(key).encode()},
+            timeout=httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0),
+            # A proxy of the environment is not for this machine.
+            trust_env=not address.is_local(self.url),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +61,11 @@ class Client:
     def submit(self, spec: Json, *, idempotency_key: str | None = None) -> Json:
         """Submit a job; a connection that breaks is tried again without making two."""
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        return self._insist("/v1/jobs", json=spec, headers=headers)
+        return self._insist("/v1/jobs", spec, headers)
 
     def validate(self, spec: Json) -> Json:
         """Check a specification without a job."""
-        return self._insist("/v1/jobs/validate", json=spec)
+        return self._insist("/v1/jobs/validate", spec, {})
 
     def get(self, job_id: str, *, wait_seconds: float = 0) -> Json:
         """The job; with `wait_seconds` at its next change of state or phase."""
@@ -161,16 +167,19 @@ class Client:
         """What can be trained."""
         return self._json("GET", "/v1/catalog")
 
-    def _insist(self, path: str, **options: Any) -> Json:
+    def _insist(self, path: str, spec: Json, headers: dict[str, str]) -> Json:
         """Send what may be sent twice, over passing troubles."""
+        # Written here, not by httpx: what JSON does not admit is for the service to refuse.
+        body = json.dumps(spec).encode()
+        headers = {"Content-Type": "application/json", **headers}
         for attempt in range(1, TRIES):
             try:
-                return self._json("POST", path, **options)
+                return self._json("POST", path, content=body, headers=headers)
             except (Unreachable, ApiError) as error:
                 if isinstance(error, ApiError) and error.status != 503:
                     raise
                 time.sleep(0.2 * 2**attempt)
-        return self._json("POST", path, **options)
+        return self._json("POST", path, content=body, headers=headers)
 
     def _pages(self, path: str, limit: int | None, filters: Json) -> Iterator[Json]:
         after: Any = None
@@ -186,29 +195,22 @@ class Client:
             left = None if left is None else left - len(page["data"])
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
-        return self._send(method, path, **options).json()
+        answer = self._send(method, path, **options)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Unreachable(f"what answers at {self.url} is not Trainshed") from error
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self.http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(
                 f"no service answers at {self.url} ({type(error).__name__})"
             ) from error
         if answer.is_error:
             raise problem_of(answer)
         return answer
-
-
-def problem_of(answer: httpx.Response) -> ApiError:
-    """The error that an answer carries."""
-    try:
-        found = answer.json()
-    except ValueError:
-        found = {}
-    if not isinstance(found, dict) or "status" not in found:
-        found = {"status": answer.status_code, "detail": answer.text[:500]}
-    return ApiError(found)
 
 
 def _given(parameters: Json) -> Json:

@@ -1,5 +1,6 @@
 """`python -m trainshed.demo`: a real network learns real images, watched through the API."""
 
+import re
 import sys
 import time
 from typing import Any
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from trainshed import show
 from trainshed.client import Client
+from trainshed.exits import guarded
 from trainshed.live import live
 
 Json = dict[str, Any]
@@ -32,7 +34,7 @@ DIGITS: Json = {"name": "digits", "image_size": 32, "channels": 3}
 
 def main() -> int:
     """Run the demo against the box here; 0 if the network was trained."""
-    console = Console()
+    console = show.make_console()
     with Client() as client:
         spec = _for_the_device(client)
         console.rule("A job, through the HTTP API")
@@ -43,12 +45,12 @@ def main() -> int:
             f"vgg_small, {count:,} parameters; {data['name']}: {data['train']:,} images to learn "
             f"from, {data['validation']:,} to choose by, {data['test']:,} to test on"
         )
-        job = live(console, client, client.submit(spec)["id"])
+        job = _watched(console, client, spec)
         if job["state"] == "failed" and job["failure"]["kind"] == "dataset_missing":
             show.failure(console, job)
             console.print("Fashion-MNIST cannot be had here: the small digits are taken instead.")
             spec = {**spec, "dataset": DIGITS}
-            job = live(console, client, client.submit(spec)["id"])
+            job = _watched(console, client, spec)
         if job["state"] != "succeeded":
             show.failure(console, job)
             return 1
@@ -56,10 +58,21 @@ def main() -> int:
     return 0
 
 
+def _watched(console: Console, client: Client, spec: Json) -> Json:
+    """Submit and watch to the end; a demo that is interrupted leaves no job behind."""
+    job_id = client.submit(spec)["id"]
+    try:
+        return live(console, client, job_id)
+    except KeyboardInterrupt:
+        client.cancel(job_id)
+        raise
+
+
 def _for_the_device(client: Client) -> Json:
     """The whole data set where a GPU is, a small part of it on a CPU."""
     metrics = client.http.get("/metrics").text
-    if 'trainshed_devices{kind="cuda"} 0.0' in metrics:
+    found = re.search(r'^trainshed_devices\{kind="cuda"\} (\S+)$', metrics, re.MULTILINE)
+    if found is None or float(found[1]) == 0:
         return SPEC
     return {**SPEC, "dataset": SPEC["dataset"] | WITH_A_GPU, "training": {"epochs": 10}}
 
@@ -74,9 +87,9 @@ def _results(console: Console, client: Client, job: Json) -> None:
     show.samples(console, answer)
     console.rule("Where to look")
     run = _mlflow_run(client, job["id"]) or "on its way"
-    console.print(f"MLflow run {run}: `make mlflow` shows its pages", highlight=False)
-    console.print(f"API documentation {client.url}/docs while the box is up", highlight=False)
-    console.print(f"again: trainshed show {job['id']}", highlight=False)
+    console.print(f"MLflow run {run}: `make mlflow` shows its pages")
+    console.print(f"API documentation {client.url}/docs while the box is up")
+    console.print(f"again: trainshed show {job['id']}")
 
 
 def _mlflow_run(client: Client, job_id: str) -> str | None:
@@ -90,4 +103,4 @@ def _mlflow_run(client: Client, job_id: str) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

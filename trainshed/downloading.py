@@ -1,14 +1,16 @@
 """A download that goes on where it broke off, and is there only when its digest is right."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from trainshed.errors import ApiError, Unreachable
+from trainshed.errors import ApiError, Unreachable, problem_of
 
 TRIES = 5
+PAUSE_SECONDS = 0.5
 CHUNK = 2**18
 
 
@@ -32,7 +34,7 @@ def download(
             _fetch(http, address, partial, size, progress)
             break
         except httpx.TransportError:
-            continue
+            time.sleep(PAUSE_SECONDS)
     else:
         raise Unreachable(f"the download broke off {TRIES} times; {partial} keeps what came")
     with partial.open("rb") as file:
@@ -58,7 +60,7 @@ def _fetch(
     with http.stream("GET", address, headers=headers) as answer:
         if answer.is_error:
             answer.read()
-            raise ApiError(answer.json())
+            raise problem_of(answer)
         mode = "ab" if answer.status_code == 206 else "wb"
         have = have if mode == "ab" else 0
         with partial.open(mode) as file:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import httpx
+
 
 class ApiError(Exception):
     """The service refused: its problem document, and every fault in it."""
@@ -20,3 +22,14 @@ class ApiError(Exception):
 
 class Unreachable(Exception):
     """Nobody answers at the address."""
+
+
+def problem_of(answer: httpx.Response) -> ApiError:
+    """The error that an answer carries."""
+    try:
+        found = answer.json()
+    except ValueError:
+        found = {}
+    if not isinstance(found, dict) or "status" not in found:
+        found = {"status": answer.status_code, "detail": answer.text[:500]}
+    return ApiError(found)

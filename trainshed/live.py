@@ -3,12 +3,13 @@
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from trainshed import show
 from trainshed.client import Client
 
 Json = dict[str, Any]
+SHORTEST = ("val_loss", "val_accuracy")
 WATCHED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_top_5_accuracy")
 
 
@@ -19,22 +20,27 @@ def live(console: Console, client: Client, job_id: str) -> Json:
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}", style="cyan"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("queued", total=1.0, rate="")
+        task = progress.add_task("queued", total=1.0, rate="", figures="")
         for event in client.follow(job_id):
             data = event["data"]
             if event["type"] == "progress":
-                rate = f"{data['images_per_second']:,.0f} images/s"
-                said = f"{data['stage']}: epoch {data['epoch']}/{data['epochs']}"
-                progress.update(task, completed=data["fraction"], description=said, rate=rate)
+                progress.update(
+                    task,
+                    completed=data["fraction"],
+                    description=f"{data['stage']}: epoch {data['epoch']}/{data['epochs']}",
+                    rate=_rate(data),
+                )
             else:
                 said = _sentence(event)
                 if said:
-                    progress.console.print(said, highlight=False)
+                    progress.console.print(said)
                 if event["type"] == "phase":
                     progress.update(task, description=data["phase"])
+                elif event["type"] == "epoch":
+                    progress.update(task, figures=_figures(data["metrics"], SHORTEST))
     return client.get(job_id)
 
 
@@ -42,9 +48,7 @@ def _sentence(event: Json) -> str:
     """An event in words; empty for what says nothing to a person."""
     data, kind = event["data"], event["type"]
     if kind == "epoch":
-        figures = data["metrics"]
-        known = [f"{name} {show.figure(figures[name])}" for name in WATCHED if name in figures]
-        return f"epoch {data['epoch']}/{data['epochs']}: {', '.join(known)}"
+        return f"epoch {data['epoch']}/{data['epochs']}: {_figures(data['metrics'], WATCHED)}"
     if kind == "state":
         where = f" on {data['device']}" if "device" in data else ""
         why = f" ({data['reason']})" if data.get("reason") else ""
@@ -54,3 +58,15 @@ def _sentence(event: Json) -> str:
     if kind == "note":
         return f"note: {data['text']}"
     return ""
+
+
+def _figures(metrics: Json, names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {show.figure(metrics[name])}" for name in names if name in metrics)
+
+
+def _rate(data: Json) -> str:
+    minutes, seconds = divmod(round(data["eta_seconds"]), 60)
+    left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else ""
+    left = left or f"{minutes}:{seconds:02}"
+    step = f"step {data['step']:,}/{data['steps']:,}"
+    return f"{step} · {data['images_per_second']:,.0f} images/s · {left} left"

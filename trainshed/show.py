@@ -1,13 +1,23 @@
 """Jobs, results and predictions as tables for people."""
 
+import os
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 Json = dict[str, Any]
+PIPE_WIDTH = 200
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
+
+
+def make_console() -> Console:
+    """A console that takes texts as they are, and in a pipe breaks no line."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def percent(value: Any) -> str:
@@ -22,9 +32,9 @@ def figure(value: Any) -> str:
 
 def jobs(console: Console, found: list[Json]) -> None:
     """A list of jobs."""
-    table = Table(
-        "job", "name", "state", "progress", "data set", "network", "val accuracy", "created"
-    )
+    others = ("name", "state", "progress", "data set", "network", "val accuracy", "created")
+    # An id is for copying: it is not broken.
+    table = Table(Column("job", no_wrap=True, min_width=30), *others)
     for job in found:
         done = (job["progress"] or {}).get("fraction")
         if job["state"] == "queued":
@@ -100,7 +110,8 @@ def samples(console: Console, answer: Json) -> None:
 
 def checkpoints(console: Console, found: list[Json]) -> None:
     """The checkpoints of a job."""
-    table = Table("name", "value", "epoch", "step", "MiB", "id")
+    last = Column("id", no_wrap=True, min_width=31)
+    table = Table("name", "value", "epoch", "step", "MiB", last)
     for one in found:
         value = "" if one["value"] is None else figure(one["value"])
         size = f"{one['bytes'] / 2**20:.1f}"

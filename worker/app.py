@@ -1,30 +1,18 @@
 """The Celery application of a worker: hears the doorbell and wakes the dispatcher. No torch."""
 
-import logging
 from typing import Any
 
-from celery.signals import setup_logging, worker_shutting_down
+from celery.signals import worker_shutting_down
 
 from shared import logs
 from shared.database import Database
 from shared.migrations import wait_for_head
-from shared.queue import QUEUE, make_celery
+from shared.queue import make_celery
 from shared.settings import Settings
 from worker.dispatcher import Dispatcher
 from worker.locks import worker_lock
 from worker.reaper import Reaper
-from worker.tasks import hear
-
-ARGUMENTS = (
-    "--quiet",
-    "worker",
-    "--pool=threads",
-    "--concurrency=1",
-    f"--queues={QUEUE}",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-)
+from worker.tasks import hear, listen
 
 
 def run(settings: Settings) -> None:
@@ -32,32 +20,27 @@ def run(settings: Settings) -> None:
     logs.configure("worker", settings.log_level)
     settings.make_directories()
     database = Database(settings.database, pool_size=5)
-    wait_for_head(database)
     dispatcher = Dispatcher(settings, database)
     _be_the_only_one(settings, dispatcher.worker)
+    wait_for_head(database)
     Reaper(settings, database, dispatcher).start()
     dispatcher.start()
     app = make_celery(settings)
     hear(app, dispatcher.ring)
-
-    @setup_logging.connect(weak=False)
-    def _leave_our_logging_alone(**_: Any) -> None:
-        for library in ("celery", "kombu"):
-            logging.getLogger(library).setLevel(logging.WARNING)
 
     @worker_shutting_down.connect(weak=False)
     def _stop_claiming(**_: Any) -> None:
         dispatcher.stop_claiming()
 
     try:
-        app.worker_main([*ARGUMENTS, f"--hostname={dispatcher.worker}@%h"])
+        listen(app, dispatcher.worker, lambda: dispatcher.is_draining)
     finally:
         dispatcher.drain()
         database.close()
 
 
 def _be_the_only_one(settings: Settings, worker: str) -> None:
-    if not worker_lock(settings, worker).take(patience_seconds=5):
+    if not worker_lock(settings, worker).take(patience_seconds=2):
         raise SystemExit(
             f"a worker {worker!r} runs in {settings.home} already; stop it, or give this one "
             "another name with TRAINSHED_WORKER_ID"

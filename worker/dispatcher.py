@@ -71,6 +71,11 @@ class Dispatcher:
         self._draining.set()
         self.bell.set()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to end."""
+        return self._draining.is_set()
+
     def drain(self) -> None:
         """The same, and wait until they have ended."""
         self.stop_claiming()
@@ -126,7 +131,7 @@ class Dispatcher:
                 # Nobody takes it any more: a final state is never left.
                 job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
             del self.runners[name]
-            self._poll_at = 0.0
+            self._poll_at = self._spare_at = 0.0
 
     def _watch(self) -> None:
         """Show that this worker lives; a runner that ignores a cancel is killed in time."""

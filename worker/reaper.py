@@ -27,20 +27,35 @@ LEADER_SILENT_SECONDS = 10.0
 NAME = "reaper"
 
 
+@dataclass(frozen=True)
+class Look:
+    """What something was when we last looked, and for how long we have seen it so."""
+
+    value: object
+    at: float
+    still_seconds: float = 0.0
+
+
 @dataclass
 class Stillness:
-    """What was last seen of something, and since when it has not changed."""
+    """How long things have not changed, as far as we watched.
 
-    seen: dict[object, tuple[object, float]] = field(default_factory=dict)
+    While the database is away, or this machine is suspended, nobody watches: that time does not
+    count, or every healthy training would be taken for dead afterwards.
+    """
+
+    seen: dict[object, Look] = field(default_factory=dict)
 
     def seconds(self, what: object, value: object) -> float:
-        """For how long `what` has had this value, as far as we have watched."""
+        """For how long `what` has had this value."""
         now = time.monotonic()
         before = self.seen.get(what)
-        if before is None or before[0] != value:
-            self.seen[what] = (value, now)
+        if before is None or before.value != value:
+            self.seen[what] = Look(value, now)
             return 0.0
-        return now - before[1]
+        watched = min(now - before.at, 2 * ROUND_SECONDS)
+        self.seen[what] = Look(value, now, before.still_seconds + watched)
+        return self.seen[what].still_seconds
 
     def forget_but(self, alive: set[Lease]) -> None:
         """Drop what is gone."""

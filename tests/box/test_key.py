@@ -1,6 +1,9 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from box.admission import Refusal
 from box.key import ensure_key, make_key
 from shared.settings import Settings
 
@@ -25,3 +28,19 @@ def test_a_key_that_is_set_is_not_written_down(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, admin_key=given)  # pyright: ignore[reportArgumentType]
     assert not ensure_key(settings)
     assert not settings.key_file.exists()
+
+
+def test_a_file_without_a_key_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.key_file.write_text("\n")
+    with pytest.raises(Refusal, match="holds no key"):
+        ensure_key(settings)
+    assert settings.key_file.read_text() == "\n"
+
+
+def test_a_key_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    ensure_key(settings)
+    settings.key_file.chmod(0o644)
+    ensure_key(settings)
+    assert settings.key_file.stat().st_mode & 0o777 == 0o600

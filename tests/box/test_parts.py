@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from box.parts import parts
+from box.parts import BROKER, DATABASE, KEY, MLFLOW, SECRETS, parts
 from shared.settings import Settings
 
 
@@ -22,9 +22,18 @@ def test_the_broker_listens_on_no_port(tmp_path: Path) -> None:
     assert command[command.index("--unixsocketperm") + 1] == "700"
 
 
-def test_only_the_api_is_told_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "a key of more than twenty characters")
+def test_a_part_is_told_the_secrets_that_it_needs_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = Settings(home=tmp_path)
     settings.make_directories()
-    told = [p.name for p in parts(settings) if "TRAINSHED_ADMIN_KEY" in p.environment(settings)]
-    assert told == ["api"]
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a secret of more than twenty characters")
+    told = {one.name: SECRETS & set(one.environment(settings)) for one in parts(settings)}
+    assert told == {
+        "broker": set(),
+        "desk": set(),
+        "tracking": {DATABASE, MLFLOW},
+        "worker": {DATABASE, BROKER},
+        "api": {DATABASE, BROKER, KEY},
+    }

@@ -31,7 +31,20 @@ def test_a_process_is_recalled_while_it_lives(tmp_path: Path) -> None:
 def test_a_number_that_was_used_again_is_another_process(tmp_path: Path) -> None:
     process = _sleeper()
     path = tmp_path / "part.pid"
-    path.write_text(f"{process.pid} 1\n")
+    remember(path, process.pid)
+    number, _, boot = path.read_text().split()
+    path.write_text(f"{number} 1 {boot}\n")
+    assert recall(path) is None
+    process.kill()
+    process.communicate()
+
+
+def test_a_process_of_an_earlier_boot_is_another_one(tmp_path: Path) -> None:
+    process = _sleeper()
+    path = tmp_path / "part.pid"
+    remember(path, process.pid)
+    number, started, _ = path.read_text().split()
+    path.write_text(f"{number} {started} another-boot\n")
     assert recall(path) is None
     process.kill()
     process.communicate()

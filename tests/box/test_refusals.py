@@ -36,3 +36,12 @@ def test_a_database_that_does_not_answer_is_refused_with_where_to_look(
     monkeypatch.setenv("TRAINSHED_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     assert main(["up"]) == 2
     assert "migrations.log" in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path / "file" / "home"))
+    assert main(["up"]) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err

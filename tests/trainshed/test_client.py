@@ -42,6 +42,25 @@ class TestFollow:
         assert seen == [1, 2, 3, 4, 5, 6]
         assert asked == ["0", "2", "4"]
 
+    def test_a_job_that_ended_before_where_one_goes_on_has_nothing_more(self) -> None:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            if handler.path.endswith("/events"):
+                say(handler, 200, b"", Content_Type="text/event-stream")
+            else:
+                say(handler, 200, b'{"state": "succeeded"}')
+
+        with service(answer) as client:
+            assert list(client.follow("job_x", after=6)) == []
+
+    def test_a_text_is_not_broken_where_only_unicode_has_an_end_of_line(self) -> None:
+        note = _event(1, "note", text="one\u2028two\x85three")
+        raw = note.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".encode())
+        assert raw != note
+        stream = raw + _event(2, "state", state="failed")
+        with service(lambda handler: say(handler, 200, stream)) as client:
+            first, _ = client.follow("job_x")
+        assert first["data"]["text"] == "one\u2028two\x85three"
+
     def test_what_the_service_refuses_is_raised(self) -> None:
         problem = {"status": 404, "detail": "There is no such job."}
         with (
@@ -83,6 +102,46 @@ class TestSubmit:
         assert len(calls) == 1
         assert "/a: is wrong" in str(caught.value)
         assert "/b: too" in str(caught.value)
+
+    def test_what_json_does_not_admit_is_left_to_the_service(self) -> None:
+        bodies: list[bytes] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            bodies.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+            say(handler, 400, b'{"status": 400, "detail": "The body has NaN."}')
+
+        with service(answer) as client, pytest.raises(ApiError, match="NaN"):
+            client.submit({"seed": float("nan"), "name": "\ud800"})
+        assert bodies == [b'{"seed": NaN, "name": "\\ud800"}']
+
+    def test_an_answer_that_is_not_json_is_another_service_s(self) -> None:
+        with (
+            service(lambda handler: say(handler, 200, b"<html>")) as client,
+            pytest.raises(Unreachable, match="not Trainshed"),
+        ):
+            client.catalog()
+
+    def test_a_proxy_of_the_environment_is_not_asked_for_a_local_service(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+        with service(lambda handler: say(handler, 200, b"{}")) as client:
+            assert client.catalog() == {}
+
+    def test_a_key_may_be_any_printable_string(self) -> None:
+        seen: list[bytes] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            seen.append(handler.headers["Authorization"].encode("latin-1"))
+            say(handler, 200, b"{}")
+
+        with (
+            service(answer) as client,
+            Client(client.url, "ein Schlüssel – 鍵 und noch etwas") as other,
+        ):
+            other.catalog()
+        assert seen == ["Bearer ein Schlüssel – 鍵 und noch etwas".encode()]
 
     def test_a_service_that_is_not_there_is_said_so(self) -> None:
         with (

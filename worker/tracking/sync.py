@@ -74,7 +74,6 @@ class Sync:
     def _stumble(self, job_id: str, error: Exception) -> None:
         """MLflow is there, and yet it refused: look whether it still has the run, and wait."""
         log.warning("MLflow refused", job=job_id, error=_brief(error))
-        self._again_at[job_id] = time.monotonic() + LONGEST_BACKOFF_SECONDS
         with self.database.read() as connection:
             run_id = tracking.copy_of(connection, job_id).run_id
         is_gone = run_id is not None and not self.mirror.revive(run_id)
@@ -82,6 +81,8 @@ class Sync:
             tracking.stumbled(connection, job_id, _brief(error))
             if is_gone:
                 tracking.forgotten(connection, job_id)
+        if not is_gone:
+            self._again_at[job_id] = time.monotonic() + LONGEST_BACKOFF_SECONDS
 
     def _send(self, job_id: str) -> None:
         with self.database.read() as connection:

@@ -58,6 +58,19 @@ def test_the_weights_say_what_they_are(
     assert "head.output.weight" in names
 
 
+def test_the_same_weights_are_the_same_file(
+    state: TrainingState, training: Experiment, tmp_path: Path
+) -> None:
+    """The library writes metadata in a random order: 24 of them with four entries."""
+    files = [
+        save(state, tmp_path / str(copy), metadata=metadata(training))["weights.safetensors"]
+        for copy in range(8)
+    ]
+    assert all(file == files[0] for file in files)
+    with safe_open(tmp_path / "0" / "weights.safetensors", "pt") as file:
+        assert file.metadata() == metadata(training)
+
+
 def test_the_manifest_is_answered(state: TrainingState, tmp_path: Path) -> None:
     files = save(state, tmp_path / "one")
     assert set(files) == {"weights.safetensors", "state.safetensors", "state.json"}

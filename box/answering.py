@@ -1,0 +1,67 @@
+"""Whether the parts answer. Asked directly: a proxy of the environment is not for this machine."""
+
+import http.client
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+from shared import desk
+from shared.errors import Unavailable
+from shared.settings import Settings
+
+PATIENCE_SECONDS = 2.0
+
+
+def connectable(host: str) -> str:
+    """The address by which a client here reaches a service that listens at `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def url(settings: Settings) -> str:
+    """Where the API is."""
+    host = connectable(settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the API and everything that it needs is there."""
+    return _status(settings, "/readyz") == 200
+
+
+def _status(settings: Settings, path: str) -> int | None:
+    host = connectable(settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=PATIENCE_SECONDS)
+    with closing(connection):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+def _api(settings: Settings) -> bool:
+    """Any answer is one: an overloaded API says 503."""
+    return _status(settings, "/healthz") is not None
+
+
+def _desk(settings: Settings) -> bool:
+    try:
+        desk.ask(settings.desk, {"ask": "ping"}, timeout_seconds=PATIENCE_SECONDS)
+    except Unavailable:
+        return False
+    return True
+
+
+def _broker(settings: Settings) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PATIENCE_SECONDS)
+            connection.connect(str(settings.sockets / "broker.sock"))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+#: Parts that can be asked whether they live, by name.
+LIVES: dict[str, Callable[[Settings], bool]] = {"api": _api, "desk": _desk, "broker": _broker}

@@ -1,0 +1,47 @@
+"""What people ask of a job that runs: cancel, and retry afterwards."""
+
+from typing import Any
+
+import pytest
+
+from shared.jobs import requests
+from shared.jobs.submission import Submission, submit
+from shared.queue import ring
+from tests.box_driver import BoxDriver, is_alive
+from tests.faults.conftest import SPEC, STEPS, STEPS_OF_AN_EPOCH
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
+    box: BoxDriver, undisturbed: dict[str, Any]
+) -> None:
+    job_id = box.submit(SPEC)
+    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "the second epoch")
+    pid = box.runner(job_id)
+
+    box.cancel(job_id)
+    box.until(lambda: box.job(job_id)["state"] == "cancelled", "the cancel")
+
+    assert not is_alive(pid)
+    assert job_id not in box.runners().values()
+    last = box.last_step(job_id)
+    assert STEPS_OF_AN_EPOCH < last < STEPS
+
+    with box.database.write() as connection:
+        spec, checkpoint = requests.origin_of_retry(connection, job_id)
+        retry, _ = submit(
+            connection,
+            Submission(owner="admin", spec=spec, retry_of=job_id, resume_from=checkpoint),
+        )
+    ring(box.celery)
+    job = box.finish(retry)
+
+    assert job["state"] == "succeeded", job["failure"]
+    assert [row["first_step"] for row in box.attempts(retry)] == [last]
+    outcome = box.outcome(retry)
+    assert outcome["weights"] == undisturbed["weights"]
+    assert outcome["predictions"] == undisturbed["predictions"]
+    # Its own figures begin where it began; what it has of them is the same to the last bit.
+    assert set(outcome["metrics"]) <= set(undisturbed["metrics"])
+    assert {row[0] for row in outcome["metrics"]} == {row[0] for row in undisturbed["metrics"]}

@@ -1,0 +1,172 @@
+"""What happens to trainings whose worker is killed or asked to end, and to jobs in the queue."""
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+import redis
+
+from shared.queue import QUEUE, RING, ring
+from tests.box_driver import BoxDriver, is_alive
+from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_OF_AN_EPOCH
+
+pytestmark = pytest.mark.faults
+
+
+def _broker(box: BoxDriver) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(box.settings.sockets / "broker.sock"))
+
+
+def _first_steps(box: BoxDriver, job_id: str) -> int:
+    return sum(event["type"] == "first_step" for event in box.events(job_id))
+
+
+def _adopted(box: BoxDriver) -> set[str]:
+    return {line["job"] for line in box.said("worker") if line["event"] == "adopted"}
+
+
+def test_a_killed_worker_s_runner_is_adopted_and_no_step_is_repeated(
+    box: BoxDriver, undisturbed: dict[str, Any]
+) -> None:
+    job_id = box.submit(SPEC)
+    runner = box.runner(job_id)
+    box.until(lambda: box.last_step(job_id) > 0, "a checkpoint")
+    box.kill("worker")
+    box.start("worker")
+    box.until(lambda: job_id in _adopted(box), "the adoption")
+    assert is_alive(runner)
+    assert box.job(job_id)["state"] == "running"
+    job = box.finish(job_id)
+    assert job["state"] == "succeeded", job["failure"]
+    assert [one["number"] for one in box.attempts(job_id)] == [1]
+    assert _first_steps(box, job_id) == 1
+    assert box.outcome(job_id) == undisturbed
+
+
+def test_an_adopted_runner_can_be_cancelled_killed_and_lost(box: BoxDriver) -> None:
+    """What its worker did for it, the next one does, though it is not its child."""
+    cancelled, killed = box.submit(LONG), box.submit(LONG)
+    runners = {job_id: box.runner(job_id) for job_id in (cancelled, killed)}
+    box.kill("worker")
+    box.start("worker")
+    box.until(lambda: _adopted(box) >= set(runners), "both adopted")
+    box.cancel(cancelled)
+    os.kill(runners[killed], signal.SIGKILL)
+    assert box.finish(cancelled)["state"] == "cancelled"
+    assert not is_alive(runners[cancelled])
+    box.until(lambda: len(box.attempts(killed)) == 2, "a second attempt")
+    assert box.attempts(killed)[0]["outcome"] == "worker_lost"
+    box.cancel(killed)
+    assert box.finish(killed)["state"] == "cancelled"
+
+
+def test_a_runner_lost_with_its_worker_is_given_back(
+    box: BoxDriver, undisturbed: dict[str, Any]
+) -> None:
+    job_id = box.submit(SPEC)
+    runner = box.runner(job_id)
+    box.until(lambda: box.last_step(job_id) > 0, "a checkpoint")
+    box.kill("worker")
+    os.kill(runner, signal.SIGKILL)
+    box.start("worker")
+    assert box.finish(job_id)["state"] == "succeeded"
+    assert len(box.attempts(job_id)) == 2
+    assert box.outcome(job_id) == undisturbed
+
+
+def test_a_drained_worker_leaves_a_checkpoint_of_the_very_step(
+    box: BoxDriver, undisturbed: dict[str, Any]
+) -> None:
+    job_id = box.submit(SPEC)
+    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "an epoch")
+    waiting = box.submit({**SPEC, "name": "waits"}, rings=False)
+    assert box.end("worker") == 0
+    job, step = box.job(job_id), box.last_step(job_id)
+    assert job["state"] == "queued"
+    assert box.attempts(job_id)[0]["outcome"] == "drained"
+    assert step >= box.step(job_id), "no step was lost"
+    assert box.runners() == {}, "processes are left"
+    box.start("worker")
+    assert box.finish(job_id)["state"] == "succeeded"
+    assert box.attempts(job_id)[1]["first_step"] == step
+    assert box.job(job_id)["deaths"] == 0
+    assert box.outcome(job_id) == undisturbed
+    box.cancel(waiting)
+    box.finish(waiting)
+
+
+def test_two_workers_of_one_name_are_refused(box: BoxDriver) -> None:
+    driver = BoxDriver(box.settings.home)
+    driver.start("worker")
+    process = driver._processes["worker"]
+    assert process.wait(timeout=30) != 0
+    assert "TRAINSHED_WORKER_ID" in box.log("worker").read_text()
+    driver.celery.close()
+    driver.database.close()
+
+
+class TestBroker:
+    def test_losing_all_of_it_loses_no_job(self, box: BoxDriver) -> None:
+        box.end("worker")
+        jobs = [box.submit(SHORT) for _ in range(3)]
+        with _broker(box) as broker:
+            assert broker.keys("*"), "the doorbell was rung"
+            broker.flushall()
+        box.start("worker")
+        box.until(lambda: box.job(jobs[0])["state"] == "succeeded", "the first job")
+        with _broker(box) as broker:  # and once more, under a worker that listens
+            broker.flushall()
+        jobs.append(box.submit(SHORT, rings=False))
+        assert [box.finish(job_id)["state"] for job_id in jobs] == ["succeeded"] * 4
+        assert [len(box.attempts(job_id)) for job_id in jobs] == [1] * 4
+
+    def test_without_it_jobs_still_run_and_the_worker_still_ends(self, box: BoxDriver) -> None:
+        box.kill("broker")
+        try:
+            job_id = box.submit(SHORT, rings=False)
+            assert box.finish(job_id)["state"] == "succeeded"
+            assert box.end("worker") == 0
+        finally:
+            box.start("broker")
+
+    def test_forged_messages_are_refused_and_counted(self, box: BoxDriver) -> None:
+        box.until(lambda: _hears(box), "a worker that listens")
+        send = box.celery.send_task
+        send(RING, args=(1,), queue=QUEUE)
+        send(RING, kwargs={"spec": {"dataset": "digits"}}, queue=QUEUE)
+        send("os.system", args=("true",), queue=QUEUE)
+        with _broker(box) as broker:
+            key = f"trainshed:{QUEUE}"
+            broker.lpush(key, b"not even JSON")
+            broker.lpush(key, _pickled())
+        box.until(lambda: '"refused": 2' in box.log("worker").read_text(), "two refusals")
+        assert box.is_running("worker")
+        ring(box.celery)
+        assert box.finish(box.submit(SHORT))["state"] == "succeeded"
+        assert box.is_running("worker")
+
+
+def _hears(box: BoxDriver) -> bool:
+    with _broker(box) as broker:
+        return any("brpop" in client["cmd"] for client in broker.client_list())
+
+
+def _pickled() -> bytes:
+    """A message whose body is a pickle that would stop the worker."""
+    body = "Y2J1aWx0aW5zCmV4aXQKKHRSLg=="  # cbuiltins exit (tR.
+    message = {
+        "body": body,
+        "content-encoding": "binary",
+        "content-type": "application/x-python-serialize",
+        "headers": {"lang": "py", "task": RING, "id": "0"},
+        "properties": {
+            "body_encoding": "base64",
+            "correlation_id": "0",
+            "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            "delivery_mode": 2,
+            "delivery_tag": "0",
+        },
+    }
+    return json.dumps(message).encode()

@@ -1,0 +1,87 @@
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from tests.trainshed.service import say, service
+from trainshed.cli import main
+
+JOB = {
+    "id": "job_01m847ypybr28kppjvjqwjja05",
+    "name": "[red]not markup[/red]",
+    "state": "queued",
+    "progress": None,
+    "queue_position": 1,
+    "spec": {"dataset": {"name": "digits"}, "architecture": {"name": "mlp"}},
+    "metrics": {},
+    "created_at": "2026-11-23T12:00:00Z",
+}
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "k" * 20)
+
+
+def _refuse(status: int) -> int:
+    """The exit code of a command that the service answers with this status."""
+    problem = json.dumps({"status": status, "detail": "no"}).encode()
+    with service(lambda handler: say(handler, status, problem)) as client:
+        return main(["--url", client.url, "show", JOB["id"]])
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, 2), (409, 2), (422, 2), (404, 4), (401, 5), (403, 5), (500, 5), (503, 5)],
+)
+def test_a_refusal_has_its_exit_code(status: int, code: int) -> None:
+    assert _refuse(status) == code
+
+
+@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 3)])
+def test_following_ends_with_the_job_s_exit_code(
+    state: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"id": 1, "type": "state", "data": {"state": state}}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.endswith("/events"):
+            say(handler, 200, f"id: 1\nevent: state\ndata: {json.dumps(event)}\n\n".encode())
+        else:
+            say(handler, 200, json.dumps({**JOB, "state": state}).encode())
+
+    with service(answer) as client:
+        assert main(["--url", client.url, "follow", JOB["id"], "--json"]) == code
+    assert json.loads(capsys.readouterr().out) == event
+
+
+def test_a_list_in_a_pipe_is_neither_broken_nor_coloured_nor_read_as_markup(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    page = json.dumps({"data": [JOB], "has_more": False}).encode()
+    with service(lambda handler: say(handler, 200, page)) as client:
+        assert main(["--url", client.url, "list"]) == 0
+    said = capsys.readouterr().out
+    assert JOB["id"] in said
+    assert JOB["name"] in said
+    assert "\x1b" not in said
+
+
+def test_a_file_that_is_not_json_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text("{")
+    assert main(["submit", str(path)]) == 2
+    assert "is not JSON" in capsys.readouterr().err
+
+
+def test_the_client_alone_has_no_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trainshed.checkout.__file__", str(tmp_path / "site" / "trainshed" / "x"))
+    assert main(["up"]) == 2
+    assert "needs a checkout" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+"""From what a training raised to what its owner reads."""
+
+import errno
+from typing import Any
+
+import pytest
+import torch
+
+from worker.data import DatasetMissing
+from worker.failures import OutOfTime, failure_of
+from worker.training.divergence import Diverged
+
+SPEC: dict[str, Any] = {
+    "training": {"batch_size": 64},
+    "resources": {"max_runtime_seconds": 90},
+}
+PATH = "/srv/secret/place"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Diverged(7, "main", "The loss", "Take less."), "diverged"),
+        (DatasetMissing("cifar10", [("web", "no route")], "Put it."), "dataset_missing"),
+        (OutOfTime(), "max_runtime"),
+        (ValueError("widths is empty; it takes 1 to 5"), "invalid_spec"),
+        (MemoryError(), "out_of_memory"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 16"), "out_of_memory"),
+        (RuntimeError("std::bad_alloc"), "out_of_memory"),
+        (RuntimeError("can't start new thread"), "out_of_memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory", PATH), "out_of_memory"),
+        (OSError(errno.ENOSPC, "No space left on device", PATH), "disk_full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", PATH), "disk_full"),
+        (OSError(errno.EIO, "Input/output error", PATH), "internal"),
+        (RuntimeError(f"mat1 and mat2 in {PATH}"), "internal"),
+        (KeyError(PATH), "internal"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)  # fmt: skip
+def test_every_error_is_a_failure_of_one_kind_that_names_no_path(
+    error: Exception, kind: str
+) -> None:
+    failure = failure_of(error, SPEC)
+
+    assert failure.kind == kind
+    assert failure.message
+    assert failure.hint
+    assert PATH not in failure.message + failure.hint
+
+
+def test_a_divergence_says_at_which_step_of_which_stage() -> None:
+    failure = failure_of(Diverged(7, "warm", "The loss", "Take less."), SPEC)
+
+    assert failure.message == "The loss was not finite at step 7 of stage warm."
+    assert failure.hint == "Take less."
+
+
+def test_too_little_memory_names_the_batch_size_and_half_of_it() -> None:
+    failure = failure_of(MemoryError(), SPEC)
+
+    assert "batch_size 64" in failure.message
+    assert "try 32" in failure.hint
+
+
+def test_a_batch_of_one_image_is_not_halved() -> None:
+    failure = failure_of(MemoryError(), {**SPEC, "training": {"batch_size": 1}})
+
+    assert "it cannot be smaller" in failure.hint
+
+
+def test_too_little_time_names_the_limit() -> None:
+    assert "90 seconds" in failure_of(OutOfTime(), SPEC).message

@@ -1,0 +1,141 @@
+"""What becomes of a job when its runner is gone, by how it went."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import migrations
+from shared.database import Database
+from shared.jobs import attempts, requests
+from shared.jobs.attempts import Lease
+from shared.settings import Settings
+from tests.worker.jobs import claimed, claimed_again, job
+from worker import runners
+from worker.assignment import BUSY, CANCELLED, DONE, DRAINED, FENCED
+from worker.devices import Device
+from worker.locks import job_lock
+from worker.runners import Runner, settle
+
+CPU = Device("cpu:0", "CPU")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
+    migrations.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lease(database: Database) -> Lease:
+    return claimed(database)
+
+
+def _runner(lease: Lease) -> Runner:
+    return Runner(lease, CPU, pid=0, process=None, kills_before=runners.oom_kills())
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (DONE, "worker_lost"),
+        (BUSY, "worker_lost"),
+        (FENCED, "worker_lost"),
+        (DRAINED, "drained"),
+        (-signal.SIGKILL, "worker_lost"),
+        (-signal.SIGTERM, "worker_lost"),
+        (-signal.SIGSEGV, "crashed"),
+        (1, "crashed"),
+    ],
+)
+def test_a_job_that_was_not_finished_waits_again(
+    database: Database, lease: Lease, code: int, reason: str
+) -> None:
+    assert settle(_runner(lease), code, database) == "queued"
+
+    row = job(database, lease)
+    assert (row["state"], row["reason"]) == ("queued", reason)
+    assert row["deaths"] == (1 if reason == "crashed" else 0)
+
+
+@pytest.mark.parametrize("code", [CANCELLED, -signal.SIGKILL, -signal.SIGSEGV])
+def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
+    database: Database, lease: Lease, code: int
+) -> None:
+    with database.write() as connection:
+        requests.request_cancel(connection, lease.job_id)
+
+    assert settle(_runner(lease), code, database) == "cancelled"
+
+
+def test_a_job_that_ended_by_itself_stays_as_it_is(database: Database, lease: Lease) -> None:
+    with database.write() as connection:
+        attempts.succeed(connection, lease, {})
+
+    assert settle(_runner(lease), DONE, database) == "succeeded"
+    assert settle(_runner(lease), 1, database) == "succeeded"
+
+
+def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
+    database: Database, lease: Lease
+) -> None:
+    for _ in range(attempts.MOST_DEATHS - 1):
+        assert settle(_runner(lease), -signal.SIGSEGV, database) == "queued"
+        lease = claimed_again(database)
+
+    assert settle(_runner(lease), -signal.SIGSEGV, database) == "failed"
+
+    failure = job(database, lease)["failure"]
+    assert failure["kind"] == "crashed"
+    assert "SIGSEGV" in failure["message"]
+    assert str(attempts.MOST_DEATHS) in failure["message"]
+    assert "/" not in failure["message"] + failure["hint"], "a path of the server"
+
+
+def test_a_kill_by_the_kernel_for_memory_is_the_job_s_failure(
+    database: Database, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = _runner(lease)
+    monkeypatch.setattr(runners, "oom_kills", lambda: runner.kills_before + 1)
+
+    assert settle(runner, -signal.SIGKILL, database) == "failed"
+    assert job(database, lease)["failure"]["kind"] == "out_of_memory"
+
+
+def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease) -> None:
+    settings = Settings(home=tmp_path)
+    settings.make_directories()
+    lock = job_lock(settings, lease.job_id)
+    assert lock.take()
+
+    assert _runner(lease).exit_code(settings) is None
+    lock.release()
+    assert _runner(lease).exit_code(settings) == -signal.SIGKILL
+
+
+def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(lease: Lease) -> None:
+    deaf = (
+        "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=1); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        runner = Runner(lease, CPU, process.pid, process)
+
+        runner.ask_to_end(patience=0.4, term=True)
+        runner.ask_to_end(patience=0.4, term=True)
+        time.sleep(0.1)  # a kill takes a moment to show
+        assert process.poll() is None, "killed before its time was up"
+        time.sleep(0.4)
+        runner.ask_to_end(patience=0.4, term=True)
+
+        assert process.wait(5) == -signal.SIGKILL
+        runner.ask_to_end(patience=0, term=True)  # one that is gone is no error
