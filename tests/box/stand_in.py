@@ -1,0 +1,110 @@
+"""A box of stand-ins: real processes that write down what happens to them.
+
+`python -m tests.box.stand_in up` runs the real supervisor over them; TRAINSHED_HOME is its home.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from box.parts import ROOT, Part
+from box.pulse import Pulse
+from box.supervisor import Supervisor
+from shared.settings import Settings
+
+#: In the order of the real ones: they end in the reverse order.
+NAMES = ("desk", "worker", "api")
+
+
+def diary(home: Path) -> list[str]:
+    """What has happened so far."""
+    path = home / "diary"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def note(line: str) -> None:
+    """Write down what happens."""
+    with (Settings().home / "diary").open("a") as file:
+        file.write(f"{line}\n")
+
+
+def part(name: str, *, stubborn: bool) -> None:
+    """Live until told to end; a stubborn one does not listen."""
+
+    def end(*_: object) -> None:
+        note(f"{name} is told to end")
+        if not stubborn:
+            sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    note(f"{name} begins")
+    while True:
+        time.sleep(600)
+
+
+def is_told_silent(settings: Settings) -> bool:
+    """The desk answers unless the test says otherwise."""
+    return not (settings.home / "silence").exists()
+
+
+def up() -> int:
+    """Run the supervisor over the stand-ins."""
+    stubborn = os.environ.get("STUBBORN", "")
+    command = (sys.executable, "-m", "tests.box.stand_in")
+    found = [
+        Part(name, (*command, "stubborn" if name == stubborn else "part", name), 2)
+        for name in NAMES
+    ]
+    if os.environ.get("MISSING"):
+        found[0] = Part("desk", ("/there/is/no/such/program",), 2)
+    settings = Settings()
+    return Supervisor(
+        settings,
+        list_parts=lambda _: found,
+        migration=Part("migrations", (sys.executable, "-c", ""), 1),
+        pulse=Pulse(settings, {"desk": is_told_silent}, round_seconds=0.02),
+    ).run()
+
+
+class StandInBox:
+    """The box of stand-ins, as a test drives it."""
+
+    def __init__(self, home: Path, port: int, **environment: str) -> None:
+        self.home = home
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
+        own = {"TRAINSHED_HOME": str(home), "TRAINSHED_PORT": str(port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.box.stand_in", "up"],
+            cwd=ROOT,
+            env=clean | own | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def until(self, *lines: str) -> None:
+        """Wait until the diary holds these lines, each as often as it is named."""
+        deadline = time.monotonic() + 20
+        while any(diary(self.home).count(line) < lines.count(line) for line in lines):
+            assert self.process.poll() is None, self.process.communicate()[0]
+            assert time.monotonic() < deadline, diary(self.home)
+            time.sleep(0.02)
+
+    def pid(self, name: str) -> int:
+        """The process of a part."""
+        return int((self.home / "run" / f"{name}.pid").read_text().split()[0])
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> str:
+        """Send a signal and return all that was said."""
+        self.process.send_signal(number)
+        return self.process.communicate(timeout=30)[0]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "up":
+        sys.exit(up())
+    part(sys.argv[2], stubborn=sys.argv[1] == "stubborn")
