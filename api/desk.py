@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from shared import desk, tables
 from shared.clock import now
@@ -11,6 +12,8 @@ from shared.database import Database
 from shared.errors import Fault, InvalidSpec, Unavailable
 
 REMEMBERED = 4096
+#: The two kinds of database, which agree on `on_conflict_do_nothing`.
+INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def _slot(_digest: str) -> dict[str, Any]:
@@ -63,8 +66,8 @@ class DeskClient:
         if not answer["ok"]:
             return answer
         row = {"question": digest, "answer": answer, "created_at": now()}
-        answers = tables.desk_answers
         with self.database.write() as connection:
-            connection.execute(sa.delete(answers).where(answers.c.question == digest))
-            connection.execute(sa.insert(answers), row)
+            insert = INSERT[connection.dialect.name](tables.desk_answers)
+            # Somebody else may have asked the same at the same time, and heard the same.
+            connection.execute(insert.values(row).on_conflict_do_nothing())
         return answer

@@ -57,7 +57,11 @@ def _connect(address: str, timeout_seconds: float) -> socket.socket:
     if url.scheme == "unix":
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout_seconds)
-        connection.connect(url.path)
+        try:
+            connection.connect(url.path)
+        except OSError:
+            connection.close()
+            raise
         return connection
     host = url.hostname or "127.0.0.1"
     return socket.create_connection((host, _port(address)), timeout_seconds)

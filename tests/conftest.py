@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,15 @@ def postgresql_away() -> str | None:
     return _postgresql_answers()
 
 
-@pytest.fixture
-def postgresql_url(postgresql_away: str | None) -> Iterator[str]:
-    """The address of an empty PostgreSQL database that is dropped afterwards."""
-    if postgresql_away is not None:
-        pytest.skip(f"needs a PostgreSQL server at its default port: {postgresql_away}")
+@contextmanager
+def postgresql_database(away: str | None) -> Iterator[str]:
+    """The address of an empty PostgreSQL database that is dropped afterwards.
+
+    Args:
+        away: why there is no PostgreSQL; the test is skipped then.
+    """
+    if away is not None:
+        pytest.skip(f"needs a PostgreSQL server at its default port: {away}")
     address = sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg")
     name = f"trainshed_test_{secrets.token_hex(6)}"
     admin = sa.create_engine(address, isolation_level="AUTOCOMMIT")
@@ -55,6 +60,13 @@ def postgresql_url(postgresql_away: str | None) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
         admin.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_away: str | None) -> Iterator[str]:
+    """The address of an empty PostgreSQL database that is dropped afterwards."""
+    with postgresql_database(postgresql_away) as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,48 @@
+"""The API once for each kind of database; every test begins with an empty one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from shared import migrations, tables
+from shared.database import Database
+from tests.api.service import Service, agreeable, serving
+from tests.conftest import postgresql_database
+
+EMPTIED = (tables.jobs, tables.desk_answers, tables.workers)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def running_service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The API, kept for all tests."""
+    home = tmp_path_factory.mktemp("api")
+    if request.param == "sqlite":
+        yield from _serve(f"sqlite:///{home / 'test.db'}", home)
+    else:
+        with postgresql_database(request.getfixturevalue("postgresql_away")) as address:
+            yield from _serve(address, home)
+
+
+def _serve(address: str, home: Path) -> Iterator[Service]:
+    database = Database(address, pool_size=1)
+    migrations.upgrade(database)
+    database.close()
+    with serving(address, home) as service:
+        yield service
+
+
+@pytest.fixture
+def service(running_service: Service) -> Service:
+    """The API over an empty database, with a desk that agrees."""
+    with running_service.database.write() as connection:
+        for table in EMPTIED:
+            connection.execute(sa.delete(table))
+    running_service.desk.say = agreeable
+    running_service.desk.asked.clear()
+    running_service.app.state.services.desk._lately.cache_clear()
+    running_service.app.state.services.order._read_at = float("-inf")
+    return running_service
