@@ -1,0 +1,207 @@
+"""Checkpoints and their files, top-k, confusion, artifacts."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared import predictions
+from shared.ids import new_id
+from shared.jobs.attempts import Lease
+from shared.jobs.recording import ArtifactRow, CheckpointRow, EvaluationRow
+from shared.predictions import Prediction
+from shared.storage import WEIGHTS
+from tests.api.service import AT, Service, checkpoint
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+def _with_file(service: Service, lease: Lease, row: CheckpointRow) -> CheckpointRow:
+    directory = service.storage.attempt(lease.job_id, 1) / f"step-{row.step}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / WEIGHTS).write_bytes(CONTENT)
+    relative = service.storage.relative(directory)
+    return replace(row, directory=relative, sha256=DIGEST, bytes=len(CONTENT))
+
+
+@pytest.fixture
+def lease(service: Service) -> Lease:
+    """A job with a checkpoint of each kind."""
+    lease = service.running()
+    rows = [
+        checkpoint("initial", 0, epoch=0),
+        checkpoint("best", 10, monitor="val_loss", mode="min", value=0.5),
+        checkpoint("last", 20, epoch=2),
+        checkpoint("series", 20, epoch=2),
+        checkpoint("last", 30, epoch=3),
+    ]
+    service.record(lease, checkpoints=[_with_file(service, lease, row) for row in rows])
+    return lease
+
+
+class TestCheckpoints:
+    def test_a_list_with_names_and_without_what_is_kept_for_safety(
+        self, service: Service, lease: Lease
+    ) -> None:
+        found = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints").json()["data"]
+        assert [one["name"] for one in found] == ["initial", "best_val_loss", "epoch_2", "last"]
+        best = found[1]
+        assert (best["monitor"], best["value"], best["epoch"], best["step"]) == (
+            "val_loss",
+            0.5,
+            1,
+            10,
+        )
+        assert (best["bytes"], best["sha256"]) == (len(CONTENT), DIGEST)
+        assert found[-1]["monitor"] is None
+
+    def test_pages(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints"
+        first = service.client.get(at, params={"limit": 3}).json()
+        rest = service.client.get(at, params={"after": first["data"][-1]["id"]}).json()
+        assert (len(first["data"]), first["has_more"]) == (3, True)
+        assert (len(rest["data"]), rest["has_more"]) == (1, False)
+
+    def test_a_download_by_id_and_by_name(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints"
+        found = service.client.get(at).json()["data"]
+        for name in ("best_val_loss", "last", "initial", found[1]["id"]):
+            answer = service.client.get(f"{at}/{name}/download")
+            assert answer.content == CONTENT
+            assert answer.headers["etag"] == f'"{DIGEST}"'
+            assert answer.headers["content-disposition"].startswith("attachment")
+
+    def test_ranges(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
+        part = service.client.get(at, headers={"Range": "bytes=100-199"})
+        assert (part.status_code, part.content) == (206, CONTENT[100:200])
+        assert part.headers["content-range"] == f"bytes 100-199/{len(CONTENT)}"
+        rest = service.client.get(at, headers={"Range": "bytes=10000-"})
+        assert rest.content == CONTENT[10_000:]
+        fresh = {"Range": "bytes=0-9", "If-Range": f'"{DIGEST}"'}
+        assert service.client.get(at, headers=fresh).status_code == 206
+        stale = {"Range": "bytes=0-9", "If-Range": '"another"'}
+        assert service.client.get(at, headers=stale).status_code == 200
+        assert service.client.get(at, headers={"Range": "bytes=99999-"}).status_code == 416
+        many = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 10_000, 2))
+        assert service.client.get(at, headers={"Range": many}).status_code == 416
+
+    def test_a_name_of_nothing_says_what_there_is(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints"
+        answer = service.client.get(f"{at}/best_accuracy/download")
+        assert answer.status_code == 404
+        assert "best_val_loss" in answer.json()["detail"]
+
+    def test_a_directory_out_of_the_storage_is_not_followed(
+        self, service: Service, lease: Lease
+    ) -> None:
+        stolen = service.settings.home / WEIGHTS
+        stolen.write_bytes(b"secret")
+        service.record(lease, checkpoints=[checkpoint("last", 40, directory="..")])
+        answer = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints/last/download")
+        assert answer.status_code == 404
+        assert str(service.settings.home) not in answer.text
+
+
+def _evaluate(service: Service, lease: Lease) -> list[dict[str, Any]]:
+    """Test results of the best checkpoint and of the last."""
+    found = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints").json()["data"]
+    by_name = {one["name"]: one for one in found}
+    rows = []
+    for name, label in (("last", 1), ("best_val_loss", 0)):
+        path = service.storage.results(lease.job_id) / f"{name}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        said = [Prediction(n, label, (0, 1), (0.75, 0.25)) for n in range(100, 130)]
+        predictions.write(path, said)
+        data = {"loss": 0.5, "accuracy": 0.9, "top_k": {"1": 0.9, "2": 1.0}, "per_class": []}
+        data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[3, label], [0, 4]]}
+        rows.append(
+            EvaluationRow(
+                checkpoint_id=by_name[name]["id"],
+                split="test",
+                data=data,
+                predictions=service.storage.relative(path),
+            )
+        )
+    service.record(lease, evaluations=rows)
+    return found
+
+
+class TestTopK:
+    def test_accuracies_of_each_and_samples_of_the_best(
+        self, service: Service, lease: Lease
+    ) -> None:
+        _evaluate(service, lease)
+        found = service.client.get(f"/v1/jobs/{lease.job_id}/top-k", params={"limit": 2}).json()
+        assert [one["name"] for one in found["checkpoints"]] == ["best_val_loss", "last"]
+        assert found["checkpoints"][0]["top_k"] == {"1": 0.9, "2": 1.0}
+        samples = found["samples"]
+        assert samples["has_more"]
+        assert samples["checkpoint"] == found["checkpoints"][0]["checkpoint"]
+        assert samples["data"][0] == {
+            "sample": 100,
+            "label": 0,
+            "label_name": "cat",
+            "right": True,
+            "classes": [
+                {"class": 0, "name": "cat", "probability": 0.75},
+                {"class": 1, "name": "dog", "probability": 0.25},
+            ],
+        }
+
+    def test_samples_by_number_and_by_page(self, service: Service, lease: Lease) -> None:
+        _evaluate(service, lease)
+        at = f"/v1/jobs/{lease.job_id}/top-k"
+        by_number = service.client.get(at, params={"sample": [129, 105]}).json()["samples"]
+        assert [one["sample"] for one in by_number["data"]] == [105, 129]
+        page = service.client.get(at, params={"after": 28}).json()["samples"]
+        assert [one["sample"] for one in page["data"]] == [128, 129]
+        last = service.client.get(at, params={"checkpoint": "last", "limit": 1}).json()["samples"]
+        assert last["data"][0]["right"] is False
+        assert service.client.get(at, params={"checkpoint": "epoch_2"}).status_code == 404
+
+    def test_before_the_end_there_is_none(self, service: Service, lease: Lease) -> None:
+        for path in ("top-k", "confusion"):
+            answer = service.client.get(f"/v1/jobs/{lease.job_id}/{path}")
+            assert answer.status_code == 409
+            assert "end" in answer.json()["detail"]
+
+
+def test_confusion(service: Service, lease: Lease) -> None:
+    _evaluate(service, lease)
+    at = f"/v1/jobs/{lease.job_id}/confusion"
+    best = service.client.get(at).json()
+    assert best["name"] == "best_val_loss"
+    assert best["classes"] == ["cat", "dog"]
+    assert best["matrix"] == [[3, 0], [0, 4]]
+    assert service.client.get(at, params={"checkpoint": "last"}).json()["matrix"] == [
+        [3, 1],
+        [0, 4],
+    ]
+
+
+def test_artifacts(service: Service, lease: Lease) -> None:
+    path = service.storage.results(lease.job_id) / "page.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("<script>")
+    row = ArtifactRow(
+        id=new_id("artifact"),
+        name='a"\r\nX-Evil: 1.html',
+        path=service.storage.relative(path),
+        media_type="text/html",
+        bytes=8,
+        sha256="1" * 64,
+        created_at=AT,
+    )
+    service.record(lease, artifacts=[row])
+    found = service.client.get(f"/v1/jobs/{lease.job_id}/artifacts").json()["data"]
+    assert [one["name"] for one in found] == [row.name]
+    answer = service.client.get(found[0]["download"])
+    assert answer.text == "<script>"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert "x-evil" not in answer.headers
+    missing = service.client.get(f"/v1/jobs/{lease.job_id}/artifacts/another/download")
+    assert missing.status_code == 404
