@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from shared import errors
 from shared.errors import Fault, ServiceError
@@ -104,6 +105,11 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
     )
 
 
+async def _hung_up(request: Request, _: Exception) -> Response:
+    # Nobody hears it: the request was not finished.
+    return problem(400, "The request ended before its body did.", instance=request.url.path)
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected", path=request.url.path, exc_info=error)
     return problem(
@@ -115,6 +121,7 @@ HANDLERS: dict[Any, Any] = {
     ServiceError: _service_error,
     HTTPException: _http_error,
     RequestValidationError: _invalid_parameters,
+    ClientDisconnect: _hung_up,
     Exception: _unexpected,
 }
 

@@ -7,6 +7,8 @@ from api.errors import problem
 
 MOST_BODY_BYTES = 1_000_000
 LONGEST_PATH = 8_192
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 65_536
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -65,6 +67,10 @@ class Guard:
                 await _too_large(scope)(scope, receive, _dressed(send))
 
     def _refuse(self, scope: Scope) -> tuple[int, str] | None:
+        header_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
+        if len(scope["headers"]) > MOST_HEADERS or header_bytes > MOST_HEADER_BYTES:
+            admitted = f"{MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
+            return 431, f"The request has more than the {admitted} that are admitted."
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or _name(hosts[0]) not in self.hosts:
             return 400, "The Host header names another service; TRAINSHED_ALLOWED_HOSTS adds names."

@@ -163,6 +163,11 @@ def _monitors(filled: dict[str, Any], faults: Faults) -> None:
         for place, one in enumerate(filled["checkpoints"])
         if one["monitor"] is not None
     ]
+    kept = [monitor for _, monitor in watched]
+    for place, (pointer, monitor) in enumerate(watched):
+        if monitor in kept[:place]:
+            text = f"{shown(monitor)} has a best checkpoint already; once will do"
+            faults.append(Fault(pointer, text))
     stopping = filled["training"]["early_stopping"]
     if stopping is not None:
         watched.append(("/training/early_stopping/monitor", stopping["monitor"]))

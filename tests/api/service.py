@@ -1,6 +1,7 @@
 """The API over a real database, without a worker: tests do what a worker would."""
 
 import contextlib
+import json
 import socket
 import socketserver
 import threading
@@ -87,7 +88,7 @@ class Service:
     def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Send JSON, or bytes as they are."""
         given = {"Content-Type": "application/json", **headers}
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.client.post(path, content=b"" if body is None else content, headers=given)
 
     def submit(self, **changes: Any) -> str:

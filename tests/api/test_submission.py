@@ -18,7 +18,7 @@ class TestCreate:
         assert answer.status_code == 202
         assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
         assert job["object"] == "job"
-        assert (job["state"], job["owner"], job["queue_position"]) == ("queued", "admin", 1)
+        assert (job["state"], job["owner"]) == ("queued", "admin")
         assert job["tags"] == {"group": "vision"}
         assert job["spec"]["architecture"]["hidden_units"] == [128]
         assert job["spec"]["optimizer"] == {

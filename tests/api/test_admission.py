@@ -1,0 +1,95 @@
+"""Admission agrees with the worker, so that nothing admitted is refused there."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.catalog.methods import Methods
+from api.jobs.admission import admit, metric_names
+from shared import catalog
+from shared.errors import InvalidSpec
+from shared.spec import JobSpec
+from worker.registry import SLOTS
+from worker.training import metrics
+
+METHODS = Methods(catalog.load())
+
+
+@pytest.mark.parametrize("is_clipped", [False, True])
+@pytest.mark.parametrize("top_k", [(), (1,), (1, 5), (3, 2)])
+def test_both_sides_know_the_same_metrics(top_k: tuple[int, ...], is_clipped: bool) -> None:
+    ks = tuple(sorted({1, *top_k}))
+    assert set(metric_names(list(top_k), is_clipped=is_clipped)) == set(
+        metrics.metric_names(ks, is_clipped=is_clipped)
+    )
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"), [(slot, name) for slot in SLOTS for name in SLOTS[slot].entries()]
+)
+def test_defaults_are_the_worker_s(slot: str, name: str) -> None:
+    faults: list[Any] = []
+    required = catalog.load()[slot][name]["parameters"].get("required", [])
+    if required:
+        pytest.skip(f"{name} has no defaults for {required}")
+    filled = METHODS.parameters(slot, name, {}, "", faults)
+    assert not faults
+    wanted = SLOTS[slot].get(name).fill({})
+    assert filled == {key: list(v) if isinstance(v, tuple) else v for key, v in wanted.items()}
+
+
+_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 70_000),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
+    st.sampled_from(["relu", "same", "x", ""]),
+    st.lists(st.integers(-1, 70), max_size=3),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_what_is_admitted_of_a_method_the_worker_takes_and_nothing_else(data: Any) -> None:
+    """The catalogue's schema and the signature it was made from say the same of any value."""
+    slot = data.draw(st.sampled_from(sorted(slot for slot in SLOTS if SLOTS[slot].entries())))
+    name = data.draw(st.sampled_from(sorted(SLOTS[slot].entries())))
+    entry = SLOTS[slot].get(name)
+    known = sorted(entry.parameters.model_fields)
+    given_ = data.draw(st.dictionaries(st.sampled_from([*known, "unknown"]), _values, max_size=3))
+    faults: list[Any] = []
+    filled = METHODS.parameters(slot, name, given_, "", faults)
+    if filled is None:
+        assert faults
+        with pytest.raises(ValueError, match=name):
+            entry.fill(given_)
+    else:
+        assert not faults
+        entry.fill(filled)
+
+
+def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
+    raw = {
+        "dataset": "digits",
+        "architecture": {"name": "vgg_small", "widths": [4]},
+        "regularizers": {"l2": 0.01, "dropout": True, "label_smoothing": {}},
+        "initializer": {"name": "he_normal", "overrides": {"head.*": "zeros"}},
+        "optimizer": {"name": "adam", "gradient_clipping": {"norm": 1}},
+        "checkpoints": [{"epoch": 0}, {"every_epochs": 2}],
+        "metrics": {"top_k": [3, 1, 3]},
+    }
+    admitted = admit(raw, METHODS)
+    spec = JobSpec.model_validate(admitted.spec)
+    assert admit(admitted.spec, METHODS).spec == admitted.spec
+    assert spec.optimizer.gradient_clipping is not None
+    assert spec.initializer.overrides["head.*"].name == "zeros"
+    assert admitted.question["patterns"] == {"/initializer/overrides/head.*": "head.*"}
+
+
+def test_faults_come_in_the_order_of_their_pointers() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS)
+    pointers = [fault.pointer for fault in caught.value.faults]
+    assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
