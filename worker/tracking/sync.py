@@ -97,7 +97,7 @@ class Sync:
                 tracking.opened(connection, job_id, run_id)
         is_final = job["state"] in FINAL
         # A resumed attempt deletes rows past its checkpoint: only what it cannot is sent.
-        up_to = None if is_final else _last_step(checkpoints)
+        up_to = None if is_final else _safe_step(checkpoints)
         if up_to is not None or is_final:
             self._send_metrics(job_id, run_id, copy.last_metric_id, up_to)
         if is_final:
@@ -122,8 +122,9 @@ class Sync:
                 tracking.sent(connection, job_id, cursor)
 
 
-def _last_step(checkpoints: list[dict[str, Any]]) -> int | None:
-    return next((row["step"] for row in checkpoints if row["kind"] == "last"), None)
+def _safe_step(checkpoints: list[dict[str, Any]]) -> int | None:
+    """The step before which nothing is repeated, even if the last checkpoint cannot be read."""
+    return next((row["step"] for row in checkpoints if row["kind"] == "previous"), None)
 
 
 def _brief(error: BaseException) -> str:
