@@ -20,6 +20,9 @@ up: setup ## the box, in the foreground, until Ctrl-C
 test: setup ## every test
 	@scripts/test
 
+test-zoo: setup ## one step of training with every large network
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m zoo tests/worker/test_zoo.py
+
 lint: setup ## ruff, pyright, import contracts
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright && $(RUN)/lint-imports
 
@@ -47,4 +50,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove .venv and what tools left
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test lint mlflow bench catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo lint mlflow bench catalog migrate lock setup clean

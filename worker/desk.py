@@ -22,6 +22,7 @@ from torch import nn
 from shared import logs
 from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
+from worker.architectures.zoo.library import import_timm
 from worker.build import architecture_parameters
 from worker.registry import architectures, optimizers
 from worker.training.count import build_on_meta, memory_mib
@@ -163,8 +164,14 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 def warm_up() -> None:
-    """Ask of every architecture once what people will: torch loads much on its first use."""
+    """Ask of every small architecture once what people will: torch loads much on its first use.
+
+    For the large ones it is enough that their library has been imported.
+    """
+    import_timm()
     for entry in architectures.entries().values():
+        if entry.facts.get("heavy", False):
+            continue
         at = entry.facts["parameter_count_at"]
         image = [at["channels"], at["image_size"], at["image_size"]]
         question = {"architecture": {"name": entry.name}, "image": image, "classes": at["classes"]}

@@ -192,13 +192,21 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         if architecture and sets and not any(one in architecture for one in sets):
             text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
             faults.append(Fault(f"/regularizers/{escaped(name)}", text))
-    has_norm = architecture.get("batch_norm") or "batch_norm" in filled["regularizers"]
+    has_norm = _has_norm(architecture, methods) or "batch_norm" in filled["regularizers"]
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/training/batch_size", text))
     if has_norm and filled["dataset"]["train"] == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/dataset/train", text))
+
+
+def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:
+    """Whether the network has batch norm: where nothing sets it, the catalogue says so."""
+    if not architecture:
+        return False
+    always = methods.catalog["architectures"][architecture["name"]]["has_batch_norm"]
+    return bool(architecture.get("batch_norm", always))
 
 
 def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:

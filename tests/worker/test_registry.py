@@ -89,7 +89,14 @@ class TestEveryEntry:
 
 def test_all_methods_of_this_release_are_there() -> None:
     assert {slot: set(registry.entries()) for slot, registry in SLOTS.items()} == {
-        "architectures": {"linear", "mlp", "vgg_small"},
+        "architectures": {
+            *("linear", "mlp", "vgg_small", "vgg16", "vgg19", "xception"),
+            *("inception_v3", "inception_resnet_v2", "mobilenet", "mobilenet_v2"),
+            *("densenet121", "densenet169", "densenet201", "nasnet_mobile", "nasnet_large"),
+            *(f"resnet{layers}{version}" for layers in (50, 101, 152) for version in ("", "_v2")),
+            *(f"efficientnet_b{step}" for step in range(8)),
+            "efficientnet_lite0",
+        },
         "initializers": {
             *("xavier_normal", "xavier_uniform", "he_glorot", "he_normal", "he_uniform"),
             *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),

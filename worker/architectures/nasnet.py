@@ -1,0 +1,48 @@
+"""NASNet-A: two cells that were searched for on small images, stacked."""
+
+from worker.architectures.zoo.nasnet_mobile import nasnet_mobile
+from worker.architectures.zoo.record import HALF, Record, numbered, register
+
+SOURCE = "Zoph et al. 2018, arXiv:1707.07012, figure 4 and appendix A.4"
+
+register(
+    Record(
+        name="nasnet_mobile",
+        summary="NASNet-A (4 @ 1056): 12 normal and 4 reduction cells, for small devices.",
+        source=SOURCE,
+        image_size=224,
+        reference=5_326_716,
+        size_mib=20,
+        depth=389,
+        dropout=0.5,
+        stages=("stem", *numbered("cells.", 16)),
+        mean=HALF,
+        std=HALF,
+        pretrained=None,
+        builder=nasnet_mobile,
+    )
+)
+
+register(
+    Record(
+        name="nasnet_large",
+        summary="NASNet-A (6 @ 4032): 18 normal and 4 reduction cells.",
+        source=SOURCE,
+        image_size=331,
+        reference=88_949_818,
+        size_mib=339,
+        depth=533,
+        dropout=0.5,
+        stages=(
+            *("conv0", "cell_stem_0", "cell_stem_1"),
+            *numbered("cell_", 6),
+            "reduction_cell_0",
+            *numbered("cell_", 6, start=6),
+            "reduction_cell_1",
+            *numbered("cell_", 6, start=12),
+        ),
+        mean=HALF,
+        std=HALF,
+        library_name="nasnetalarge",
+    )
+)

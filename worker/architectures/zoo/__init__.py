@@ -1,0 +1,1 @@
+"""What the networks of the model zoo share; the networks themselves are registered beside it."""
