@@ -12,10 +12,14 @@ from shared.spec import (
     ClippingSpec,
     DatasetSpec,
     EarlyStoppingSpec,
+    FineTuningSpec,
+    HeadSpec,
     JobSpec,
     MetricsSpec,
     ResourcesSpec,
+    StageSpec,
     TrainingSpec,
+    WeightsSpec,
 )
 
 MODELS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -27,12 +31,25 @@ MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("metrics",): MetricsSpec,
     ("resources",): ResourcesSpec,
     ("checkpoints", "*"): CheckpointSpec,
+    ("fine_tuning",): FineTuningSpec,
+    ("fine_tuning", "weights"): WeightsSpec,
+    ("fine_tuning", "head"): HeadSpec,
+    ("fine_tuning", "stages", "*"): StageSpec,
+    ("fine_tuning", "stages", "*", "early_stopping"): EarlyStoppingSpec,
+    ("fine_tuning", "stages", "*", "optimizer", "gradient_clipping"): ClippingSpec,
 }
 
 
 def faults_of(error: ValidationError) -> Faults:
     """Every fault with its pointer."""
-    return [_fault(one) for one in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    places = [one["loc"] for one in found]
+    return [
+        _fault(one)
+        for one in found
+        # A list is too short only because its entries are at fault: they are named anyway.
+        if one["type"] != "too_short" or not any(_is_beneath(p, one["loc"]) for p in places)
+    ]
 
 
 def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
@@ -49,6 +66,10 @@ def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
         except (KeyError, IndexError, TypeError):
             continue  # it is gone already, or was never there
     return rest
+
+
+def _is_beneath(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
 
 
 def _fault(one: Any) -> Fault:

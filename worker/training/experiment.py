@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
+from worker.training.freezing import check_first
 from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
@@ -102,6 +103,8 @@ class Stage:
     schedule: Callable[[int, int], float]
     clipping: Clipping | None = None
     early_stopping: EarlyStopping | None = None
+    #: The first layer that is trained, with all after it (see `freezing`); None for all.
+    first: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ class Experiment:
                 )
         for stage in self.stages:
             self._check_batches(stage)
+            if stage.first is not None:
+                check_first(self.model, stage.first)
             known = metric_names(self.ks, is_clipped=stage.clipping is not None)
             stopping = stage.early_stopping
             for monitor in [*monitors, *([stopping.best.monitor] if stopping else [])]:

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from worker.training.clipping import clip, tensor_norms
 from worker.training.experiment import Experiment, Stage
+from worker.training.freezing import freeze
 from worker.training.metrics import StepFigures
 from worker.training.penalties import Penalties
 from worker.training.resident import ResidentSplit
@@ -17,6 +18,8 @@ class Stepper:
         self.experiment = experiment
         self.stage = stage
         self.train = train
+        #: Modules that stay in evaluation mode.
+        self.frozen = freeze(experiment.model, stage.first)
         self.parameters = [
             parameter for parameter in experiment.model.parameters() if parameter.requires_grad
         ]
