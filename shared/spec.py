@@ -44,7 +44,7 @@ def _a_number(value: object) -> object:
     return value
 
 
-def _name_or_choice(value: object) -> object:
+def name_or_choice(value: object) -> object:
     """A bare name stands for that method with its defaults."""
     return {"name": value} if isinstance(value, str) else value
 
@@ -86,7 +86,7 @@ class DatasetSpec(Frozen):
 class InitializerSpec(Choice):
     """One initializer for the whole network, with others for layers whose name matches."""
 
-    overrides: dict[str, Annotated[Choice, BeforeValidator(_name_or_choice)]] = Field(
+    overrides: dict[str, Annotated[Choice, BeforeValidator(name_or_choice)]] = Field(
         default={}, max_length=100
     )
 
@@ -109,7 +109,7 @@ class OptimizerSpec(Choice):
     """The optimizer with its schedule and clipping."""
 
     learning_rate: Annotated[Number, Field(gt=0, le=1000)] = 0.01
-    schedule: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="constant")
+    schedule: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="constant")
     gradient_clipping: ClippingSpec | None = None
 
 
@@ -175,7 +175,7 @@ class StageSpec(Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     train: Annotated[Any, AfterValidator(_train)] = "all"
     epochs: Annotated[Integer, Field(ge=1, le=100_000)]
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(_name_or_choice)] | None = None
+    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] | None = None
     early_stopping: EarlyStoppingSpec | None = None
 
     @property
@@ -255,17 +255,15 @@ class JobSpec(Frozen):
     seed: Annotated[Integer, Field(ge=0, le=MAX_SEED)] = 0
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=64)] = {}
     priority: Literal["low", "normal", "high"] = "normal"
-    dataset: Annotated[DatasetSpec, BeforeValidator(_name_or_choice)]
-    architecture: Annotated[Choice, BeforeValidator(_name_or_choice)]
-    initializer: Annotated[InitializerSpec, BeforeValidator(_name_or_choice)] = InitializerSpec(
+    dataset: Annotated[DatasetSpec, BeforeValidator(name_or_choice)]
+    architecture: Annotated[Choice, BeforeValidator(name_or_choice)]
+    initializer: Annotated[InitializerSpec, BeforeValidator(name_or_choice)] = InitializerSpec(
         name="he_normal"
     )
     regularizers: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
-    loss: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="cross_entropy")
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(_name_or_choice)] = OptimizerSpec(
-        name="sgd"
-    )
+    loss: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="cross_entropy")
+    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] = OptimizerSpec(name="sgd")
     training: TrainingSpec = TrainingSpec()
     fine_tuning: FineTuningSpec | None = None
     checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH

@@ -16,9 +16,11 @@ from shared.spec import (
     OptimizerSpec,
 )
 from worker.architectures.layers import ImageShape
+from worker.augmentations.compose import Augment
 from worker.registry import (
     Registry,
     architectures,
+    augmentations,
     initializers,
     losses,
     optimizers,
@@ -112,6 +114,7 @@ def build(
         loss=_bound(losses, spec.loss.name, spec.loss.parameters),
         stages=_stages(spec),
         regularizers=tuple(_regularizers(spec.regularizers).values()),
+        augment=augment(spec.augmentation),
         checkpoints=_checkpoints(spec.checkpoints),
         top_k=DEFAULT_TOP_K if top_k is None else top_k,
         precision=spec.training.precision,
@@ -144,6 +147,19 @@ def architecture_parameters(
             )
         parameters |= found
     return parameters
+
+
+def augment(given: Mapping[str, Any]) -> Augment | None:
+    """The augmentations of a specification as one, or None without any.
+
+    Args:
+        given: parameters by name, in object form.
+
+    Raises:
+        ValueError: something is not admitted.
+    """
+    built = {name: _bound(augmentations, name, own)() for name, own in given.items()}
+    return Augment(built) if built else None
 
 
 def normalization(kind: str, train: Split) -> Normalization:

@@ -4,6 +4,7 @@
 question that takes too long is answered as a refusal, and the desk goes on.
 """
 
+import base64
 import os
 import socket
 import socketserver
@@ -25,6 +26,8 @@ from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
 from worker.architectures.zoo.library import import_timm
 from worker.build import architecture_parameters
+from worker.data.errors import DatasetMissing
+from worker.preview import picture
 from worker.registry import architectures, optimizers
 from worker.training.count import build_on_meta, memory_mib
 from worker.training.count import describe as count_of
@@ -125,9 +128,24 @@ def _pointer(text: str) -> str:
     return "/dataset/image_size" if "pixels" in text else "/architecture"
 
 
+def preview(question: dict[str, Any]) -> dict[str, Any]:
+    """A picture of a batch before and after augmentation, as base64 of a PNG.
+
+    Raises:
+        Refused: the data set cannot be had.
+    """
+    home = Settings().home
+    try:
+        png = picture(question, data_dir=home / "data", cache_dir=home / "cache")
+    except DatasetMissing as error:
+        raise Refused("/dataset/name", str(error)) from error
+    return {"png": base64.b64encode(png).decode()}
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "describe": describe,
     "ping": lambda _: {},
+    "preview": preview,
 }
 
 

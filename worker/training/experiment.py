@@ -13,7 +13,7 @@ from worker.training.freezing import check_first
 from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
-from worker.training.resident import Normalization
+from worker.training.resident import Augment, Normalization
 from worker.training.topk import admitted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -120,6 +120,8 @@ class Experiment:
     loss: Loss
     stages: tuple[Stage, ...]
     regularizers: tuple[Regularizer, ...] = ()
+    #: What is done to the pixels of training images; never to others.
+    augment: Augment | None = None
     checkpoints: CheckpointRules = field(default_factory=CheckpointRules)
     top_k: tuple[int, ...] = (1, 5)
     precision: Precision = "float32"

@@ -48,7 +48,7 @@ class Stepper:
         learning_rate = self.learning_rate(updates)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        images_NCHW, labels_N = self.train.batch(chosen_N)
+        images_NCHW, labels_N = self.train.batch(chosen_N, experiment.augment)
         targets = labels_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
