@@ -192,6 +192,7 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         if architecture and sets and not any(one in architecture for one in sets):
             text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
             faults.append(Fault(f"/regularizers/{escaped(name)}", text))
+    _requirements(filled["optimizer"] or {}, methods, faults)
     has_norm = _has_norm(architecture, methods) or "batch_norm" in filled["regularizers"]
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
@@ -199,6 +200,18 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
     if has_norm and filled["dataset"]["train"] == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/dataset/train", text))
+
+
+def _requirements(optimizer: dict[str, Any], methods: Methods, faults: Faults) -> None:
+    """A parameter that means nothing without another one, as the catalogue says."""
+    if not optimizer:
+        return
+    entry = methods.catalog["optimizers"][optimizer["name"]]
+    for parameter, needed in entry.get("requires", {}).items():
+        if optimizer[parameter] and not optimizer[needed]:
+            text = f"is {shown(optimizer[parameter])} and {needed} {shown(optimizer[needed])}; "
+            text += f"it means nothing without {needed}: take some, or leave it out"
+            faults.append(Fault(f"/optimizer/{parameter}", text))
 
 
 def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:

@@ -17,6 +17,15 @@ from worker.training import metrics
 METHODS = Methods(catalog.load())
 
 
+def _faults(**fields: Any) -> list[str]:
+    """Where a small specification with these fields is at fault."""
+    try:
+        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS)
+    except InvalidSpec as error:
+        return [fault.pointer for fault in error.faults]
+    return []
+
+
 @pytest.mark.parametrize("is_clipped", [False, True])
 @pytest.mark.parametrize("top_k", [(), (1,), (1, 5), (3, 2)])
 def test_both_sides_know_the_same_metrics(top_k: tuple[int, ...], is_clipped: bool) -> None:
@@ -93,3 +102,10 @@ def test_faults_come_in_the_order_of_their_pointers() -> None:
         admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS)
     pointers = [fault.pointer for fault in caught.value.faults]
     assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
+
+
+def test_nesterov_without_momentum_is_refused() -> None:
+    optimizer = {"name": "sgd", "momentum": 0, "nesterov": True}
+    assert _faults(optimizer=optimizer) == ["/optimizer/nesterov"]
+    assert _faults(optimizer={**optimizer, "momentum": 0.5}) == []
+    assert _faults(optimizer={**optimizer, "nesterov": False}) == []

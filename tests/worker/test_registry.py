@@ -104,6 +104,6 @@ def test_all_methods_of_this_release_are_there() -> None:
         "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing"},
         "augmentations": set(),
         "losses": {"cross_entropy"},
-        "optimizers": {"sgd", "adam"},
+        "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
         "schedules": {"constant", "inverse_time", "step", "exponential", "cosine"},
     }

@@ -26,6 +26,12 @@ FIELDS: dict[str, dict[str, Any]] = {
         "regularizers": {"l2": {"weight": 0.001}, "label_smoothing": {"alpha": 0.1}},
     },
     "adam": {"architecture": vgg(), "optimizer": {"name": "adam", "learning_rate": 0.001}},
+    "adamw": {"architecture": vgg(), "optimizer": {"name": "adamw", "learning_rate": 0.001}},
+    "adagrad": {"architecture": vgg(), "optimizer": "adagrad"},
+    "rmsprop": {
+        "architecture": vgg(),
+        "optimizer": {"name": "rmsprop", "learning_rate": 0.001, "momentum": 0.5},
+    },
     "float16": {"architecture": vgg(dropout=0.5), "training": {"precision": "float16"}},
     "stopped early": {
         "architecture": vgg(),
