@@ -27,6 +27,7 @@ from worker.training.experiment import (
     CheckpointRules,
     EarlyStopping,
     Experiment,
+    Plateau,
     Split,
     Splits,
     Stage,
@@ -164,6 +165,7 @@ def _stage(spec: JobSpec) -> Stage:
         schedule=_bound(schedules, schedule.name, schedule.parameters),
         clipping=_clipping(optimizer.gradient_clipping),
         early_stopping=_early_stopping(spec.training.early_stopping),
+        plateau=_plateau(schedules.get(schedule.name).fill(schedule.parameters)),
     )
 
 
@@ -188,6 +190,14 @@ def _early_stopping(spec: EarlyStoppingSpec | None) -> EarlyStopping | None:
         min_delta=spec.min_delta,
         restore_best=spec.restore_best,
     )
+
+
+def _plateau(schedule: Mapping[str, Any]) -> Plateau | None:
+    """What a schedule does at the end of epochs, from its parameters: only if it has a monitor."""
+    if "monitor" not in schedule:
+        return None
+    given = {name: value for name, value in schedule.items() if name != "warmup"}
+    return Plateau(Best(given.pop("monitor"), given.pop("mode")), **given)
 
 
 def _checkpoints(specs: tuple[CheckpointSpec, ...]) -> CheckpointRules:

@@ -171,6 +171,9 @@ def _monitors(filled: dict[str, Any], faults: Faults) -> None:
     stopping = filled["training"]["early_stopping"]
     if stopping is not None:
         watched.append(("/training/early_stopping/monitor", stopping["monitor"]))
+    schedule = optimizer.get("schedule") or {}
+    if "monitor" in schedule:
+        watched.append(("/optimizer/schedule/monitor", schedule["monitor"]))
     for pointer, monitor in watched:
         if monitor not in known:
             text = f"{shown(monitor)} is no metric of this job; {nearest(monitor, known)}"

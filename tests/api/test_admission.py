@@ -109,3 +109,12 @@ def test_nesterov_without_momentum_is_refused() -> None:
     assert _faults(optimizer=optimizer) == ["/optimizer/nesterov"]
     assert _faults(optimizer={**optimizer, "momentum": 0.5}) == []
     assert _faults(optimizer={**optimizer, "nesterov": False}) == []
+
+
+def test_what_a_schedule_watches_is_a_metric_of_the_job() -> None:
+    schedule = {"name": "reduce_on_plateau", "monitor": "val_los"}
+    assert _faults(optimizer={"name": "sgd", "schedule": schedule}) == [
+        "/optimizer/schedule/monitor"
+    ]
+    schedule["monitor"] = "val_top_5_accuracy"
+    assert _faults(optimizer={"name": "sgd", "schedule": schedule}) == []

@@ -105,5 +105,8 @@ def test_all_methods_of_this_release_are_there() -> None:
         "augmentations": set(),
         "losses": {"cross_entropy"},
         "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
-        "schedules": {"constant", "inverse_time", "step", "exponential", "cosine"},
+        "schedules": {
+            *("constant", "inverse_time", "step", "exponential", "cosine"),
+            *("one_cycle", "reduce_on_plateau"),
+        },
     }

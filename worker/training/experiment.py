@@ -1,7 +1,7 @@
 """What is trained, as built objects: everything `fit` needs and nothing it could look up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -13,6 +13,7 @@ from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
 from worker.training.resident import Normalization
+from worker.training.state import PlateauRecord
 from worker.training.topk import admitted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -80,6 +81,31 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class Plateau:
+    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+
+    best: Best
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 0.0
+    #: For how many epochs after a reduction none without improvement counts.
+    cooldown: int = 0
+    #: The share of the first learning rate that it never falls below.
+    final: float = 0.0
+
+    def after(self, record: PlateauRecord, value: float) -> PlateauRecord:
+        """The record after one more epoch, which ended with this value of the metric."""
+        cooling = max(0, record.cooling - 1)
+        if self.best.is_better(value, record.best, self.min_delta):
+            return PlateauRecord(best=value, cooling=cooling, factor=record.factor)
+        waited = 0 if record.cooling else record.waited + 1
+        if waited < self.patience:
+            return replace(record, waited=waited, cooling=cooling)
+        factor = max(self.final, record.factor * self.factor)
+        return PlateauRecord(best=record.best, cooling=self.cooldown, factor=factor)
+
+
+@dataclass(frozen=True)
 class CheckpointRules:
     """Which epochs are worth a checkpoint of their own."""
 
@@ -102,6 +128,14 @@ class Stage:
     schedule: Callable[[int, int], float]
     clipping: Clipping | None = None
     early_stopping: EarlyStopping | None = None
+    #: Lowers the learning rate beside the schedule, by what epochs end with.
+    plateau: Plateau | None = None
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """The metrics that the stage's course depends on."""
+        watching = (self.early_stopping, self.plateau)
+        return tuple(rule.best.monitor for rule in watching if rule is not None)
 
 
 @dataclass(frozen=True)
@@ -135,8 +169,7 @@ class Experiment:
         for stage in self.stages:
             self._check_batches(stage)
             known = metric_names(self.ks, is_clipped=stage.clipping is not None)
-            stopping = stage.early_stopping
-            for monitor in [*monitors, *([stopping.best.monitor] if stopping else [])]:
+            for monitor in [*monitors, *stage.monitors]:
                 if monitor not in known:
                     raise ValueError(
                         f"there is no metric {monitor!r} to watch; there are: {', '.join(known)}"

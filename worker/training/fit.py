@@ -120,6 +120,7 @@ def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     course.end_epoch()
     improved = course.improve(metrics)
     course.be_patient(stage, metrics)
+    course.follow_plateau(stage, metrics)
     keys = [f"best:{monitor}" for monitor in improved]
     keys += [
         f"every:{number}"
