@@ -45,7 +45,7 @@ def admit(raw: Any, methods: Methods) -> Admitted:
     if facts is not None:
         filled["dataset"] = _dataset(spec, facts, faults)
         _top_k(spec, filled, facts, faults)
-    _monitors(filled, faults)
+    _monitors(filled, methods, faults)
     _together(spec, filled, methods, faults)
     if faults or facts is None:
         raise InvalidSpec(_sorted(faults))
@@ -141,22 +141,25 @@ def _top_k(spec: JobSpec, filled: dict[str, Any], facts: DatasetFacts, faults: F
             faults.append(Fault(f"/metrics/top_k/{place}", text))
 
 
-def metric_names(top_k: list[int], *, is_clipped: bool) -> list[str]:
+def metric_names(top_k: list[int], *, is_clipped: bool, is_mixed: bool = False) -> list[str]:
     """The metrics of an epoch, which checkpoints and early stopping can watch."""
     accuracies = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]
+    train = "train_mixed" if is_mixed else "train"
     return [
         *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *(f"{split}_{name}" for split in ("train", "val") for name in accuracies),
+        *(f"{prefix}_{name}" for prefix in (train, "val") for name in accuracies),
         *("generalization_gap", "learning_rate", "gradient_norm"),
         *(["clipped_fraction"] if is_clipped else []),
         *("images_per_second", "seconds"),
     ]
 
 
-def _monitors(filled: dict[str, Any], faults: Faults) -> None:
-    optimizer = filled["optimizer"] or {}
+def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
+    optimizer, entries = filled["optimizer"] or {}, methods.catalog["regularizers"]
     known = metric_names(
-        filled["metrics"]["top_k"] or [], is_clipped=optimizer.get("gradient_clipping") is not None
+        filled["metrics"]["top_k"] or [],
+        is_clipped=optimizer.get("gradient_clipping") is not None,
+        is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
     )
     watched = [
         (f"/checkpoints/{place}/monitor", one["monitor"])

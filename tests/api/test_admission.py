@@ -26,13 +26,25 @@ def _faults(**fields: Any) -> list[str]:
     return []
 
 
+@pytest.mark.parametrize("is_mixed", [False, True])
 @pytest.mark.parametrize("is_clipped", [False, True])
 @pytest.mark.parametrize("top_k", [(), (1,), (1, 5), (3, 2)])
-def test_both_sides_know_the_same_metrics(top_k: tuple[int, ...], is_clipped: bool) -> None:
+def test_both_sides_know_the_same_metrics(
+    top_k: tuple[int, ...], is_clipped: bool, is_mixed: bool
+) -> None:
     ks = tuple(sorted({1, *top_k}))
-    assert set(metric_names(list(top_k), is_clipped=is_clipped)) == set(
-        metrics.metric_names(ks, is_clipped=is_clipped)
+    assert set(metric_names(list(top_k), is_clipped=is_clipped, is_mixed=is_mixed)) == set(
+        metrics.metric_names(ks, is_clipped=is_clipped, is_mixed=is_mixed)
     )
+
+
+def test_with_mixup_there_is_no_training_accuracy_to_watch() -> None:
+    def faults(monitor: str) -> list[str]:
+        checkpoints = [{"monitor": monitor, "mode": "max"}]
+        return _faults(regularizers={"mixup": {}}, checkpoints=checkpoints)
+
+    assert faults("train_accuracy") == ["/checkpoints/0/monitor"]
+    assert faults("train_mixed_accuracy") == faults("val_accuracy") == []
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,9 @@ class Experiment:
                 )
         for stage in self.stages:
             self._check_batches(stage)
-            known = metric_names(self.ks, is_clipped=stage.clipping is not None)
+            known = metric_names(
+                self.ks, is_clipped=stage.clipping is not None, is_mixed=self.is_mixed
+            )
             for monitor in [*monitors, *stage.monitors]:
                 if monitor not in known:
                     raise ValueError(
@@ -196,6 +198,11 @@ class Experiment:
     def ks(self) -> tuple[int, ...]:
         """The k of each top-k accuracy: 1 and those asked for, up to the class count."""
         return admitted(self.top_k, self.classes)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a training target is a mixture of several samples' ones."""
+        return any(regularizer.mixes_targets for regularizer in self.regularizers)
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -113,7 +113,10 @@ def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, 
 def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     """Validate, decide what it means, and move to the boundary between epochs."""
     started = time.perf_counter()
-    trained = course.sums.metrics(course.experiment.ks, is_clipped=stage.clipping is not None)
+    experiment = course.experiment
+    trained = course.sums.metrics(
+        experiment.ks, is_clipped=stage.clipping is not None, is_mixed=experiment.is_mixed
+    )
     metrics = trained | course.validate()
     metrics["seconds"] = course.sums.seconds + time.perf_counter() - started
     notes = course.notes(stage)
@@ -123,9 +126,7 @@ def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     course.follow_plateau(stage, metrics)
     keys = [f"best:{monitor}" for monitor in improved]
     keys += [
-        f"every:{number}"
-        for number in course.experiment.checkpoints.every_epochs
-        if epoch % number == 0
+        f"every:{number}" for number in experiment.checkpoints.every_epochs if epoch % number == 0
     ]
     return EpochEnded(
         step=course.position.step,

@@ -52,6 +52,8 @@ class Stepper:
         targets = labels_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
+        if experiment.is_mixed:
+            labels_N = targets.argmax(1)  # the class with the largest share
         with experiment.arithmetic.autocast():
             logits_NM = experiment.model(images_NCHW)
         logits_NM = logits_NM.float()

@@ -32,6 +32,10 @@ FIELDS: dict[str, dict[str, Any]] = {
         "architecture": vgg(),
         "optimizer": {"name": "rmsprop", "learning_rate": 0.001, "momentum": 0.5},
     },
+    "mixup": {
+        "architecture": vgg(dropout=0.5),
+        "regularizers": {"mixup": {"alpha": 0.5}, "label_smoothing": {"alpha": 0.1}},
+    },
     "plateau": {
         "architecture": vgg(),
         "optimizer": {
