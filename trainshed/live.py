@@ -10,7 +10,10 @@ from trainshed.client import Client
 
 Json = dict[str, Any]
 SHORTEST = ("val_loss", "val_accuracy")
-WATCHED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_top_5_accuracy")
+WATCHED = (
+    *("train_loss", "train_accuracy", "train_mixed_accuracy"),
+    *("val_loss", "val_accuracy", "val_top_5_accuracy"),
+)
 
 
 def live(console: Console, client: Client, job_id: str) -> Json:

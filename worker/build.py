@@ -35,6 +35,7 @@ from worker.training.experiment import (
     CheckpointRules,
     EarlyStopping,
     Experiment,
+    Plateau,
     Split,
     Splits,
     Stage,
@@ -241,6 +242,9 @@ def _stage(
         clipping=_clipping(optimizer.gradient_clipping),
         early_stopping=_early_stopping(early_stopping or spec.training.early_stopping),
         first=first,
+        plateau=_plateau(
+            schedules.get(optimizer.schedule.name).fill(optimizer.schedule.parameters)
+        ),
     )
 
 
@@ -265,6 +269,14 @@ def _early_stopping(spec: EarlyStoppingSpec | None) -> EarlyStopping | None:
         min_delta=spec.min_delta,
         restore_best=spec.restore_best,
     )
+
+
+def _plateau(schedule: Mapping[str, Any]) -> Plateau | None:
+    """What a schedule does at the end of epochs, from its parameters: only if it has a monitor."""
+    if "monitor" not in schedule:
+        return None
+    given = {name: value for name, value in schedule.items() if name != "warmup"}
+    return Plateau(Best(given.pop("monitor"), given.pop("mode")), **given)
 
 
 def _checkpoints(specs: tuple[CheckpointSpec, ...]) -> CheckpointRules:

@@ -46,7 +46,7 @@ def admit(raw: Any, methods: Methods) -> Admitted:
     if facts is not None:
         filled["dataset"] = _dataset(spec, facts, faults)
         _top_k(spec, filled, facts, faults)
-    _monitors(filled, faults)
+    _monitors(filled, methods, faults)
     _together(spec, filled, methods, faults)
     if faults or facts is None:
         raise InvalidSpec(_sorted(faults))
@@ -121,23 +121,28 @@ def _top_k(spec: JobSpec, filled: dict[str, Any], facts: DatasetFacts, faults: F
             faults.append(Fault(f"/metrics/top_k/{place}", text))
 
 
-def metric_names(top_k: list[int], *, is_clipped: bool) -> list[str]:
+def metric_names(top_k: list[int], *, is_clipped: bool, is_mixed: bool = False) -> list[str]:
     """The metrics of an epoch, which checkpoints and early stopping can watch."""
     accuracies = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]
+    train = "train_mixed" if is_mixed else "train"
     return [
         *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *(f"{split}_{name}" for split in ("train", "val") for name in accuracies),
+        *(f"{prefix}_{name}" for prefix in (train, "val") for name in accuracies),
         *("generalization_gap", "learning_rate", "gradient_norm"),
         *(["clipped_fraction"] if is_clipped else []),
         *("images_per_second", "seconds"),
     ]
 
 
-def _monitors(filled: dict[str, Any], faults: Faults) -> None:
-    top_k = filled["metrics"]["top_k"] or []
+def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
+    top_k, entries = filled["metrics"]["top_k"] or [], methods.catalog["regularizers"]
     stages = fine_tuning.stages_of(filled)
     clipped = [(stage.get("optimizer") or {}).get("gradient_clipping") for stage in stages]
-    known = metric_names(top_k, is_clipped=all(clipped))
+    known = metric_names(
+        top_k,
+        is_clipped=all(clipped),
+        is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
+    )
     watched = [
         (f"/checkpoints/{place}/monitor", one["monitor"])
         for place, one in enumerate(filled["checkpoints"])
@@ -170,6 +175,7 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         if architecture and sets and not any(one in architecture for one in sets):
             text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
             faults.append(Fault(f"/regularizers/{escaped(name)}", text))
+    _requirements(filled["optimizer"] or {}, methods, faults)
     has_norm = _has_norm(architecture, methods) or "batch_norm" in filled["regularizers"]
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
@@ -177,6 +183,18 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
     if has_norm and filled["dataset"]["train"] == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/dataset/train", text))
+
+
+def _requirements(optimizer: dict[str, Any], methods: Methods, faults: Faults) -> None:
+    """A parameter that means nothing without another one, as the catalogue says."""
+    if not optimizer:
+        return
+    entry = methods.catalog["optimizers"][optimizer["name"]]
+    for parameter, needed in entry.get("requires", {}).items():
+        if optimizer[parameter] and not optimizer[needed]:
+            text = f"is {shown(optimizer[parameter])} and {needed} {shown(optimizer[needed])}; "
+            text += f"it means nothing without {needed}: take some, or leave it out"
+            faults.append(Fault(f"/optimizer/{parameter}", text))
 
 
 def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:

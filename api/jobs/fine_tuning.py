@@ -9,6 +9,7 @@ from shared.spec import JobSpec
 
 AT = "/fine_tuning"
 EARLY_STOPPING = "/training/early_stopping/monitor"
+SCHEDULE = "/optimizer/schedule/monitor"
 
 
 def complete(
@@ -57,15 +58,17 @@ def stages_of(filled: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def watched_by_stages(filled: dict[str, Any]) -> list[tuple[str, str]]:
-    """What early stopping watches, each with where it is said."""
-    stopping = filled["training"]["early_stopping"]
-    watched = [] if stopping is None else [(EARLY_STOPPING, stopping["monitor"])]
-    tuning = filled["fine_tuning"]
-    for place, stage in enumerate(tuning["stages"] if tuning else ()):
-        own = stage["early_stopping"]
-        if own is not None and own != stopping:
-            watched.append((f"{AT}/stages/{place}/early_stopping/monitor", own["monitor"]))
-    return watched
+    """What early stopping and schedules watch, each with where it is said."""
+    stopping, optimizer = filled["training"]["early_stopping"], filled["optimizer"]
+    watched = [(EARLY_STOPPING, stopping), (SCHEDULE, (optimizer or {}).get("schedule"))]
+    for place, stage in enumerate(stages_of(filled) if filled["fine_tuning"] else ()):
+        at = f"{AT}/stages/{place}"
+        if stage["early_stopping"] != stopping:
+            watched.append((f"{at}/early_stopping/monitor", stage["early_stopping"]))
+        if stage["optimizer"] != optimizer:
+            schedule = (stage["optimizer"] or {}).get("schedule")
+            watched.append((f"{at}/optimizer/schedule/monitor", schedule))
+    return [(at, part["monitor"]) for at, part in watched if part and "monitor" in part]
 
 
 def question(filled: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,34 @@ from worker.training import metrics
 METHODS = Methods(catalog.load())
 
 
+def _faults(**fields: Any) -> list[str]:
+    """Where a small specification with these fields is at fault."""
+    try:
+        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS)
+    except InvalidSpec as error:
+        return [fault.pointer for fault in error.faults]
+    return []
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
 @pytest.mark.parametrize("is_clipped", [False, True])
 @pytest.mark.parametrize("top_k", [(), (1,), (1, 5), (3, 2)])
-def test_both_sides_know_the_same_metrics(top_k: tuple[int, ...], is_clipped: bool) -> None:
+def test_both_sides_know_the_same_metrics(
+    top_k: tuple[int, ...], is_clipped: bool, is_mixed: bool
+) -> None:
     ks = tuple(sorted({1, *top_k}))
-    assert set(metric_names(list(top_k), is_clipped=is_clipped)) == set(
-        metrics.metric_names(ks, is_clipped=is_clipped)
+    assert set(metric_names(list(top_k), is_clipped=is_clipped, is_mixed=is_mixed)) == set(
+        metrics.metric_names(ks, is_clipped=is_clipped, is_mixed=is_mixed)
     )
+
+
+def test_with_mixup_there_is_no_training_accuracy_to_watch() -> None:
+    def faults(monitor: str) -> list[str]:
+        checkpoints = [{"monitor": monitor, "mode": "max"}]
+        return _faults(regularizers={"mixup": {}}, checkpoints=checkpoints)
+
+    assert faults("train_accuracy") == ["/checkpoints/0/monitor"]
+    assert faults("train_mixed_accuracy") == faults("val_accuracy") == []
 
 
 @pytest.mark.parametrize(
@@ -93,3 +114,19 @@ def test_faults_come_in_the_order_of_their_pointers() -> None:
         admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS)
     pointers = [fault.pointer for fault in caught.value.faults]
     assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
+
+
+def test_nesterov_without_momentum_is_refused() -> None:
+    optimizer = {"name": "sgd", "momentum": 0, "nesterov": True}
+    assert _faults(optimizer=optimizer) == ["/optimizer/nesterov"]
+    assert _faults(optimizer={**optimizer, "momentum": 0.5}) == []
+    assert _faults(optimizer={**optimizer, "nesterov": False}) == []
+
+
+def test_what_a_schedule_watches_is_a_metric_of_the_job() -> None:
+    schedule = {"name": "reduce_on_plateau", "monitor": "val_los"}
+    assert _faults(optimizer={"name": "sgd", "schedule": schedule}) == [
+        "/optimizer/schedule/monitor"
+    ]
+    schedule["monitor"] = "val_top_5_accuracy"
+    assert _faults(optimizer={"name": "sgd", "schedule": schedule}) == []

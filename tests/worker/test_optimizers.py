@@ -2,11 +2,14 @@
 
 from math import sqrt
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.worker.experiments import experiment, vgg
 from worker.registry import optimizers
+from worker.training.parameters import weights
 
 GRADIENTS = [0.5, -1.0, 2.0]
 
@@ -45,6 +48,57 @@ def test_adam_follows_its_formula() -> None:
         expected.append(weight)
     ours = _after("adam", 0.1, beta1=0.8, beta2=0.99, epsilon=1e-3)
     assert ours == pytest.approx(expected, rel=1e-5)
+
+
+def test_adagrad_follows_its_formula() -> None:
+    weight, squares, expected = 1.0, 0.0, []
+    for gradient in GRADIENTS:
+        squares += gradient**2
+        weight -= 0.1 * gradient / (sqrt(squares) + 1e-3)
+        expected.append(weight)
+    assert _after("adagrad", 0.1, epsilon=1e-3) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+def test_rmsprop_follows_its_formula(momentum: float) -> None:
+    weight, square, velocity, expected = 1.0, 0.0, 0.0, []
+    for gradient in GRADIENTS:
+        square = 0.9 * square + 0.1 * gradient**2
+        velocity = momentum * velocity + gradient / (sqrt(square) + 1e-3)
+        weight -= 0.1 * velocity
+        expected.append(weight)
+    ours = _after("rmsprop", 0.1, momentum=momentum, epsilon=1e-3)
+    assert ours == pytest.approx(expected, rel=1e-6)
+
+
+def test_adamw_decays_weights_apart_from_adam_and_leaves_biases_alone() -> None:
+    gradients = np.random.default_rng(0).normal(size=(4, 2, 3))
+    layer = nn.Linear(3, 2)
+    weight, bias = (tensor.detach().double().numpy().copy() for tensor in layer.parameters())
+    optimizer = optimizers.get("adamw").function(layer.parameters(), 0.1, weight_decay=0.5)
+    optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = 0.05  # as a schedule does
+    mean, square = np.zeros((2, 4)), np.zeros((2, 4))
+    for update, gradient in enumerate(gradients, start=1):
+        layer.weight.grad = torch.tensor(gradient).float()
+        layer.bias.grad = layer.weight.grad.sum(1)
+        both = np.concatenate([gradient, gradient.sum(1, keepdims=True)], axis=1)
+        mean = 0.9 * mean + 0.1 * both
+        square = 0.999 * square + 0.001 * both**2
+        root = np.sqrt(square / (1 - 0.999**update)) + 1e-8
+        move = 0.05 * mean / (1 - 0.9**update) / root
+        weight = weight - 0.05 * 0.5 * weight - move[:, :3]
+        bias = bias - move[:, 3]
+        optimizer.step()
+    assert layer.weight.detach().numpy() == pytest.approx(weight, rel=1e-5, abs=1e-6)
+    assert layer.bias.detach().numpy() == pytest.approx(bias, rel=1e-5, abs=1e-6)
+
+
+def test_adamw_decays_what_penalties_are_on() -> None:
+    model = experiment(architecture=vgg()).model
+    optimizer = optimizers.get("adamw").function(model.parameters(), 0.1)
+    decayed = {id(tensor) for tensor in optimizer.param_groups[0]["params"]}
+    assert decayed == {id(tensor) for tensor in weights(model).values()}
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))

@@ -101,12 +101,15 @@ def test_all_methods_of_this_release_are_there() -> None:
             *("xavier_normal", "xavier_uniform", "he_glorot", "he_normal", "he_uniform"),
             *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),
         },
-        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing"},
+        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup"},
         "augmentations": {
             *("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness"),
             *("channel_shift", "horizontal_flip", "vertical_flip", "fill_mode"),
         },
         "losses": {"cross_entropy"},
-        "optimizers": {"sgd", "adam"},
-        "schedules": {"constant", "inverse_time", "step", "exponential", "cosine"},
+        "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
+        "schedules": {
+            *("constant", "inverse_time", "step", "exponential", "cosine"),
+            *("one_cycle", "reduce_on_plateau"),
+        },
     }

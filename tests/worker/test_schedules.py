@@ -37,11 +37,32 @@ def test_cosine_falls_to_the_final_share() -> None:
     assert rates[99] == pytest.approx(0.1 + 0.9 * (1 + cos(pi * 0.99)) / 2)
 
 
+class TestOneCycle:
+    def test_it_rises_linearly_and_falls_along_a_cosine(self) -> None:
+        rates = _rates("one_cycle", rise=0.4, initial_factor=10.0, final_factor=100.0)
+        assert [rates[t] for t in (0, 20, 40)] == pytest.approx([0.1, 0.55, 1.0])
+        assert rates[70] == pytest.approx(0.01 + 0.99 / 2)
+        assert rates[99] == pytest.approx(0.01 + 0.99 * (1 + cos(pi * 59 / 60)) / 2)
+
+    def test_at_the_end_it_is_at_the_final_share(self) -> None:
+        end = schedules.get("one_cycle").function(TOTAL, TOTAL, final_factor=50.0)
+        assert end == pytest.approx(1 / 50)
+
+    @pytest.mark.parametrize(("rise", "first", "last"), [(0.0, 1.0, 0.01), (1.0, 0.1, 1.0)])
+    def test_it_may_only_fall_or_only_rise(self, rise: float, first: float, last: float) -> None:
+        bounds = {"rise": rise, "initial_factor": 10.0, "final_factor": 100.0}
+        function = schedules.get("one_cycle").function
+        assert function(0, TOTAL, **bounds) == pytest.approx(first)
+        assert function(TOTAL, TOTAL, **bounds) == pytest.approx(last)
+
+
 @pytest.mark.parametrize("name", list(schedules.entries()))
 class TestWarmup:
-    def test_it_rises_linearly_to_the_full_rate(self, name: str) -> None:
+    def test_it_rises_linearly_to_the_rate_that_the_schedule_starts_at(self, name: str) -> None:
         rates = _rates(name, warmup=10)
-        assert rates[:10] == pytest.approx([t / 10 for t in range(1, 11)])
+        start = schedules.get(name).function(0, TOTAL - 10)
+        assert start == (1 / 25 if name == "one_cycle" else 1)
+        assert rates[:10] == pytest.approx([start * t / 10 for t in range(1, 11)])
 
     def test_the_schedule_proper_starts_after_it(self, name: str) -> None:
         shorter = [schedules.get(name).function(t, TOTAL - 10) for t in range(TOTAL - 10)]

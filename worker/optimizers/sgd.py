@@ -12,6 +12,7 @@ from worker.registry import optimizers
 @optimizers.register(
     source="Robbins & Monro 1951; Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov)",
     state_slots=1,
+    requires={"nesterov": "momentum"},
 )
 def sgd(
     parameters: Iterable[torch.nn.Parameter],
@@ -27,8 +28,7 @@ def sgd(
         parameters: what is trained.
         learning_rate: lr of the first update.
         momentum: μ; 0 for none.
-        nesterov: whether the step looks ahead along the momentum; without momentum the two
-            are the same.
+        nesterov: whether the step looks ahead along the momentum; there has to be some.
     """
     return torch.optim.SGD(
         parameters,

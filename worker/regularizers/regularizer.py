@@ -32,5 +32,7 @@ class Regularizer:
 
     penalty: Penalty | None = None
     on_batch: OnBatch | None = None
+    #: Whether `on_batch` mixes targets of several samples, so that none has one class any more.
+    mixes_targets: bool = False
     #: Parameters of the architecture that it sets, where the architecture has them.
     overrides: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from copy import copy
+from dataclasses import asdict
 from typing import TypedDict, TypeVar
 
 from torch import Tensor
@@ -22,6 +23,7 @@ from worker.training.seed import (
 )
 from worker.training.state import (
     Patience,
+    PlateauRecord,
     Position,
     TrainingState,
     on_cpu,
@@ -55,6 +57,7 @@ class Course:
         self.position = Position()
         self.sums = self.no_sums()
         self.patience = Patience()
+        self.plateau = PlateauRecord()
         self.best: dict[str, float] = {}
         self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
@@ -85,11 +88,17 @@ class Course:
         self.position.stage += 1
         self.position.stage_epoch = self.position.stage_step = 0
         self.patience, self.best_weights, self.stepper = Patience(), None, None
+        self.plateau = PlateauRecord()
 
     def take_step(self, stepper: Stepper, chosen_N: Tensor) -> None:
         """One step, and its figures into the window."""
         position = self.position
-        figures = stepper.step(chosen_N, step=position.step + 1, updates=position.stage_step)
+        figures = stepper.step(
+            chosen_N,
+            step=position.step + 1,
+            updates=position.stage_step,
+            reduction=self.plateau.factor,
+        )
         self._window.add(figures)
         position.step += 1
         position.stage_step += 1
@@ -160,6 +169,12 @@ class Course:
             return
         self.patience.waited += 1
         self.patience.is_over = self.patience.waited >= stopping.patience
+
+    def follow_plateau(self, stage: Stage, metrics: dict[str, float]) -> None:
+        """Lower the learning rate of the epochs to come, where asked for and due."""
+        if stage.plateau is not None:
+            value = metrics[stage.plateau.best.monitor]
+            self.plateau = stage.plateau.after(self.plateau, value)
 
     def restore_best(self, stage: Stage) -> bool:
         """Put the weights of the stage's best epoch back, where asked for and not the last's."""
@@ -242,6 +257,7 @@ class Course:
             schedule={
                 "updates": self.position.stage_step,
                 "learning_rate": self.sums.learning_rate,
+                "plateau": asdict(self.plateau),
             },
             scaler=stepper.scaler.state_dict() if stepper else {},
             generators=generator_states(self.experiment.device),
@@ -271,6 +287,7 @@ class Course:
         self.position = copy(state.position)
         self.sums = Sums(**{**state.sums, "right": list(state.sums["right"])})
         self.patience = copy(state.patience)
+        self.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
         self.best = dict(state.best)
         self.best_weights = state.best_weights
         self._resumed_from = state

@@ -1,7 +1,7 @@
 """What is trained, as built objects: everything `fit` needs and nothing it could look up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
 from worker.training.resident import Augment, Normalization
+from worker.training.state import PlateauRecord
 from worker.training.topk import admitted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -81,6 +82,31 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class Plateau:
+    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+
+    best: Best
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 0.0
+    #: For how many epochs after a reduction none without improvement counts.
+    cooldown: int = 0
+    #: The share of the first learning rate that it never falls below.
+    final: float = 0.0
+
+    def after(self, record: PlateauRecord, value: float) -> PlateauRecord:
+        """The record after one more epoch, which ended with this value of the metric."""
+        cooling = max(0, record.cooling - 1)
+        if self.best.is_better(value, record.best, self.min_delta):
+            return PlateauRecord(best=value, cooling=cooling, factor=record.factor)
+        waited = 0 if record.cooling else record.waited + 1
+        if waited < self.patience:
+            return replace(record, waited=waited, cooling=cooling)
+        factor = max(self.final, record.factor * self.factor)
+        return PlateauRecord(best=record.best, cooling=self.cooldown, factor=factor)
+
+
+@dataclass(frozen=True)
 class CheckpointRules:
     """Which epochs are worth a checkpoint of their own."""
 
@@ -105,6 +131,14 @@ class Stage:
     early_stopping: EarlyStopping | None = None
     #: The first layer that is trained, with all after it (see `freezing`); None for all.
     first: str | None = None
+    #: Lowers the learning rate beside the schedule, by what epochs end with.
+    plateau: Plateau | None = None
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """The metrics that the stage's course depends on."""
+        watching = (self.early_stopping, self.plateau)
+        return tuple(rule.best.monitor for rule in watching if rule is not None)
 
 
 @dataclass(frozen=True)
@@ -141,9 +175,10 @@ class Experiment:
             self._check_batches(stage)
             if stage.first is not None:
                 check_first(self.model, stage.first)
-            known = metric_names(self.ks, is_clipped=stage.clipping is not None)
-            stopping = stage.early_stopping
-            for monitor in [*monitors, *([stopping.best.monitor] if stopping else [])]:
+            known = metric_names(
+                self.ks, is_clipped=stage.clipping is not None, is_mixed=self.is_mixed
+            )
+            for monitor in [*monitors, *stage.monitors]:
                 if monitor not in known:
                     raise ValueError(
                         f"there is no metric {monitor!r} to watch; there are: {', '.join(known)}"
@@ -170,6 +205,11 @@ class Experiment:
     def ks(self) -> tuple[int, ...]:
         """The k of each top-k accuracy: 1 and those asked for, up to the class count."""
         return admitted(self.top_k, self.classes)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a training target is a mixture of several samples' ones."""
+        return any(regularizer.mixes_targets for regularizer in self.regularizers)
 
     @property
     def arithmetic(self) -> Arithmetic:

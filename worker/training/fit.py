@@ -114,7 +114,10 @@ def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, 
 def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     """Validate, decide what it means, and move to the boundary between epochs."""
     started = time.perf_counter()
-    trained = course.sums.metrics(course.experiment.ks, is_clipped=stage.clipping is not None)
+    experiment = course.experiment
+    trained = course.sums.metrics(
+        experiment.ks, is_clipped=stage.clipping is not None, is_mixed=experiment.is_mixed
+    )
     metrics = trained | course.validate()
     metrics["seconds"] = course.sums.seconds + time.perf_counter() - started
     notes = course.notes(stage)
@@ -122,12 +125,11 @@ def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     improved = course.improve(metrics)
     course.be_patient(stage, metrics)
     is_last = course.position.stage_epoch == stage.epochs or course.patience.is_over
+    course.follow_plateau(stage, metrics)
     keys = [f"best:{monitor}" for monitor in improved]
     keys += ["every:stage"] if is_last and len(course.experiment.stages) > 1 else []
     keys += [
-        f"every:{number}"
-        for number in course.experiment.checkpoints.every_epochs
-        if epoch % number == 0
+        f"every:{number}" for number in experiment.checkpoints.every_epochs if epoch % number == 0
     ]
     return EpochEnded(
         step=course.position.step,

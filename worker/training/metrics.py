@@ -34,8 +34,10 @@ class Sums:
     #: Right predictions for each k, in the order of the ks.
     right: list[int] = field(default_factory=list)
 
-    def metrics(self, ks: tuple[int, ...], *, is_clipped: bool) -> dict[str, float]:
-        """The training metrics of the epoch."""
+    def metrics(
+        self, ks: tuple[int, ...], *, is_clipped: bool, is_mixed: bool = False
+    ) -> dict[str, float]:
+        """The training metrics of the epoch; see `metric_names`."""
         images = max(1, self.images)
         data_loss, penalty = self.data_loss / images, self.penalty / images
         metrics = {
@@ -49,7 +51,7 @@ class Sums:
         if is_clipped:
             metrics["clipped_fraction"] = self.clipped_steps / max(1, self.steps)
         for k, right in zip(ks, self.right, strict=True):
-            metrics[f"train_{metric_name(k)}"] = right / images
+            metrics[f"{train_prefix(is_mixed)}{metric_name(k)}"] = right / images
         return metrics
 
     def as_json(self) -> dict[str, Any]:
@@ -142,9 +144,23 @@ class Window:
         ]
 
 
-def metric_names(ks: tuple[int, ...], *, is_clipped: bool) -> tuple[str, ...]:
-    """Every metric that an epoch gives, with which early stopping and checkpoints can work."""
-    accuracies = [f"{split}_{metric_name(k)}" for split in ("train", "val") for k in ks]
+def train_prefix(is_mixed: bool) -> str:
+    """What the training accuracies' names start with; of mixed targets they are another thing."""
+    return "train_mixed_" if is_mixed else "train_"
+
+
+def metric_names(
+    ks: tuple[int, ...], *, is_clipped: bool, is_mixed: bool = False
+) -> tuple[str, ...]:
+    """Every metric that an epoch gives, with which early stopping and checkpoints can work.
+
+    Args:
+        ks: of the top-k accuracies.
+        is_clipped: whether gradients are.
+        is_mixed: whether training targets are, see `Regularizer.mixes_targets`.
+    """
+    prefixes = (train_prefix(is_mixed), "val_")
+    accuracies = [f"{prefix}{metric_name(k)}" for prefix in prefixes for k in ks]
     return (
         *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
         *accuracies,

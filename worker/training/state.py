@@ -33,6 +33,19 @@ class Patience:
 
 
 @dataclass(frozen=True)
+class PlateauRecord:
+    """What `reduce_on_plateau` has seen of a stage's epochs."""
+
+    best: float | None = None
+    #: Epochs in a row without improvement.
+    waited: int = 0
+    #: Epochs to come in which none without improvement counts.
+    cooling: int = 0
+    #: What the reductions so far multiply the learning rate by.
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
 class TrainingState:
     """A training at a step boundary, on the CPU and apart from the living one."""
 
@@ -41,8 +54,9 @@ class TrainingState:
     model: dict[str, Tensor]
     #: What the optimizer keeps, by parameter and key; empty before the stage's first step.
     optimizer: dict[str, dict[str, Tensor]]
-    #: The schedule is a pure function of these: its updates, and the rate it last gave.
-    schedule: dict[str, float]
+    #: The schedule is a pure function of these: its updates, the rate it last gave, and the
+    #: record of `reduce_on_plateau` under "plateau".
+    schedule: dict[str, Any]
     scaler: dict[str, Any]
     #: States of the generators; steps are reseeded, so they matter to nothing between them.
     generators: dict[str, Tensor]

@@ -35,23 +35,28 @@ class Stepper:
         """The learning rate after so many updates of the stage."""
         return self.stage.learning_rate * self.stage.schedule(updates, self.updates)
 
-    def step(self, chosen_N: Tensor, *, step: int, updates: int) -> StepFigures:
+    def step(
+        self, chosen_N: Tensor, *, step: int, updates: int, reduction: float = 1.0
+    ) -> StepFigures:
         """Train on some samples.
 
         Args:
             chosen_N: which samples of the training split, int64 on the device.
             step: this step's number in the whole job, from 1.
             updates: steps taken in this stage before this one.
+            reduction: what multiplies the learning rate beside the schedule.
         """
         experiment = self.experiment
         reseed(experiment.seed, step, experiment.device)
-        learning_rate = self.learning_rate(updates)
+        learning_rate = self.learning_rate(updates) * reduction
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         images_NCHW, labels_N = self.train.batch(chosen_N, experiment.augment)
         targets = labels_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
+        if experiment.is_mixed:
+            labels_N = targets.argmax(1)  # the class with the largest share
         with experiment.arithmetic.autocast():
             logits_NM = experiment.model(images_NCHW)
         logits_NM = logits_NM.float()

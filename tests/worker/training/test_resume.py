@@ -26,6 +26,30 @@ FIELDS: dict[str, dict[str, Any]] = {
         "regularizers": {"l2": {"weight": 0.001}, "label_smoothing": {"alpha": 0.1}},
     },
     "adam": {"architecture": vgg(), "optimizer": {"name": "adam", "learning_rate": 0.001}},
+    "adamw": {"architecture": vgg(), "optimizer": {"name": "adamw", "learning_rate": 0.001}},
+    "adagrad": {"architecture": vgg(), "optimizer": "adagrad"},
+    "rmsprop": {
+        "architecture": vgg(),
+        "optimizer": {"name": "rmsprop", "learning_rate": 0.001, "momentum": 0.5},
+    },
+    "mixup": {
+        "architecture": vgg(dropout=0.5),
+        "regularizers": {"mixup": {"alpha": 0.5}, "label_smoothing": {"alpha": 0.1}},
+    },
+    "plateau": {
+        "architecture": vgg(),
+        "optimizer": {
+            "name": "sgd",
+            "schedule": {
+                "name": "reduce_on_plateau",
+                "mode": "max",
+                "patience": 1,
+                "cooldown": 1,
+                "factor": 0.5,
+            },
+        },
+        "training": {"epochs": 5},
+    },
     "float16": {"architecture": vgg(dropout=0.5), "training": {"precision": "float16"}},
     "stopped early": {
         "architecture": vgg(),
@@ -98,6 +122,12 @@ def test_from_every_boundary_it_ends_in_the_same_bits(kind: str, tmp_path: Path)
             final.position,
         ), name
         assert stages[-len(stages_again) :] == stages_again, name
+        assert end.schedule == final.schedule, name
+
+
+def test_a_plateau_is_really_in_it() -> None:
+    metrics, _, _ = _run(_experiment("plateau"))
+    assert len({epoch["learning_rate"] for epoch in metrics.values()}) > 1
 
 
 def test_stopping_early_is_really_in_it() -> None:
