@@ -101,7 +101,7 @@ def test_all_methods_of_this_release_are_there() -> None:
             *("xavier_normal", "xavier_uniform", "he_glorot", "he_normal", "he_uniform"),
             *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),
         },
-        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup"},
+        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup", "vat"},
         "augmentations": set(),
         "losses": {"cross_entropy"},
         "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
