@@ -113,6 +113,25 @@ def test_the_slots_in_the_catalogue_are_what_it_keeps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))
+def test_a_first_step_that_float16_skips_leaves_nothing_behind(name: str) -> None:
+    """Fused SGD left its momentum in memory that nobody had written."""
+    start, gradient = torch.randn(64, 64), torch.randn(64, 64)
+    ends = []
+    for is_skipped in (True, False):
+        weight = nn.Parameter(start.clone())
+        optimizer = optimizers.get(name).function([weight], 0.1)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+        scaler.scale(torch.zeros(()))
+        for component in ([float("inf")] if is_skipped else []) + [1.0]:
+            weight.grad = gradient * component
+            scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update(1.0)
+        ends.append(weight.detach())
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("name", list(optimizers.entries()))
 def test_the_fused_step_respects_memory_layout(name: str) -> None:
     """The same numbers in channels-last and in the default order take the same steps."""
     start = torch.randn(4, 3, 3, 3)

@@ -101,7 +101,7 @@ def test_all_methods_of_this_release_are_there() -> None:
             *("xavier_normal", "xavier_uniform", "he_glorot", "he_normal", "he_uniform"),
             *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),
         },
-        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup"},
+        "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup", "vat"},
         "augmentations": {
             *("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness"),
             *("channel_shift", "horizontal_flip", "vertical_flip", "fill_mode"),

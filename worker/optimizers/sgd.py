@@ -30,10 +30,16 @@ def sgd(
         momentum: μ; 0 for none.
         nesterov: whether the step looks ahead along the momentum; there has to be some.
     """
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         parameters,
         lr=learning_rate,
         momentum=momentum,
         nesterov=nesterov and momentum > 0,
         fused=True,
     )
+    if momentum > 0:
+        # Left to itself it takes unwritten memory for v where float16 skips the very first step
+        for group in optimizer.param_groups:
+            for tensor in group["params"]:
+                optimizer.state[tensor]["momentum_buffer"] = torch.zeros_like(tensor)
+    return optimizer

@@ -9,6 +9,11 @@ from torch import Tensor
 #: Images [N, C, H, W], targets (classes [N] or probabilities [N, M]) and M → images, targets.
 OnBatch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
+#: Images → logits [N, M] in float32: the step's forward pass once more, as `Replay` has it.
+Forward = Callable[[Tensor], Tensor]
+#: That, images and their logits → a further term of the objective, which autograd follows.
+OnForward = Callable[[Forward, Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Penalty:
@@ -32,6 +37,7 @@ class Regularizer:
 
     penalty: Penalty | None = None
     on_batch: OnBatch | None = None
+    on_forward: OnForward | None = None
     #: Whether `on_batch` mixes targets of several samples, so that none has one class any more.
     mixes_targets: bool = False
     #: Parameters of the architecture that it sets, where the architecture has them.

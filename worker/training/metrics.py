@@ -21,7 +21,7 @@ class Sums:
 
     steps: int = 0
     images: int = 0
-    #: Σ images · mean data loss of the step, and the same of the penalty.
+    #: Σ images · mean data loss of the step; the same of the penalty with `on_forward`'s terms.
     data_loss: float = 0.0
     penalty: float = 0.0
     #: Over the steps whose gradient was finite: float16 skips the others.

@@ -1,5 +1,6 @@
 """One optimizer step. Axes: N samples, C channels, H height, W width, M classes."""
 
+import torch
 from torch import Tensor
 
 from worker.training.clipping import clip, tensor_norms
@@ -7,6 +8,7 @@ from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import freeze
 from worker.training.metrics import StepFigures
 from worker.training.penalties import Penalties
+from worker.training.replay import Replay
 from worker.training.resident import ResidentSplit
 from worker.training.seed import reseed
 
@@ -29,6 +31,11 @@ class Stepper:
         self.updates = stage.epochs * experiment.steps_of_epoch(stage)
         self._on_batch = [
             regularizer.on_batch for regularizer in experiment.regularizers if regularizer.on_batch
+        ]
+        self._on_forward = [
+            regularizer.on_forward
+            for regularizer in experiment.regularizers
+            if regularizer.on_forward
         ]
 
     def learning_rate(self, updates: int) -> float:
@@ -57,14 +64,22 @@ class Stepper:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
         if experiment.is_mixed:
             labels_N = targets.argmax(1)  # the class with the largest share
+        replay = Replay(experiment) if self._on_forward else None
         with experiment.arithmetic.autocast():
             logits_NM = experiment.model(images_NCHW)
         logits_NM = logits_NM.float()
         data_loss = experiment.loss(logits_NM, targets)
+        objective, term = data_loss, None
+        if replay is not None:
+            terms = [further(replay, images_NCHW, logits_NM) for further in self._on_forward]
+            term = torch.stack(terms).sum()
+            objective = data_loss + term
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(data_loss).backward()
+        self.scaler.scale(objective).backward()
         self.scaler.unscale_(self.optimizer)
         penalty = self.penalties.value()
+        if term is not None:
+            penalty = term.detach() if penalty is None else penalty + term.detach()
         self.penalties.add_gradients()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norms = tensor_norms(gradients)

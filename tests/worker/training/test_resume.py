@@ -36,6 +36,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "architecture": vgg(dropout=0.5),
         "regularizers": {"mixup": {"alpha": 0.5}, "label_smoothing": {"alpha": 0.1}},
     },
+    "vat": {"architecture": vgg(dropout=0.5), "regularizers": {"vat": {}}},
     "plateau": {
         "architecture": vgg(),
         "optimizer": {
