@@ -21,7 +21,7 @@ test: setup ## every test
 	@scripts/test
 
 test-zoo: setup ## one step of training with every large network
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m zoo tests/worker/test_zoo.py
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m zoo tests/worker
 
 lint: setup ## ruff, pyright, import contracts
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright && $(RUN)/lint-imports

@@ -10,10 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.worker.experiments import data, experiment
 from worker.architectures.zoo.library import import_timm
 from worker.architectures.zoo.record import RECORDS
 from worker.registry import architectures
 from worker.training.count import build_on_meta, count_parameters, describe, memory_mib
+from worker.training.fit import fit
+from worker.training.reports import EpochEnded
 
 #: Parameters and statistics of batch norm at 3 channels and 1000 classes: Keras's own count,
 #: and how many more or fewer we have for the reason that the catalogue gives.
@@ -180,3 +183,21 @@ def test_the_registry_is_read_without_the_library() -> None:
         "assert not {'timm', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_a_short_training_lowers_the_loss(name: str) -> None:
+    training = experiment(
+        architecture=name,
+        bundle=data(train=16, size=32),
+        regularizers={"dropout": {"rate": 0.1}},
+        optimizer={"name": "adam", "learning_rate": 0.001},
+        training={"epochs": 3},
+    )
+    assert training.architecture["dropout"] == 0.1
+    losses = [
+        report.metrics["train_data_loss"]
+        for report in fit(training)
+        if isinstance(report, EpochEnded)
+    ]
+    assert losses[-1] < losses[0]
