@@ -16,6 +16,8 @@ from worker.augmentations.geometry import identities
 ORDER = ("rotation", "width_shift", "height_shift", "shear", "zoom")
 #: Light after movement, so that what is filled in is lit alike.
 LIGHT = ("channel_shift", "brightness")
+#: Pixels that a CPU's thread takes at a time, so that they and their grid stay in its cache.
+PIXELS_OF_A_PART = 2**15
 PADDING: Mapping[FillMode, str] = {
     "nearest": "border",
     "reflect": "reflection",
@@ -78,10 +80,25 @@ def resample(pixels_NCHW: Tensor, matrices: Tensor, *, padding: str) -> Tensor:
         padding: as `torch.nn.functional.grid_sample` takes it.
 
     Returns:
-        Images of the same shape and memory layout.
+        Images of the same shape, in channels-last order.
     """
     samples, _, height, width = pixels_NCHW.shape
-    device = pixels_NCHW.device
+    part = samples
+    if pixels_NCHW.device.type == "cpu":
+        part = torch.get_num_threads() * max(1, PIXELS_OF_A_PART // (height * width))
+    made_NCHW = torch.empty_like(pixels_NCHW, memory_format=torch.channels_last)
+    parts = (pixels_NCHW.split(part), matrices.split(part), made_NCHW.split(part))
+    for original, own, made in zip(*parts, strict=True):
+        grid_NHW2 = grid(own, height, width)
+        made.copy_(
+            functional.grid_sample(original, grid_NHW2, "bilinear", padding, align_corners=False)
+        )
+    return made_NCHW
+
+
+def grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """Where each pixel is taken from, [N, H, W, 2], as `grid_sample` counts it: −1 to 1."""
+    samples, device = len(matrices), matrices.device
     x_W = torch.arange(width, device=device, dtype=torch.float32) - (width - 1) / 2
     y_H = torch.arange(height, device=device, dtype=torch.float32) - (height - 1) / 2
     grid_NHW2 = torch.empty(samples, height, width, 2, device=device)
@@ -91,10 +108,7 @@ def resample(pixels_NCHW: Tensor, matrices: Tensor, *, padding: str) -> Tensor:
         row_N1W = (along_x[:, None] * x_W)[:, None, :]
         column_NH1 = (along_y[:, None] * y_H + offset[:, None])[:, :, None]
         torch.add(column_NH1, row_N1W, out=grid_NHW2[..., axis])
-    made_NCHW = functional.grid_sample(
-        pixels_NCHW, grid_NHW2, mode="bilinear", padding_mode=padding, align_corners=False
-    )
-    return made_NCHW.contiguous(memory_format=torch.channels_last)
+    return grid_NHW2
 
 
 def _draw_flip(pixels_NCHW: Tensor, flip: Flip) -> Tensor:
