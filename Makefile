@@ -32,6 +32,9 @@ mlflow: setup ## MLflow's own pages over the box's store
 bench: setup ## the benchmarks, with a table as output
 	@$(RUN)/python -m benchmarks $(ONLY)
 
+experiments: setup ## the methods compared by training, with tables in docs/experiments.md (resumable)
+	@$(RUN)/python -m benchmarks.experiments $(ONLY)
+
 catalog: setup ## write shared/catalog.json anew from the methods' signatures
 	@$(RUN)/python -m worker.catalog
 
@@ -50,4 +53,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove .venv and what tools left
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo lint mlflow bench catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo lint mlflow bench experiments catalog migrate lock setup clean

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import errors
+from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
 from api.datasets.routes import router as datasets
 from api.deps import caller
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for router in (health, reference):
         app.include_router(router)
-    for router in (jobs, reading, results, datasets, catalog, metrics):
+    for router in (jobs, reading, results, datasets, catalog, augmentation, metrics):
         app.include_router(router, dependencies=[Depends(caller)])
     complete(app)
     app.add_middleware(Guard, hosts=_hosts(settings))

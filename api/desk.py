@@ -54,6 +54,18 @@ class DeskClient:
         slot["answer"] = answer
         return answer
 
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Anything else; nothing is remembered.
+
+        Raises:
+            InvalidSpec: the desk finds a fault in it.
+            Unavailable: the desk does not answer.
+        """
+        answer = desk.ask(self.address, question)
+        if not answer["ok"]:
+            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
+        return answer
+
     def _known(self, digest: str) -> dict[str, Any] | None:
         with self.database.read() as connection:
             query = sa.select(tables.desk_answers.c.answer)

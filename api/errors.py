@@ -27,6 +27,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.RangeNotSatisfiable: 416,
     errors.InvalidSpec: 422,
+    errors.BadWeights: 422,
     errors.IdempotencyMismatch: 422,
     errors.Unavailable: 503,
 }

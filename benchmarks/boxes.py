@@ -29,18 +29,19 @@ class Box:
     ready_seconds: float
     supervisor: int
 
-    def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
-        """Submit a job and return it."""
-        answer = self.http.post("/v1/jobs", json=spec)
+    def submit(self, spec: dict[str, Any], *, key: str | None = None) -> dict[str, Any]:
+        """Submit a job and return it; with the key of an earlier submission, that one's job."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = self.http.post("/v1/jobs", json=spec, headers=headers)
         answer.raise_for_status()
         return answer.json()
 
-    def finish(self, job_id: str) -> dict[str, Any]:
-        """Wait for the job's end and return it; anything but success is an error."""
+    def finish(self, job_id: str, *, any_end: bool = False) -> dict[str, Any]:
+        """Wait for the job's end and return it; no success is an error unless any end will do."""
         while True:
             job = self.http.get(f"/v1/jobs/{job_id}", params={"wait": 30}).json()
             if job["state"] in FINAL:
-                if job["state"] != "succeeded":
+                if job["state"] != "succeeded" and not any_end:
                     raise RuntimeError(f"{job_id} has {job['state']}: {job['failure']}")
                 return job
 
@@ -76,16 +77,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(**settings: str) -> Iterator[Box]:
-    """Start a box, yield it when it is ready, and stop it."""
+def started(*, kept_home: Path | None = None, **settings: str) -> Iterator[Box]:
+    """Start a box, yield it when it is ready, and stop it.
+
+    Args:
+        kept_home: its directory, where it is to stay for a next time.
+        **settings: further environment variables.
+    """
     with tempfile.TemporaryDirectory(prefix="trainshed-bench-") as directory:
-        home, port = Path(directory), free_port()
+        home, port = kept_home or Path(directory), free_port()
+        home.mkdir(parents=True, exist_ok=True)
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         # The data sets and their cache stay from one benchmark to the next.
         kept = ROOT / "home" / "benchmarks"
         for name in ("data", "cache"):
             (kept / name).mkdir(parents=True, exist_ok=True)
-            (home / name).symlink_to(kept / name)
+            if not (home / name).is_symlink():
+                (home / name).symlink_to(kept / name)
         environment = clean | {
             "TRAINSHED_HOME": str(home),
             "TRAINSHED_PORT": str(port),

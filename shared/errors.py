@@ -73,6 +73,10 @@ class InvalidSpec(ServiceError):
         self.faults = faults
 
 
+class BadWeights(ServiceError):
+    """The file does not hold weights that can be read."""
+
+
 class IdempotencyMismatch(ServiceError):
     """This Idempotency-Key was used for another body; take a new key for a new request."""
 

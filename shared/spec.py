@@ -44,7 +44,7 @@ def _a_number(value: object) -> object:
     return value
 
 
-def _name_or_choice(value: object) -> object:
+def name_or_choice(value: object) -> object:
     """A bare name stands for that method with its defaults."""
     return {"name": value} if isinstance(value, str) else value
 
@@ -79,13 +79,14 @@ class DatasetSpec(Frozen):
     test: Annotated[Integer, Field(ge=1)] | None = None
     image_size: Annotated[Integer, Field(ge=8, le=1024)] | None = None
     channels: Literal[1, 3] | None = None
-    normalization: Literal["standardize", "unit", "none"] = "standardize"
+    #: Null stands for `standardize`, and in fine-tuning with weights for `of_weights`.
+    normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
 
 
 class InitializerSpec(Choice):
     """One initializer for the whole network, with others for layers whose name matches."""
 
-    overrides: dict[str, Annotated[Choice, BeforeValidator(_name_or_choice)]] = Field(
+    overrides: dict[str, Annotated[Choice, BeforeValidator(name_or_choice)]] = Field(
         default={}, max_length=100
     )
 
@@ -108,7 +109,7 @@ class OptimizerSpec(Choice):
     """The optimizer with its schedule and clipping."""
 
     learning_rate: Annotated[Number, Field(gt=0, le=1000)] = 0.01
-    schedule: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="constant")
+    schedule: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="constant")
     gradient_clipping: ClippingSpec | None = None
 
 
@@ -130,6 +131,76 @@ class TrainingSpec(Frozen):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     deterministic: StrictBool = True
     early_stopping: EarlyStoppingSpec | None = None
+
+
+class WeightsSpec(Frozen):
+    """Where the weights that are tuned come from: exactly one of the three."""
+
+    job: Annotated[PlainText, Field(max_length=40)] | None = None
+    #: Of the job: an id, `last`, `initial` or `best_<monitor>`; null stands for `last`.
+    checkpoint: Annotated[PlainText, Field(max_length=100)] | None = None
+    pretrained: MethodName | None = None
+    upload: Annotated[PlainText, Field(max_length=40)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(part is not None for part in (self.job, self.pretrained, self.upload)) != 1:
+            raise ValueError('takes exactly one of "job", "pretrained", "upload"')
+        if self.checkpoint is not None and self.job is None:
+            raise ValueError('"checkpoint" goes with "job"')
+        return self
+
+
+class HeadSpec(Frozen):
+    """The new classifier: flatten → [dense D relu → dropout] for each D → dense M."""
+
+    hidden_units: Annotated[
+        tuple[Annotated[Integer, Field(ge=1, le=65_536)], ...], Field(max_length=32)
+    ] = (256,)
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.3
+
+
+def _train(value: object) -> object:
+    """Which layers a stage trains: "head", "all" or {"from": pattern}."""
+    is_place = isinstance(value, dict) and list(value) == ["from"]
+    pattern = value["from"] if isinstance(value, dict) and is_place else None
+    if value not in ("head", "all") and not (isinstance(pattern, str) and 0 < len(pattern) <= 200):
+        raise ValueError('takes "head", "all" or {"from": the name or pattern of a layer}')
+    return value
+
+
+class StageSpec(Frozen):
+    """A stage of fine-tuning. What is null is the specification's own."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    train: Annotated[Any, AfterValidator(_train)] = "all"
+    epochs: Annotated[Integer, Field(ge=1, le=100_000)]
+    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] | None = None
+    early_stopping: EarlyStoppingSpec | None = None
+
+    @property
+    def first(self) -> str | None:
+        """The first layer that is trained; None for all."""
+        if isinstance(self.train, dict):
+            return self.train["from"]
+        return None if self.train == "all" else self.train
+
+
+class FineTuningSpec(Frozen):
+    """Go on with weights that were trained before, under a new head, in stages."""
+
+    #: Null for random ones: what the weights were worth is seen against that.
+    weights: WeightsSpec | None = None
+    head: HeadSpec = HeadSpec()
+    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=16)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [stage.name for stage in self.stages]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"has two stages of the name {twice!r}")
+        return self
 
 
 class CheckpointSpec(Frozen):
@@ -184,18 +255,17 @@ class JobSpec(Frozen):
     seed: Annotated[Integer, Field(ge=0, le=MAX_SEED)] = 0
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=64)] = {}
     priority: Literal["low", "normal", "high"] = "normal"
-    dataset: Annotated[DatasetSpec, BeforeValidator(_name_or_choice)]
-    architecture: Annotated[Choice, BeforeValidator(_name_or_choice)]
-    initializer: Annotated[InitializerSpec, BeforeValidator(_name_or_choice)] = InitializerSpec(
+    dataset: Annotated[DatasetSpec, BeforeValidator(name_or_choice)]
+    architecture: Annotated[Choice, BeforeValidator(name_or_choice)]
+    initializer: Annotated[InitializerSpec, BeforeValidator(name_or_choice)] = InitializerSpec(
         name="he_normal"
     )
     regularizers: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
-    loss: Annotated[Choice, BeforeValidator(_name_or_choice)] = Choice(name="cross_entropy")
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(_name_or_choice)] = OptimizerSpec(
-        name="sgd"
-    )
+    loss: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="cross_entropy")
+    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] = OptimizerSpec(name="sgd")
     training: TrainingSpec = TrainingSpec()
+    fine_tuning: FineTuningSpec | None = None
     checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH
     metrics: MetricsSpec = MetricsSpec()
     resources: ResourcesSpec = ResourcesSpec()

@@ -3,6 +3,7 @@
 <job>/<attempt>/step-<n>/   a checkpoint: weights.safetensors, state, manifest.json
 <job>/<attempt>/log.txt     what the runner printed
 <job>/results/…             predictions and artifacts
+weights/<id>.safetensors    an upload
 """
 
 import hashlib
@@ -36,6 +37,10 @@ class Storage:
     def results(self, job_id: str) -> Path:
         """The directory of a job's results."""
         return self.job(job_id) / "results"
+
+    def weights(self, weights_id: str) -> Path:
+        """The file of an upload."""
+        return self.root / "weights" / f"{weights_id}.safetensors"
 
     def relative(self, path: Path) -> str:
         """A path of ours as the database keeps it."""

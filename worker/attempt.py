@@ -32,6 +32,7 @@ from worker.scribe import Scribe, inquire, insist
 from worker.training.count import count_parameters
 from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
+from worker.training.parameters import gradient_norms
 from worker.training.reports import (
     EpochEnded,
     Fitted,
@@ -43,6 +44,7 @@ from worker.training.reports import (
 )
 from worker.training.seed import fingerprint
 from worker.training.state import TrainingState
+from worker.weights import fetch
 from worker.wire import number, split_of
 
 log = structlog.get_logger()
@@ -106,7 +108,9 @@ class Attempt:
             test=Split(*take(dataset, chosen.test)),
         )
         device = "cuda" if self.assignment.uuid else "cpu"
-        experiment = build(self.spec, Data(dataset.class_names, splits), device=device)
+        weights = fetch(self.spec, self.database, self.storage)
+        data = Data(dataset.class_names, splits)
+        experiment = build(self.spec, data, device=device, weights=weights)
         return dataset, experiment
 
     def _resume(self, experiment: Experiment, keeper: Keeper) -> TrainingState | None:
@@ -142,7 +146,10 @@ class Attempt:
             self.pulse.progress = self.progress.after(report)
             if self.first_step is None:
                 self.first_step = report.step
-                self.scribe.put(Batch(events=[EventRow("first_step", {"step": report.step})]))
+                norms = gradient_norms(keeper.experiment.model)
+                told = {name: number(norm) for name, norm in norms.items()}
+                event = EventRow("first_step", {"step": report.step, "gradient_norms": told})
+                self.scribe.put(Batch(events=[event]))
         elif isinstance(report, InitialState):
             if report.checkpoint_keys:
                 keeper.keep(report.snapshot(), report.stage, report.checkpoint_keys)

@@ -8,11 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shared.spec import CheckpointSpec, ClippingSpec, EarlyStoppingSpec, JobSpec
+from shared.spec import (
+    CheckpointSpec,
+    ClippingSpec,
+    EarlyStoppingSpec,
+    JobSpec,
+    OptimizerSpec,
+)
 from worker.architectures.layers import ImageShape
+from worker.augmentations.compose import Augment
 from worker.registry import (
     Registry,
     architectures,
+    augmentations,
     initializers,
     losses,
     optimizers,
@@ -32,10 +40,13 @@ from worker.training.experiment import (
     Splits,
     Stage,
 )
+from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.resident import Normalization
+from worker.training.transfer import Weights, load_body
 
 DEFAULT_TOP_K = (1, 5)
+#: The one stage of a training that is not fine-tuning.
 STAGE = "training"
 
 
@@ -53,13 +64,20 @@ class Data:
         return channels, height, width
 
 
-def build(spec: JobSpec, data: Data, *, device: torch.device | str = "cpu") -> Experiment:
+def build(
+    spec: JobSpec,
+    data: Data,
+    *,
+    device: torch.device | str = "cpu",
+    weights: Weights | None = None,
+) -> Experiment:
     """Build everything that a specification names.
 
     Args:
         spec: filled in: methods in object form, names and parameters admitted.
         data: images and labels of the three splits.
         device: where it will be trained.
+        weights: what fine-tuning starts from.
 
     Raises:
         ValueError: a name or a parameter is not admitted, or they do not fit together.
@@ -68,9 +86,13 @@ def build(spec: JobSpec, data: Data, *, device: torch.device | str = "cpu") -> E
     name = spec.architecture.name
     parameters = architecture_parameters(name, spec.architecture.parameters, spec.regularizers)
     classes = len(data.class_names)
-    build_on_meta(name, parameters, data.image_shape, classes)  # refuses before memory is taken
+    head = None if spec.fine_tuning is None else Head(**spec.fine_tuning.head.model_dump())
+    # Refuses before memory is taken
+    build_on_meta(name, parameters, data.image_shape, classes, head)
     architecture = architectures.get(name)
     model = architecture.function(data.image_shape, classes, **parameters)
+    if head is not None:
+        put_new_head(model, classes, head)
     initialize(
         model,
         spec.seed,
@@ -81,16 +103,19 @@ def build(spec: JobSpec, data: Data, *, device: torch.device | str = "cpu") -> E
         },
         activation=parameters.get(architecture.facts["activation_parameter"] or ""),
     )
+    if weights is not None:
+        load_body(model, weights.tensors)
     top_k = spec.metrics.top_k
     return Experiment(
         model=model.to(device=device, memory_format=torch.channels_last),
-        architecture={"name": name, **parameters},
+        architecture={"name": name, **parameters, **({"head": vars(head)} if head else {})},
         splits=data.splits,
         class_names=data.class_names,
-        normalization=normalization(spec.dataset.normalization, data.splits.train),
+        normalization=_normalization(spec, data, weights),
         loss=_bound(losses, spec.loss.name, spec.loss.parameters),
-        stages=(_stage(spec),),
+        stages=_stages(spec),
         regularizers=tuple(_regularizers(spec.regularizers).values()),
+        augment=augment(spec.augmentation),
         checkpoints=_checkpoints(spec.checkpoints),
         top_k=DEFAULT_TOP_K if top_k is None else top_k,
         precision=spec.training.precision,
@@ -125,6 +150,19 @@ def architecture_parameters(
     return parameters
 
 
+def augment(given: Mapping[str, Any]) -> Augment | None:
+    """The augmentations of a specification as one, or None without any.
+
+    Args:
+        given: parameters by name, in object form.
+
+    Raises:
+        ValueError: something is not admitted.
+    """
+    built = {name: _bound(augmentations, name, own)() for name, own in given.items()}
+    return Augment(built) if built else None
+
+
 def normalization(kind: str, train: Split) -> Normalization:
     """How pixels become inputs: `standardize` by the training split, `unit` to [0, 1], `none`.
 
@@ -154,18 +192,59 @@ def _moments(pixels: Tensor) -> tuple[float, float]:
     return mean, deviation or 1.0
 
 
-def _stage(spec: JobSpec) -> Stage:
-    optimizer, schedule = spec.optimizer, spec.optimizer.schedule
+def _normalization(spec: JobSpec, data: Data, weights: Weights | None) -> Normalization:
+    """The one asked for; of weights the one that they were trained with."""
+    kind = spec.dataset.normalization
+    if weights is not None and kind in (None, "of_weights"):
+        if weights.normalization is None:
+            raise ValueError(
+                "the weights do not say how their inputs were normalised; give "
+                "dataset.normalization as standardize, unit or none"
+            )
+        return weights.normalization
+    return normalization(kind or "standardize", data.splits.train)
+
+
+def _stages(spec: JobSpec) -> tuple[Stage, ...]:
+    if spec.fine_tuning is None:
+        return (_stage(spec, STAGE, spec.training.epochs),)
+    return tuple(
+        _stage(
+            spec,
+            stage.name,
+            stage.epochs,
+            optimizer=stage.optimizer,
+            early_stopping=stage.early_stopping,
+            first=stage.first,
+        )
+        for stage in spec.fine_tuning.stages
+    )
+
+
+def _stage(
+    spec: JobSpec,
+    name: str,
+    epochs: int,
+    *,
+    optimizer: OptimizerSpec | None = None,
+    early_stopping: EarlyStoppingSpec | None = None,
+    first: str | None = None,
+) -> Stage:
+    """A stage; what it does not say itself is the specification's."""
+    optimizer = optimizer or spec.optimizer
     return Stage(
-        name=STAGE,
-        epochs=spec.training.epochs,
+        name=name,
+        epochs=epochs,
         batch_size=spec.training.batch_size,
         learning_rate=optimizer.learning_rate,
         optimizer=_bound(optimizers, optimizer.name, optimizer.parameters),
-        schedule=_bound(schedules, schedule.name, schedule.parameters),
+        schedule=_bound(schedules, optimizer.schedule.name, optimizer.schedule.parameters),
         clipping=_clipping(optimizer.gradient_clipping),
-        early_stopping=_early_stopping(spec.training.early_stopping),
-        plateau=_plateau(schedules.get(schedule.name).fill(schedule.parameters)),
+        early_stopping=_early_stopping(early_stopping or spec.training.early_stopping),
+        first=first,
+        plateau=_plateau(
+            schedules.get(optimizer.schedule.name).fill(optimizer.schedule.parameters)
+        ),
     )
 
 

@@ -4,6 +4,7 @@
 question that takes too long is answered as a refusal, and the desk goes on.
 """
 
+import base64
 import os
 import socket
 import socketserver
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfPatience
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,10 +26,15 @@ from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
 from worker.architectures.zoo.library import import_timm
 from worker.build import architecture_parameters
+from worker.data.errors import DatasetMissing
+from worker.preview import picture
 from worker.registry import architectures, optimizers
 from worker.training.count import build_on_meta, memory_mib
 from worker.training.count import describe as count_of
+from worker.training.freezing import check_first
+from worker.training.head import Head
 from worker.training.parameters import selected, weights
+from worker.training.transfer import body_tensors, check_fits
 
 log = structlog.get_logger()
 
@@ -50,7 +57,8 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     Args:
         question: architecture (object form), regularizers, image [C, H, W], classes, patterns
             of layer names by their pointers; for memory also batch_size, optimizer (name) and
-            precision.
+            precision; in fine-tuning also head, first (where stages begin, by pointers), and
+            what is known of the weights: pretrained (a name) or tensors (shapes by name).
 
     Raises:
         Refused: the network cannot be built like this.
@@ -58,9 +66,10 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     name = question["architecture"]["name"]
     given = {key: value for key, value in question["architecture"].items() if key != "name"}
     image, classes = tuple(question["image"]), question["classes"]
+    head = Head(**question["head"]) if "head" in question else None
     try:
         parameters = architecture_parameters(name, given, question.get("regularizers", {}))
-        counted = count_of(name, parameters, image, classes)
+        counted = count_of(name, parameters, image, classes, head)
     except ValueError as error:
         raise Refused(_pointer(str(error)), str(error)) from error
     if counted["trainable"] > MOST_PARAMETERS:
@@ -68,7 +77,9 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
             "/architecture",
             f"the network has {counted['trainable']:,} parameters; {MOST_PARAMETERS:,} are allowed",
         )
-    _check_patterns(question.get("patterns", {}), build_on_meta(name, parameters, image, classes))
+    model = build_on_meta(name, parameters, image, classes, head)
+    _check_patterns(question.get("patterns", {}), model)
+    _check_fine_tuning(question, model)
     answer: dict[str, Any] = {"parameter_count": counted}
     if "batch_size" in question:
         slots = optimizers.get(question["optimizer"]).facts.get("state_slots", 0)
@@ -81,6 +92,7 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
                 batch_size=question["batch_size"],
                 optimizer_slots=slots,
                 precision=question.get("precision", "float32"),
+                head=head,
             ),
             1,
         )
@@ -96,14 +108,44 @@ def _check_patterns(patterns: dict[str, str], model: nn.Module) -> None:
             raise Refused(pointer, str(error)) from error
 
 
+def _check_fine_tuning(question: dict[str, Any], model: nn.Module) -> None:
+    """Stages have to begin somewhere, and weights to fit."""
+    for pointer, first in question.get("first", {}).items():
+        try:
+            check_first(model, first)
+        except ValueError as error:
+            raise Refused(pointer, str(error)) from error
+    try:
+        if "tensors" in question:
+            shapes = {name: tuple(shape) for name, shape in question["tensors"].items()}
+            check_fits(body_tensors(model), shapes)
+    except ValueError as error:
+        raise Refused("/fine_tuning/weights", str(error)) from error
+
+
 def _pointer(text: str) -> str:
     """Where the person can mend it: the image's size or the architecture."""
     return "/dataset/image_size" if "pixels" in text else "/architecture"
 
 
+def preview(question: dict[str, Any]) -> dict[str, Any]:
+    """A picture of a batch before and after augmentation, as base64 of a PNG.
+
+    Raises:
+        Refused: the data set cannot be had.
+    """
+    home = Settings().home
+    try:
+        png = picture(question, data_dir=home / "data", cache_dir=home / "cache")
+    except DatasetMissing as error:
+        raise Refused("/dataset/name", str(error)) from error
+    return {"png": base64.b64encode(png).decode()}
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "describe": describe,
     "ping": lambda _: {},
+    "preview": preview,
 }
 
 
@@ -164,11 +206,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 def warm_up() -> None:
-    """Ask of every small architecture once what people will: torch loads much on its first use.
-
-    For the large ones it is enough that their library has been imported.
-    """
-    import_timm()
+    """Ask of every small architecture once what people will: torch loads much on its first use."""
     for entry in architectures.entries().values():
         if entry.facts.get("heavy", False):
             continue
@@ -191,6 +229,8 @@ def main() -> None:
         if url.scheme == "unix":
             os.chmod(url.path, 0o600)  # noqa: PTH101
         log.info("desk", address=settings.desk)
+        # Takes seconds, which nobody has to wait for who asks of a small network.
+        Thread(target=import_timm, daemon=True).start()
         Desk(listening).serve_forever()
 
 

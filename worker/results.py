@@ -10,6 +10,7 @@ from shared.database import Database
 from shared.errors import NotFound
 from shared.jobs import reading
 from shared.jobs.attempts import Lease
+from shared.jobs.checkpoints import name_of
 from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch, EvaluationRow, MetricRow
 from shared.predictions import Prediction
@@ -44,7 +45,7 @@ def evaluate_checkpoints(
             except (CheckpointCorrupt, NotFound) as error:
                 if row["kind"] == "last":
                     raise
-                batch.events.append(EventRow("note", {"text": f"{_name(row)} is lost: {error}"}))
+                batch.events.append(EventRow("note", {"text": f"{name_of(row)} is lost: {error}"}))
                 continue
             experiment.model.load_state_dict(weights)
             done[directory] = evaluate(
@@ -62,12 +63,12 @@ def evaluate_checkpoints(
             )
         )
         batch.artifacts += write_tables(
-            storage, lease.job_id, _name(row), evaluation, experiment.class_names
+            storage, lease.job_id, name_of(row), evaluation, experiment.class_names
         )
         figures = {"loss": number(evaluation.loss)}
         figures |= {metric_name(k): value for k, value in evaluation.top_k.items()}
         place = {"checkpoint": row["id"], "epoch": row["epoch"], "step": row["step"]}
-        summary[_name(row)] = {**place, **figures}
+        summary[name_of(row)] = {**place, **figures}
     return batch, summary
 
 
@@ -90,10 +91,6 @@ def test_metrics(
         for name, value in chosen.items()
         if name not in place
     ]
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"best_{row['monitor']}" if row["kind"] == "best" else "last"
 
 
 def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
+from api.jobs import fine_tuning
+from api.jobs.choices import chosen_initializer, chosen_optimizer
 from api.jobs.structure import faults_of, without
 from shared.datasets import FACTS, DatasetFacts, SplitsRefused, resolve_splits
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 
 DEFAULT_TOP_K = (1, 5)
-BESIDE_OPTIMIZER = frozenset({"learning_rate", "schedule", "gradient_clipping"})
-BESIDE_INITIALIZER = frozenset({"overrides"})
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def admit(raw: Any, methods: Methods) -> Admitted:
     if spec is None:
         raise InvalidSpec(_sorted(faults))
     filled = spec.model_dump(mode="json") | parts
+    fine_tuning.complete(raw, spec, filled, methods, faults)
     if facts is not None:
         filled["dataset"] = _dataset(spec, facts, faults)
         _top_k(spec, filled, facts, faults)
@@ -74,33 +75,11 @@ def _methods(raw: dict[str, Any], methods: Methods, faults: Faults) -> dict[str,
             parts[field] = chosen
     for field, slot in (("regularizers", "regularizers"), ("augmentation", "augmentations")):
         parts[field] = methods.named(slot, raw.get(field, {}), f"/{field}", faults)
-    parts["initializer"] = _initializer(raw.get("initializer", "he_normal"), methods, faults)
-    parts["optimizer"] = _optimizer(raw.get("optimizer", "sgd"), methods, faults)
+    parts["initializer"] = chosen_initializer(raw.get("initializer", "he_normal"), methods, faults)
+    parts["optimizer"] = chosen_optimizer(
+        raw.get("optimizer", "sgd"), "/optimizer", methods, faults
+    )
     return parts
-
-
-def _initializer(raw: Any, methods: Methods, faults: Faults) -> Any:
-    at = "/initializer"
-    chosen = methods.choice("initializers", raw, at, faults, apart=BESIDE_INITIALIZER)
-    overrides = raw.get("overrides", {}) if isinstance(raw, dict) else {}
-    filled = {}
-    for pattern, other in overrides.items() if isinstance(overrides, dict) else ():
-        where = f"{at}/overrides/{escaped(pattern)}"
-        filled[pattern] = methods.choice("initializers", other, where, faults)
-    return chosen and {**chosen, "overrides": filled}
-
-
-def _optimizer(raw: Any, methods: Methods, faults: Faults) -> Any:
-    at = "/optimizer"
-    chosen = methods.choice("optimizers", raw, at, faults, apart=BESIDE_OPTIMIZER)
-    given = raw if isinstance(raw, dict) else {}
-    schedule = given.get("schedule", "constant")
-    filled = methods.choice("schedules", schedule, f"{at}/schedule", faults)
-    clipping = given.get("gradient_clipping")
-    if isinstance(clipping, dict):
-        clipping = {name: bound for name, bound in clipping.items() if bound is not None}
-    rate = {"learning_rate": given.get("learning_rate", 0.01)}
-    return chosen and {**chosen, **rate, "schedule": filled, "gradient_clipping": clipping}
 
 
 def _facts(raw: Any, faults: Faults) -> DatasetFacts | None:
@@ -119,6 +98,7 @@ def _dataset(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> dict[str, An
     filled = asked.model_dump(mode="json")
     filled["image_size"] = asked.image_size or facts.image_size
     filled["channels"] = asked.channels or facts.channels
+    filled["normalization"] = fine_tuning.normalization(spec, faults)
     try:
         counts = resolve_splits(
             facts, train=asked.train, validation=asked.validation, test=asked.test
@@ -155,10 +135,12 @@ def metric_names(top_k: list[int], *, is_clipped: bool, is_mixed: bool = False) 
 
 
 def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
-    optimizer, entries = filled["optimizer"] or {}, methods.catalog["regularizers"]
+    top_k, entries = filled["metrics"]["top_k"] or [], methods.catalog["regularizers"]
+    stages = fine_tuning.stages_of(filled)
+    clipped = [(stage.get("optimizer") or {}).get("gradient_clipping") for stage in stages]
     known = metric_names(
-        filled["metrics"]["top_k"] or [],
-        is_clipped=optimizer.get("gradient_clipping") is not None,
+        top_k,
+        is_clipped=all(clipped),
         is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
     )
     watched = [
@@ -171,12 +153,7 @@ def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
         if monitor in kept[:place]:
             text = f"{shown(monitor)} has a best checkpoint already; once will do"
             faults.append(Fault(pointer, text))
-    stopping = filled["training"]["early_stopping"]
-    if stopping is not None:
-        watched.append(("/training/early_stopping/monitor", stopping["monitor"]))
-    schedule = optimizer.get("schedule") or {}
-    if "monitor" in schedule:
-        watched.append(("/optimizer/schedule/monitor", schedule["monitor"]))
+    watched += fine_tuning.watched_by_stages(filled)
     for pointer, monitor in watched:
         if monitor not in known:
             text = f"{shown(monitor)} is no metric of this job; {nearest(monitor, known)}"
@@ -238,6 +215,7 @@ def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
     for pattern in filled["initializer"]["overrides"]:
         patterns[f"/initializer/overrides/{escaped(pattern)}"] = pattern
     return {
+        **fine_tuning.question(filled),
         "architecture": filled["architecture"],
         "regularizers": filled["regularizers"],
         "image": [data["channels"], data["image_size"], data["image_size"]],

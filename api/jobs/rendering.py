@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.clock import rfc3339
+from shared.jobs.checkpoints import name_of
 from shared.states import PRIORITY_NAMES
 
 Row = dict[str, Any]
@@ -84,20 +85,13 @@ def event(row: Row) -> Row:
     }
 
 
-def checkpoint_name(row: Row) -> str:
-    """How a specification or an address can name a checkpoint beside by its id."""
-    if row["kind"] == "best":
-        return f"best_{row['monitor']}"
-    return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]
-
-
 def checkpoint(row: Row) -> Row:
     """A checkpoint as the API gives it."""
     value = row["value"] if row["kind"] == "best" else None
     return {
         "id": row["id"],
         "object": "checkpoint",
-        "name": checkpoint_name(row),
+        "name": name_of(row),
         "monitor": row["monitor"],
         "mode": row["mode"],
         "value": value,

@@ -13,6 +13,7 @@ from shared import predictions
 from shared.clock import rfc3339
 from shared.errors import Conflict, NotFound, RangeNotSatisfiable
 from shared.jobs import reading
+from shared.jobs.checkpoints import find, name_of, names
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
 
@@ -49,7 +50,7 @@ def download(job_id: JobId, checkpoint: str, request: Request, services: Service
         request,
         path=str(path),
         media_type="application/octet-stream",
-        filename=f"{job_id}-{rendering.checkpoint_name(row)}.safetensors",
+        filename=f"{job_id}-{name_of(row)}.safetensors",
         sha256=row["sha256"],
     )
 
@@ -91,7 +92,7 @@ def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) ->
     shown = {
         "object": "confusion",
         "checkpoint": chosen["id"],
-        "name": rendering.checkpoint_name(chosen),
+        "name": name_of(chosen),
         "classes": data["classes"],
         "matrix": data["confusion"],
     }
@@ -168,11 +169,10 @@ def _artifacts(services: Services, job_id: str) -> list[dict[str, Any]]:
 
 def _named(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """The checkpoint of this id or name."""
-    for row in rows:
-        if name in {row["id"], rendering.checkpoint_name(row)}:
-            return row
-    names = ", ".join(dict.fromkeys(rendering.checkpoint_name(row) for row in rows))
-    raise NotFound(f"The job has no such checkpoint; there are {names or 'none yet'}.")
+    found = find(rows, name)
+    if found is None:
+        raise NotFound(f"The job has no such checkpoint; there are {names(rows)}.")
+    return found
 
 
 def _evaluated(services: Services, job_id: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -193,7 +193,7 @@ def _accuracies(row: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, An
     kept = ("loss", "accuracy", "top_k", "per_class", "mistakes")
     return {
         "checkpoint": row["id"],
-        "name": rendering.checkpoint_name(row),
+        "name": name_of(row),
         "epoch": row["epoch"],
         "split": evaluation["split"],
         **{name: data[name] for name in kept},

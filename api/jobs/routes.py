@@ -10,8 +10,9 @@ from api.answers import json_answer, list_of
 from api.deps import CallerDep, JobId, ServicesDep
 from api.jobs import rendering, service
 from api.openapi import SPEC_BODY
+from api.requests import json_body
 from api.services import Services
-from shared.errors import BadRequest, NotFound, UnsupportedMediaType
+from shared.errors import BadRequest, NotFound
 from shared.jobs import reading
 from shared.states import FINAL, State
 
@@ -31,7 +32,7 @@ async def create(
     """The job, once it is durable. The same `Idempotency-Key` and body give the same job."""
     if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
         raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
-    body = await _json_body(request)
+    body = await json_body(request)
     job_id = await run_in_threadpool(service.create, services, caller.name, body, idempotency_key)
     return await run_in_threadpool(_accepted, services, job_id)
 
@@ -39,7 +40,7 @@ async def create(
 @router.post("/validate", summary="Check a specification without a job", openapi_extra=SPEC_BODY)
 async def validate(request: Request, services: ServicesDep) -> Any:
     """Every default filled in, parameter count, predicted memory and time, place in the queue."""
-    body = await _json_body(request)
+    body = await json_body(request)
     return json_answer(await run_in_threadpool(service.validate, services, body))
 
 
@@ -112,13 +113,6 @@ def cancel(job_id: JobId, services: ServicesDep) -> Any:
 def retry(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Any:
     """A new job with `retry_of`, going on from the last checkpoint where there is one."""
     return _accepted(services, service.retry(services, caller.name, job_id))
-
-
-async def _json_body(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType
-    return await request.body()
 
 
 def _accepted(services: Services, job_id: str) -> Response:

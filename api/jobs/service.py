@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.jobs.admission import Admitted, admit
+from api.jobs.origins import ask_of_weights
 from api.services import Services
 from api.strict_json import parse
 from shared.errors import Unavailable
@@ -24,6 +25,7 @@ def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any
     """
     raw = parse(body)
     admitted = admit(raw, services.methods)
+    admitted.question.update(ask_of_weights(services, admitted.spec))
     return raw, admitted, services.desk.describe(admitted.question)
 
 

@@ -1,6 +1,7 @@
 """Faults of a specification's structure, in our words, from what pydantic found."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,13 +13,19 @@ from shared.spec import (
     ClippingSpec,
     DatasetSpec,
     EarlyStoppingSpec,
+    FineTuningSpec,
+    HeadSpec,
     JobSpec,
     MetricsSpec,
     ResourcesSpec,
+    StageSpec,
     TrainingSpec,
+    WeightsSpec,
 )
 
-MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+Models = Mapping[tuple[str, ...], type[BaseModel]]
+
+MODELS: Models = {
     (): JobSpec,
     ("dataset",): DatasetSpec,
     ("training",): TrainingSpec,
@@ -27,12 +34,30 @@ MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("metrics",): MetricsSpec,
     ("resources",): ResourcesSpec,
     ("checkpoints", "*"): CheckpointSpec,
+    ("fine_tuning",): FineTuningSpec,
+    ("fine_tuning", "weights"): WeightsSpec,
+    ("fine_tuning", "head"): HeadSpec,
+    ("fine_tuning", "stages", "*"): StageSpec,
+    ("fine_tuning", "stages", "*", "early_stopping"): EarlyStoppingSpec,
+    ("fine_tuning", "stages", "*", "optimizer", "gradient_clipping"): ClippingSpec,
 }
 
 
-def faults_of(error: ValidationError) -> Faults:
-    """Every fault with its pointer."""
-    return [_fault(one) for one in error.errors(include_url=False)]
+def faults_of(error: ValidationError, models: Models = MODELS) -> Faults:
+    """Every fault with its pointer.
+
+    Args:
+        error: what pydantic found.
+        models: which model stands where, so that an unknown field meets the known ones.
+    """
+    found = error.errors(include_url=False)
+    places = [one["loc"] for one in found]
+    return [
+        _fault(one, models)
+        for one in found
+        # A list is too short only because its entries are at fault: they are named anyway.
+        if one["type"] != "too_short" or not any(_is_beneath(p, one["loc"]) for p in places)
+    ]
 
 
 def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
@@ -51,14 +76,18 @@ def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     return rest
 
 
-def _fault(one: Any) -> Fault:
+def _is_beneath(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
+
+
+def _fault(one: Any, models: Models) -> Fault:
     location = [part for part in one["loc"] if part != "[key]"]
     pointer = "".join(f"/{escaped(str(part))}" for part in location)
     if one["type"] == "missing":
         return Fault(pointer, "is missing")
     if one["type"] == "extra_forbidden":
         parents = tuple("*" if isinstance(part, int) else str(part) for part in location[:-1])
-        fields = MODELS[parents].model_fields if parents in MODELS else ()
+        fields = models[parents].model_fields if parents in models else ()
         return Fault(pointer, f"is not a field; {nearest(str(location[-1]), fields)}")
     if one["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return Fault(pointer, f"should be an object, and is {shown(one['input'])}")

@@ -102,7 +102,10 @@ def test_all_methods_of_this_release_are_there() -> None:
             *("lecun_normal", "lecun_uniform", "normal", "uniform", "orthogonal", "zeros"),
         },
         "regularizers": {"l1", "l2", "dropout", "batch_norm", "label_smoothing", "mixup", "vat"},
-        "augmentations": set(),
+        "augmentations": {
+            *("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness"),
+            *("channel_shift", "horizontal_flip", "vertical_flip", "fill_mode"),
+        },
         "losses": {"cross_entropy"},
         "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
         "schedules": {

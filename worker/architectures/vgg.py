@@ -36,7 +36,7 @@ def vgg(
         block["pool"] = nn.MaxPool2d(2)
         body[f"block{number}"] = nn.Sequential(block)
         height, width = height // 2, width // 2
-    head = OrderedDict(
+    head: OrderedDict[str, nn.Module] = OrderedDict(
         flatten=nn.Flatten(),
         hidden1=nn.Linear(channels * height * width, HIDDEN),
         activation1=nn.ReLU(),

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from shared.clock import rfc3339
+from shared.jobs.checkpoints import name_of
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 
@@ -109,7 +110,7 @@ class Mirror:
         if job["failure"]:
             tags.append(RunTag("trainshed.failure", orjson.dumps(job["failure"]).decode()))
         self.client.log_batch(run_id, tags=tags)
-        names = {row["id"]: _name(row) for row in checkpoints}
+        names = {row["id"]: name_of(row) for row in checkpoints}
         for row in evaluations:
             self.client.log_dict(run_id, row["data"], f"top-k/{names[row['checkpoint_id']]}.json")
         self.client.log_dict(run_id, job["spec"], "spec.json")
@@ -137,8 +138,8 @@ class Mirror:
             source = self.storage.root / row["directory"] / WEIGHTS
             kept = ("stage", "epoch", "step", "bytes", "sha256")
             reference = {name: row[name] for name in kept} | {"checkpoint": row["id"]}
-            references[_name(row)] = reference
-            if local is not None and not self._linked(source, local / "checkpoints" / _name(row)):
+            references[name_of(row)] = reference
+            if local is not None and not self._linked(source, local / "checkpoints" / name_of(row)):
                 reference["path"] = str(source)
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "checkpoints.json"
@@ -173,9 +174,3 @@ def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 def _key(text: str) -> str:
     """A key that MLflow takes; the original stays in our database."""
     return NOT_A_KEY.sub("_", text)[:250]
-
-
-def _name(row: dict[str, Any]) -> str:
-    if row["kind"] == "best":
-        return f"best_{row['monitor']}"
-    return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]

@@ -12,15 +12,20 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from worker.architectures.layers import ImageShape
 from worker.registry import architectures, losses
+from worker.training.head import Head, put_new_head
 
 FLOAT_BYTES = 4
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def build_on_meta(
-    name: str, parameters: Mapping[str, Any], image_shape: ImageShape, classes: int
+    name: str,
+    parameters: Mapping[str, Any],
+    image_shape: ImageShape,
+    classes: int,
+    head: Head | None = None,
 ) -> nn.Module:
-    """The network as shapes alone.
+    """The network as shapes alone, with a new head where one is given.
 
     Raises:
         ValueError: name, parameters, image size or class count are not admitted.
@@ -35,11 +40,18 @@ def build_on_meta(
     if classes < 1:
         raise ValueError(f"a classifier has at least one class, and {classes} were asked for")
     with torch.device("meta"):
-        return entry.function(image_shape, classes, **entry.fill(parameters))
+        model = entry.function(image_shape, classes, **entry.fill(parameters))
+        if head is not None:
+            put_new_head(model, classes, head)
+    return model
 
 
 def describe(
-    name: str, parameters: Mapping[str, Any], image_shape: ImageShape, classes: int
+    name: str,
+    parameters: Mapping[str, Any],
+    image_shape: ImageShape,
+    classes: int,
+    head: Head | None = None,
 ) -> dict[str, int]:
     """How many parameters a network has.
 
@@ -50,7 +62,7 @@ def describe(
     Raises:
         ValueError: the network does not admit this.
     """
-    return count_parameters(build_on_meta(name, parameters, image_shape, classes))
+    return count_parameters(build_on_meta(name, parameters, image_shape, classes, head))
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
@@ -69,6 +81,7 @@ def memory_mib(
     batch_size: int,
     optimizer_slots: int,
     precision: str = "float32",
+    head: Head | None = None,
 ) -> float:
     """Device memory that training will take, in MiB: weights, gradients, optimizer, activations.
 
@@ -84,12 +97,13 @@ def memory_mib(
         batch_size: images a step.
         optimizer_slots: tensors that the optimizer keeps for each parameter.
         precision: float32, bfloat16 or float16.
+        head: a new head, in fine-tuning.
 
     Raises:
         ValueError: the network does not admit this.
     """
     dtype = PRECISIONS[precision]
-    model = build_on_meta(name, parameters, image_shape, classes)
+    model = build_on_meta(name, parameters, image_shape, classes, head)
     sizes = count_parameters(model)
     gradients_and_slots = 1 + optimizer_slots
     kept = FLOAT_BYTES * (sizes["with_statistics"] + gradients_and_slots * sizes["trainable"])

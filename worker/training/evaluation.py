@@ -74,7 +74,7 @@ def score(
 ) -> Score:
     """Loss and top-k accuracies on a split or on some of its samples.
 
-    The model is in training mode again afterwards.
+    The model is left in evaluation mode.
 
     Args:
         experiment: the model, its loss and arithmetic.
@@ -92,7 +92,6 @@ def score(
         sizes.append(len(labels_N))
         if ks:
             right_K += counts(rank(logits_NM, labels_N), ks)
-    experiment.model.train()
     fractions = [right / sum(sizes) for right in right_K.tolist()]
     return Score(_mean(losses, sizes), dict(zip(ks, fractions, strict=True)))
 

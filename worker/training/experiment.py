@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
+from worker.training.freezing import check_first
 from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
-from worker.training.resident import Normalization
+from worker.training.resident import Augment, Normalization
 from worker.training.state import PlateauRecord
 from worker.training.topk import admitted
 
@@ -128,6 +129,8 @@ class Stage:
     schedule: Callable[[int, int], float]
     clipping: Clipping | None = None
     early_stopping: EarlyStopping | None = None
+    #: The first layer that is trained, with all after it (see `freezing`); None for all.
+    first: str | None = None
     #: Lowers the learning rate beside the schedule, by what epochs end with.
     plateau: Plateau | None = None
 
@@ -151,6 +154,8 @@ class Experiment:
     loss: Loss
     stages: tuple[Stage, ...]
     regularizers: tuple[Regularizer, ...] = ()
+    #: What is done to the pixels of training images; never to others.
+    augment: Augment | None = None
     checkpoints: CheckpointRules = field(default_factory=CheckpointRules)
     top_k: tuple[int, ...] = (1, 5)
     precision: Precision = "float32"
@@ -168,6 +173,8 @@ class Experiment:
                 )
         for stage in self.stages:
             self._check_batches(stage)
+            if stage.first is not None:
+                check_first(self.model, stage.first)
             known = metric_names(
                 self.ks, is_clipped=stage.clipping is not None, is_mixed=self.is_mixed
             )

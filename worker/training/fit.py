@@ -11,6 +11,7 @@ from collections.abc import Generator
 
 from worker.training.course import Course
 from worker.training.experiment import Experiment, Stage
+from worker.training.freezing import set_modes
 from worker.training.reports import (
     EpochEnded,
     Fitted,
@@ -88,7 +89,7 @@ def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, 
     order_N = order(len(course.train), experiment.seed, epoch).to(experiment.device)
     batches = order_N.split(stage.batch_size)
     planned_steps = experiment.steps
-    experiment.model.train()
+    set_modes(experiment.model, stepper.frozen)
     course.start_clock()
     while position.epoch_step < steps:
         chosen_N = batches[position.epoch_step]
@@ -123,8 +124,10 @@ def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
     course.end_epoch()
     improved = course.improve(metrics)
     course.be_patient(stage, metrics)
+    is_last = course.position.stage_epoch == stage.epochs or course.patience.is_over
     course.follow_plateau(stage, metrics)
     keys = [f"best:{monitor}" for monitor in improved]
+    keys += ["every:stage"] if is_last and len(course.experiment.stages) > 1 else []
     keys += [
         f"every:{number}" for number in experiment.checkpoints.every_epochs if epoch % number == 0
     ]

@@ -46,6 +46,15 @@ def layers(named: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in named))
 
 
+def gradient_norms(model: nn.Module) -> dict[str, float]:
+    """The norm of the gradient that the last step left in each weight, by name."""
+    return {
+        name: tensor.grad.norm().item()
+        for name, tensor in weights(model).items()
+        if tensor.grad is not None
+    }
+
+
 def has_batch_norm(model: nn.Module) -> bool:
     """Whether a network computes figures over the batch."""
     return any(isinstance(layer, _BatchNorm) for layer in model.modules())

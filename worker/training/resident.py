@@ -4,10 +4,14 @@ Axes: N samples, H height, W width, C channels. Images lie as [N, H, W, C] in me
 them, seen as [N, C, H, W], is in channels-last order without another copy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+#: Pixels [N, C, H, W] in 0–255 → made ones of the same shape, in channels-last order.
+Augment = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,22 @@ class ResidentSplit:
     def __len__(self) -> int:
         return len(self.labels_N)
 
-    def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Normalised images [n, C, H, W] in channels-last order, and their labels [n]."""
+    def batch(
+        self, chosen: Tensor | slice, augment: Augment | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised images [n, C, H, W] in channels-last order, and their labels [n].
+
+        Args:
+            chosen: which samples.
+            augment: what is done to their pixels, in 0–255, before that.
+        """
         if isinstance(chosen, slice):
             pixels_NHWC, labels_N = self.images_NHWC[chosen], self.labels_N[chosen]
         else:
             pixels_NHWC = self.images_NHWC.index_select(0, chosen)
             labels_N = self.labels_N.index_select(0, chosen)
-        images_NHWC = pixels_NHWC.float().mul_(self._scale_HWC).add_(self._shift_HWC)
+        images_NHWC = pixels_NHWC.float()
+        if augment is not None:
+            images_NHWC = augment(images_NHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        images_NHWC = images_NHWC.mul_(self._scale_HWC).add_(self._shift_HWC)
         return images_NHWC.permute(0, 3, 1, 2), labels_N

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from worker.training.clipping import clip, tensor_norms
 from worker.training.experiment import Experiment, Stage
+from worker.training.freezing import freeze
 from worker.training.metrics import StepFigures
 from worker.training.penalties import Penalties
 from worker.training.replay import Replay
@@ -19,6 +20,8 @@ class Stepper:
         self.experiment = experiment
         self.stage = stage
         self.train = train
+        #: Modules that stay in evaluation mode.
+        self.frozen = freeze(experiment.model, stage.first)
         self.parameters = [
             parameter for parameter in experiment.model.parameters() if parameter.requires_grad
         ]
@@ -55,7 +58,7 @@ class Stepper:
         learning_rate = self.learning_rate(updates) * reduction
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        images_NCHW, labels_N = self.train.batch(chosen_N)
+        images_NCHW, labels_N = self.train.batch(chosen_N, experiment.augment)
         targets = labels_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)

@@ -21,7 +21,7 @@ def test_statistics_are_running_means_and_variances_without_counters() -> None:
     ("name", "shape", "classes", "message"),
     [
         ("vgg_small", (3, 4, 4), 10, "at least 8 pixels"),
-        ("vgg", (3, 32, 32), 10, "did you mean 'vgg_small'"),
+        ("vgg_smal", (3, 32, 32), 10, "did you mean 'vgg_small'"),
         ("mlp", (3, 32, 32), 0, "at least one class"),
     ],
 )

@@ -1,0 +1,1 @@
+"""A look at what an augmentation does."""

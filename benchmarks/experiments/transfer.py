@@ -1,0 +1,42 @@
+"""What weights from ImageNet are worth on a few thousand photographs of clothes."""
+
+from typing import Any
+
+from benchmarks.experiments.plan import Column, Plan, on_test
+
+
+def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "dataset": {
+            "name": "fashion-mnist",
+            "train": 2000,
+            "validation": 500,
+            "test": 2000,
+            "image_size": 96,
+            "channels": 3,
+        },
+        "architecture": "efficientnet_lite0",
+        "optimizer": {"name": "adam", "learning_rate": 0.003},
+        "fine_tuning": {
+            "weights": weights,
+            "head": {"hidden_units": [], "dropout": 0.0},
+            "stages": [{"name": "head", "train": "head", "epochs": 8}],
+        },
+    }
+
+
+PLAN = Plan(
+    name="transfer",
+    title="Transfer learning: a linear head on a frozen EfficientNet-Lite0, 96 px, 2,000 images",
+    question="Test accuracy on 2,000 images. Only the head is trained, for 8 epochs, under weights "
+    "trained on ImageNet (they come as a package) and under random ones.",
+    rows={
+        "ImageNet": _spec({"pretrained": "efficientnet_lite0"}),
+        "random": _spec(None),
+    },
+    seeds=(0, 1, 2, 3, 4),
+    columns=(
+        Column("test accuracy, best val_loss", on_test("accuracy", "best_val_loss")),
+        Column("test accuracy, last", on_test("accuracy")),
+    ),
+)

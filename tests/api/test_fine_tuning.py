@@ -1,0 +1,192 @@
+"""Fine-tuning at submission: what is filled in, and what is refused there and not in a worker."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from shared.ids import new_id
+from shared.storage import WEIGHTS
+from tests.api.service import SPEC, Service, checkpoint
+
+STAGES = [
+    {"name": "warm_up", "train": "head", "epochs": 2, "optimizer": {"name": "adam"}},
+    {"name": "fine_tune", "train": {"from": "body.*"}, "epochs": 3},
+]
+TUNING: dict[str, Any] = {"weights": None, "stages": STAGES}
+BODY = {"body.hidden1.weight": torch.zeros(4, 64), "body.hidden1.bias": torch.zeros(4)}
+METADATA = {"normalization": '{"mean": [0.5], "deviation": [0.25]}'}
+
+
+def _tune(weights: Any = None, **changes: Any) -> dict[str, Any]:
+    return {**SPEC, "fine_tuning": {**TUNING, "weights": weights, **changes}}
+
+
+def _job_with_checkpoint(service: Service, tensors: dict[str, torch.Tensor]) -> str:
+    lease = service.running()
+    directory = service.storage.attempt(lease.job_id, 1) / "step-1"
+    directory.mkdir(parents=True)
+    save_file(tensors, directory / WEIGHTS, metadata=METADATA)
+    relative = service.storage.relative(directory)
+    best = {"monitor": "val_loss", "mode": "min", "value": 1.0}
+    service.record(
+        lease,
+        checkpoints=[
+            checkpoint("last", directory=relative),
+            checkpoint("best", directory=relative, **best),
+        ],
+    )
+    return lease.job_id
+
+
+class TestFilledIn:
+    def test_stages_inherit_what_they_do_not_say(self, service: Service) -> None:
+        spec = {**_tune(), "optimizer": {"name": "sgd", "learning_rate": 1e-5}}
+        spec["training"] = {"early_stopping": {"patience": 7}}
+        filled = service.job(service.submit(**spec))["spec"]
+        first, second = filled["fine_tuning"]["stages"]
+        assert first["optimizer"]["name"] == "adam"
+        assert first["optimizer"]["beta1"] == 0.9
+        assert second["optimizer"] == filled["optimizer"]
+        assert second["early_stopping"]["patience"] == 7
+        assert filled["training"]["epochs"] == 5
+        assert filled["fine_tuning"]["head"] == {"hidden_units": [256], "dropout": 0.3}
+        assert filled["dataset"]["normalization"] == "standardize"
+        assert service.job(service.submit(**filled))["spec"] == filled
+
+    def test_the_desk_is_told_of_head_and_stages(self, service: Service) -> None:
+        service.submit(**_tune(head={"hidden_units": []}))
+        (asked,) = service.desk.asked
+        assert asked["head"] == {"hidden_units": [], "dropout": 0.3}
+        assert asked["first"] == {"/fine_tuning/stages/1/train/from": "body.*"}
+        assert "tensors" not in asked
+
+
+class TestWeights:
+    def test_of_a_job(self, service: Service) -> None:
+        job_id = _job_with_checkpoint(service, {**BODY, "head.output.bias": torch.zeros(10)})
+        for name in (None, "last", "best_val_loss"):
+            service.desk.asked.clear()
+            tuned = service.submit(**_tune({"job": job_id, "checkpoint": name}), name=str(name))
+            spec = service.job(tuned)["spec"]
+            assert spec["dataset"]["normalization"] == "of_weights"
+        answer = service.post("/v1/jobs/validate", _tune({"job": job_id}))
+        assert answer.status_code == 200
+        asked = service.desk.asked[-1]
+        assert asked["tensors"] == {"body.hidden1.weight": [4, 64], "body.hidden1.bias": [4]}
+
+    def test_what_the_desk_says_of_them_is_a_fault(self, service: Service) -> None:
+        job_id = _job_with_checkpoint(service, BODY)
+        fault = {"pointer": "/fine_tuning/weights", "detail": "are of another network"}
+        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        assert set(service.faults(_tune({"job": job_id}))) == {"/fine_tuning/weights"}
+
+    def test_that_are_not_there(self, service: Service) -> None:
+        job_id = _job_with_checkpoint(service, BODY)
+        other = service.submit()
+        cases = {
+            "/fine_tuning/weights/job": {"job": new_id("job")},
+            "/fine_tuning/weights/checkpoint": {"job": job_id, "checkpoint": "best_val_accuracy"},
+            "/fine_tuning/weights/upload": {"upload": new_id("weights")},
+        }
+        for pointer, weights in cases.items():
+            assert set(service.faults(_tune(weights))) == {pointer}
+        assert set(service.faults(_tune({"job": other}))) == {"/fine_tuning/weights/checkpoint"}
+        assert set(service.faults(_tune({"job": "../x"}))) == {"/fine_tuning/weights/job"}
+        assert set(service.faults(_tune({"upload": "../x"}))) == {"/fine_tuning/weights/upload"}
+
+    def test_whose_file_is_gone(self, service: Service) -> None:
+        lease = service.running()
+        service.record(lease, checkpoints=[checkpoint("last")])
+        faults = service.faults(_tune({"job": lease.job_id}))
+        assert "not there any more" in faults["/fine_tuning/weights/checkpoint"]
+
+    def test_of_an_upload(self, service: Service) -> None:
+        weights_id = new_id("weights")
+        path: Path = service.storage.weights(weights_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(BODY, path)
+        faults = service.faults(_tune({"upload": weights_id}))
+        assert set(faults) == {"/dataset/normalization"}
+        spec = {**_tune({"upload": weights_id})}
+        spec["dataset"] = {"name": "digits", "normalization": "unit"}
+        service.submit(**spec)
+        save_file(BODY, path, metadata=METADATA)
+        service.submit(**_tune({"upload": weights_id}))
+
+    def test_of_the_library_are_of_the_architecture(self, service: Service) -> None:
+        at = "/fine_tuning/weights/pretrained"
+        assert set(service.faults(_tune({"pretrained": "efficientnet_lite0"}))) == {at}
+        mine = {**_tune({"pretrained": "mlp"})}
+        assert "efficientnet_lite0" in service.faults(mine)[at]
+        known = {
+            **_tune({"pretrained": "efficientnet_lite0"}),
+            "architecture": "efficientnet_lite0",
+        }
+        known["dataset"] = {"name": "digits", "image_size": 32, "channels": 3}
+        service.submit(**known)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"fine_tuning": {**TUNING, "stages": []}}, "/fine_tuning/stages"),
+        ({"fine_tuning": {"weights": None}}, "/fine_tuning/stages"),
+        ({"fine_tuning": {**TUNING, "stages": [STAGES[0]] * 2}}, "/fine_tuning"),
+        ({"fine_tuning": {**TUNING, "stages": [{"name": "a"}]}}, "/fine_tuning/stages/0/epochs"),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "epochs": 0}]}},
+            "/fine_tuning/stages/0/epochs",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "train": "tail"}]}},
+            "/fine_tuning/stages/0/train",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "train": {"from": ""}}]}},
+            "/fine_tuning/stages/0/train",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "name": "Warm up"}]}},
+            "/fine_tuning/stages/0/name",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "optimizer": "adm"}]}},
+            "/fine_tuning/stages/0/optimizer/name",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "batch_size": 3}]}},
+            "/fine_tuning/stages/0/batch_size",
+        ),
+        (
+            {
+                "fine_tuning": {
+                    **TUNING,
+                    "stages": [{**STAGES[0], "early_stopping": {"monitor": "val_los"}}],
+                }
+            },
+            "/fine_tuning/stages/0/early_stopping/monitor",
+        ),
+        ({"fine_tuning": {**TUNING, "weights": {}}}, "/fine_tuning/weights"),
+        (
+            {"fine_tuning": {**TUNING, "weights": {"pretrained": "mlp", "job": "x"}}},
+            "/fine_tuning/weights",
+        ),
+        (
+            {"fine_tuning": {**TUNING, "weights": {"pretrained": "m", "checkpoint": "last"}}},
+            "/fine_tuning/weights",
+        ),
+        ({"fine_tuning": {**TUNING, "head": {"dropout": 1}}}, "/fine_tuning/head/dropout"),
+        ({"fine_tuning": TUNING, "training": {"epochs": 4}}, "/training/epochs"),
+        (
+            {"fine_tuning": TUNING, "dataset": {"name": "digits", "normalization": "of_weights"}},
+            "/dataset/normalization",
+        ),
+        ({"dataset": {"name": "digits", "normalization": "of_weights"}}, "/dataset/normalization"),
+    ],
+)
+def test_faults(service: Service, changes: dict[str, Any], pointer: str) -> None:
+    faults = service.faults({**SPEC, **changes})
+    assert list(faults) == [pointer], faults

@@ -1,0 +1,220 @@
+"""Stages, frozen layers, weights from elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.worker.experiments import data, spec, vgg
+from worker.build import build
+from worker.training.experiment import Experiment
+from worker.training.fit import fit
+from worker.training.freezing import check_first, freeze, set_modes
+from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
+from worker.training.resident import Normalization
+from worker.training.transfer import Weights, body_tensors, check_fits
+
+STAGES = (
+    {"name": "warm_up", "train": "head", "epochs": 2, "optimizer": {"name": "adam"}},
+    {"name": "middle", "train": {"from": "block2"}, "epochs": 1},
+    {"name": "fine_tune", "train": "all", "epochs": 1, "optimizer": {"learning_rate": 1e-3}},
+)
+NORMALIZATION = Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def tensors(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def trained(**fields: Any) -> dict[str, Tensor]:
+    """Weights of a network that has seen other data."""
+    experiment = build(spec(architecture=vgg(**fields), seed=99), data(train=64))
+    for _ in fit(experiment):
+        pass
+    return tensors(experiment.model)
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return Weights(trained(), NORMALIZATION)
+
+
+def tuned(weights: Weights | None, stages: Any = STAGES, **fields: Any) -> Experiment:
+    filled = [
+        {**stage, "optimizer": {"name": "sgd", **stage.get("optimizer", {})}} for stage in stages
+    ]
+    asked = {"head": {"hidden_units": [5], "dropout": 0.3}, "stages": filled}
+    return build(spec(architecture=vgg(), fine_tuning=asked, **fields), data(), weights=weights)
+
+
+def by_stage(experiment: Experiment) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+    """Of each stage its name and all tensors before and after it."""
+    before, name = tensors(experiment.model), ""
+    for report in fit(experiment):
+        if isinstance(report, StageStarted):
+            name, before = report.stage, tensors(experiment.model)
+        if isinstance(report, EpochEnded) and "every:stage" in report.checkpoint_keys:
+            yield name, before, tensors(experiment.model)
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    return {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+
+
+def test_the_body_is_the_weights_and_the_head_is_new(weights: Weights) -> None:
+    experiment = tuned(weights)
+    own = experiment.model.state_dict()
+    for name, tensor in weights.tensors.items():
+        if not name.startswith("head."):
+            assert torch.equal(own[name], tensor), name
+    assert own["head.hidden1.weight"].shape == (5, 16)
+    assert own["head.output.weight"].shape == (6, 5)
+    assert experiment.normalization == NORMALIZATION
+    assert experiment.architecture["head"] == {"hidden_units": (5,), "dropout": 0.3}
+
+
+def test_only_what_a_stage_trains_changes_to_the_bit(weights: Weights) -> None:
+    """Weights, biases, and the statistics of batch norm too."""
+    seen = {name: changed(*pair) for name, *pair in by_stage(tuned(weights))}
+    names = set(weights.tensors)
+    head = {"head.hidden1.weight", "head.hidden1.bias", "head.output.weight", "head.output.bias"}
+    second = {name for name in names if name.startswith("block2.")}
+    first = {name for name in names if name.startswith("block1.")}
+    assert seen["warm_up"] == head
+    assert seen["middle"] == head | second
+    assert seen["fine_tune"] == head | second | first
+    assert any("running_mean" in name for name in second)
+
+
+def test_each_stage_says_what_it_trains(weights: Weights) -> None:
+    experiment = tuned(weights)
+    started = [report for report in fit(experiment) if isinstance(report, StageStarted)]
+    sizes = {name: p.numel() for name, p in experiment.model.named_parameters()}
+
+    def of(*parts: str) -> int:
+        return sum(size for name, size in sizes.items() if name.startswith(parts))
+
+    assert [(one.stage, one.trainable_parameters, one.epochs) for one in started] == [
+        ("warm_up", of("head."), 2),
+        ("middle", of("head.", "block2."), 1),
+        ("fine_tune", sum(sizes.values()), 1),
+    ]
+
+
+def test_each_stage_has_its_own_optimizer_and_ends_with_a_checkpoint(weights: Weights) -> None:
+    ended = [report for report in fit(tuned(weights)) if isinstance(report, EpochEnded)]
+    assert [one.stage for one in ended] == ["warm_up", "warm_up", "middle", "fine_tune"]
+    assert [one.epoch for one in ended] == [1, 2, 3, 4]
+    assert [one.metrics["learning_rate"] for one in ended] == [0.01, 0.01, 0.01, 1e-3]
+    kept = ["every:stage" in one.checkpoint_keys for one in ended]
+    assert kept == [False, True, True, True]
+
+
+def test_a_stage_may_end_early_and_the_next_begins(weights: Weights) -> None:
+    stopping = {"monitor": "train_penalty", "patience": 1}  # 0 without a penalty: never better
+    first = {**STAGES[0], "epochs": 50, "early_stopping": stopping}
+    ended = [r for r in fit(tuned(weights, (first, STAGES[2]))) if isinstance(r, EpochEnded)]
+    assert [one.stage for one in ended] == ["warm_up", "warm_up", "fine_tune"]
+    assert "every:stage" in ended[1].checkpoint_keys
+
+
+class TestResume:
+    def _final(self, experiment: Experiment, state: Any = None) -> dict[str, Tensor]:
+        for report in fit(experiment, state=state):
+            if isinstance(report, Fitted):
+                return tensors(experiment.model)
+        raise AssertionError
+
+    @pytest.mark.parametrize("at", [2, 4, 6, 9, 11, 13, 15])
+    def test_inside_each_stage_to_the_bit(self, weights: Weights, at: int) -> None:
+        """4 steps an epoch: two epochs of the head, one from block2, one of all."""
+        whole = self._final(tuned(weights))
+        generator = fit(tuned(weights))
+        for report in generator:
+            if isinstance(report, Stepped) and report.step == at:
+                state = report.snapshot()
+                generator.close()
+                break
+        resumed = self._final(tuned(weights), state)
+        assert not changed(whole, resumed)
+
+
+class TestFreezing:
+    def test_what_is_frozen_is_evaluated(self) -> None:
+        model = build(spec(architecture=vgg()), data()).model
+        set_modes(model, freeze(model, "block2"))
+        modes = {name: module.training for name, module in model.named_modules()}
+        assert not any(on for name, on in modes.items() if name.startswith("block1"))
+        assert all(on for name, on in modes.items() if name.startswith(("block2", "head")))
+        set_modes(model, freeze(model, None))
+        assert all(module.training for module in model.modules())
+        assert all(parameter.requires_grad for parameter in model.parameters())
+
+    def test_a_pattern_means_the_first_layer_it_matches(self) -> None:
+        model = build(spec(architecture=vgg()), data()).model
+        freeze(model, "*.conv2")
+        trained = [name for name, p in model.named_parameters() if p.requires_grad]
+        assert trained[0] == "block1.conv2.weight"
+        assert "block1.conv1.weight" not in trained
+        assert trained[-1] == "head.output.bias"
+
+    def test_a_pattern_of_nothing_names_what_there_is(self) -> None:
+        model = build(spec(architecture=vgg()), data()).model
+        with pytest.raises(ValueError, match=r"block1, block1\.conv1"):
+            check_first(model, "block9")
+
+
+class TestFit:
+    def test_what_fits(self, weights: Weights) -> None:
+        model = tuned(None).model
+        shapes = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+        check_fits(body_tensors(model), shapes)
+        counters = {n: s for n, s in shapes.items() if not n.endswith("num_batches_tracked")}
+        check_fits(body_tensors(model), counters)
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            (lambda s: s.pop("block1.conv1.weight"), "lack block1.conv1.weight"),
+            (lambda s: s.update({"stem.weight": (1,)}), "have, unknown here, stem.weight"),
+            (
+                lambda s: s.update({"block1.conv1.weight": (4, 1, 3, 3)}),
+                r"block1.conv1.weight is \[4, 1, 3, 3\] and should be \[4, 3, 3, 3\]",
+            ),
+        ],
+    )
+    def test_what_does_not(self, weights: Weights, change: Any, says: str) -> None:
+        shapes = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+        change(shapes)
+        with pytest.raises(ValueError, match=says):
+            check_fits(body_tensors(tuned(None).model), shapes)
+
+    def test_weights_that_are_not_finite_are_refused(self, weights: Weights) -> None:
+        spoilt = {**weights.tensors, "block2.conv1.weight": torch.full((4, 4, 3, 3), torch.nan)}
+        with pytest.raises(ValueError, match=r"block2\.conv1\.weight is not"):
+            tuned(replace(weights, tensors=spoilt))
+
+    def test_weights_that_say_nothing_of_their_inputs_need_it_said(self, weights: Weights) -> None:
+        silent = replace(weights, normalization=None)
+        with pytest.raises(ValueError, match=r"dataset\.normalization"):
+            tuned(silent)
+        said = {"name": "any", "normalization": "unit"}
+        assert tuned(silent, dataset=said).normalization.deviation == (1.0, 1.0, 1.0)
+
+
+def test_from_random_weights_the_body_is_what_it_would_be_anyway() -> None:
+    random = build(spec(architecture=vgg()), data()).model.state_dict()
+    frozen = tuned(None).model.state_dict()
+    for name, tensor in random.items():
+        if not name.startswith("head."):
+            assert torch.equal(tensor, frozen[name])
+
+
+def test_reports_are_in_order(weights: Weights) -> None:
+    reports: list[Report] = list(fit(tuned(weights)))
+    stages = [report.stage for report in reports if isinstance(report, StageStarted)]
+    assert stages == ["warm_up", "middle", "fine_tune"]
+    assert isinstance(reports[-1], Fitted)

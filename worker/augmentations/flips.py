@@ -1,0 +1,32 @@
+"""Mirror images."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from worker.augmentations.augmentation import Augmentation, Flip
+from worker.registry import augmentations
+
+SOURCE = "Krizhevsky, Sutskever & Hinton 2012, section 4.1"
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+@augmentations.register(source=SOURCE)
+def horizontal_flip(*, probability: Probability = 0.5) -> Augmentation:
+    """Swaps left and right.
+
+    Args:
+        probability: how often.
+    """
+    return Augmentation(flip=Flip(-1, probability))
+
+
+@augmentations.register(source=SOURCE)
+def vertical_flip(*, probability: Probability = 0.5) -> Augmentation:
+    """Swaps top and bottom.
+
+    Args:
+        probability: how often.
+    """
+    return Augmentation(flip=Flip(-2, probability))

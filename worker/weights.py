@@ -1,0 +1,68 @@
+"""The weights that fine-tuning starts from: of a job, of the model library, or uploaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from shared.database import Database
+from shared.errors import NotFound
+from shared.jobs import checkpoints, reading
+from shared.spec import JobSpec
+from shared.storage import WEIGHTS, Storage
+from worker import weights_library
+from worker.scribe import inquire
+from worker.training.checkpoint import CheckpointCorrupt, load_weights
+from worker.training.resident import Normalization
+from worker.training.transfer import Weights
+
+
+def fetch(spec: JobSpec, database: Database, storage: Storage) -> Weights | None:
+    """The weights that a specification names, or None where it names none.
+
+    Raises:
+        ValueError: they are not there, cannot be read, or are of another network.
+    """
+    named = spec.fine_tuning.weights if spec.fine_tuning is not None else None
+    if named is None:
+        return None
+    if named.pretrained is not None:
+        return weights_library.load(named.pretrained)
+    if named.job is not None:
+        return _of_job(named.job, named.checkpoint or "last", database, storage)
+    try:
+        return _of_file(storage.weights(named.upload or ""))
+    except (NotFound, OSError) as error:
+        raise ValueError(f"the upload {named.upload} is not there any more") from error
+
+
+def _of_job(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
+    rows = inquire(database, lambda connection: reading.checkpoints(connection, job_id))
+    row = checkpoints.find(rows, name)
+    if row is None:
+        there = checkpoints.names(rows)
+        raise ValueError(f"job {job_id} has no checkpoint {name!r}; there are {there}")
+    try:
+        directory = storage.path(row["directory"])
+        tensors = load_weights(directory)
+    except (NotFound, CheckpointCorrupt) as error:
+        raise ValueError(f"checkpoint {name!r} of job {job_id} cannot be read: {error}") from error
+    return Weights(tensors, _normalization(directory / WEIGHTS))
+
+
+def _of_file(path: Path) -> Weights:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return Weights(tensors, _normalization(path))
+
+
+def _normalization(path: Path) -> Normalization | None:
+    """What the head of a file says of it, as our own checkpoints do."""
+    with safe_open(path, framework="pt") as file:
+        said: dict[str, Any] = file.metadata() or {}
+    try:
+        given = json.loads(said["normalization"])
+        return Normalization(tuple(given["mean"]), tuple(given["deviation"]))
+    except (KeyError, TypeError, ValueError):
+        return None
