@@ -10,7 +10,7 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
         "dataset": {
             "name": "fashion-mnist",
             "train": 2000,
-            "validation": 500,
+            "validation": 200,
             "test": 2000,
             "image_size": 96,
             "channels": 3,
@@ -20,15 +20,16 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
         "fine_tuning": {
             "weights": weights,
             "head": {"hidden_units": [], "dropout": 0.0},
-            "stages": [{"name": "head", "train": "head", "epochs": 8}],
+            "stages": [{"name": "head", "train": "head", "epochs": 5}],
         },
+        "checkpoints": [],
     }
 
 
 PLAN = Plan(
     name="transfer",
     title="Transfer learning: a linear head on a frozen EfficientNet-Lite0, 96 px, 2,000 images",
-    question="Test accuracy on 2,000 images. Only the head is trained, for 8 epochs, under weights "
+    question="Test accuracy on 2,000 images. Only the head is trained, for 5 epochs, under weights "
     "trained on ImageNet (they come as a package) and under random ones.",
     rows={
         "ImageNet": _spec({"pretrained": "efficientnet_lite0"}),
@@ -36,7 +37,7 @@ PLAN = Plan(
     },
     seeds=(0, 1, 2, 3, 4),
     columns=(
-        Column("test accuracy, best val_loss", on_test("accuracy", "best_val_loss")),
-        Column("test accuracy, last", on_test("accuracy")),
+        Column("test accuracy", on_test("accuracy")),
+        Column("test loss", on_test("loss")),
     ),
 )
