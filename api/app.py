@@ -19,6 +19,7 @@ from api.jobs.routes import router as jobs
 from api.openapi import complete
 from api.reference.routes import router as reference
 from api.services import Services, open_services
+from api.weights.routes import router as weights
 from shared.settings import Settings
 
 TITLE = "Trainshed"
@@ -49,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for router in (health, reference):
         app.include_router(router)
-    for router in (jobs, reading, results, datasets, catalog, augmentation, metrics):
+    for router in (jobs, reading, results, datasets, catalog, augmentation, weights, metrics):
         app.include_router(router, dependencies=[Depends(caller)])
     complete(app)
     app.add_middleware(Guard, hosts=_hosts(settings))

@@ -8,6 +8,7 @@ from api.doorbell import Doorbell
 from api.jobs.order import Order
 from api.keys import KeyCheck
 from api.watcher import Watcher
+from api.weights.unfinished import sweep
 from shared import catalog
 from shared.database import Database
 from shared.jobs.submission import sha256_of
@@ -37,12 +38,13 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     """Open everything; nothing is asked of the network yet."""
-    database = Database(settings.database)
+    database, storage = Database(settings.database), Storage(settings.storage)
+    sweep(storage.weights("").parent)
     version = sha256_of(catalog.load())
     return Services(
         settings=settings,
         database=database,
-        storage=Storage(settings.storage),
+        storage=storage,
         methods=Methods(catalog.load()),
         desk=DeskClient(settings.desk, database, version),
         doorbell=Doorbell(settings),

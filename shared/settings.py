@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=60.0, ge=0.1, description="at most this much work is lost in a crash"
     )
+    limit_upload_mib: int = Field(
+        default=4096, ge=1, description="the largest file of weights that is taken"
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("home", mode="after")

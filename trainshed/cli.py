@@ -223,6 +223,32 @@ def download(
 
 
 @app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="safetensors")],
+    *,
+    name: Annotated[str | None, typer.Option(help="the file's own unless given")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload weights to fine-tune from; prints their id."""
+    with _client() as client, Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(file.name, total=None)
+        found = client.upload_weights(
+            file,
+            name=name,
+            progress=lambda sent, size: bar.update(task, completed=sent, total=size),
+        )
+    _print(found) if as_json else console.print(found["id"])
+
+
+@app.command()
+def weights(*, as_json: AsJson = False) -> None:
+    """The weights that were uploaded."""
+    with _client() as client:
+        found = client.weights()
+    _print(found) if as_json else show.weights(console, found)
+
+
+@app.command()
 def cancel(job: Job, *, as_json: AsJson = False) -> None:
     """End a job."""
     with _client() as client:

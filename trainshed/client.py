@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from trainshed import address
-from trainshed.downloading import download
+from trainshed.downloading import CHUNK, download
 from trainshed.errors import ApiError, Unreachable, problem_of
 from trainshed.stream import follow
 
@@ -137,6 +137,43 @@ class Client:
         if path.is_dir():
             path = path / f"{job_id}-{row['name']}.safetensors"
         return download(self.http, row["download"], path, row["sha256"], row["bytes"], progress)
+
+    def upload_weights(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Json:
+        """Send a safetensors file to fine-tune from; never read into memory as a whole.
+
+        Args:
+            path: the file.
+            name: what people will see; the file's own unless given.
+            progress: called with bytes so far and bytes in all.
+        """
+        size = path.stat().st_size
+
+        def chunks() -> Iterator[bytes]:
+            sent = 0
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+                    sent += len(chunk)
+                    if progress is not None:
+                        progress(sent, size)
+
+        return self._json(
+            "POST",
+            "/v1/weights",
+            params={"name": name or path.name},
+            content=chunks(),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
+        )
+
+    def weights(self) -> list[Json]:
+        """The uploads."""
+        return [*self._pages("/v1/weights", None, {})]
 
     def top_k(self, job_id: str, **parameters: Any) -> Json:
         """Top-k accuracies and samples: checkpoint, sample, after, limit."""

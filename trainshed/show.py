@@ -140,3 +140,13 @@ def datasets(console: Console, found: list[Json]) -> None:
         here = "yes" if one["is_at_hand"] else "no"
         table.add_row(one["id"], images, str(len(one["classes"])), size, here, one["summary"])
     console.print(table)
+
+
+def weights(console: Console, found: list[Json]) -> None:
+    """The uploads."""
+    table = Table("name", "tensors", "parameters", "MiB", "created", Column("id", no_wrap=True))
+    for one in found:
+        size, created = f"{one['bytes'] / 2**20:.1f}", one["created_at"][:19].replace("T", " ")
+        figures = (str(one["tensors"]), f"{one['parameters']:,}", size, created)
+        table.add_row(one["name"], *figures, one["id"])
+    console.print(table)

@@ -11,7 +11,7 @@ from shared.database import Database
 from tests.api.service import Service, agreeable, serving
 from tests.conftest import postgresql_database
 
-EMPTIED = (tables.jobs, tables.desk_answers, tables.workers)
+EMPTIED = (tables.jobs, tables.desk_answers, tables.workers, tables.weights)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

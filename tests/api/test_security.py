@@ -17,7 +17,7 @@ def _routes(service: Service) -> list[tuple[str, str]]:
     found = []
     for path, methods in service.app.openapi()["paths"].items():
         address = path
-        for name in ("job_id", "checkpoint", "artifact", "name"):
+        for name in ("job_id", "checkpoint", "artifact", "name", "weights_id"):
             address = address.replace(f"{{{name}}}", "job_" + "0" * 26)
         found += [(method.upper(), address) for method in methods]
     return found
