@@ -67,18 +67,11 @@ def read_header(path: Path) -> Header:
     size = path.stat().st_size
     with path.open("rb") as file:
         first = file.read(LENGTH.size)
-        if first[:1] == b"\x80" or first[:2] == b"PK":
-            raise BadWeights(
-                "The file is a pickle, which can run any program when it is read; it is not read "
-                "here. Save the weights as safetensors."
-            )
         if len(first) < LENGTH.size:
             raise BadWeights(f"The file has {size} bytes; no safetensors file is so short.")
         (length,) = LENGTH.unpack(first)
         if length > min(LONGEST_HEAD, size - LENGTH.size):
-            raise BadWeights(
-                "The file is not safetensors: its head would be longer than it may be."
-            )
+            raise _not_a_head(first)
         described = _parsed(file.read(length))
     metadata = described.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
@@ -97,6 +90,16 @@ def read_header(path: Path) -> Header:
         raise BadWeights(f"The file is not whole: its tensors take {end} bytes and it has {have}.")
     tensors = {n: TensorInfo(one["dtype"], tuple(one["shape"])) for n, one in described.items()}
     return Header(tensors, metadata)
+
+
+def _not_a_head(first: bytes) -> BadWeights:
+    # Only now: the length of an honest head may begin with the same bytes.
+    if first[:1] == b"\x80" or first[:2] == b"PK":
+        return BadWeights(
+            "The file is a pickle, which can run any program when it is read; it is not read "
+            "here. Save the weights as safetensors."
+        )
+    return BadWeights("The file is not safetensors: its head would be longer than it may be.")
 
 
 def _parsed(head: bytes) -> dict[str, Any]:

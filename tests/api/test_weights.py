@@ -85,12 +85,16 @@ class TestUpload:
             assert b" 413 " in connection.recv(1000).splitlines()[0]
         assert _kept(service) == ([], 0)
 
-    def test_an_endless_one(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-        services = service.app.state.services
+    def test_an_endless_one(self, service: Service) -> None:
+        state = service.app.state
+        services = state.services
         bound = services.settings.model_copy(update={"limit_upload_mib": 1})
-        monkeypatch.setattr(service.app.state, "services", replace(services, settings=bound))
-        chunks = (b"\0" * 65_536 for _ in range(100))
-        answer = service.client.post(AT, content=chunks, headers=OCTETS)
+        state.services = replace(services, settings=bound)
+        try:
+            chunks = (b"\0" * 65_536 for _ in range(100))
+            answer = service.client.post(AT, content=chunks, headers=OCTETS)
+        finally:
+            state.services = services
         assert answer.status_code == 413
         assert "TRAINSHED_LIMIT_UPLOAD_MIB" in answer.json()["detail"]
         assert _kept(service) == ([], 0)
