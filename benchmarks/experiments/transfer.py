@@ -16,11 +16,11 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
             "channels": 3,
         },
         "architecture": "efficientnet_lite0",
-        "optimizer": {"name": "adam", "learning_rate": 0.003},
+        "optimizer": {"name": "adam", "learning_rate": 0.001},
         "fine_tuning": {
             "weights": weights,
             "head": {"hidden_units": [], "dropout": 0.0},
-            "stages": [{"name": "head", "train": "head", "epochs": 5}],
+            "stages": [{"name": "head", "train": "head", "epochs": 10}],
         },
         "checkpoints": [],
     }
@@ -29,7 +29,7 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
 PLAN = Plan(
     name="transfer",
     title="Transfer learning: a linear head on a frozen EfficientNet-Lite0, 96 px, 2,000 images",
-    question="Test accuracy on 2,000 images. Only the head is trained, for 5 epochs, under weights "
+    question="Test accuracy on 2,000 images. Only the head is trained, for 10 epochs, under weights "
     "trained on ImageNet (they come as a package) and under random ones.",
     rows={
         "ImageNet": _spec({"pretrained": "efficientnet_lite0"}),
