@@ -59,6 +59,5 @@ PLAN = Plan(
         Column("validation accuracy", metric("val_accuracy")),
         Column("gap", metric("generalization_gap")),
         Column("test accuracy", on_test("accuracy")),
-        Column("seconds an epoch", metric("seconds"), ".1f"),
     ),
 )
