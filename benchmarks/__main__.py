@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import latency, routes, scale, training
+from benchmarks import augmentation, latency, routes, scale, training
 from benchmarks.boxes import ROOT, started
 from benchmarks.measuring import HEAD, Figure, machine, save
 
@@ -27,7 +27,13 @@ def _scale() -> Iterator[Figure]:
     yield scale.figure()
 
 
-SUITES = {"idle": _idle, "routes": routes.figures, "scale": _scale, "training": _training}
+SUITES = {
+    "idle": _idle,
+    "routes": routes.figures,
+    "scale": _scale,
+    "training": _training,
+    "augmentation": augmentation.figures,
+}
 
 
 def main(names: list[str]) -> int:
