@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from shared.weights import Header, read_header
-
 from api.services import Services
 from shared.errors import BadWeights, Fault, InvalidSpec, NotFound
 from shared.ids import is_id
 from shared.jobs import checkpoints, reading
 from shared.storage import WEIGHTS
+from shared.weights import Header, read_header
 
 AT = "/fine_tuning/weights"
 HEAD = "head."

@@ -1,0 +1,143 @@
+"""Methods through HTTP on a real box: fine-tuning, augmentation, and every small slot."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared import catalog
+from tests.e2e.conftest import EmbeddedBox
+from trainshed import ApiError, Client
+
+pytestmark = pytest.mark.e2e
+
+NETWORK = {"name": "vgg_small", "widths": [8, 16], "hidden_units": [32]}
+DATA = {"name": "digits", "image_size": 16, "train": 256, "validation": 64, "test": 64}
+SPEC: dict[str, Any] = {
+    "dataset": DATA,
+    "architecture": NETWORK,
+    "training": {"epochs": 2, "batch_size": 32},
+}
+STAGES = [
+    {"name": "warm_up", "train": "head", "epochs": 1, "optimizer": {"name": "adam"}},
+    {"name": "fine_tune", "train": "all", "epochs": 1},
+]
+
+
+def _finished(client: Client, spec: dict[str, Any]) -> dict[str, Any]:
+    job = client.wait(client.submit(spec)["id"], timeout_seconds=120)
+    assert job["state"] == "succeeded", job["failure"]
+    return job
+
+
+def _tuned(weights: dict[str, Any] | None, **changes: Any) -> dict[str, Any]:
+    tuning = {"weights": weights, "head": {"hidden_units": [16]}, "stages": STAGES}
+    return {"dataset": DATA, "architecture": NETWORK, "fine_tuning": tuning, **changes}
+
+
+@pytest.fixture(scope="module")
+def trained(box: EmbeddedBox) -> dict[str, Any]:
+    with box.client() as client:
+        return _finished(client, SPEC)
+
+
+class TestFineTuning:
+    def test_from_a_job_and_from_its_file_come_to_the_same(
+        self, box: EmbeddedBox, trained: dict[str, Any], tmp_path: Path
+    ) -> None:
+        with box.client() as client:
+            weights = {"job": trained["id"], "checkpoint": "best_val_accuracy"}
+            of_job = _finished(client, _tuned(weights))
+            file = client.download(trained["id"], "best_val_accuracy", tmp_path)
+            upload = client.upload_weights(file)
+            of_upload = _finished(client, _tuned({"upload": upload["id"]}))
+            stages = [
+                event["data"] for event in client.events(of_job["id"]) if event["type"] == "stage"
+            ]
+            kept = client.checkpoints(of_job["id"])
+            series = client.metrics(of_job["id"], name="train_loss")
+        assert [one["stage"] for one in stages] == ["warm_up", "fine_tune"]
+        assert stages[0]["trainable_parameters"] < stages[1]["trainable_parameters"]
+        assert {"epoch_1", "epoch_2"} <= {one["name"] for one in kept}, "the end of each stage"
+        assert [one["stage"] for one in series] == ["warm_up", "fine_tune"]
+        assert of_job["result"]["test"] == {
+            name: {**figures, "checkpoint": of_job["result"]["test"][name]["checkpoint"]}
+            for name, figures in of_upload["result"]["test"].items()
+        }
+
+    def test_from_packaged_weights_of_a_large_network(self, box: EmbeddedBox) -> None:
+        data = {**DATA, "image_size": 32, "channels": 3, "train": 64, "validation": 16, "test": 16}
+        spec = _tuned({"pretrained": "efficientnet_lite0"}, dataset=data)
+        spec["architecture"] = "efficientnet_lite0"
+        spec["fine_tuning"]["stages"] = [{"name": "head", "train": "head", "epochs": 1}]
+        with box.client() as client:
+            checked = client.validate(spec)
+            job = _finished(client, spec)
+        assert checked["spec"]["dataset"]["normalization"] == "of_weights"
+        assert checked["parameter_count"]["trainable"] > 3_000_000
+        assert job["result"]["stages"] == {"head": "epochs"}
+
+    @pytest.mark.parametrize(
+        ("change", "pointer"),
+        [
+            ({"architecture": "mlp"}, "/fine_tuning/weights"),
+            ({"architecture": {**NETWORK, "widths": [8, 8]}}, "/fine_tuning/weights"),
+            ({"dataset": {**DATA, "channels": 3}}, "/fine_tuning/weights"),
+        ],
+    )
+    def test_weights_of_another_network_are_refused_at_submission(
+        self, box: EmbeddedBox, trained: dict[str, Any], change: dict[str, Any], pointer: str
+    ) -> None:
+        with box.client() as client, pytest.raises(ApiError) as refused:
+            client.submit(_tuned({"job": trained["id"]}, **change))
+        assert [fault["pointer"] for fault in refused.value.faults] == [pointer]
+        assert "another network" in refused.value.faults[0]["detail"]
+
+    def test_a_stage_from_nowhere_is_refused_with_what_there_is(self, box: EmbeddedBox) -> None:
+        spec = _tuned(None)
+        spec["fine_tuning"]["stages"] = [{"name": "a", "train": {"from": "block7"}, "epochs": 1}]
+        with box.client() as client, pytest.raises(ApiError) as refused:
+            client.submit(spec)
+        (fault,) = refused.value.faults
+        assert fault["pointer"] == "/fine_tuning/stages/0/train/from"
+        assert "block2" in fault["detail"]
+
+
+def test_an_augmentation_can_be_looked_at_and_trained_with(box: EmbeddedBox) -> None:
+    augmentation = {"rotation": 15, "width_shift": 0.1, "zoom": 0.1, "brightness": [0.8, 1.2]}
+    body = {"dataset": {"name": "digits"}, "augmentation": augmentation, "count": 4}
+    with box.client() as client:
+        answer = client.http.post("/v1/augmentation/preview", json=body)
+        job = _finished(client, {**SPEC, "augmentation": augmentation})
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert picture.shape[2] == 3
+    half = len(picture) // 2
+    assert not np.array_equal(picture[:half], picture[-half:])
+    assert job["spec"]["augmentation"]["brightness"] == {"factors": [0.8, 1.2]}
+
+
+def test_every_method_of_the_small_slots_trains(box: EmbeddedBox) -> None:
+    """One job a method, all at once in the queue; networks of the zoo have tests of their own."""
+    entries = catalog.load()
+    of_slot = {
+        "initializers": lambda name: {"initializer": name},
+        "regularizers": lambda name: {"regularizers": {name: True}},
+        "augmentations": lambda name: {"augmentation": {name: True}},
+        "optimizers": lambda name: {"optimizer": {"name": name, "learning_rate": 0.001}},
+        "schedules": lambda name: {"optimizer": {"name": "sgd", "schedule": name}},
+    }
+    small = {"dataset": {**DATA, "train": 64, "validation": 32, "test": 32}}
+    small["training"] = {"epochs": 1, "batch_size": 32}
+    with box.client() as client:
+        jobs = {
+            (slot, name): client.submit({**SPEC, **small, **given(name)})["id"]
+            for slot, given in of_slot.items()
+            for name in entries[slot]
+        }
+        ended = {asked: client.wait(job_id, timeout_seconds=120) for asked, job_id in jobs.items()}
+    failed = {asked: job["failure"] for asked, job in ended.items() if job["state"] != "succeeded"}
+    assert not failed
+    assert len(ended) > 30
