@@ -66,6 +66,8 @@ class _Answer(socketserver.StreamRequestHandler):
 
 def agreeable(question: dict[str, Any]) -> dict[str, Any]:
     """A desk that finds nothing wrong."""
+    if question["ask"] == "preview":
+        return {"ok": True, "png": ""}
     counted = {"trainable": 1234, "with_statistics": 1240}
     memory = {"memory_mib": 7.5} if "batch_size" in question else {}
     return {"ok": True, "parameter_count": counted, **memory}

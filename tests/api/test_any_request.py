@@ -1,7 +1,7 @@
 """Requests made from the OpenAPI document, at random: none is a mistake of the service."""
 
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.api.service import KEY, Service
@@ -25,6 +25,7 @@ def test_no_request_is_a_mistake_of_the_service(service: Service) -> None:
             deadline=None,
             derandomize=True,
             database=None,
+            phases=(Phase.explicit, Phase.generate),  # shrinking takes minutes
             suppress_health_check=list(HealthCheck),
         )
         @given(data=st.data(), strategy=st.just(operation.as_strategy()))
