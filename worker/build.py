@@ -54,6 +54,7 @@ STAGE = "training"
 class Data:
     """What a training learns from."""
 
+    #: None where a number is asked for.
     class_names: tuple[str, ...]
     splits: Splits
 
@@ -85,14 +86,15 @@ def build(
     device = torch.device(device)
     name = spec.architecture.name
     parameters = architecture_parameters(name, spec.architecture.parameters, spec.regularizers)
-    classes = len(data.class_names)
+    outputs = len(data.class_names) or 1
+    _check_target(spec.loss.name, len(data.class_names))
     head = None if spec.fine_tuning is None else Head(**spec.fine_tuning.head.model_dump())
     # Refuses before memory is taken
-    build_on_meta(name, parameters, data.image_shape, classes, head)
+    build_on_meta(name, parameters, data.image_shape, outputs, head)
     architecture = architectures.get(name)
-    model = architecture.function(data.image_shape, classes, **parameters)
+    model = architecture.function(data.image_shape, outputs, **parameters)
     if head is not None:
-        put_new_head(model, classes, head)
+        put_new_head(model, outputs, head)
     initialize(
         model,
         spec.seed,
@@ -123,6 +125,20 @@ def build(
         seed=spec.seed,
         device=device,
     )
+
+
+def _check_target(loss: str, classes: int) -> None:
+    """A loss has to be for what is asked for: classes or a number.
+
+    Raises:
+        ValueError: it is not.
+    """
+    facts = losses.get(loss).facts
+    asked, taken = "classes" if classes else "number", facts.get("target", "classes")
+    if asked != taken:
+        raise ValueError(f"the loss {loss} is for a target of {taken}, and this is of {asked}")
+    if facts.get("classes", classes) != classes:
+        raise ValueError(f"the loss {loss} is for {facts['classes']} classes, not for {classes}")
 
 
 def architecture_parameters(

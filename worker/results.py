@@ -1,10 +1,7 @@
 """The end of a job: each best checkpoint is loaded anew and evaluated on the test split."""
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from shared import predictions
 from shared.clock import now
 from shared.database import Database
 from shared.errors import NotFound
@@ -13,18 +10,21 @@ from shared.jobs.attempts import Lease
 from shared.jobs.checkpoints import name_of
 from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch, EvaluationRow, MetricRow
-from shared.predictions import Prediction
-from shared.storage import Storage, publish
+from shared.storage import Storage
+from worker.class_results import classes_outcome
+from worker.number_results import numbers_outcome
+from worker.outcome import Outcome
 from worker.scribe import inquire
-from worker.tables import write_tables
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
-from worker.training.evaluation import Evaluation, evaluate
+from worker.training.evaluation import (
+    Evaluation,
+    NumbersEvaluation,
+    evaluate,
+    evaluate_numbers,
+)
 from worker.training.experiment import Experiment
-from worker.training.topk import metric_name
-from worker.wire import number
 
-MOST_MISTAKES = 20
 EVALUATED = {"best", "last"}
 
 
@@ -34,9 +34,9 @@ def evaluate_checkpoints(
     """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
     rows = inquire(database, lambda c: reading.checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
-    done: dict[str, Evaluation] = {}
+    done: dict[str, Evaluation | NumbersEvaluation] = {}
     for row in rows:
-        directory = row["directory"]
+        name, directory = name_of(row), row["directory"]
         if row["kind"] not in EVALUATED:
             continue
         if directory not in done:
@@ -45,31 +45,42 @@ def evaluate_checkpoints(
             except (CheckpointCorrupt, NotFound) as error:
                 if row["kind"] == "last":
                     raise
-                batch.events.append(EventRow("note", {"text": f"{name_of(row)} is lost: {error}"}))
+                batch.events.append(EventRow("note", {"text": f"{name} is lost: {error}"}))
                 continue
             experiment.model.load_state_dict(weights)
-            done[directory] = evaluate(
-                experiment, experiment.model, experiment.splits.test, experiment.ks
-            )
-        evaluation = done[directory]
-        path = storage.results(lease.job_id) / f"predictions-{row['id']}.bin"
-        _write_predictions(path, evaluation)
+            done[directory] = _evaluated(experiment)
+        found = _outcome(done[directory], experiment, storage, lease.job_id, row)
         batch.evaluations.append(
             EvaluationRow(
                 checkpoint_id=row["id"],
                 split="test",
-                data=_data(evaluation, experiment.class_names),
-                predictions=storage.relative(path),
+                data=found.data,
+                predictions=found.predictions,
             )
         )
-        batch.artifacts += write_tables(
-            storage, lease.job_id, name_of(row), evaluation, experiment.class_names
-        )
-        figures = {"loss": number(evaluation.loss)}
-        figures |= {metric_name(k): value for k, value in evaluation.top_k.items()}
+        batch.artifacts += found.artifacts
         place = {"checkpoint": row["id"], "epoch": row["epoch"], "step": row["step"]}
-        summary[name_of(row)] = {**place, **figures}
+        summary[name] = {**place, **found.figures}
     return batch, summary
+
+
+def _evaluated(experiment: Experiment) -> Evaluation | NumbersEvaluation:
+    model, test = experiment.model, experiment.splits.test
+    if experiment.class_names:
+        return evaluate(experiment, model, test, experiment.ks)
+    return evaluate_numbers(experiment, model, test)
+
+
+def _outcome(
+    evaluation: Evaluation | NumbersEvaluation,
+    experiment: Experiment,
+    storage: Storage,
+    job_id: str,
+    row: dict[str, Any],
+) -> Outcome:
+    if isinstance(evaluation, Evaluation):
+        return classes_outcome(evaluation, experiment.class_names, storage, job_id, row)
+    return numbers_outcome(evaluation, storage, job_id, row)
 
 
 def test_metrics(
@@ -91,49 +102,3 @@ def test_metrics(
         for name, value in chosen.items()
         if name not in place
     ]
-
-
-def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "loss": number(evaluation.loss),
-        "accuracy": evaluation.accuracy,
-        "top_k": {str(k): value for k, value in evaluation.top_k.items()},
-        "classes": list(class_names),
-        "per_class": [asdict(one) for one in evaluation.per_class],
-        "confusion": evaluation.confusion,
-        "mistakes": _mistakes(evaluation),
-    }
-
-
-def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The wrong samples that the network is most sure of."""
-    found = evaluation.predictions
-    predicted_N, sure_N = found.classes[:, 0], found.probabilities[:, 0]
-    wrong_N = (predicted_N != found.labels).nonzero().squeeze(1)
-    order = sure_N[wrong_N].argsort(descending=True, stable=True)[:MOST_MISTAKES]
-    return [
-        {
-            "sample": int(found.indices[i]),
-            "label": int(found.labels[i]),
-            "predicted": int(predicted_N[i]),
-            "probability": number(float(sure_N[i])),
-        }
-        for i in wrong_N[order].tolist()
-    ]
-
-
-def _write_predictions(path: Path, evaluation: Evaluation) -> None:
-    found = evaluation.predictions
-    rows = zip(
-        found.indices.tolist(),
-        found.labels.tolist(),
-        found.classes.tolist(),
-        found.probabilities.tolist(),
-        strict=True,
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    predictions.write(
-        temporary, [Prediction(s, label, tuple(c), tuple(p)) for s, label, c, p in rows]
-    )
-    publish(temporary, path)

@@ -9,15 +9,15 @@ from shared.clock import now
 from shared.ids import new_id
 from shared.jobs.recording import ArtifactRow
 from shared.storage import Storage, publish, sha256_of_file
-from worker.training.evaluation import Evaluation
+from worker.training.evaluation import Evaluation, NumbersEvaluation
 
 CSV = "text/csv"
 
 
-def write_tables(
+def write_predictions(
     storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
-) -> list[ArtifactRow]:
-    """Write a checkpoint's predictions and its confusion matrix.
+) -> ArtifactRow:
+    """Write what a checkpoint says of each sample.
 
     Args:
         storage: where they go.
@@ -26,10 +26,22 @@ def write_tables(
         evaluation: on the test split.
         class_names: by label.
     """
-    return [
-        _write(storage, job_id, f"predictions-{name}.csv", _predictions(evaluation, class_names)),
-        _write(storage, job_id, f"confusion-{name}.csv", _confusion(evaluation, class_names)),
-    ]
+    rows = _predictions(evaluation, class_names)
+    return _write(storage, job_id, f"predictions-{name}.csv", rows)
+
+
+def write_confusion(
+    storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
+) -> ArtifactRow:
+    """Write a checkpoint's confusion matrix; arguments as of `write_predictions`."""
+    return _write(storage, job_id, f"confusion-{name}.csv", _confusion(evaluation, class_names))
+
+
+def write_numbers(
+    storage: Storage, job_id: str, name: str, evaluation: NumbersEvaluation
+) -> ArtifactRow:
+    """Write what a checkpoint says of each sample where a number is asked for."""
+    return _write(storage, job_id, f"predictions-{name}.csv", _numbers(evaluation))
 
 
 def _predictions(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:
@@ -47,6 +59,13 @@ def _predictions(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[lis
         pairs = zip(classes, probabilities, strict=True)
         said = [part for k, p in pairs for part in (names[k], f"{p:.6g}")]
         yield [sample, names[label], *said]
+
+
+def _numbers(evaluation: NumbersEvaluation) -> Iterable[list[Any]]:
+    yield ["sample", "target", "prediction"]
+    columns = (evaluation.indices, evaluation.targets, evaluation.outputs)
+    for sample, target, output in zip(*(column.tolist() for column in columns), strict=True):
+        yield [sample, f"{target:.9g}", f"{output:.9g}"]
 
 
 def _confusion(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:

@@ -94,7 +94,9 @@ class TestBuild:
             ({"optimizer": {"name": "sgd", "momentum": 1.0}}, "momentum: Input should be less"),
             ({"regularizers": {"l3": {}}}, "regularizers has no 'l3'; did you mean"),
             ({"initializer": "he"}, "initializers has no 'he'"),
-            ({"loss": "hinge"}, "losses has no 'hinge'"),
+            ({"loss": "hing"}, "losses has no 'hing'"),
+            ({"loss": "l2"}, "l2 is for a target of number, and this is of classes"),
+            ({"loss": "logistic"}, "logistic is for 2 classes"),
         ],
     )
     def test_what_is_not_admitted_is_refused(self, fields: dict, message: str) -> None:

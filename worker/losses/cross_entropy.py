@@ -6,7 +6,10 @@ from torch.nn import functional
 from worker.registry import losses
 
 
-@losses.register(source="Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108")
+@losses.register(
+    source="Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108",
+    takes_probabilities=True,
+)
 def cross_entropy(logits_NM: Tensor, targets: Tensor, /) -> Tensor:
     """−Σ target·log softmax(logits), the mean over samples, in nats.
 

@@ -31,7 +31,6 @@ from worker.training.state import (
     restore_optimizer,
 )
 from worker.training.step import Stepper
-from worker.training.topk import metric_name
 
 #: After how many steps figures are read: reading makes the host wait for a GPU, not for a CPU.
 STEPS_BETWEEN_READINGS = {"cuda": 50}
@@ -62,7 +61,9 @@ class Course:
         self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
         self._penalties = Penalties(experiment)
-        self._window = Window(experiment.ks, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1))
+        self._window = Window(
+            experiment.target, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
+        )
         #: The samples that the generalization gap is measured on, as many as validate.
         sample_N = order_of_gap(len(self.train), len(self.validation), experiment.seed)
         self._gap_N = sample_N.to(experiment.device)
@@ -129,14 +130,14 @@ class Course:
     def validate(self) -> dict[str, float]:
         """The metrics on the validation split, and the gap to the training split."""
         experiment = self.experiment
-        validation = score(experiment, self.validation, ks=experiment.ks)
+        validation = score(experiment, self.validation, is_counted=True)
         trained = score(experiment, self.train, chosen=self._gap_N)
         penalty = self._penalties.value()
         return {
             "val_loss": validation.data_loss + (0.0 if penalty is None else penalty.item()),
             "val_data_loss": validation.data_loss,
             "generalization_gap": validation.data_loss - trained.data_loss,
-            **{f"val_{metric_name(k)}": part for k, part in validation.top_k.items()},
+            **{f"val_{name}": value for name, value in validation.metrics.items()},
         }
 
     def end_epoch(self) -> None:
@@ -203,7 +204,7 @@ class Course:
 
     def no_sums(self) -> Sums:
         """The sums at the start of an epoch."""
-        return Sums(right=[0] * len(self.experiment.ks))
+        return Sums(tallies=[0] * self.experiment.target.tallies)
 
     # What it tells
 
@@ -278,14 +279,14 @@ class Course:
             self.experiment.model.load_state_dict(state.model)
         except RuntimeError as error:
             raise ValueError(f"the state is of another network: {error}") from error
-        if len(state.sums["right"]) != len(self.experiment.ks):
+        if len(state.sums["tallies"]) != self.experiment.target.tallies:
             raise ValueError(
-                f"the state has {len(state.sums['right'])} top-k accuracies and this experiment "
-                f"{len(self.experiment.ks)}: it is of another one"
+                f"the state counts {len(state.sums['tallies'])} figures a step and this experiment "
+                f"{self.experiment.target.tallies}: it is of another one"
             )
         restore_generators(state.generators, self.experiment.device)
         self.position = copy(state.position)
-        self.sums = Sums(**{**state.sums, "right": list(state.sums["right"])})
+        self.sums = Sums(**{**state.sums, "tallies": list(state.sums["tallies"])})
         self.patience = copy(state.patience)
         self.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
         self.best = dict(state.best)

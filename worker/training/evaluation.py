@@ -1,4 +1,4 @@
-"""How good a network is on a split, in evaluation mode. Axes: N samples, M classes, K top ones."""
+"""How good a network is on a split, in evaluation mode. Axes: N samples, M outputs, K top ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ SMALLEST_BATCH = 32
 
 @dataclass(frozen=True)
 class Score:
-    """Loss and top-k accuracies of a split."""
+    """Loss and further figures of a split."""
 
     #: The mean over samples of the plain loss: no penalty, no smoothing.
     data_loss: float
-    #: Accuracy by k, fractions.
-    top_k: dict[int, float]
+    #: What the target says, by name: accuracies or errors.
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def score(
     split: ResidentSplit,
     *,
     chosen: Tensor | None = None,
-    ks: tuple[int, ...] = (),
+    is_counted: bool = False,
 ) -> Score:
-    """Loss and top-k accuracies on a split or on some of its samples.
+    """Loss and further figures on a split or on some of its samples.
 
     The model is left in evaluation mode.
 
@@ -80,20 +80,67 @@ def score(
         experiment: the model, its loss and arithmetic.
         split: the samples.
         chosen: which of them, int64; None for all.
-        ks: which top-k accuracies.
+        is_counted: whether more than the loss is wanted: accuracies or errors.
     """
-    right_K = torch.zeros(len(ks), dtype=torch.int64, device=split.labels_N.device)
+    target = experiment.target
+    tallies: list[Tensor] = []
     losses: list[Tensor] = []
     sizes: list[int] = []
     experiment.model.eval()
     for batch in _batches(split, chosen):
-        logits_NM, labels_N = _logits(experiment, experiment.model, split, batch)
-        losses.append(experiment.loss(logits_NM, labels_N))
-        sizes.append(len(labels_N))
-        if ks:
-            right_K += counts(rank(logits_NM, labels_N), ks)
-    fractions = [right / sum(sizes) for right in right_K.tolist()]
-    return Score(_mean(losses, sizes), dict(zip(ks, fractions, strict=True)))
+        outputs_NM, targets_N = _outputs(experiment, experiment.model, split, batch)
+        losses.append(experiment.loss(outputs_NM, targets_N))
+        sizes.append(len(targets_N))
+        if is_counted:
+            tallies.append(target.tally([outputs_NM], [targets_N]))
+    metrics = target.metrics(torch.cat(tallies).sum(0).tolist(), sum(sizes)) if tallies else {}
+    return Score(_mean(losses, sizes), metrics)
+
+
+@dataclass(frozen=True)
+class NumbersEvaluation:
+    """What a checkpoint is worth on a split where a number is asked for."""
+
+    loss: float
+    #: Errors by name, and `r2`: 1 − Σ(y − f)² / Σ(y − ȳ)²; None where all y are the same.
+    metrics: dict[str, float | None]
+    #: int64 [N], where each sample lies in the data set; float32 [N] twice.
+    indices: Tensor
+    targets: Tensor
+    outputs: Tensor
+
+
+@torch.inference_mode()
+def evaluate_numbers(experiment: Experiment, model: nn.Module, split: Split) -> NumbersEvaluation:
+    """Everything there is to say of a model on a split where a number is asked for.
+
+    Args:
+        experiment: its loss, normalisation and arithmetic.
+        model: what is evaluated, on the experiment's device; left in evaluation mode.
+        split: the samples.
+    """
+    resident = ResidentSplit(
+        split.images, split.labels, experiment.normalization, experiment.device
+    )
+    losses: list[Tensor] = []
+    outputs: list[Tensor] = []
+    model.eval()
+    for batch in _batches(resident, None):
+        outputs_N1, targets_N = _outputs(experiment, model, resident, batch)
+        losses.append(experiment.loss(outputs_N1, targets_N))
+        outputs.append(outputs_N1)
+    outputs_N1 = torch.cat(outputs).cpu()
+    target = experiment.target
+    tally = target.tally([outputs_N1], [split.labels]).sum(0).tolist()
+    spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
+    figures = target.metrics(tally, len(split.labels))
+    return NumbersEvaluation(
+        loss=_mean(losses, [len(part) for part in outputs]),
+        metrics={**figures, "r2": 1 - tally[1] / spread if spread else None},
+        indices=split.indices,
+        targets=split.labels,
+        outputs=outputs_N1.squeeze(1),
+    )
 
 
 @torch.inference_mode()
@@ -121,7 +168,7 @@ def evaluate(
     probabilities: list[Tensor] = []
     model.eval()
     for batch in _batches(resident, None):
-        logits_NM, labels_N = _logits(experiment, model, resident, batch)
+        logits_NM, labels_N = _outputs(experiment, model, resident, batch)
         losses.append(experiment.loss(logits_NM, labels_N))
         sizes.append(len(labels_N))
         ranks.append(rank(logits_NM, labels_N))
@@ -181,13 +228,13 @@ def _batches(split: ResidentSplit, chosen: Tensor | None) -> Iterator[Tensor | s
         yield slice(start, start + size)
 
 
-def _logits(
+def _outputs(
     experiment: Experiment, model: nn.Module, split: ResidentSplit, batch: Tensor | slice
 ) -> tuple[Tensor, Tensor]:
     images_NCHW, labels_N = split.batch(batch)
     with experiment.arithmetic.autocast():
-        logits_NM = model(images_NCHW)
-    return logits_NM.float(), labels_N
+        outputs_NM = model(images_NCHW)
+    return outputs_NM.float(), labels_N
 
 
 def _mean(losses: list[Tensor], sizes: list[int]) -> float:

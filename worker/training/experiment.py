@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -15,6 +16,7 @@ from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
 from worker.training.resident import Augment, Normalization
 from worker.training.state import PlateauRecord
+from worker.training.targets import Classes, Numbers, Target
 from worker.training.topk import admitted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -27,7 +29,7 @@ class Split:
 
     #: uint8 [N, C, H, W]
     images: Tensor
-    #: int64 [N]
+    #: int64 [N], classes; or float32 [N], the numbers asked for
     labels: Tensor
     #: int64 [N]: where each lies in the data set.
     indices: Tensor
@@ -149,6 +151,7 @@ class Experiment:
     #: Name and parameters, as they go into a checkpoint.
     architecture: Mapping[str, Any]
     splits: Splits
+    #: None where a number is asked for.
     class_names: tuple[str, ...]
     normalization: Normalization
     loss: Loss
@@ -175,9 +178,7 @@ class Experiment:
             self._check_batches(stage)
             if stage.first is not None:
                 check_first(self.model, stage.first)
-            known = metric_names(
-                self.ks, is_clipped=stage.clipping is not None, is_mixed=self.is_mixed
-            )
+            known = metric_names(self.target, is_clipped=stage.clipping is not None)
             for monitor in [*monitors, *stage.monitors]:
                 if monitor not in known:
                     raise ValueError(
@@ -200,6 +201,13 @@ class Experiment:
     def classes(self) -> int:
         """How many classes there are, M."""
         return len(self.class_names)
+
+    @cached_property
+    def target(self) -> Target:
+        """What the network is asked for."""
+        if not self.class_names:
+            return Numbers()
+        return Classes(self.classes, self.ks, self.is_mixed)
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 Reading a figure makes the host wait for the device. So steps leave theirs in a `Window`, which
 is emptied at once every few steps. Sums are made one step after the other in float64, so that
-where the window is emptied changes no bit. Axes: N samples, M classes, K ks.
+where the window is emptied changes no bit. Axes: N samples, M outputs.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged, is_finite
-from worker.training.topk import counts, metric_name, rank
+from worker.training.targets import Target
 
 
 @dataclass
@@ -31,12 +31,10 @@ class Sums:
     skipped_in_a_row: int = 0
     learning_rate: float = 0.0
     seconds: float = 0.0
-    #: Right predictions for each k, in the order of the ks.
-    right: list[int] = field(default_factory=list)
+    #: What the target counts, in its order.
+    tallies: list[float] = field(default_factory=list)
 
-    def metrics(
-        self, ks: tuple[int, ...], *, is_clipped: bool, is_mixed: bool = False
-    ) -> dict[str, float]:
+    def metrics(self, target: Target, *, is_clipped: bool) -> dict[str, float]:
         """The training metrics of the epoch; see `metric_names`."""
         images = max(1, self.images)
         data_loss, penalty = self.data_loss / images, self.penalty / images
@@ -50,13 +48,12 @@ class Sums:
         }
         if is_clipped:
             metrics["clipped_fraction"] = self.clipped_steps / max(1, self.steps)
-        for k, right in zip(ks, self.right, strict=True):
-            metrics[f"{train_prefix(is_mixed)}{metric_name(k)}"] = right / images
-        return metrics
+        counted = target.metrics(self.tallies, images)
+        return metrics | {target.train_name(name): value for name, value in counted.items()}
 
     def as_json(self) -> dict[str, Any]:
         """The sums as a checkpoint keeps them."""
-        return {**vars(self), "right": list(self.right)}
+        return {**vars(self), "tallies": list(self.tallies)}
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,9 @@ class StepFigures:
     """What one step leaves on the device; nothing here was waited for."""
 
     step: int
-    logits_NM: Tensor
-    labels_N: Tensor
+    outputs_NM: Tensor
+    #: Classes, or the numbers asked for.
+    targets_N: Tensor
     data_loss: Tensor
     penalty: Tensor | None
     gradient_norm: Tensor
@@ -76,8 +74,8 @@ class StepFigures:
 class Window:
     """The steps whose figures are still on the device."""
 
-    def __init__(self, ks: tuple[int, ...], capacity: int) -> None:
-        self.ks = ks
+    def __init__(self, target: Target, capacity: int) -> None:
+        self.target = target
         self.capacity = capacity
         self._steps: list[StepFigures] = []
 
@@ -105,10 +103,10 @@ class Window:
         steps, self._steps = self._steps, []
         if not steps:
             return
-        labels_N = torch.cat([figures.labels_N for figures in steps])
-        logits_NM = torch.cat([figures.logits_NM for figures in steps])
-        right_K = counts(rank(logits_NM, labels_N), self.ks)
-        nothing = torch.zeros((), device=logits_NM.device)
+        tallies = self.target.tally(
+            [figures.outputs_NM for figures in steps], [figures.targets_N for figures in steps]
+        )
+        nothing = torch.zeros((), device=tallies.device)
         rows = torch.stack(
             [
                 part
@@ -130,7 +128,7 @@ class Window:
             if has_overflown and (not skips_overflow or sums.skipped_in_a_row >= SKIPPED_IN_A_ROW):
                 first = figures.step - sums.skipped_in_a_row + 1
                 raise Diverged(first, stage, "The gradient", hint)
-            images = len(figures.labels_N)
+            images = len(figures.targets_N)
             sums.steps += 1
             sums.images += images
             sums.data_loss += images * data_loss
@@ -139,31 +137,21 @@ class Window:
             sums.finite_steps += not has_overflown
             sums.clipped_steps += round(was_clipped)
             sums.learning_rate = figures.learning_rate
-        sums.right = [
-            before + now for before, now in zip(sums.right, right_K.tolist(), strict=True)
-        ]
+        for row in tallies.tolist():
+            sums.tallies = [before + now for before, now in zip(sums.tallies, row, strict=True)]
 
 
-def train_prefix(is_mixed: bool) -> str:
-    """What the training accuracies' names start with; of mixed targets they are another thing."""
-    return "train_mixed_" if is_mixed else "train_"
-
-
-def metric_names(
-    ks: tuple[int, ...], *, is_clipped: bool, is_mixed: bool = False
-) -> tuple[str, ...]:
+def metric_names(target: Target, *, is_clipped: bool) -> tuple[str, ...]:
     """Every metric that an epoch gives, with which early stopping and checkpoints can work.
 
     Args:
-        ks: of the top-k accuracies.
+        target: what is asked for.
         is_clipped: whether gradients are.
-        is_mixed: whether training targets are, see `Regularizer.mixes_targets`.
     """
-    prefixes = (train_prefix(is_mixed), "val_")
-    accuracies = [f"{prefix}{metric_name(k)}" for prefix in prefixes for k in ks]
     return (
         *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *accuracies,
+        *(target.train_name(name) for name in target.names),
+        *(f"val_{name}" for name in target.names),
         *("generalization_gap", "learning_rate", "gradient_norm"),
         *(["clipped_fraction"] if is_clipped else []),
         *("images_per_second", "seconds"),

@@ -1,4 +1,4 @@
-"""One optimizer step. Axes: N samples, C channels, H height, W width, M classes."""
+"""One optimizer step. Axes: N samples, C channels, H height, W width, M outputs."""
 
 import torch
 from torch import Tensor
@@ -58,20 +58,20 @@ class Stepper:
         learning_rate = self.learning_rate(updates) * reduction
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        images_NCHW, labels_N = self.train.batch(chosen_N, experiment.augment)
-        targets = labels_N
+        images_NCHW, targets_N = self.train.batch(chosen_N, experiment.augment)
+        targets = targets_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
         if experiment.is_mixed:
-            labels_N = targets.argmax(1)  # the class with the largest share
+            targets_N = targets.argmax(1)  # the class with the largest share
         replay = Replay(experiment) if self._on_forward else None
         with experiment.arithmetic.autocast():
-            logits_NM = experiment.model(images_NCHW)
-        logits_NM = logits_NM.float()
-        data_loss = experiment.loss(logits_NM, targets)
+            outputs_NM = experiment.model(images_NCHW)
+        outputs_NM = outputs_NM.float()
+        data_loss = experiment.loss(outputs_NM, targets)
         objective, term = data_loss, None
         if replay is not None:
-            terms = [further(replay, images_NCHW, logits_NM) for further in self._on_forward]
+            terms = [further(replay, images_NCHW, outputs_NM) for further in self._on_forward]
             term = torch.stack(terms).sum()
             objective = data_loss + term
         self.optimizer.zero_grad(set_to_none=True)
@@ -89,8 +89,8 @@ class Stepper:
         self.scaler.update()
         return StepFigures(
             step=step,
-            logits_NM=logits_NM.detach(),
-            labels_N=labels_N,
+            outputs_NM=outputs_NM.detach(),
+            targets_N=targets_N,
             data_loss=data_loss.detach(),
             penalty=penalty,
             gradient_norm=norms.norm(),

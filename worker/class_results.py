@@ -1,0 +1,94 @@
+"""The results where classes are asked for: what is said of a checkpoint, and its files."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shared import predictions
+from shared.jobs.checkpoints import name_of
+from shared.predictions import Prediction
+from shared.storage import Storage, publish
+from worker.outcome import Outcome
+from worker.tables import write_confusion, write_predictions
+from worker.training.evaluation import Evaluation
+from worker.training.topk import metric_name
+from worker.wire import number
+
+MOST_MISTAKES = 20
+
+
+def classes_outcome(
+    evaluation: Evaluation,
+    names: tuple[str, ...],
+    storage: Storage,
+    job_id: str,
+    row: dict[str, Any],
+) -> Outcome:
+    """Write the files of a checkpoint's evaluation.
+
+    Args:
+        evaluation: on the test split.
+        names: of the classes.
+        storage: where files go.
+        job_id: of the job.
+        row: the checkpoint.
+    """
+    name = name_of(row)
+    file = storage.results(job_id) / f"predictions-{row['id']}.bin"
+    _write_predictions(file, evaluation)
+    figures = {"loss": number(evaluation.loss)}
+    return Outcome(
+        figures=figures | {metric_name(k): value for k, value in evaluation.top_k.items()},
+        data=_data(evaluation, names),
+        predictions=storage.relative(file),
+        artifacts=[
+            write_predictions(storage, job_id, name, evaluation, names),
+            write_confusion(storage, job_id, name, evaluation, names),
+        ],
+    )
+
+
+def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "loss": number(evaluation.loss),
+        "accuracy": evaluation.accuracy,
+        "top_k": {str(k): value for k, value in evaluation.top_k.items()},
+        "classes": list(class_names),
+        "per_class": [asdict(one) for one in evaluation.per_class],
+        "confusion": evaluation.confusion,
+        "mistakes": _mistakes(evaluation),
+    }
+
+
+def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The wrong samples that the network is most sure of."""
+    found = evaluation.predictions
+    predicted_N, sure_N = found.classes[:, 0], found.probabilities[:, 0]
+    wrong_N = (predicted_N != found.labels).nonzero().squeeze(1)
+    order = sure_N[wrong_N].argsort(descending=True, stable=True)[:MOST_MISTAKES]
+    return [
+        {
+            "sample": int(found.indices[i]),
+            "label": int(found.labels[i]),
+            "predicted": int(predicted_N[i]),
+            "probability": number(float(sure_N[i])),
+        }
+        for i in wrong_N[order].tolist()
+    ]
+
+
+def _write_predictions(path: Path, evaluation: Evaluation) -> None:
+    found = evaluation.predictions
+    rows = zip(
+        found.indices.tolist(),
+        found.labels.tolist(),
+        found.classes.tolist(),
+        found.probabilities.tolist(),
+        strict=True,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    predictions.write(
+        temporary, [Prediction(s, label, tuple(c), tuple(p)) for s, label, c, p in rows]
+    )
+    publish(temporary, path)

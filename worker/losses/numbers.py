@@ -1,0 +1,45 @@
+"""Losses where a number is asked for. Axes: N samples; a network has one output."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from worker.registry import losses
+
+SOURCE = "Bishop 2006, Pattern Recognition and Machine Learning, section "
+
+
+@losses.register(source=f"{SOURCE}1.5.5, equation 1.91 with q = 1", target="number")
+def l1(outputs_N1: Tensor, targets_N: Tensor, /) -> Tensor:
+    """|y − f|, the mean over samples; outliers weigh less than with `l2`."""
+    return _errors(outputs_N1, targets_N).abs().mean()
+
+
+@losses.register(source=f"{SOURCE}1.5.5, equation 1.86", target="number")
+def l2(outputs_N1: Tensor, targets_N: Tensor, /) -> Tensor:
+    """(y − f)², the mean over samples; without the factor ½ that some books write."""
+    return _errors(outputs_N1, targets_N).square().mean()
+
+
+@losses.register(source=f"{SOURCE}7.1.4, equation 7.51", target="number")
+def epsilon_insensitive(
+    outputs_N1: Tensor,
+    targets_N: Tensor,
+    /,
+    *,
+    epsilon: Annotated[float, Field(ge=0, le=1e6)] = 0.1,
+) -> Tensor:
+    """max(0, |y − f| − ε), the mean over samples: errors up to ε cost nothing.
+
+    Args:
+        outputs_N1: any real numbers.
+        targets_N: what is asked for.
+        epsilon: ε, in the unit of what is asked for; 0 is `l1`.
+    """
+    return (_errors(outputs_N1, targets_N).abs() - epsilon).clamp_min(0).mean()
+
+
+def _errors(outputs_N1: Tensor, targets_N: Tensor) -> Tensor:
+    """Of [N, 1] and [N], never broadcast against each other."""
+    return outputs_N1.squeeze(1) - targets_N
