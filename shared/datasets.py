@@ -34,6 +34,10 @@ class DatasetFacts:
     files: tuple[str, ...] = ()
     installed: str = ""
     synthetic: bool = False
+    #: what else than its classes can be asked for: numbers, by name
+    number_targets: tuple[str, ...] = ()
+    #: of a table: the columns that go in, once it is known which
+    features: tuple[str, ...] = ()
     #: of a synthetic set: images of each split unless asked, and the most that are made
     defaults: tuple[int, int, int] = (0, 0, 0)
     most: int = 0
@@ -52,6 +56,7 @@ class DatasetFacts:
             "licence": self.licence,
             "source": self.source,
             "synthetic": self.synthetic,
+            "number_targets": list(self.number_targets),
             "ways": list(self.ways),
         }
 
@@ -105,6 +110,7 @@ DIGITS = DatasetFacts(
     licence="CC BY 4.0",
     source="Alpaydin, Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998 (test part)",
     ways=("ships with scikit-learn",),
+    number_targets=("rotation",),
 )
 
 CIFAR10 = DatasetFacts(
@@ -164,9 +170,31 @@ SYNTHETIC = DatasetFacts(
     most=100_000,
 )
 
+#: Rows, columns and classes are those of the file that a specification names.
+TABLE = DatasetFacts(
+    name="table",
+    title="A table of your own",
+    summary="A CSV or parquet file on the box, by its columns' names: for linear and mlp.",
+    classes=(),
+    train=0,
+    test=0,
+    image_size=1,
+    channels=0,
+    licence="the file's own",
+    source="the file",
+    ways=("TRAINSHED_HOME/data/table",),
+)
+TABLE_ENDINGS = (".csv", ".parquet")
+
 FACTS: Mapping[str, DatasetFacts] = {
-    facts.name: facts for facts in (CIFAR10, DIGITS, FASHION_MNIST, SYNTHETIC)
+    facts.name: facts for facts in (CIFAR10, DIGITS, FASHION_MNIST, SYNTHETIC, TABLE)
 }
+
+
+def tables_of(home: Path) -> list[str]:
+    """The names of the tables on the box, sorted."""
+    found = (home / "data" / TABLE.name).glob("*")
+    return sorted(path.name for path in found if path.suffix in TABLE_ENDINGS)
 
 
 def is_at_hand(name: str, home: Path) -> bool:
@@ -176,6 +204,8 @@ def is_at_hand(name: str, home: Path) -> bool:
         name: of a built-in data set.
         home: the box's directory (TRAINSHED_HOME).
     """
+    if name == TABLE.name:
+        return bool(tables_of(home))
     facts = FACTS[name]
     places = [home / "data" / name, *([Path(facts.installed)] if facts.installed else [])]
     if any(all((place / file).is_file() for file in facts.files) for place in places):

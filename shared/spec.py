@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+#: A name of a file in one folder: no way leads out of it.
+TABLE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$"
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 
@@ -71,9 +73,22 @@ class Choice(BaseModel):
 
 
 class DatasetSpec(Frozen):
-    """Which images, how many of each split, and in what shape."""
+    """Which images or rows, how many of each split, in what shape, and what is asked for."""
 
     name: MethodName
+    #: A number that is asked for instead of classes; of a table the column that is asked for.
+    target: Annotated[PlainText, Field(min_length=1, max_length=200)] | None = None
+    #: Of a table: its file, and the columns that go in (null for all others).
+    file: Annotated[str, Field(pattern=TABLE_FILE)] | None = None
+    features: (
+        Annotated[
+            tuple[Annotated[PlainText, Field(min_length=1, max_length=200)], ...],
+            Field(min_length=1, max_length=10_000),
+        ]
+        | None
+    ) = None
+    #: Of a table: what the file has to hold; filled in with what it holds at submission.
+    content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     train: Annotated[Integer, Field(ge=1)] | None = None
     validation: Annotated[Integer, Field(ge=1)] | None = None
     test: Annotated[Integer, Field(ge=1)] | None = None

@@ -21,6 +21,7 @@ from shared.queue import make_celery, ring
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
+from tests.desks import nobody
 
 TICK_SECONDS = 0.01
 #: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
@@ -122,7 +123,7 @@ class BoxDriver:
 
     def submit(self, spec: dict[str, Any], *, rings: bool = True) -> str:
         """Write a job, and ring."""
-        filled_in = admit(spec, self.methods).spec
+        filled_in = admit(spec, self.methods, nobody).spec
         with self.database.write() as connection:
             job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in))
         if rings:

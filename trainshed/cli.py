@@ -153,7 +153,7 @@ def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
         raise
     show.failure(console, job)
     if job["state"] == "succeeded":
-        show.results(console, client.top_k(job_id, limit=1))
+        show.tests(console, job)
     raise typer.Exit(OF_STATE[job["state"]])
 
 

@@ -9,10 +9,11 @@ from trainshed import show
 from trainshed.client import Client
 
 Json = dict[str, Any]
-SHORTEST = ("val_loss", "val_accuracy")
+SHORTEST = ("val_loss", "val_accuracy", "val_mean_absolute_error")
 WATCHED = (
     *("train_loss", "train_accuracy", "train_mixed_accuracy"),
     *("val_loss", "val_accuracy", "val_top_5_accuracy"),
+    *("val_mean_absolute_error", "val_root_mean_squared_error"),
 )
 
 

@@ -9,6 +9,8 @@ from rich.text import Text
 
 Json = dict[str, Any]
 PIPE_WIDTH = 200
+#: What says which checkpoint it is, in its entry of a job's result.
+PLACE = {"checkpoint", "epoch", "step"}
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 
@@ -86,6 +88,17 @@ def failure(console: Console, one: Json) -> None:
         console.print(Text(one["failure"]["hint"]))
 
 
+def tests(console: Console, one: Json) -> None:
+    """What each checkpoint of a finished job is worth on the test split."""
+    found = one["result"]["test"]
+    names = [name for name in next(iter(found.values())) if name not in PLACE]
+    table = Table("checkpoint", "epoch", *(f"test {name.replace('_', ' ')}" for name in names))
+    for checkpoint, said in found.items():
+        shown = [(percent if "accuracy" in n else figure)(said.get(n, "")) for n in names]
+        table.add_row(checkpoint, str(said["epoch"]), *shown)
+    console.print(table)
+
+
 def results(console: Console, answer: Json) -> None:
     """The accuracies of each checkpoint on the test split."""
     names = sorted({k for one in answer["checkpoints"] for k in one["top_k"]}, key=int)
@@ -137,6 +150,8 @@ def datasets(console: Console, found: list[Json]) -> None:
     for one in found:
         size = f"{one['image_size']}×{one['image_size']}×{one['channels']}"
         images = f"{one['train'] + one['test']:,}"
+        if "files" in one:  # a table: as large as its file
+            size, images = "", ", ".join(one["files"])
         here = "yes" if one["is_at_hand"] else "no"
         table.add_row(one["id"], images, str(len(one["classes"])), size, here, one["summary"])
     console.print(table)

@@ -20,7 +20,7 @@ from shared.spec import JobSpec
 from shared.storage import Storage
 from worker import data as datasets
 from worker.assignment import CANCELLED, DONE, DRAINED, Assignment
-from worker.build import Data, build
+from worker.build import Data, asks_for_a_number, build
 from worker.data.dataset import Dataset
 from worker.data.tensors import take
 from worker.failures import OutOfTime
@@ -98,6 +98,7 @@ class Attempt:
         home = self.settings.home
         dataset, chosen = datasets.load_splits(
             self.assignment.spec["dataset"],
+            is_number=asks_for_a_number(self.spec),
             seed=self.spec.seed,
             data_dir=home / "data",
             cache_dir=home / "cache",

@@ -127,6 +127,15 @@ def build(
     )
 
 
+def asks_for_a_number(spec: JobSpec) -> bool:
+    """Whether the loss is for a number, not for classes.
+
+    Raises:
+        ValueError: there is no such loss.
+    """
+    return losses.get(spec.loss.name).facts.get("target") == "number"
+
+
 def _check_target(loss: str, classes: int) -> None:
     """A loss has to be for what is asked for: classes or a number.
 
@@ -186,6 +195,8 @@ def normalization(kind: str, train: Split) -> Normalization:
     same on every machine. A channel that never changes is only centred.
     """
     channels = train.images.shape[1]
+    if train.images.dtype == torch.float32:
+        return _of_columns(kind, train.images.flatten(1).double())
     if kind == "unit":
         return Normalization((0.0,) * channels, (1.0,) * channels)
     if kind == "none":
@@ -195,6 +206,18 @@ def normalization(kind: str, train: Split) -> Normalization:
         mean=tuple(mean for mean, _ in moments),
         deviation=tuple(deviation for _, deviation in moments),
     )
+
+
+def _of_columns(kind: str, rows_NF: Tensor) -> Normalization:
+    """The same for a table: by its columns' mean and deviation, or as they are."""
+    columns = rows_NF.shape[1]
+    if kind == "none":
+        return Normalization((0.0,) * columns, (1.0,) * columns, largest=1.0)
+    if kind != "standardize":
+        raise ValueError(f"normalization {kind} is for images; a table takes standardize or none")
+    deviation_F = rows_NF.std(0, correction=0)
+    deviation_F[rows_NF.amax(0) == rows_NF.amin(0)] = 1.0
+    return Normalization(tuple(rows_NF.mean(0).tolist()), tuple(deviation_F.tolist()), largest=1.0)
 
 
 def _moments(pixels: Tensor) -> tuple[float, float]:

@@ -22,6 +22,7 @@ import structlog
 from torch import nn
 
 from shared import logs
+from shared.datasets import TABLE, tables_of
 from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
 from worker.architectures.zoo.library import import_timm
@@ -142,10 +143,44 @@ def preview(question: dict[str, Any]) -> dict[str, Any]:
     return {"png": base64.b64encode(png).decode()}
 
 
+def table(question: dict[str, Any]) -> dict[str, Any]:
+    """Rows, columns that go in, classes and content's hash of a table.
+
+    Args:
+        question: file, target, features (or null), is_number.
+
+    Raises:
+        Refused: it cannot be trained with like this.
+    """
+    from worker.data.table import TableRefused, read_table  # noqa: PLC0415 - as in `loading`
+
+    path = Settings().home / "data" / TABLE.name / question["file"]
+    try:
+        found = read_table(
+            path,
+            target=question["target"],
+            features=question["features"],
+            is_number=question["is_number"],
+        )
+    except TableRefused as error:
+        raise Refused(f"/dataset/{error.field}", str(error)) from error
+    except DatasetMissing as error:
+        there = ", ".join(tables_of(Settings().home)) or "none yet"
+        text = f"{question['file']} is not among the tables on the box; there are: {there}"
+        raise Refused("/dataset/file", text) from error
+    return {
+        "rows": len(found.values),
+        "features": list(found.features),
+        "classes": list(found.class_names),
+        "content_hash": found.content_hash,
+    }
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "describe": describe,
     "ping": lambda _: {},
     "preview": preview,
+    "table": table,
 }
 
 

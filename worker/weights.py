@@ -63,6 +63,7 @@ def _normalization(path: Path) -> Normalization | None:
         said: dict[str, Any] = file.metadata() or {}
     try:
         given = json.loads(said["normalization"])
-        return Normalization(tuple(given["mean"]), tuple(given["deviation"]))
+        largest = given.get("largest", 255.0)
+        return Normalization(tuple(given["mean"]), tuple(given["deviation"]), largest)
     except (KeyError, TypeError, ValueError):
         return None

@@ -14,7 +14,7 @@ from api.jobs.structure import faults_of
 from api.requests import json_body
 from api.services import Services
 from api.strict_json import parse
-from shared.datasets import FACTS, is_at_hand
+from shared.datasets import FACTS, TABLE, is_at_hand
 from shared.errors import Conflict, Fault, InvalidSpec
 
 router = APIRouter(prefix="/v1/augmentation", tags=["augmentation"])
@@ -68,6 +68,8 @@ def _admitted(raw: Any, services: Services) -> tuple[PreviewSpec, dict[str, Any]
     if asked.dataset.name not in FACTS:
         text = f"{shown(asked.dataset.name)} is no data set here; "
         faults.append(Fault("/dataset/name", text + nearest(asked.dataset.name, FACTS)))
+    if asked.dataset.name == TABLE.name:
+        faults.append(Fault("/dataset/name", "table has rows, and a preview is of images"))
     if faults:
         raise InvalidSpec(faults)
     return asked, augmentation

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from api.answers import json_answer, list_of
 from api.catalog.methods import nearest
 from api.deps import ServicesDep
-from shared.datasets import FACTS, is_at_hand
+from shared.datasets import FACTS, TABLE, is_at_hand, tables_of
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
@@ -38,4 +38,5 @@ def _shown(name: str, home: Path) -> dict[str, Any]:
         "object": "dataset",
         **FACTS[name].as_json(),
         "is_at_hand": is_at_hand(name, home),
+        **({"files": tables_of(home)} if name == TABLE.name else {}),
     }

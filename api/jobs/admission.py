@@ -3,20 +3,23 @@
 Every fault is found at once; what is admitted comes back with every default filled in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
-from api.jobs import fine_tuning
+from api.jobs import fine_tuning, targets
 from api.jobs.choices import chosen_initializer, chosen_optimizer
 from api.jobs.structure import faults_of, without
-from shared.datasets import FACTS, DatasetFacts, SplitsRefused, resolve_splits
+from api.jobs.tables import Ask, check_goes_with_tables, facts_of_table
+from api.jobs.targets import metric_names
+from shared.datasets import FACTS, TABLE, DatasetFacts, SplitsRefused, resolve_splits
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 
-DEFAULT_TOP_K = (1, 5)
+#: Fields of a data set that images have no use for; left out of what is filled in.
+OF_TABLES = ("target", "file", "features", "content_hash")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,13 @@ class Admitted:
     question: dict[str, Any]
 
 
-def admit(raw: Any, methods: Methods) -> Admitted:
+def admit(raw: Any, methods: Methods, ask: Ask) -> Admitted:
     """Check a specification and fill in its defaults.
+
+    Args:
+        raw: what was posted, parsed.
+        methods: the catalogue.
+        ask: the desk, which reads tables.
 
     Raises:
         InvalidSpec: with every fault that was found.
@@ -37,15 +45,17 @@ def admit(raw: Any, methods: Methods) -> Admitted:
         raise InvalidSpec([Fault("", f"a specification is an object, and this is {shown(raw)}")])
     faults: Faults = []
     spec = _structure(raw, faults)
-    parts = _methods(raw, methods, faults)
     facts = _facts(raw.get("dataset"), faults)
+    parts = _methods(raw, targets.default_loss(raw.get("dataset"), facts), methods, faults)
     if spec is None:
         raise InvalidSpec(_sorted(faults))
     filled = spec.model_dump(mode="json") | parts
     fine_tuning.complete(raw, spec, filled, methods, faults)
+    facts = facts and _facts_of_job(spec, facts, filled, methods, ask, faults)
     if facts is not None:
-        filled["dataset"] = _dataset(spec, facts, faults)
-        _top_k(spec, filled, facts, faults)
+        filled["dataset"] |= _dataset(spec, facts, faults)
+        targets.check(spec, filled, facts, methods, faults)
+    targets.default_checkpoints(raw, filled, methods)
     _monitors(filled, methods, faults)
     _together(spec, filled, methods, faults)
     if faults or facts is None:
@@ -66,12 +76,14 @@ def _structure(raw: dict[str, Any], faults: Faults) -> JobSpec | None:
         return None  # what is required is missing
 
 
-def _methods(raw: dict[str, Any], methods: Methods, faults: Faults) -> dict[str, Any]:
+def _methods(
+    raw: dict[str, Any], default_loss: str, methods: Methods, faults: Faults
+) -> dict[str, Any]:
     """Every part that names methods, filled in."""
     parts: dict[str, Any] = {}
     for field, slot in (("architecture", "architectures"), ("loss", "losses")):
         if field in raw or field == "loss":
-            chosen = methods.choice(slot, raw.get(field, "cross_entropy"), f"/{field}", faults)
+            chosen = methods.choice(slot, raw.get(field, default_loss), f"/{field}", faults)
             parts[field] = chosen
     for field, slot in (("regularizers", "regularizers"), ("augmentation", "augmentations")):
         parts[field] = methods.named(slot, raw.get(field, {}), f"/{field}", faults)
@@ -93,12 +105,43 @@ def _facts(raw: Any, faults: Faults) -> DatasetFacts | None:
     return FACTS[name]
 
 
+def _facts_of_job(
+    spec: JobSpec,
+    facts: DatasetFacts,
+    filled: dict[str, Any],
+    methods: Methods,
+    ask: Ask,
+    faults: Faults,
+) -> DatasetFacts | None:
+    """The data set as this job sees it: without classes where it asks for a number."""
+    filled["dataset"] = spec.dataset.model_dump(mode="json")
+    if facts.name != TABLE.name:
+        for field in OF_TABLES:
+            if filled["dataset"][field] is None:
+                del filled["dataset"][field]
+            elif field != "target":
+                text = f"is for a table, and {facts.name} has images: leave it out"
+                faults.append(Fault(f"/dataset/{field}", text))
+        is_number = spec.dataset.target in facts.number_targets
+        return replace(facts, classes=()) if is_number else facts
+    check_goes_with_tables(filled, methods.catalog["architectures"], faults)
+    if not filled["loss"]:
+        return None
+    is_number = targets.takes_numbers(filled["loss"], methods)
+    found = facts_of_table(spec.dataset, is_number=is_number, ask=ask, faults=faults)
+    if found is None:
+        return None
+    facts, content_hash = found
+    filled["dataset"] |= {"features": list(facts.features), "content_hash": content_hash}
+    return facts
+
+
 def _dataset(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> dict[str, Any]:
     asked = spec.dataset
-    filled = asked.model_dump(mode="json")
-    filled["image_size"] = asked.image_size or facts.image_size
-    filled["channels"] = asked.channels or facts.channels
-    filled["normalization"] = fine_tuning.normalization(spec, faults)
+    filled: dict[str, Any] = {"normalization": fine_tuning.normalization(spec, faults)}
+    if facts.name != TABLE.name:
+        filled["image_size"] = asked.image_size or facts.image_size
+        filled["channels"] = asked.channels or facts.channels
     try:
         counts = resolve_splits(
             facts, train=asked.train, validation=asked.validation, test=asked.test
@@ -110,30 +153,6 @@ def _dataset(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> dict[str, An
     return filled | split
 
 
-def _top_k(spec: JobSpec, filled: dict[str, Any], facts: DatasetFacts, faults: Faults) -> None:
-    classes, asked = len(facts.classes), spec.metrics.top_k
-    if asked is None:
-        filled["metrics"]["top_k"] = [k for k in DEFAULT_TOP_K if k <= classes]
-        return
-    for place, k in enumerate(asked):
-        if k > classes:
-            text = f"is {k}, and {facts.name} has {classes} classes: take 1 to {classes}"
-            faults.append(Fault(f"/metrics/top_k/{place}", text))
-
-
-def metric_names(top_k: list[int], *, is_clipped: bool, is_mixed: bool = False) -> list[str]:
-    """The metrics of an epoch, which checkpoints and early stopping can watch."""
-    accuracies = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]
-    train = "train_mixed" if is_mixed else "train"
-    return [
-        *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *(f"{prefix}_{name}" for prefix in (train, "val") for name in accuracies),
-        *("generalization_gap", "learning_rate", "gradient_norm"),
-        *(["clipped_fraction"] if is_clipped else []),
-        *("images_per_second", "seconds"),
-    ]
-
-
 def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
     top_k, entries = filled["metrics"]["top_k"] or [], methods.catalog["regularizers"]
     stages = fine_tuning.stages_of(filled)
@@ -141,6 +160,7 @@ def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
     known = metric_names(
         top_k,
         is_clipped=all(clipped),
+        is_number=targets.takes_numbers(filled["loss"], methods),
         is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
     )
     watched = [
@@ -180,7 +200,7 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/training/batch_size", text))
-    if has_norm and filled["dataset"]["train"] == 1:
+    if has_norm and filled["dataset"].get("train") == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
         faults.append(Fault("/dataset/train", text))
 
@@ -207,6 +227,7 @@ def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:
 
 def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
     data = filled["dataset"]
+    size = data.get("image_size") or 1
     patterns = {
         f"/regularizers/{name}/only": given["only"]
         for name, given in filled["regularizers"].items()
@@ -218,8 +239,8 @@ def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
         **fine_tuning.question(filled),
         "architecture": filled["architecture"],
         "regularizers": filled["regularizers"],
-        "image": [data["channels"], data["image_size"], data["image_size"]],
-        "classes": len(facts.classes),
+        "image": [data.get("channels") or facts.channels, size, size],
+        "classes": len(facts.classes) or 1,
         "patterns": patterns,
     }
 

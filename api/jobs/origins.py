@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from api.services import Services
+from api.weights.header import Header, read_header
 from shared.errors import BadWeights, Fault, InvalidSpec, NotFound
 from shared.ids import is_id
 from shared.jobs import checkpoints, reading
 from shared.storage import WEIGHTS
-from shared.weights import Header, read_header
 
 AT = "/fine_tuning/weights"
 HEAD = "head."

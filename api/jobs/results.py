@@ -67,7 +67,7 @@ def top_k(
     limit: Limit = 20,
 ) -> Any:
     """For every evaluated checkpoint its accuracies; the samples are those of one of them."""
-    found = _evaluated(services, job_id)
+    found = _of_classes(services, job_id)
     chosen = _named([row for row, _ in found], checkpoint) if checkpoint else found[0][0]
     evaluation = next(one for row, one in found if row["id"] == chosen["id"])
     path = services.storage.path(evaluation["predictions"])
@@ -86,7 +86,7 @@ def top_k(
 @router.get("/confusion", summary="How often each class was taken for each other")
 def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) -> Any:
     """`matrix[label][predicted]`, counts on the test split."""
-    found = _evaluated(services, job_id)
+    found = _of_classes(services, job_id)
     chosen = _named([row for row, _ in found], checkpoint) if checkpoint else found[0][0]
     data = next(one["data"] for row, one in found if row["id"] == chosen["id"])
     shown = {
@@ -186,6 +186,17 @@ def _evaluated(services: Services, job_id: str) -> list[tuple[dict[str, Any], di
         )
     pairs = [(rows[one["checkpoint_id"]], one) for one in found if one["checkpoint_id"] in rows]
     return sorted(pairs, key=lambda pair: (pair[0]["kind"] != "best", pair[0]["id"]))
+
+
+def _of_classes(services: Services, job_id: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The same, where there are classes that can be right or taken for each other."""
+    found = _evaluated(services, job_id)
+    if "confusion" not in found[0][1]["data"]:
+        raise Conflict(
+            "The job asks for a number, so there are no classes to rank or confuse: its errors "
+            "are among its metrics, and its predictions among its artifacts."
+        )
+    return found
 
 
 def _accuracies(row: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:

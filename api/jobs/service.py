@@ -24,7 +24,7 @@ def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any
         Unavailable: the desk does not answer.
     """
     raw = parse(body)
-    admitted = admit(raw, services.methods)
+    admitted = admit(raw, services.methods, services.desk.ask)
     admitted.question.update(ask_of_weights(services, admitted.spec))
     return raw, admitted, services.desk.describe(admitted.question)
 

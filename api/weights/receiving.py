@@ -12,14 +12,14 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.services import Services
+from api.weights import rows
+from api.weights.header import read_header
+from api.weights.rows import Upload
 from api.weights.unfinished import UNFINISHED
-from shared import uploads
 from shared.clock import now
 from shared.errors import TooLarge, Unavailable
 from shared.ids import new_id
 from shared.storage import publish
-from shared.uploads import Upload
-from shared.weights import read_header
 
 #: Bytes that are gathered before a thread writes them.
 CHUNK = 4 * 2**20
@@ -101,7 +101,7 @@ def _keep(
     publish(temporary, final)
     try:
         with services.database.write() as connection:
-            uploads.add(connection, upload)
+            rows.add(connection, upload)
     except BaseException:
         final.unlink(missing_ok=True)
         raise

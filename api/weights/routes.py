@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from api.answers import json_answer, list_of
 from api.deps import CallerDep, ServicesDep
 from api.services import Services
+from api.weights import rows
 from api.weights.receiving import receive
-from shared import uploads
 from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound, UnsupportedMediaType
 from shared.ids import is_id
@@ -53,8 +53,8 @@ def index(
     if after is not None and not after.isprintable():
         raise BadRequest("A filter has a character that is not printable.")
     with services.database.read() as connection:
-        rows = uploads.page(connection, limit=limit + 1, after=after)
-    return json_answer(list_of(map(_shown, rows[:limit]), has_more=len(rows) > limit))
+        found = rows.page(connection, limit=limit + 1, after=after)
+    return json_answer(list_of(map(_shown, found[:limit]), has_more=len(found) > limit))
 
 
 @router.get("/{weights_id}", summary="One upload")
@@ -73,7 +73,7 @@ async def delete(services: ServicesDep, weights_id: str) -> Response:
 def _delete(services: Services, weights_id: str) -> int:
     row = _get(services, weights_id)
     with services.database.write() as connection:
-        uploads.remove(connection, weights_id)
+        rows.remove(connection, weights_id)
     services.storage.weights(weights_id).unlink(missing_ok=True)
     return row["bytes"]
 
@@ -82,7 +82,7 @@ def _get(services: Services, weights_id: str) -> dict[str, Any]:
     row = None
     if is_id("weights", weights_id):
         with services.database.read() as connection:
-            row = uploads.get(connection, weights_id)
+            row = rows.get(connection, weights_id)
     if row is None:
         raise NotFound("There are no such weights.")
     return row

@@ -7,12 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.catalog.methods import Methods
-from api.jobs.admission import admit, metric_names
+from api.jobs.admission import admit
+from api.jobs.targets import metric_names
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
+from tests.desks import nobody
 from worker.registry import SLOTS
 from worker.training import metrics
+from worker.training.targets import Classes, Numbers
 
 METHODS = Methods(catalog.load())
 
@@ -20,7 +23,7 @@ METHODS = Methods(catalog.load())
 def _faults(**fields: Any) -> list[str]:
     """Where a small specification with these fields is at fault."""
     try:
-        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS)
+        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS, nobody)
     except InvalidSpec as error:
         return [fault.pointer for fault in error.faults]
     return []
@@ -32,9 +35,16 @@ def _faults(**fields: Any) -> list[str]:
 def test_both_sides_know_the_same_metrics(
     top_k: tuple[int, ...], is_clipped: bool, is_mixed: bool
 ) -> None:
-    ks = tuple(sorted({1, *top_k}))
+    target = Classes(10, tuple(sorted({1, *top_k})), is_mixed)
     assert set(metric_names(list(top_k), is_clipped=is_clipped, is_mixed=is_mixed)) == set(
-        metrics.metric_names(ks, is_clipped=is_clipped, is_mixed=is_mixed)
+        metrics.metric_names(target, is_clipped=is_clipped)
+    )
+
+
+@pytest.mark.parametrize("is_clipped", [False, True])
+def test_both_sides_know_the_same_metrics_of_a_number(is_clipped: bool) -> None:
+    assert set(metric_names([], is_clipped=is_clipped, is_number=True)) == set(
+        metrics.metric_names(Numbers(), is_clipped=is_clipped)
     )
 
 
@@ -101,9 +111,9 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
         "checkpoints": [{"epoch": 0}, {"every_epochs": 2}],
         "metrics": {"top_k": [3, 1, 3]},
     }
-    admitted = admit(raw, METHODS)
+    admitted = admit(raw, METHODS, nobody)
     spec = JobSpec.model_validate(admitted.spec)
-    assert admit(admitted.spec, METHODS).spec == admitted.spec
+    assert admit(admitted.spec, METHODS, nobody).spec == admitted.spec
     assert spec.optimizer.gradient_clipping is not None
     assert spec.initializer.overrides["head.*"].name == "zeros"
     assert admitted.question["patterns"] == {"/initializer/overrides/head.*": "head.*"}
@@ -111,7 +121,7 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
 
 def test_faults_come_in_the_order_of_their_pointers() -> None:
     with pytest.raises(InvalidSpec) as caught:
-        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS)
+        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS, nobody)
     pointers = [fault.pointer for fault in caught.value.faults]
     assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
 

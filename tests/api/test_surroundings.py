@@ -36,7 +36,7 @@ class TestDatasets:
         first = service.client.get("/v1/datasets", params={"limit": 1}).json()
         rest = service.client.get("/v1/datasets", params={"after": first["data"][0]["id"]}).json()
         names = [one["id"] for one in [*first["data"], *rest["data"]]]
-        assert names == ["cifar10", "digits", "fashion-mnist", "synthetic"]
+        assert names == ["cifar10", "digits", "fashion-mnist", "synthetic", "table"]
         assert (first["has_more"], rest["has_more"]) == (True, False)
 
     def test_one(self, service: Service) -> None:

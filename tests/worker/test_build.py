@@ -105,7 +105,7 @@ class TestBuild:
 
 
 @pytest.mark.parametrize(
-    "images", [torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.uint8)]
+    "images", [torch.zeros(2, 3, 8, 8).double(), torch.zeros(2, 8, 8, dtype=torch.uint8)]
 )
 def test_a_split_that_is_none_is_refused(images: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="uint8"):

@@ -106,7 +106,7 @@ def test_all_methods_of_this_release_are_there() -> None:
             *("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness"),
             *("channel_shift", "horizontal_flip", "vertical_flip", "fill_mode"),
         },
-        "losses": {"cross_entropy"},
+        "losses": {"cross_entropy", "hinge", "logistic", "l1", "l2", "epsilon_insensitive"},
         "optimizers": {"sgd", "adam", "adamw", "adagrad", "rmsprop"},
         "schedules": {
             *("constant", "inverse_time", "step", "exponential", "cosine"),

@@ -11,7 +11,7 @@ from worker.registry import architectures
 
 @architectures.register(
     source="Cox 1958, The regression analysis of binary sequences; with softmax for M classes",
-    image_size={"minimum": 8, "default": 32},
+    image_size={"minimum": 1, "default": 32},
     parameter_count_at={"channels": 3, "image_size": 32, "classes": 10},
     reference=None,
     has_batch_norm=False,

@@ -18,7 +18,7 @@ from worker.registry import architectures
 
 @architectures.register(
     source="Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
-    image_size={"minimum": 8, "default": 32},
+    image_size={"minimum": 1, "default": 32},
     parameter_count_at={"channels": 3, "image_size": 32, "classes": 10},
     reference=None,
     has_batch_norm=False,

@@ -12,7 +12,7 @@ SOURCE = "Krizhevsky, Sutskever & Hinton 2012, section 4.1"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-@augmentations.register(source=SOURCE)
+@augmentations.register(source=SOURCE, turns=True)
 def horizontal_flip(*, probability: Probability = 0.5) -> Augmentation:
     """Swaps left and right.
 
@@ -22,7 +22,7 @@ def horizontal_flip(*, probability: Probability = 0.5) -> Augmentation:
     return Augmentation(flip=Flip(-1, probability))
 
 
-@augmentations.register(source=SOURCE)
+@augmentations.register(source=SOURCE, turns=True)
 def vertical_flip(*, probability: Probability = 0.5) -> Augmentation:
     """Swaps top and bottom.
 

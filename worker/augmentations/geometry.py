@@ -65,7 +65,7 @@ def _zoom(n: int, _: tuple[int, int], device: torch.device, *, fraction: float) 
     return matrices
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, turns=True)
 def rotation(*, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Augmentation:
     """Turns each image about its centre.
 
@@ -95,7 +95,7 @@ def height_shift(*, fraction: Fraction = 0.1) -> Augmentation:
     return Augmentation(matrices=partial(_shift, axis=1, fraction=fraction))
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, turns=True)
 def shear(*, degrees: Annotated[float, Field(ge=0, lt=90)] = 5.0) -> Augmentation:
     """Slants each image; in degrees, so that 0.1 does next to nothing.
 

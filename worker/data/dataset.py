@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -57,19 +58,22 @@ class Dataset:
     Args:
         name: as in a specification.
         images: uint8 [N, C, H, W], mapped from the cache, not writable; indexing by an
-            array copies.
-        labels: int64 [N], class indices.
-        class_names: in the order of the class indices.
+            array copies. Of a table float32 [N, columns, 1, 1].
+        labels: int64 [N], class indices: splits are stratified by them.
+        class_names: in the order of the class indices; none where a number is asked for.
         first_test: index of the first image of the set's own test split, or None.
-        content_hash: `sha256:…` of the decoded original images and labels, before resizing.
+        content_hash: `sha256:…` of the decoded original images and labels, before resizing; of
+            a table of its file.
+        targets: float32 [N], the numbers asked for, or None where classes are.
     """
 
     name: str
-    images: Bytes
+    images: Bytes | Floats
     labels: Integers
     class_names: tuple[str, ...]
     first_test: int | None
     content_hash: str
+    targets: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

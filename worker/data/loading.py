@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from shared.datasets import CIFAR10, DIGITS, FACTS, FASHION_MNIST, SYNTHETIC
+from shared.datasets import CIFAR10, DIGITS, FACTS, FASHION_MNIST, SYNTHETIC, TABLE
 from worker.data import cifar10, digits, fashion_mnist, synthetic
 from worker.data.cache import Cache, Cached
 from worker.data.dataset import Content, Dataset
 from worker.data.errors import DatasetMissing
 from worker.data.resize import variant
+from worker.data.rotation import rotated
 from worker.data.splits import Splits, split
 
 
@@ -44,6 +45,8 @@ def load(
         known = ", ".join(sorted(FACTS))
         raise DatasetMissing(name, [], f"There is no data set of this name; there are {known}.")
     facts = FACTS[name]
+    if name == TABLE.name:
+        raise DatasetMissing(name, [], "A table is opened by its file and columns.")
     size, channels = image_size or facts.image_size, channels or facts.channels
     read = _reader(name, data_dir, size, dict(parameters or {}))
     made_in_size = name == SYNTHETIC.name
@@ -75,17 +78,27 @@ def load(
 
 
 def load_splits(
-    dataset: Mapping[str, Any], /, *, seed: int, data_dir: Path, cache_dir: Path
+    dataset: Mapping[str, Any],
+    /,
+    *,
+    seed: int,
+    data_dir: Path,
+    cache_dir: Path,
+    is_number: bool = False,
 ) -> tuple[Dataset, Splits]:
     """Open the data set of a filled-in specification and draw its splits.
 
     Args:
         dataset: the part `dataset` of a specification with every default filled in.
         seed: of the job.
+        is_number: whether a number is asked for, not classes.
         data_dir: as for `load`.
         cache_dir: as for `load`.
     """
     counts = {field: int(dataset[field]) for field in ("train", "validation", "test")}
+    if dataset["name"] == TABLE.name:
+        table = _table(dataset, data_dir, is_number=is_number)
+        return table, split(table, **counts, seed=seed)
     loaded = load(
         dataset["name"],
         data_dir=data_dir,
@@ -94,7 +107,31 @@ def load_splits(
         channels=dataset.get("channels"),
         parameters={"images": sum(counts.values())},
     )
-    return loaded, split(loaded, **counts, seed=seed)
+    chosen = split(loaded, **counts, seed=seed)
+    return (rotated(loaded, seed) if dataset.get("target") == "rotation" else loaded), chosen
+
+
+def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Dataset:
+    """The table of a filled-in specification, as it was when the job was submitted."""
+    # pyarrow takes a fifth of a second, which no other data set should wait for.
+    from worker.data.table import TableRefused, as_dataset, read_table  # noqa: PLC0415
+
+    file = dataset["file"]
+    try:
+        table = as_dataset(
+            read_table(
+                data_dir / TABLE.name / file,
+                target=dataset["target"],
+                features=dataset.get("features"),
+                is_number=is_number,
+            )
+        )
+    except TableRefused as error:
+        raise DatasetMissing(TABLE.name, [(file, str(error))], "Submit the job anew.") from error
+    if dataset.get("content_hash") not in (None, table.content_hash):
+        why = "its content is another one than when the job was submitted"
+        raise DatasetMissing(TABLE.name, [(file, why)], "Put the old file back, or submit anew.")
+    return table
 
 
 def _images(parameters: Mapping[str, Any] | None) -> int:

@@ -33,7 +33,11 @@ def _smooth_batch(
     return images_NCHW, smooth(targets, classes, alpha)
 
 
-@regularizers.register(source="Szegedy et al. 2015, arXiv:1512.00567, section 7")
+@regularizers.register(
+    source="Szegedy et al. 2015, arXiv:1512.00567, section 7",
+    needs_classes=True,
+    makes_probabilities=True,
+)
 def label_smoothing(*, alpha: Annotated[float, Field(ge=0, le=1)] = 0.1) -> Regularizer:
     """Trains on (1−α)·onehot + α/M; validation stays un-smoothed, so jobs compare.
 

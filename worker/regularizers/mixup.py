@@ -52,6 +52,8 @@ def _mix_batch(
 
 @regularizers.register(
     source="Zhang et al. 2017, arXiv:1710.09412, equation 1; its algorithm draws one λ per batch",
+    needs_classes=True,
+    makes_probabilities=True,
     mixes_targets=True,
 )
 def mixup(

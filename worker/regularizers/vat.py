@@ -74,7 +74,8 @@ def virtual_adversarial_loss(
 
 
 @regularizers.register(
-    source="Miyato et al. 2017, arXiv:1704.03976, equations 5 to 8 and section 3.3"
+    source="Miyato et al. 2017, arXiv:1704.03976, equations 5 to 8 and section 3.3",
+    needs_classes=True,
 )
 def vat(
     *,

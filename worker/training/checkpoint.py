@@ -50,6 +50,7 @@ def metadata(experiment: Experiment) -> dict[str, str]:
         "normalization": {
             "mean": list(normalization.mean),
             "deviation": list(normalization.deviation),
+            "largest": normalization.largest,
         },
     }
     return {name: json.dumps(value) for name, value in described.items()}

@@ -27,7 +27,7 @@ Mode = Literal["min", "max"]
 class Split:
     """Images of one split as they come from the data set."""
 
-    #: uint8 [N, C, H, W]
+    #: uint8 [N, C, H, W]; the rows of a table are float32 [N, columns, 1, 1]
     images: Tensor
     #: int64 [N], classes; or float32 [N], the numbers asked for
     labels: Tensor
@@ -36,9 +36,9 @@ class Split:
 
     def __post_init__(self) -> None:
         """Refuse what is no split."""
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+        if self.images.dtype not in (torch.uint8, torch.float32) or self.images.ndim != 4:
             raise ValueError(
-                f"images are uint8 [N, C, H, W], and these are {self.images.dtype} "
+                f"images are uint8 or float32 [N, C, H, W], and these are {self.images.dtype} "
                 f"{list(self.images.shape)}"
             )
         if not len(self.images) == len(self.labels) == len(self.indices) > 0:

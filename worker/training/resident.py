@@ -1,5 +1,7 @@
 """A split's images on the training device, as uint8, and batches made of them there.
 
+The rows of a table are float32 images of one pixel, with a channel a column.
+
 Axes: N samples, H height, W width, C channels. Images lie as [N, H, W, C] in memory: a batch of
 them, seen as [N, C, H, W], is in channels-last order without another copy.
 """
@@ -16,16 +18,18 @@ Augment = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Normalization:
-    """(pixel/255 − mean)/deviation, per channel."""
+    """(pixel/largest − mean)/deviation, per channel."""
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    #: 255 of pixels; 1 of the columns of a table, which are taken as they are.
+    largest: float = 255.0
 
     def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Scale and shift [C] that act on pixels in 0–255."""
+        """Scale and shift [C] that act on what is stored, such as pixels in 0–255."""
         mean = torch.tensor(self.mean, dtype=torch.float64)
         deviation = torch.tensor(self.deviation, dtype=torch.float64)
-        scale_C, shift_C = 1 / (255 * deviation), -mean / deviation
+        scale_C, shift_C = 1 / (self.largest * deviation), -mean / deviation
         return scale_C.float().to(device), shift_C.float().to(device)
 
 
@@ -64,7 +68,7 @@ class ResidentSplit:
         else:
             pixels_NHWC = self.images_NHWC.index_select(0, chosen)
             labels_N = self.labels_N.index_select(0, chosen)
-        images_NHWC = pixels_NHWC.float()
+        images_NHWC = pixels_NHWC.to(torch.float32, copy=True)
         if augment is not None:
             images_NHWC = augment(images_NHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         images_NHWC = images_NHWC.mul_(self._scale_HWC).add_(self._shift_HWC)

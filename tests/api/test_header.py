@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from api.weights.header import LONGEST_HEAD, SIZES, read_header
 from shared.errors import BadWeights
-from shared.weights import LONGEST_HEAD, SIZES, read_header
 
 ONE = {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
 
