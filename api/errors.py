@@ -114,7 +114,11 @@ async def _hung_up(request: Request, _: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected", path=request.url.path, exc_info=error)
     return problem(
-        500, "The service made a mistake; its log has the details.", instance=request.url.path
+        500,
+        "The service made a mistake; its log has the details.",
+        instance=request.url.path,
+        # uvicorn closes it: a client that is not told so meets a reset at its next request.
+        headers={"Connection": "close"},
     )
 
 

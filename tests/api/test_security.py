@@ -182,6 +182,7 @@ class TestMistakesOfOurs:
         assert answer.status_code == 500
         assert answer.headers["content-type"] == "application/problem+json"
         assert "secret" not in answer.text
+        assert answer.headers["connection"] == "close"
 
 
 def test_no_route_of_the_application_is_left_out_of_the_walk(service: Service) -> None:
