@@ -13,10 +13,9 @@ from api.deps import caller
 from api.guard import Guard
 from api.health.routes import private as metrics
 from api.health.routes import public as health
-from api.jobs.reading import router as reading
-from api.jobs.results import router as results
-from api.jobs.routes import router as jobs
+from api.jobs.router import router as jobs
 from api.openapi import complete
+from api.presets.routes import router as presets
 from api.reference.routes import router as reference
 from api.services import Services, open_services
 from api.weights.routes import router as weights
@@ -50,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for router in (health, reference):
         app.include_router(router)
-    for router in (jobs, reading, results, datasets, catalog, augmentation, weights, metrics):
+    for router in (jobs, presets, datasets, catalog, augmentation, weights, metrics):
         app.include_router(router, dependencies=[Depends(caller)])
     complete(app)
     app.add_middleware(Guard, hosts=_hosts(settings))

@@ -246,6 +246,26 @@ class MetricsSpec(Frozen):
     )
 
 
+def _switch(value: object) -> object:
+    """True stands for the defaults, false for nothing."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+class TensorBoardSpec(Frozen):
+    """What is written for TensorBoard beside curves, the first layer's weights and the graph."""
+
+    #: Of every weight, at the start and after each epoch.
+    histograms: StrictBool = True
+    #: The same of the weights' gradients on a fixed sample of the training split.
+    gradients: StrictBool = True
+
+
+class TrackingSpec(Frozen):
+    """Where else a training is written down; the database and MLflow have it in any case."""
+
+    tensorboard: Annotated[TensorBoardSpec | None, BeforeValidator(_switch)] = None
+
+
 class ResourcesSpec(Frozen):
     """What the job may take of the box."""
 
@@ -283,4 +303,5 @@ class JobSpec(Frozen):
     fine_tuning: FineTuningSpec | None = None
     checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH
     metrics: MetricsSpec = MetricsSpec()
+    tracking: TrackingSpec = TrackingSpec()
     resources: ResourcesSpec = ResourcesSpec()

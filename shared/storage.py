@@ -3,6 +3,7 @@
 <job>/<attempt>/step-<n>/   a checkpoint: weights.safetensors, state, manifest.json
 <job>/<attempt>/log.txt     what the runner printed
 <job>/results/…             predictions and artifacts
+<job>/tensorboard/          event files
 weights/<id>.safetensors    an upload
 """
 
@@ -37,6 +38,10 @@ class Storage:
     def results(self, job_id: str) -> Path:
         """The directory of a job's results."""
         return self.job(job_id) / "results"
+
+    def tensorboard(self, job_id: str) -> Path:
+        """The directory of a job's event files."""
+        return self.job(job_id) / "tensorboard"
 
     def weights(self, weights_id: str) -> Path:
         """The file of an upload."""

@@ -24,7 +24,8 @@ console = show.make_console()
 
 Job = Annotated[str, typer.Argument(help="a job's id")]
 AsJson = Annotated[bool, typer.Option("--json", help="as JSON, for programs")]
-Spec = Annotated[str, typer.Argument(help="a file of JSON, or - for standard input")]
+Spec = Annotated[str | None, typer.Argument(help="a file of JSON, or - for standard input")]
+Preset = Annotated[str | None, typer.Option(help="instead of a file: `trainshed presets` has them")]
 
 
 class Connection:
@@ -53,7 +54,14 @@ def _print(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def _read(spec: str) -> dict[str, Any]:
+def _asked(client: Client, spec: str | None, preset: str | None) -> Any:
+    """What is to be submitted: from a file, or a preset."""
+    if (spec is None) == (preset is None):
+        raise click.UsageError("name either a file with a specification or a --preset")
+    return _read(spec) if spec is not None else client.preset(str(preset))["spec"]
+
+
+def _read(spec: str) -> Any:
     try:
         text = sys.stdin.read() if spec == "-" else Path(spec).read_text()
         return json.loads(text)
@@ -65,8 +73,9 @@ def _read(spec: str) -> dict[str, Any]:
 
 @app.command()
 def submit(
-    spec: Spec,
+    spec: Spec = None,
     *,
+    preset: Preset = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="watch it to its end")] = False,
     name: Annotated[str | None, typer.Option(help="the job's name")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="key=value, as often as you like")] = None,
@@ -74,14 +83,15 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit a job."""
-    asked = _read(spec)
-    if not isinstance(asked, dict):
-        raise click.UsageError(f"{spec} has to hold a JSON object")
-    given = {"name": name, "seed": seed}
-    asked |= {field: value for field, value in given.items() if value is not None}
-    if tag:
-        asked["tags"] = {**asked.get("tags", {}), **dict(one.split("=", 1) for one in _tags(tag))}
     with _client() as client:
+        asked = _asked(client, spec, preset)
+        if not isinstance(asked, dict):
+            raise click.UsageError(f"{spec} has to hold a JSON object")
+        given = {"name": name, "seed": seed}
+        asked |= {field: value for field, value in given.items() if value is not None}
+        if tag:
+            own = dict(one.split("=", 1) for one in _tags(tag))
+            asked["tags"] = {**asked.get("tags", {}), **own}
         job = client.submit(asked)
         if follow:
             _follow(client, job["id"], as_json=as_json)
@@ -96,10 +106,10 @@ def _tags(given: list[str]) -> list[str]:
 
 
 @app.command()
-def validate(spec: Spec, *, as_json: AsJson = False) -> None:
+def validate(spec: Spec = None, *, preset: Preset = None, as_json: AsJson = False) -> None:
     """Check a specification without submitting it."""
     with _client() as client:
-        answer = client.validate(_read(spec))
+        answer = client.validate(_asked(client, spec, preset))
     if as_json:
         _print(answer)
         return
@@ -262,6 +272,23 @@ def retry(job: Job, *, as_json: AsJson = False) -> None:
     with _client() as client:
         found = client.retry(job)
     _print(found) if as_json else console.print(found["id"])
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="one of them")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Specifications to begin with, each a lesson; `submit --preset NAME` takes one."""
+    with _client() as client:
+        found = client.presets() if name is None else client.preset(name)
+    if as_json:
+        _print(found)
+    elif isinstance(found, list):
+        show.presets(console, found)
+    else:
+        show.preset(console, found)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -199,6 +200,14 @@ class Client:
     def datasets(self) -> list[Json]:
         """The data sets there are."""
         return [*self._pages("/v1/datasets", None, {})]
+
+    def presets(self) -> list[Json]:
+        """Specifications that can be submitted as they are, each a lesson."""
+        return [*self._pages("/v1/presets", None, {})]
+
+    def preset(self, name: str) -> Json:
+        """One preset; what can be submitted is its `spec`."""
+        return self._json("GET", f"/v1/presets/{quote(name, safe='')}")
 
     def catalog(self) -> Json:
         """What can be trained."""

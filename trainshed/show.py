@@ -157,6 +157,21 @@ def datasets(console: Console, found: list[Json]) -> None:
     console.print(table)
 
 
+def presets(console: Console, found: list[Json]) -> None:
+    """The presets there are, and what each teaches."""
+    table = Table(Column("name", no_wrap=True), "what it teaches", show_lines=True)
+    for one in found:
+        table.add_row(one["name"], Text(f"{one['title']}\n{one['teaches']}"))
+    console.print(table)
+
+
+def preset(console: Console, one: Json) -> None:
+    """One preset: what it teaches, its specification, and what to look at afterwards."""
+    console.print(Text(f"{one['title']}\n\n{one['teaches']}\n"))
+    console.print_json(data=one["spec"])
+    console.print(Text(f"\nAfterwards: {one['look_at']}"))
+
+
 def weights(console: Console, found: list[Json]) -> None:
     """The uploads."""
     table = Table("name", "tensors", "parameters", "MiB", "created", Column("id", no_wrap=True))

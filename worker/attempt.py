@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
@@ -47,6 +47,9 @@ from worker.training.state import TrainingState
 from worker.weights import fetch
 from worker.wire import number, split_of
 
+if TYPE_CHECKING:
+    from worker.boards.board import Board
+
 log = structlog.get_logger()
 
 
@@ -67,6 +70,7 @@ class Attempt:
         self.first_step: int | None = None
         self.stopped: dict[str, str] = {}
         self.latest: dict[str, Any] = {}
+        self.board: Board | None = None
         self.progress = Progress()
         signal.signal(signal.SIGTERM, lambda *_: self.drain.set())
 
@@ -81,6 +85,7 @@ class Attempt:
         keeper = Keeper(self.scribe, experiment)
         state = self._resume(experiment, keeper)
         is_exact = state is None or state.fingerprint == fingerprint(experiment.device)
+        self.board = self._open_board(experiment, state)
         generator = fit(experiment, state=state)
         for report in generator:
             self.scribe.check()
@@ -114,15 +119,30 @@ class Attempt:
         experiment = build(self.spec, data, device=device, weights=weights)
         return dataset, experiment
 
-    def _resume(self, experiment: Experiment, keeper: Keeper) -> TrainingState | None:
-        def tell(text: str) -> None:
-            self.scribe.put(Batch(events=[EventRow("note", {"text": text})]))
+    def _open_board(self, experiment: Experiment, state: TrainingState | None) -> "Board | None":
+        """Event files for TensorBoard, where they were asked for."""
+        if self.spec.tracking.tensorboard is None:
+            return None
+        from worker.boards.board import Board  # noqa: PLC0415 - a third of a second, for few jobs
 
+        return Board(
+            self.storage.tensorboard(self.assignment.job_id),
+            self.spec.tracking.tensorboard,
+            experiment,
+            attempt=self.assignment.lease.attempt,
+            step=None if state is None else state.step,
+            tell=self._tell,
+        )
+
+    def _tell(self, text: str) -> None:
+        self.scribe.put(Batch(events=[EventRow("note", {"text": text})]))
+
+    def _resume(self, experiment: Experiment, keeper: Keeper) -> TrainingState | None:
         lease, inherited = self.assignment.lease, Batch()
-        state = newest(self.database, self.storage, lease, tell)
+        state = newest(self.database, self.storage, lease, self._tell)
         if state is None and self.assignment.resume_from is not None:
             origin = self.assignment.resume_from
-            state, inherited = from_another(self.database, self.storage, lease, origin, tell)
+            state, inherited = from_another(self.database, self.storage, lease, origin, self._tell)
         first_step = 0 if state is None else state.step
         known = fingerprint(experiment.device)
         insist(
@@ -152,8 +172,7 @@ class Attempt:
                 event = EventRow("first_step", {"step": report.step, "gradient_norms": told})
                 self.scribe.put(Batch(events=[event]))
         elif isinstance(report, InitialState):
-            if report.checkpoint_keys:
-                keeper.keep(report.snapshot(), report.stage, report.checkpoint_keys)
+            self._record_start(report, keeper)
         elif isinstance(report, StageStarted):
             told = {"stage": report.stage, "epochs": report.epochs}
             told |= {"trainable_parameters": report.trainable_parameters}
@@ -167,6 +186,12 @@ class Attempt:
                 self.stopped[report.stage] = f"{report.reason}, best weights restored"
         elif isinstance(report, Fitted) and any("restored" in r for r in self.stopped.values()):
             keeper.keep(report.snapshot(), report.stage, (), suffix="-restored")
+
+    def _record_start(self, report: InitialState, keeper: Keeper) -> None:
+        if self.board is not None:
+            self.board.show(report.step, {})
+        if report.checkpoint_keys:
+            keeper.keep(report.snapshot(), report.stage, report.checkpoint_keys)
 
     def _record_epoch(self, report: EpochEnded, keeper: Keeper) -> None:
         at = now()
@@ -188,6 +213,9 @@ class Attempt:
         events = [EventRow("epoch", told, report.step)]
         events += [EventRow("note", {"text": text}, report.step) for text in report.notes]
         self.scribe.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
+        if self.board is not None:
+            # Before the checkpoint: what goes on from there finds it written.
+            self.board.show(report.step, report.metrics)
         self._keep(report, keeper, report.checkpoint_keys)
 
     def _keep(self, report: EpochEnded | Stepped, keeper: Keeper, keys: tuple[str, ...]) -> None:
@@ -229,6 +257,8 @@ class Attempt:
         batch.metrics = test_metrics(summary, first, **place)
         self.latest |= {row.name: number(row.value) for row in batch.metrics}
         batch.latest = dict(self.latest)
+        if self.board is not None:
+            self.board.finish(last["step"], {row.name: row.value for row in batch.metrics})
         splits = experiment.splits
         result = {
             "epochs": last["epoch"],

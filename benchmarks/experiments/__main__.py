@@ -1,5 +1,7 @@
 """`make experiments`: run what was not run yet and write the tables into docs/experiments.md."""
 
+import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +43,9 @@ def main(names: list[str]) -> int:
     def say(line: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {line}", flush=True)
 
-    with started(kept_home=HOME) as box:
+    # Stopped from outside it stops its box too, and goes on where it was another time.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with started(kept_home=HOME, TRAINSHED_CPU_SLOTS=str(os.cpu_count())) as box:
         for name in names or list(PLANS):
             table = run(PLANS[name], box, say)
             write(PAGE, PLANS[name], table)

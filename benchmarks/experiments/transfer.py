@@ -11,7 +11,7 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
             "name": "fashion-mnist",
             "train": 2000,
             "validation": 200,
-            "test": 2000,
+            "test": 5000,
             "image_size": 96,
             "channels": 3,
         },
@@ -20,7 +20,7 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
         "fine_tuning": {
             "weights": weights,
             "head": {"hidden_units": [], "dropout": 0.0},
-            "stages": [{"name": "head", "train": "head", "epochs": 10}],
+            "stages": [{"name": "head", "train": "head", "epochs": 20}],
         },
         "checkpoints": [],
     }
@@ -29,7 +29,7 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
 PLAN = Plan(
     name="transfer",
     title="Transfer learning: a linear head on a frozen EfficientNet-Lite0, 96 px, 2,000 images",
-    question="Test accuracy on 2,000 images. Only the head is trained, for 10 epochs, under weights "
+    question="Test accuracy on 5,000 images. Only the head is trained, for 20 epochs, under weights "
     "trained on ImageNet (they come as a package) and under random ones.",
     rows={
         "ImageNet": _spec({"pretrained": "efficientnet_lite0"}),

@@ -85,3 +85,55 @@ def test_the_client_alone_has_no_box(
     monkeypatch.setattr("trainshed.checkout.__file__", str(tmp_path / "site" / "trainshed" / "x"))
     assert main(["up"]) == 2
     assert "needs a checkout" in capsys.readouterr().err
+
+
+PRESET = {
+    "name": "plain",
+    "title": "A plain one",
+    "teaches": "[red]not markup[/red]",
+    "look_at": "the curves",
+    "spec": {"name": "plain", "dataset": "digits", "architecture": "mlp"},
+}
+
+
+def test_a_preset_is_submitted_with_what_the_options_add(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    posted = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.command == "GET":
+            assert handler.path == "/v1/presets/plain"
+            say(handler, 200, json.dumps(PRESET).encode())
+        else:
+            posted.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+            say(handler, 202, json.dumps(JOB).encode())
+
+    options = ["--preset", "plain", "--seed", "3", "--tag", "a=b"]
+    with service(answer) as client:
+        assert main(["--url", client.url, "submit", *options]) == 0
+    assert posted == [{**PRESET["spec"], "seed": 3, "tags": {"a": "b"}}]
+    assert JOB["id"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [[], ["spec.json", "--preset", "plain"]])
+def test_a_submission_is_of_a_file_or_of_a_preset(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", *given]) == 2
+    assert "either a file" in capsys.readouterr().err
+
+
+def test_presets_are_shown_with_what_they_teach(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        one = handler.path.startswith("/v1/presets/")
+        body = PRESET if one else {"data": [PRESET], "has_more": False}
+        say(handler, 200, json.dumps(body).encode())
+
+    with service(answer) as client:
+        assert main(["--url", client.url, "presets"]) == 0
+        assert main(["--url", client.url, "presets", "plain"]) == 0
+    said = capsys.readouterr().out
+    assert PRESET["teaches"] in said
+    assert '"architecture": "mlp"' in said
+    assert "the curves" in said

@@ -1,0 +1,1 @@
+"""Specifications that can be submitted as they are, each a lesson."""

@@ -1,0 +1,39 @@
+"""`GET /v1/presets`: specifications to begin with."""
+
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.answers import json_answer, list_of
+from api.catalog.methods import nearest
+from api.presets.presets import presets
+from shared.errors import NotFound
+
+router = APIRouter(prefix="/v1/presets", tags=["presets"])
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("", summary="Specifications that can be submitted as they are, each a lesson")
+def index(limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None) -> Any:
+    """In the order in which they are best taken; `after` is a name."""
+    names = [*presets()]
+    if after is not None and after not in names:
+        raise _unknown(after)
+    first = 0 if after is None else names.index(after) + 1
+    chosen = [one.as_json() for one in islice(presets().values(), first, first + limit)]
+    return json_answer(list_of(chosen, has_more=first + limit < len(names)))
+
+
+@router.get("/{name}", summary="One preset")
+def show(name: str) -> Any:
+    """Its specification under `spec`, as one would write it."""
+    found = presets().get(name)
+    if found is None:
+        raise _unknown(name)
+    return json_answer(found.as_json())
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"There is no preset of this name; {nearest(name, presets())}.")

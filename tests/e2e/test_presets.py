@@ -1,0 +1,32 @@
+"""Every preset trains, made small: its methods and its network as they are."""
+
+from typing import Any
+
+import pytest
+
+from api.presets.presets import presets
+from tests.e2e.conftest import EmbeddedBox
+
+pytestmark = pytest.mark.e2e
+
+
+def _small(spec: dict[str, Any]) -> dict[str, Any]:
+    """Few images and one epoch; nothing else differs."""
+    small = {**spec, "dataset": {**spec["dataset"], "train": 64, "validation": 32, "test": 32}}
+    if "fine_tuning" in spec:
+        stages = [{**stage, "epochs": 1} for stage in spec["fine_tuning"]["stages"]]
+        return {**small, "fine_tuning": {**spec["fine_tuning"], "stages": stages}}
+    return {**small, "training": {**spec["training"], "epochs": 1}}
+
+
+def test_every_preset_trains(box: EmbeddedBox) -> None:
+    with box.client() as client:
+        listed = {one["name"]: one["spec"] for one in client.presets()}
+        jobs = {name: client.submit(_small(spec))["id"] for name, spec in listed.items()}
+        ended = {name: client.wait(job, timeout_seconds=200) for name, job in jobs.items()}
+    assert set(ended) == set(presets())
+    failures = {name: job["failure"] for name, job in ended.items() if job["failure"]}
+    assert not failures
+    assert {job["state"] for job in ended.values()} == {"succeeded"}
+    assert len(ended["transfer-learning"]["result"]["stages"]) == 2
+    assert "r2" in ended["digits-by-angle"]["result"]["test"]["last"]

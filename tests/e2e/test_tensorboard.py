@@ -1,0 +1,106 @@
+"""Event files of a job on a real box, read by a real TensorBoard."""
+
+import io
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import EmbeddedBox, free_port
+from trainshed import Client
+
+pytestmark = pytest.mark.e2e
+
+SPEC = {
+    "dataset": {"name": "digits", "train": 256, "validation": 64, "test": 64},
+    "architecture": {"name": "vgg_small", "widths": [4, 8], "hidden_units": [16]},
+    "training": {"epochs": 2},
+    "tracking": {"tensorboard": True},
+}
+
+
+@contextmanager
+def _tensorboard(directory: Path) -> Iterator[httpx.Client]:
+    """TensorBoard's own pages over a directory."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)]
+    command += ["--host", "127.0.0.1", "--port", str(free_port()), "--load_fast=false"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        said: list[str] = []
+        url = None
+        while url is None and (line := server.stderr.readline()):
+            said.append(line)
+            url = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert url is not None, "".join(said)
+        with httpx.Client(base_url=url[0], timeout=30) as client:
+            yield client
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def _files(client: Client, job: str) -> zipfile.ZipFile:
+    answer = client.http.get(f"/v1/jobs/{job}/tensorboard")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    return archive
+
+
+def test_a_job_s_event_files_are_shown_by_tensorboard(box: EmbeddedBox, tmp_path: Path) -> None:
+    with box.client() as client:
+        job = client.wait(client.submit(SPEC)["id"], timeout_seconds=120)
+        assert job["state"] == "succeeded", job["failure"]
+        _files(client, job["id"]).extractall(tmp_path)
+        series = client.metrics(job["id"], name="val_loss")
+    with _tensorboard(tmp_path) as pages:
+        deadline = time.monotonic() + 60
+        while not (scalars := pages.get("/data/plugin/scalars/tags").json()):
+            assert time.monotonic() < deadline, "TensorBoard found no run"
+            time.sleep(0.2)
+        assert set(scalars) == {job["id"]}
+        assert {"loss/val_loss", "accuracy/test_accuracy"} <= set(scalars[job["id"]])
+        query = {"run": job["id"], "tag": "loss/val_loss"}
+        points = pages.get("/data/plugin/scalars/scalars", params=query).json()
+        histograms = pages.get("/data/plugin/histograms/tags").json()[job["id"]]
+        images = pages.get("/data/plugin/images/tags").json()[job["id"]]
+        graph = pages.get("/data/plugin/graphs/graph", params={"run": job["id"]}).text
+    (curve,) = series
+    assert [(step, value) for _, step, value in points] == [
+        (point["step"], pytest.approx(point["value"], rel=1e-6)) for point in curve["points"]
+    ]
+    assert {"weights/block1.conv1.weight", "gradients/block1.conv1.weight"} <= set(histograms)
+    assert set(images) == {"first_layer/block1.conv1.weight"}
+    assert "block1/conv1/convolution" in graph
+
+
+def test_files_can_be_had_while_a_training_writes_them(box: EmbeddedBox) -> None:
+    with box.client() as client:
+        job = client.submit({**SPEC, "training": {"epochs": 1000}})["id"]
+        for number in range(3):
+            while (client.get(job)["progress"] or {}).get("epoch", 0) < number + 2:
+                time.sleep(0.05)
+            (name,) = _files(client, job).namelist()
+        client.cancel(job)
+        client.wait(job, timeout_seconds=60)
+        assert name.startswith(f"{job}/events.out.tfevents.")
+
+
+def test_a_job_that_did_not_ask_is_told_how(box: EmbeddedBox) -> None:
+    with box.client() as client:
+        asked = {**SPEC, "tracking": {"tensorboard": False}, "training": {"epochs": 1}}
+        job = client.wait(client.submit(asked)["id"], timeout_seconds=120)
+        answer = client.http.get(f"/v1/jobs/{job['id']}/tensorboard")
+        missing = client.http.get("/v1/jobs/job_01h/tensorboard")
+    assert answer.status_code == 404
+    assert '"tracking": {"tensorboard": true}' in answer.json()["detail"]
+    assert missing.status_code == 404

@@ -1,0 +1,1 @@
+"""What a training looks like in TensorBoard: event files, written as it goes."""

@@ -1,0 +1,62 @@
+"""One event file of TensorBoard: events after one another, each with its checksum.
+
+`torch.utils.tensorboard.SummaryWriter` writes from a thread whose errors come late or hang; here
+each write is done when it returns, and an error is where it happened.
+"""
+# The messages' modules are generated: a checker sees nothing in them.
+# pyright: reportAttributeAccessIssue=false
+
+import time
+from pathlib import Path
+from typing import Self
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+#: What TensorBoard looks for in a name; it reads files in the order of their names.
+PREFIX = "events.out.tfevents."
+
+
+class EventFile:
+    """A new event file; one of the same name is replaced.
+
+    Args:
+        path: where.
+        purge_step: readers drop what earlier files say of this step and those after it.
+    """
+
+    def __init__(self, path: Path, *, purge_step: int | None = None) -> None:
+        self._file = path.open("wb")
+        self._records = RecordWriter(self._file)
+        self._write(Event(file_version="brain.Event:2"))
+        if purge_step is not None:
+            start = SessionLog(status=SessionLog.START)
+            self._write(Event(step=purge_step, session_log=start))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def summary(self, value: Summary, step: int) -> None:
+        """Scalars, histograms or images of a step."""
+        self._write(Event(summary=value, step=step))
+
+    def graph(self, value: GraphDef) -> None:
+        """The network's graph; once a run."""
+        self._write(Event(graph_def=value.SerializeToString()))
+
+    def flush(self) -> None:
+        """Hand everything to the operating system: it outlives this process."""
+        self._records.flush()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._records.close()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._records.write(event.SerializeToString())
