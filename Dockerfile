@@ -1,6 +1,7 @@
-# Two images of one checkout: `api` without torch, and `worker`.
+# Three images: `api` without torch, `worker`, and `mlflow` with MLflow's own server and pages.
 #   docker build --target api -t trainshed-api .
 #   docker build --target worker -t trainshed-worker .
+#   docker build --target mlflow -t trainshed-mlflow .
 FROM python:3.11-slim AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     TRAINSHED_HOME=/var/lib/trainshed
@@ -17,12 +18,25 @@ EXPOSE 8000
 CMD ["python", "-m", "api"]
 
 FROM base AS worker
-# TORCH_INDEX: empty takes the build with CUDA; PyTorch's CPU index makes an image for a box without GPUs.
+# Both empty: the build with CUDA. TORCH=cpu: the small one, for a box without GPUs (uv knows where
+# PyTorch keeps it). TORCH_INDEX: the address of an index of one's own.
+ARG TORCH=""
 ARG TORCH_INDEX=""
 COPY requirements-worker.lock .
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0 \
+RUN if [ -n "$TORCH" ]; then \
+      pip install uv && uv pip install --system --no-cache --torch-backend "$TORCH" torch==2.13.0; \
+    else \
+      pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0; \
+    fi \
     && pip install --no-deps --require-hashes -r requirements-worker.lock
 COPY shared shared
 COPY worker worker
 USER trainshed
 CMD ["python", "-m", "worker"]
+
+FROM base AS mlflow
+# The version of the client in requirements-worker.lock; the store is a volume of its own.
+RUN pip install mlflow==3.17.2 && install --directory --owner trainshed /mlflow
+USER trainshed
+EXPOSE 5000
+CMD ["mlflow", "server"]

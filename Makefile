@@ -5,7 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Where pip finds torch: empty takes its own default (on Linux a build with CUDA, several GB).
+# Which torch: empty takes pip's default (on Linux a build with CUDA, several GB), `cpu` the small one.
+TORCH ?=
+# An index of one's own to take it from.
 TORCH_INDEX ?=
 
 help: ## this list
@@ -47,7 +49,7 @@ lock: $(RUN)/uv ## resolve the dependencies anew into requirements*.lock
 setup: $(READY) ## what everything else needs, in .venv
 
 $(READY): requirements.lock scripts/setup
-	@TORCH_INDEX="$(TORCH_INDEX)" PYTHON="$(PYTHON)" scripts/setup $(VENV)
+	@TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" PYTHON="$(PYTHON)" scripts/setup $(VENV)
 	@touch $@
 
 clean: ## remove .venv and what tools left

@@ -78,6 +78,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.data['bytes']}"
     return problem(
         status, error.detail, instance=request.url.path, kind=_kind(error), headers=headers, **extra
     )
@@ -152,7 +154,9 @@ PROBLEM = {
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": PROBLEM}},
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
     }
     for status in sorted({*STATUS.values()} - {500})
 }

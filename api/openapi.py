@@ -1,12 +1,15 @@
 """The OpenAPI document: what FastAPI finds in the signatures, and the specification's schema."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 
+from api.catalog.schemas import CHOICES, NAMED, REFERENCE, components, ref
+from api.errors import PROBLEM
+from shared.catalog import Catalog
+from shared.datasets import FACTS
 from shared.spec import JobSpec
-
-REFERENCE = "#/components/schemas/{model}"
 
 #: For routes that read the body themselves, strictly.
 SPEC_BODY: dict[str, Any] = {
@@ -14,25 +17,60 @@ SPEC_BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"$ref": REFERENCE.format(model="JobSpec")},
+                "schema": ref("JobSpec"),
                 "example": {"dataset": "digits", "architecture": "mlp"},
             }
         },
     }
 }
+#: What of the specification's own models the catalogue says better.
+SAID_BY_THE_CATALOG = ("Choice", "InitializerSpec", "OptimizerSpec")
 
 
 def complete(app: FastAPI) -> None:
-    """Put the specification's schema into the document."""
+    """Put the specification's schema into the document, with the methods of the catalogue."""
     generate = app.openapi
 
+    @cache
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = generate()
-            schema = JobSpec.model_json_schema(ref_template=REFERENCE)
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas |= schema.pop("$defs", {})
-            schemas["JobSpec"] = schema
-        return generate()
+        document = generate()
+        schemas = document["components"]["schemas"]
+        schemas |= specification(app.state.services.methods.catalog) | {"Problem": PROBLEM}
+        for name in SAID_BY_THE_CATALOG:
+            schemas.pop(name, None)
+        return document
 
     app.openapi = openapi
+
+
+def specification(catalog: Catalog) -> dict[str, Any]:
+    """`JobSpec` and every component that it refers to."""
+    job = JobSpec.model_json_schema(ref_template=REFERENCE)
+    models: dict[str, Any] = job.pop("$defs")
+    _, initializer, optimizer = (models.pop(name) for name in SAID_BY_THE_CATALOG)
+    overrides = {"type": "object", "additionalProperties": ref("Override")}
+    beside = {
+        "initializers": _beside(initializer, overrides=overrides),
+        "optimizers": _beside(optimizer, schedule=ref("Schedule")),
+    }
+    names = {"enum": sorted(FACTS)}
+    models["DatasetSpec"]["properties"]["name"] = names
+    stage, fields = models["StageSpec"]["properties"], job["properties"]
+    stage["optimizer"] = _said(stage["optimizer"], {"anyOf": [ref("Optimizer"), {"type": "null"}]})
+    fields["dataset"] = {"anyOf": [names, ref("DatasetSpec")]}
+    for model in (*CHOICES.values(), *NAMED.values()):
+        if model.lower() in fields:
+            fields[model.lower()] = _said(fields[model.lower()], ref(model))
+    return {**models, **components(catalog, beside), "JobSpec": job}
+
+
+def _beside(model: dict[str, Any], **said: dict[str, Any]) -> dict[str, Any]:
+    """The fields that stand beside a method's own parameters; some are said anew."""
+    fields = {name: part for name, part in model["properties"].items() if name != "name"}
+    return fields | {name: _said(fields[name], part) for name, part in said.items()}
+
+
+def _said(part: dict[str, Any], anew: dict[str, Any]) -> dict[str, Any]:
+    """What is said anew of a field, with the default that it has."""
+    kept = {name: part[name] for name in ("default", "maxProperties") if name in part}
+    return kept | anew

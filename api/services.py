@@ -41,6 +41,7 @@ def open_services(settings: Settings) -> Services:
     database, storage = Database(settings.database), Storage(settings.storage)
     sweep(storage.weights("").parent)
     version = sha256_of(catalog.load())
+    order = Order(database)
     return Services(
         settings=settings,
         database=database,
@@ -48,7 +49,7 @@ def open_services(settings: Settings) -> Services:
         methods=Methods(catalog.load()),
         desk=DeskClient(settings.desk, database, version),
         doorbell=Doorbell(settings),
-        order=Order(database),
-        watcher=Watcher(database),
+        order=order,
+        watcher=Watcher(database, order),
         keys=KeyCheck(settings),
     )

@@ -153,11 +153,16 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--validation", type=int, default=0, help="images evaluated each epoch")
     parser.add_argument("--precision", choices=["float32", *DTYPES], default="float32")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
+    images, labels = photographs(given.images)
+    evaluated = (images[: given.validation], labels[: given.validation])
     rates = bare_epochs(
-        *photographs(given.images),
+        images,
+        labels,
+        validation=evaluated if given.validation else None,
         epochs=given.epochs,
         batch_size=given.batch_size,
         precision=given.precision,

@@ -1,8 +1,8 @@
 """Keras 3 `fit` on the network and data of `vgg_small`, as people write it in a notebook.
 
 Runs in an environment of its own (`make bench` makes it), since Keras is of no use to Trainshed:
-    .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS
-Prints one JSON line: seconds of each epoch, training alone.
+    .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS VALIDATION
+Prints one JSON line: seconds of each epoch, the evaluation of so many images inside.
 """
 
 import json
@@ -66,7 +66,17 @@ def main() -> None:
     optimizer = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
     model.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     clock = Clock()
-    model.fit(images, labels, batch_size=32, epochs=int(sys.argv[2]), verbose=0, callbacks=[clock])
+    evaluated = int(sys.argv[3])
+    model.fit(
+        images,
+        labels,
+        batch_size=32,
+        epochs=int(sys.argv[2]),
+        validation_data=(images[:evaluated], labels[:evaluated]),
+        validation_batch_size=256,
+        verbose=0,
+        callbacks=[clock],
+    )
     print(json.dumps({"seconds": clock.seconds, "images": len(images)}))
 
 

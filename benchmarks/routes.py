@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 
 from benchmarks.boxes import ROOT, free_port
-from benchmarks.measuring import Figure, in_turn
+from benchmarks.measuring import Figure, NotHere, in_turn
 from box.key import ensure_key
+from shared.database import Database
 from shared.settings import Settings
 
 SPEC: dict[str, Any] = {
@@ -44,6 +45,8 @@ class Served:
 
     collection: str
     one: str
+    #: One that was in the database before, where there is any.
+    filled: str
     headers: dict[str, str]
 
     def posts(self) -> float:
@@ -54,6 +57,14 @@ class Served:
     def reads(self) -> float:
         """Reads of one job a second."""
         return self._load(self.one, "")
+
+    def lists(self) -> float:
+        """First pages of the list a second."""
+        return self._load(f"{self.collection}?limit=20", "")
+
+    def metrics(self) -> float:
+        """All series of one job a second."""
+        return self._load(f"{self.filled}/metrics", "")
 
     def _load(self, address: str, script: str) -> float:
         lines = [f"wrk.headers['{name}'] = '{value}'" for name, value in self.headers.items()]
@@ -89,8 +100,13 @@ def process(command: list[str], environment: dict[str, str], ready: str) -> Iter
 
 
 @contextmanager
-def ours(directory: Path) -> Iterator[Served]:
-    """The API with the desk, and with no worker and no broker."""
+def ours(directory: Path, fill: Callable[[Database], None] | None = None) -> Iterator[Served]:
+    """The API with the desk, and with no worker and no broker.
+
+    Args:
+        directory: where its home will be.
+        fill: puts into the database what is to be there before.
+    """
     port, clean = free_port(), {k: v for k, v in os.environ.items() if "TRAINSHED" not in k}
     home = directory / "home"
     settings = Settings(home=home)
@@ -99,6 +115,10 @@ def ours(directory: Path) -> Iterator[Served]:
     environment = clean | {"TRAINSHED_HOME": str(home), "TRAINSHED_PORT": str(port)}
     python = [sys.executable, "-m"]
     subprocess.run([*python, "shared.migrations"], cwd=ROOT, env=environment, check=True)
+    if fill is not None:
+        database = Database(settings.database, pool_size=2)
+        fill(database)
+        database.close()
     key = settings.key_file.read_text().strip()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     url = f"http://127.0.0.1:{port}"
@@ -107,7 +127,10 @@ def ours(directory: Path) -> Iterator[Served]:
         process([*python, "api"], environment, f"{url}/healthz"),
     ):
         collection = f"{url}/v1/jobs"
-        yield Served(collection, f"{collection}/{_first(collection, headers)}", headers)
+        over = httpx.get(collection, params={"limit": 1, "state": "succeeded"}, headers=headers)
+        filled = next((job["id"] for job in over.json()["data"]), "")
+        one = f"{collection}/{_first(collection, headers)}"
+        yield Served(collection, one, f"{collection}/{filled}", headers)
 
 
 @contextmanager
@@ -118,7 +141,8 @@ def minimal(directory: Path) -> Iterator[Served]:
     collection = f"http://127.0.0.1:{port}/jobs"
     with process(command, dict(os.environ), collection):
         headers = {"Content-Type": "application/json"}
-        yield Served(collection, f"{collection}/{_first(collection, headers)}", headers)
+        one = f"{collection}/{_first(collection, headers)}"
+        yield Served(collection, one, "", headers)
 
 
 def _first(collection: str, headers: dict[str, str]) -> str:
@@ -133,10 +157,15 @@ def _first(collection: str, headers: dict[str, str]) -> str:
         time.sleep(0.2)
 
 
+def need_wrk() -> None:
+    """Refuse early what could not be measured."""
+    if shutil.which("wrk") is None:
+        raise NotHere("it needs `wrk` (apt-get install wrk)")
+
+
 def figures() -> Iterator[Figure]:
     """Both routes."""
-    if shutil.which("wrk") is None:
-        raise RuntimeError("this benchmark needs `wrk`: apt-get install wrk")
+    need_wrk()
     with tempfile.TemporaryDirectory(prefix="trainshed-bench-") as name:
         directory = Path(name)
         with ours(directory) as us, minimal(directory) as them:

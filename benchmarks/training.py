@@ -5,24 +5,30 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from benchmarks.boxes import ROOT, Box
 from benchmarks.measuring import Figure, in_turn
 
 IMAGES = 5000
+#: A job evaluates them, and as many of the training images for the gap.
+VALIDATION = 1000
 EPOCHS = 3  # the first one is not counted on any side
 KERAS = ROOT / ".venv-bench"
 KERAS_PACKAGES = ("keras==3.15.0", "tensorflow-cpu==2.21.0")
 
 
 def job_images_per_second(box: Box, precision: str) -> float:
-    """Median over the epochs after the first, as the job itself recorded it."""
+    """Images trained on per second of wall time, from the end of the first epoch to the last's.
+
+    Validation, the gap's sample, recording and checkpoints are inside the clock.
+    """
     spec = {
         "dataset": {
             "name": "fashion-mnist",
             "train": IMAGES,
-            "validation": 1000,
+            "validation": VALIDATION,
             "test": 1000,
             "image_size": 32,
             "channels": 3,
@@ -31,14 +37,19 @@ def job_images_per_second(box: Box, precision: str) -> float:
         "training": {"epochs": EPOCHS, "batch_size": 32, "precision": precision},
     }
     job = box.finish(box.submit(spec)["id"])
-    return statistics.median(box.series(job["id"], "images_per_second")[1:])
+    ends = [
+        datetime.fromisoformat(event["at"])
+        for event in box.events(job["id"])
+        if event["type"] == "epoch"
+    ]
+    return IMAGES * (EPOCHS - 1) / (ends[-1] - ends[0]).total_seconds()
 
 
 def bare_images_per_second(precision: str) -> float:
-    """The same figure of the bare loop, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.bare_loop", "--images", str(IMAGES), "--epochs", str(EPOCHS), "--precision", precision]  # fmt: skip
+    """The same of the bare loop, in a process of its own; it evaluates as many images."""
+    command = [sys.executable, "-m", "benchmarks.bare_loop", "--images", str(IMAGES), "--epochs", str(EPOCHS), "--precision", precision, "--validation", str(2 * VALIDATION)]  # fmt: skip
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return statistics.median(json.loads(printed.splitlines()[-1])["images_per_second"][1:])
+    return statistics.harmonic_mean(json.loads(printed.splitlines()[-1])["images_per_second"][1:])
 
 
 def keras_images_per_second() -> float:
@@ -47,10 +58,10 @@ def keras_images_per_second() -> float:
         path = Path(directory) / "images.npz"
         make = "import sys; from benchmarks.bare_loop import save_images; save_images(sys.argv[1], int(sys.argv[2]))"  # fmt: skip
         subprocess.run([sys.executable, "-c", make, str(path), str(IMAGES)], cwd=ROOT, check=True)
-        command = [str(KERAS / "bin/python"), "benchmarks/keras_fit.py", str(path), str(EPOCHS)]
+        command = [str(KERAS / "bin/python"), "benchmarks/keras_fit.py", str(path), str(EPOCHS), str(2 * VALIDATION)]  # fmt: skip
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     seconds = json.loads(run.stdout.splitlines()[-1])["seconds"]
-    return IMAGES / statistics.median(seconds[1:])
+    return IMAGES / statistics.mean(seconds[1:])
 
 
 def prepare_keras() -> None:
@@ -66,7 +77,7 @@ def against_bare_loop(box: Box, precision: str, *, rounds: int = 5) -> Figure:
     """At least 0.95 of a loop that does nothing but train."""
     return in_turn(
         f"vgg_small as a job, {precision}",
-        "images per second / bare PyTorch loop",
+        "images per second / bare PyTorch loop, whole epochs",
         lambda: job_images_per_second(box, precision),
         lambda: bare_images_per_second(precision),
         target="≥ 0.95",
@@ -80,10 +91,10 @@ def against_keras(box: Box, *, rounds: int = 5) -> Figure:
     prepare_keras()
     return in_turn(
         "vgg_small as a job, float32",
-        "images per second / Keras 3 `fit` (TensorFlow)",
+        "images per second / Keras 3 `fit` (TensorFlow), whole epochs",
         lambda: job_images_per_second(box, "float32"),
         keras_images_per_second,
-        target="≥ 1",
+        target="> 1",
         unit="images/s",
         rounds=rounds,
     )

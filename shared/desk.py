@@ -2,7 +2,8 @@
 
 The desk is the warm torch process that answers what the API must know of torch at once.
 Questions: `{"ask": "describe", "architecture": {…}, "image": [C, H, W], "classes": M, …}`.
-Answers: `{"ok": true, …}` or `{"ok": false, "faults": [{"pointer", "detail"}]}`.
+Answers: `{"ok": true, …}`, `{"ok": false, "faults": [{"pointer", "detail"}]}`, or, where the
+question is not to blame, `{"ok": false, "busy": "why"}`.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import orjson
 from shared.errors import Unavailable
 
 LONGEST_LINE = 4 * 2**20  # bytes
+LONGEST_ANSWER = 32 * 2**20  # bytes: a picture
 PATIENCE = 5.0  # seconds
 
 
@@ -22,18 +24,21 @@ def ask(address: str, question: dict[str, Any], *, timeout_seconds: float = PATI
     """Ask the desk and return its answer.
 
     Raises:
-        Unavailable: nobody answers in time.
+        Unavailable: nobody answers in time, or the desk is busy.
     """
     try:
         with _connect(address, timeout_seconds) as connection:
             connection.sendall(orjson.dumps(question) + b"\n")
             with connection.makefile("rb") as stream:
-                line = stream.readline(LONGEST_LINE)
-        return orjson.loads(line)
+                line = stream.readline(LONGEST_ANSWER)
+        answer = orjson.loads(line)
     except (OSError, orjson.JSONDecodeError) as error:
         raise Unavailable(
             "The desk, which checks that a network can be built, does not answer; try again."
         ) from error
+    if "busy" in answer:
+        raise Unavailable(answer["busy"])
+    return answer
 
 
 def listen(address: str) -> socket.socket:

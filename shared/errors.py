@@ -64,13 +64,20 @@ class Conflict(ServiceError):
     """The state of the job does not admit this."""
 
 
+#: Faults of one answer: whoever has more has not written a specification.
+MOST_FAULTS = 100
+
+
 class InvalidSpec(ServiceError):
     """The specification has faults."""
 
     def __init__(self, faults: list[Fault]) -> None:
         count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
-        super().__init__(f"The specification has {count}; `errors` names each.")
-        self.faults = faults
+        named = "each"
+        if len(faults) > MOST_FAULTS:
+            count, named = f"more than {MOST_FAULTS} faults", f"the first {MOST_FAULTS}"
+        super().__init__(f"The specification has {count}; `errors` names {named}.")
+        self.faults = faults[:MOST_FAULTS]
 
 
 class BadWeights(ServiceError):

@@ -2,12 +2,16 @@
 
 Little-endian: a header of `MAGIC, samples, k` (uint32 each), then a record a sample:
 the sample's index in the data set (uint32), its label (uint32), k classes (uint32), k
-probabilities (float32), both from the most probable class down.
+probabilities (float32), both from the highest score down, the label first among equals. A sample
+with a score that is not finite has no probabilities: they are NaN.
 """
 
+import math
 import struct
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MAGIC = 0x54_53_50_31
 HEADER = struct.Struct("<III")
@@ -21,6 +25,11 @@ class Prediction:
     label: int
     classes: tuple[int, ...]
     probabilities: tuple[float, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether no class scores more than the label and every score is finite."""
+        return self.classes[0] == self.label and math.isfinite(self.probabilities[0])
 
 
 def record_format(k: int) -> str:
@@ -44,6 +53,19 @@ def read(path: Path, *, first: int = 0, limit: int = 100) -> list[Prediction]:
     Raises:
         ValueError: the file is not one of ours.
     """
+    return [_prediction(values) for values in _records(path, first, limit)]
+
+
+def pick(path: Path, samples: Collection[int]) -> list[Prediction]:
+    """The predictions of these samples, in the order of the file; samples it has not are left out.
+
+    Raises:
+        ValueError: the file is not one of ours.
+    """
+    return [_prediction(values) for values in _records(path) if values[0] in samples]
+
+
+def _records(path: Path, first: int = 0, limit: int = 2**32) -> Iterator[tuple[Any, ...]]:
     with path.open("rb") as file:
         magic, samples, k = HEADER.unpack(file.read(HEADER.size))
         if magic != MAGIC:
@@ -51,7 +73,10 @@ def read(path: Path, *, first: int = 0, limit: int = 100) -> list[Prediction]:
         record = struct.Struct(record_format(k))
         file.seek(HEADER.size + first * record.size)
         content = file.read(max(0, min(limit, samples - first)) * record.size)
-    return [
-        Prediction(values[0], values[1], values[2 : 2 + k], values[2 + k :])
-        for values in record.iter_unpack(content)
-    ]
+    return record.iter_unpack(content)
+
+
+def _prediction(values: tuple[Any, ...]) -> Prediction:
+    sample, label, *rest = values
+    k = len(rest) // 2
+    return Prediction(sample, label, tuple(rest[:k]), tuple(rest[k:]))

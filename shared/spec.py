@@ -1,10 +1,9 @@
 """The job specification: what a person asks for. Structure and bounds only, no names of methods.
 
 Names and parameters of methods are the catalogue's (`shared.catalog`); how many images there
-are is the data set's (`shared.datasets`). `shared.admission` puts the three together.
+are is the data set's (`shared.datasets`). Whoever admits a job puts the three together.
 """
 
-import unicodedata
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -14,49 +13,32 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    ValidationError,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-#: A name of a file in one folder: no way leads out of it.
-TABLE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$"
-MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+from shared.fields import (
+    A_NUMBER,
+    MAX_SEED,
+    PLAIN,
+    ColumnName,
+    Count,
+    Epochs,
+    Layers,
+    MethodName,
+    MetricName,
+    Mode,
+    StageName,
+    TableFile,
+    or_name,
+)
 
 
 class Frozen(BaseModel):
     """A part of a specification: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
-
-
-def _plain_text(value: str) -> str:
-    """Refuse control characters and the invisible ones that reorder or hide text."""
-    for character in value:
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
-            raise ValueError(
-                f"contains the character U+{ord(character):04X}; control, invisible and "
-                "bidirectional characters are not allowed"
-            )
-    return value
-
-
-def _a_number(value: object) -> object:
-    """JSON's true is not a number, whatever Python thinks, and neither is a text with digits."""
-    if isinstance(value, bool | str):
-        raise ValueError("should be a number")
-    return value
-
-
-def name_or_choice(value: object) -> object:
-    """A bare name stands for that method with its defaults."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-PlainText = Annotated[str, AfterValidator(_plain_text)]
-Integer = Annotated[int, BeforeValidator(_a_number)]
-Number = Annotated[float, BeforeValidator(_a_number)]
-MethodName = Annotated[PlainText, Field(min_length=1, max_length=100)]
-MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Mode = Literal["min", "max"]
 
 
 class Choice(BaseModel):
@@ -77,22 +59,18 @@ class DatasetSpec(Frozen):
 
     name: MethodName
     #: A number that is asked for instead of classes; of a table the column that is asked for.
-    target: Annotated[PlainText, Field(min_length=1, max_length=200)] | None = None
+    target: ColumnName | None = None
     #: Of a table: its file, and the columns that go in (null for all others).
-    file: Annotated[str, Field(pattern=TABLE_FILE)] | None = None
-    features: (
-        Annotated[
-            tuple[Annotated[PlainText, Field(min_length=1, max_length=200)], ...],
-            Field(min_length=1, max_length=10_000),
-        ]
-        | None
-    ) = None
+    file: TableFile | None = None
+    features: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)] | None = (
+        None
+    )
     #: Of a table: what the file has to hold; filled in with what it holds at submission.
     content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
-    train: Annotated[Integer, Field(ge=1)] | None = None
-    validation: Annotated[Integer, Field(ge=1)] | None = None
-    test: Annotated[Integer, Field(ge=1)] | None = None
-    image_size: Annotated[Integer, Field(ge=8, le=1024)] | None = None
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024), A_NUMBER] | None = None
     channels: Literal[1, 3] | None = None
     #: Null stands for `standardize`, and in fine-tuning with weights for `of_weights`.
     normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
@@ -101,17 +79,15 @@ class DatasetSpec(Frozen):
 class InitializerSpec(Choice):
     """One initializer for the whole network, with others for layers whose name matches."""
 
-    overrides: dict[str, Annotated[Choice, BeforeValidator(name_or_choice)]] = Field(
-        default={}, max_length=100
-    )
+    overrides: dict[str, Annotated[Choice, or_name(Choice)]] = Field(default={}, max_length=100)
 
 
 class ClippingSpec(Frozen):
     """How gradients are clipped: exactly one of the three."""
 
-    value: Annotated[Number, Field(gt=0)] | None = None
-    norm: Annotated[Number, Field(gt=0)] | None = None
-    global_norm: Annotated[Number, Field(gt=0)] | None = None
+    value: Annotated[float, Field(gt=0), A_NUMBER] | None = None
+    norm: Annotated[float, Field(gt=0), A_NUMBER] | None = None
+    global_norm: Annotated[float, Field(gt=0), A_NUMBER] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -123,8 +99,8 @@ class ClippingSpec(Frozen):
 class OptimizerSpec(Choice):
     """The optimizer with its schedule and clipping."""
 
-    learning_rate: Annotated[Number, Field(gt=0, le=1000)] = 0.01
-    schedule: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="constant")
+    learning_rate: Annotated[float, Field(gt=0, le=1000), A_NUMBER] = 0.01
+    schedule: Annotated[Choice, or_name(Choice)] = Choice(name="constant")
     gradient_clipping: ClippingSpec | None = None
 
 
@@ -133,16 +109,16 @@ class EarlyStoppingSpec(Frozen):
 
     monitor: MetricName = "val_loss"
     mode: Mode = "min"
-    patience: Annotated[Integer, Field(ge=1, le=100_000)] = 3
-    min_delta: Annotated[Number, Field(ge=0)] = 0.0
+    patience: Epochs = 3
+    min_delta: Annotated[float, Field(ge=0), A_NUMBER] = 0.0
     restore_best: StrictBool = False
 
 
 class TrainingSpec(Frozen):
     """How long, in what batches and in which arithmetic."""
 
-    epochs: Annotated[Integer, Field(ge=1, le=100_000)] = 20
-    batch_size: Annotated[Integer, Field(ge=1, le=65_536)] = 32
+    epochs: Epochs = 20
+    batch_size: Annotated[int, Field(ge=1, le=65_536), A_NUMBER] = 32
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     deterministic: StrictBool = True
     early_stopping: EarlyStoppingSpec | None = None
@@ -151,11 +127,11 @@ class TrainingSpec(Frozen):
 class WeightsSpec(Frozen):
     """Where the weights that are tuned come from: exactly one of the three."""
 
-    job: Annotated[PlainText, Field(max_length=40)] | None = None
+    job: Annotated[str, Field(max_length=40), PLAIN] | None = None
     #: Of the job: an id, `last`, `initial` or `best_<monitor>`; null stands for `last`.
-    checkpoint: Annotated[PlainText, Field(max_length=100)] | None = None
+    checkpoint: Annotated[str, Field(max_length=100), PLAIN] | None = None
     pretrained: MethodName | None = None
-    upload: Annotated[PlainText, Field(max_length=40)] | None = None
+    upload: Annotated[str, Field(max_length=40), PLAIN] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -170,27 +146,18 @@ class HeadSpec(Frozen):
     """The new classifier: flatten → [dense D relu → dropout] for each D → dense M."""
 
     hidden_units: Annotated[
-        tuple[Annotated[Integer, Field(ge=1, le=65_536)], ...], Field(max_length=32)
+        tuple[Annotated[int, Field(ge=1, le=65_536), A_NUMBER], ...], Field(max_length=32)
     ] = (256,)
-    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.3
-
-
-def _train(value: object) -> object:
-    """Which layers a stage trains: "head", "all" or {"from": pattern}."""
-    is_place = isinstance(value, dict) and list(value) == ["from"]
-    pattern = value["from"] if isinstance(value, dict) and is_place else None
-    if value not in ("head", "all") and not (isinstance(pattern, str) and 0 < len(pattern) <= 200):
-        raise ValueError('takes "head", "all" or {"from": the name or pattern of a layer}')
-    return value
+    dropout: Annotated[float, Field(ge=0, lt=1), A_NUMBER] = 0.3
 
 
 class StageSpec(Frozen):
     """A stage of fine-tuning. What is null is the specification's own."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    train: Annotated[Any, AfterValidator(_train)] = "all"
-    epochs: Annotated[Integer, Field(ge=1, le=100_000)]
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] | None = None
+    name: StageName
+    train: Layers = "all"
+    epochs: Epochs
+    optimizer: Annotated[OptimizerSpec, or_name(OptimizerSpec)] | None = None
     early_stopping: EarlyStoppingSpec | None = None
 
     @property
@@ -201,21 +168,34 @@ class StageSpec(Frozen):
         return None if self.train == "all" else self.train
 
 
+def _names_differ(stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
+    """Refuse the second stage of a name, and say which it is."""
+    names = [stage.name for stage in stages]
+    again = [
+        InitErrorDetails(
+            type=PydanticCustomError("name_again", "is the name of a stage before it, too"),
+            loc=(place, "name"),
+            input=name,
+        )
+        for place, name in enumerate(names)
+        if name in names[:place]
+    ]
+    if again:
+        raise ValidationError.from_exception_data("stages", again)
+    return stages
+
+
 class FineTuningSpec(Frozen):
     """Go on with weights that were trained before, under a new head, in stages."""
 
     #: Null for random ones: what the weights were worth is seen against that.
     weights: WeightsSpec | None = None
     head: HeadSpec = HeadSpec()
-    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=16)]
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [stage.name for stage in self.stages]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"has two stages of the name {twice!r}")
-        return self
+    stages: Annotated[
+        tuple[StageSpec, ...],
+        Field(min_length=1, max_length=16),
+        AfterValidator(_names_differ),
+    ]
 
 
 class CheckpointSpec(Frozen):
@@ -224,7 +204,7 @@ class CheckpointSpec(Frozen):
     monitor: MetricName | None = None
     mode: Mode | None = None
     epoch: Literal[0] | None = None
-    every_epochs: Annotated[Integer, Field(ge=1, le=100_000)] | None = None
+    every_epochs: Epochs | None = None
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -241,9 +221,7 @@ class CheckpointSpec(Frozen):
 class MetricsSpec(Frozen):
     """Which top-k accuracies are computed; null stands for 1 and 5, as far as classes admit."""
 
-    top_k: Annotated[tuple[Annotated[Integer, Field(ge=1)], ...], Field(max_length=20)] | None = (
-        None
-    )
+    top_k: Annotated[tuple[Count, ...], Field(max_length=20)] | None = None
 
 
 def _switch(value: object) -> object:
@@ -263,15 +241,23 @@ class TensorBoardSpec(Frozen):
 class TrackingSpec(Frozen):
     """Where else a training is written down; the database and MLflow have it in any case."""
 
-    tensorboard: Annotated[TensorBoardSpec | None, BeforeValidator(_switch)] = None
+    tensorboard: Annotated[
+        TensorBoardSpec | None,
+        BeforeValidator(_switch, json_schema_input_type=TensorBoardSpec | bool | None),
+    ] = None
+
+
+def _nothing(value: object) -> object:
+    """Null is as good as leaving it out."""
+    return {} if value is None else value
 
 
 class ResourcesSpec(Frozen):
     """What the job may take of the box."""
 
-    gpus: Annotated[Integer, Field(ge=1, le=64)] = 1
-    gpu_memory_mib: Annotated[Integer, Field(ge=1, le=10_000_000)] | None = None
-    max_runtime_seconds: Annotated[Integer, Field(ge=1, le=31_536_000)] | None = None
+    gpus: Annotated[int, Field(ge=1, le=64), A_NUMBER] = 1
+    gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), A_NUMBER] | None = None
+    max_runtime_seconds: Annotated[int, Field(ge=1, le=31_536_000), A_NUMBER] | None = None
 
 
 BEST_OF_BOTH = (
@@ -279,29 +265,31 @@ BEST_OF_BOTH = (
     CheckpointSpec(monitor="val_accuracy", mode="max"),
 )
 
-TagKey = Annotated[PlainText, Field(min_length=1, max_length=64)]
-TagValue = Annotated[PlainText, Field(max_length=512)]
+TagKey = Annotated[str, Field(min_length=1, max_length=64), PLAIN]
+TagValue = Annotated[str, Field(max_length=512), PLAIN]
 
 
 class JobSpec(Frozen):
     """A whole specification. Only `dataset` and `architecture` are required."""
 
-    name: Annotated[PlainText, Field(max_length=200)] = ""
-    seed: Annotated[Integer, Field(ge=0, le=MAX_SEED)] = 0
+    name: Annotated[str, Field(max_length=200), PLAIN] = ""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), A_NUMBER] = 0
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=64)] = {}
     priority: Literal["low", "normal", "high"] = "normal"
-    dataset: Annotated[DatasetSpec, BeforeValidator(name_or_choice)]
-    architecture: Annotated[Choice, BeforeValidator(name_or_choice)]
-    initializer: Annotated[InitializerSpec, BeforeValidator(name_or_choice)] = InitializerSpec(
+    dataset: Annotated[DatasetSpec, or_name(DatasetSpec)]
+    architecture: Annotated[Choice, or_name(Choice)]
+    initializer: Annotated[InitializerSpec, or_name(InitializerSpec)] = InitializerSpec(
         name="he_normal"
     )
     regularizers: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
-    loss: Annotated[Choice, BeforeValidator(name_or_choice)] = Choice(name="cross_entropy")
-    optimizer: Annotated[OptimizerSpec, BeforeValidator(name_or_choice)] = OptimizerSpec(name="sgd")
+    loss: Annotated[Choice, or_name(Choice)] = Choice(name="cross_entropy")
+    optimizer: Annotated[OptimizerSpec, or_name(OptimizerSpec)] = OptimizerSpec(name="sgd")
     training: TrainingSpec = TrainingSpec()
     fine_tuning: FineTuningSpec | None = None
     checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH
     metrics: MetricsSpec = MetricsSpec()
-    tracking: TrackingSpec = TrackingSpec()
+    tracking: Annotated[
+        TrackingSpec, BeforeValidator(_nothing, json_schema_input_type=TrackingSpec | None)
+    ] = TrackingSpec()
     resources: ResourcesSpec = ResourcesSpec()

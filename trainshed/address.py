@@ -4,13 +4,22 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from trainshed.errors import WrongUsage
+
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def url(given: str | None = None) -> str:
-    """The service's address: given, from the environment, or what the box here wrote down."""
+    """The service's address: given, from the environment, or what the box here wrote down.
+
+    Raises:
+        WrongUsage: it is no address of HTTP.
+    """
     found = given or os.environ.get("TRAINSHED_URL") or _from_parts() or _written()
-    return (found or "http://127.0.0.1:8000").rstrip("/")
+    found = (found or "http://127.0.0.1:8000").rstrip("/")
+    if not found.startswith(("http://", "https://")):
+        raise WrongUsage(f"{found!r} is not an address: one begins with http:// or https://")
+    return found
 
 
 def key(given: str | None = None) -> str:

@@ -1,29 +1,25 @@
 """The client: one method a call, plain dictionaries as the API gives them."""
 
-import json
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
-import httpx
-
-from trainshed import address
-from trainshed.downloading import CHUNK, download
-from trainshed.errors import ApiError, Unreachable, problem_of
+from trainshed import event_files
+from trainshed.connection import LONGEST_WAIT_SECONDS, Connection, Json, given
+from trainshed.downloading import CHUNK, Where, download, place
+from trainshed.errors import not_found
 from trainshed.stream import follow
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
-LONGEST_WAIT_SECONDS = 30
-TRIES = 5
 
-Json = dict[str, Any]
+#: Called with bytes so far and bytes in all.
+Progress = Callable[[int, int], None]
 
 
-class Client:
+class Client(Connection):
     """A connection to one service.
 
     Args:
@@ -33,35 +29,9 @@ class Client:
     Every method raises `ApiError` where the service refuses and `Unreachable` where none answers.
     """
 
-    def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        self.url = address.url(url)
-        self.http = httpx.Client(
-            base_url=self.url,
-            # A key is any printable string: its bytes are UTF-8.
-            headers={b"Authorization": b"Bearer " + address.key(key).encode()},
-            timeout=httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0),
-            # A proxy of the environment is not for this machine.
-            trust_env=not address.is_local(self.url),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.http.close()
-
     def submit(self, spec: Json, *, idempotency_key: str | None = None) -> Json:
         """Submit a job; a connection that breaks is tried again without making two."""
-        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
         return self._insist("/v1/jobs", spec, headers)
 
     def validate(self, spec: Json) -> Json:
@@ -70,7 +40,7 @@ class Client:
 
     def get(self, job_id: str, *, wait_seconds: float = 0) -> Json:
         """The job; with `wait_seconds` at its next change of state or phase."""
-        return self._json("GET", f"/v1/jobs/{job_id}", params={"wait": wait_seconds})
+        return self._json("GET", _at(job_id), params={"wait": wait_seconds})
 
     def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> Json:
         """The job once it has ended.
@@ -91,60 +61,102 @@ class Client:
 
     def jobs(self, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:
         """Jobs, newest first, page after page. Filters: state, owner, tag, dataset, sweep."""
-        yield from self._pages("/v1/jobs", limit, filters)
+        yield from self._pages("/v1/jobs", limit, **filters)
 
     def follow(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
         """Events as they happen, until the job has ended; each once, over broken connections.
 
         Between them come `{"type": "progress", "data": {…}}` without an id.
         """
-        yield from follow(self.http, job_id, after)
+        yield from follow(self.http, quote(job_id, safe=""), after)
 
     def events(self, job_id: str) -> Iterator[Json]:
         """What has happened so far."""
-        yield from self._pages(f"/v1/jobs/{job_id}/events", None, {})
+        yield from self._pages(_at(job_id, "events"))
 
     def metrics(self, job_id: str, **parameters: Any) -> list[Json]:
         """Series of metrics: name, split, stage, after_step, points."""
-        return self._json("GET", f"/v1/jobs/{job_id}/metrics", params=_given(parameters))["data"]
+        return self._json("GET", _at(job_id, "metrics"), params=given(parameters))["data"]
+
+    def logs(self, job_id: str, **parameters: Any) -> str:
+        """What the training printed: attempt, tail (bytes)."""
+        return self._send("GET", _at(job_id, "logs"), params=given(parameters)).text
+
+    def cancel(self, job_id: str) -> Json:
+        """Ask that the job ends."""
+        return self._json("POST", _at(job_id, "cancel"))
+
+    def retry(self, job_id: str) -> Json:
+        """Submit a failed or cancelled job anew, from its last checkpoint."""
+        return self._json("POST", _at(job_id, "retry"))
+
+    def top_k(self, job_id: str, **parameters: Any) -> Json:
+        """Accuracies, mistakes, and samples: checkpoint, sample, after, limit."""
+        return self._json("GET", _at(job_id, "top-k"), params=given(parameters))
+
+    def confusion(self, job_id: str, *, checkpoint: str | None = None) -> Json:
+        """How often each class was taken for each other."""
+        parameters = given({"checkpoint": checkpoint})
+        return self._json("GET", _at(job_id, "confusion"), params=parameters)
 
     def checkpoints(self, job_id: str) -> list[Json]:
         """The checkpoints that are kept."""
-        return [*self._pages(f"/v1/jobs/{job_id}/checkpoints", None, {})]
+        return [*self._pages(_at(job_id, "checkpoints"))]
 
     def download(
-        self,
-        job_id: str,
-        checkpoint: str,
-        path: Path,
-        *,
-        progress: Callable[[int, int], None] | None = None,
+        self, job_id: str, checkpoint: str, path: Where, *, progress: Progress | None = None
     ) -> Path:
         """Fetch a checkpoint's weights and check their digest; a broken download goes on.
 
         Args:
             job_id: of the job.
             checkpoint: an id, `last`, or `best_<monitor>`.
-            path: the file, or a directory for it.
+            path: the file, or a directory for it: one that exists, or a text that ends with /.
             progress: called with bytes so far and bytes in all.
         """
         known = self.checkpoints(job_id)
         row = next((one for one in known if checkpoint in {one["id"], one["name"]}), None)
         if row is None:
-            names = ", ".join(one["name"] for one in known) or "none yet"
-            raise ApiError(
-                {"status": 404, "detail": f"no checkpoint {checkpoint}; there are {names}"}
-            )
-        if path.is_dir():
-            path = path / f"{job_id}-{row['name']}.safetensors"
-        return download(self.http, row["download"], path, row["sha256"], row["bytes"], progress)
+            raise not_found(f"checkpoint {checkpoint!r}", [one["name"] for one in known])
+        file = place(path, f"{job_id}-{row['name']}.safetensors")
+        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
+
+    def artifacts(self, job_id: str) -> list[Json]:
+        """The files of results."""
+        return [*self._pages(_at(job_id, "artifacts"))]
+
+    def download_artifact(
+        self, job_id: str, name: str, path: Where, *, progress: Progress | None = None
+    ) -> Path:
+        """Fetch a file of results and check its digest; arguments as of `download`."""
+        known = self.artifacts(job_id)
+        row = next((one for one in known if name in {one["id"], one["name"]}), None)
+        if row is None:
+            raise not_found(f"artifact {name!r}", [one["name"] for one in known])
+        file = place(path, f"{job_id}-{row['name']}")
+        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
+
+    def tensorboard(
+        self,
+        job_id: str,
+        directory: Where | None = None,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Fetch the job's event files into a folder of its own; return the folder around it.
+
+        Args:
+            job_id: of the job.
+            directory: what `tensorboard --logdir` takes: jobs that are fetched into one are shown
+                beside each other. `JOB-tensorboard` unless given.
+            progress: called with bytes so far; how many there will be nobody knows.
+        """
+        around = Path(f"{job_id}-tensorboard" if directory is None else directory)
+        event_files.fetch(self.http, _at(job_id, "tensorboard"), around, job_id, progress)
+        return around
 
     def upload_weights(
-        self,
-        path: Path,
-        *,
-        name: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        self, path: Path, *, name: str | None = None, progress: Progress | None = None
     ) -> Json:
         """Send a safetensors file to fine-tune from; never read into memory as a whole.
 
@@ -174,36 +186,15 @@ class Client:
 
     def weights(self) -> list[Json]:
         """The uploads."""
-        return [*self._pages("/v1/weights", None, {})]
-
-    def top_k(self, job_id: str, **parameters: Any) -> Json:
-        """Top-k accuracies and samples: checkpoint, sample, after, limit."""
-        return self._json("GET", f"/v1/jobs/{job_id}/top-k", params=_given(parameters))
-
-    def confusion(self, job_id: str, *, checkpoint: str | None = None) -> Json:
-        """How often each class was taken for each other."""
-        parameters = _given({"checkpoint": checkpoint})
-        return self._json("GET", f"/v1/jobs/{job_id}/confusion", params=parameters)
-
-    def logs(self, job_id: str, **parameters: Any) -> str:
-        """What the training printed: attempt, tail (bytes)."""
-        return self._send("GET", f"/v1/jobs/{job_id}/logs", params=_given(parameters)).text
-
-    def cancel(self, job_id: str) -> Json:
-        """Ask that the job ends."""
-        return self._json("POST", f"/v1/jobs/{job_id}/cancel")
-
-    def retry(self, job_id: str) -> Json:
-        """Submit a failed or cancelled job anew, from its last checkpoint."""
-        return self._json("POST", f"/v1/jobs/{job_id}/retry")
+        return [*self._pages("/v1/weights")]
 
     def datasets(self) -> list[Json]:
         """The data sets there are."""
-        return [*self._pages("/v1/datasets", None, {})]
+        return [*self._pages("/v1/datasets")]
 
     def presets(self) -> list[Json]:
         """Specifications that can be submitted as they are, each a lesson."""
-        return [*self._pages("/v1/presets", None, {})]
+        return [*self._pages("/v1/presets")]
 
     def preset(self, name: str) -> Json:
         """One preset; what can be submitted is its `spec`."""
@@ -213,51 +204,6 @@ class Client:
         """What can be trained."""
         return self._json("GET", "/v1/catalog")
 
-    def _insist(self, path: str, spec: Json, headers: dict[str, str]) -> Json:
-        """Send what may be sent twice, over passing troubles."""
-        # Written here, not by httpx: what JSON does not admit is for the service to refuse.
-        body = json.dumps(spec).encode()
-        headers = {"Content-Type": "application/json", **headers}
-        for attempt in range(1, TRIES):
-            try:
-                return self._json("POST", path, content=body, headers=headers)
-            except (Unreachable, ApiError) as error:
-                if isinstance(error, ApiError) and error.status != 503:
-                    raise
-                time.sleep(0.2 * 2**attempt)
-        return self._json("POST", path, content=body, headers=headers)
 
-    def _pages(self, path: str, limit: int | None, filters: Json) -> Iterator[Json]:
-        after: Any = None
-        left = limit
-        while left is None or left > 0:
-            size = 100 if left is None else min(100, left)
-            parameters = _given({**filters, "limit": size, "after": after})
-            page = self._json("GET", path, params=parameters)
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            after = page["data"][-1]["id"]
-            left = None if left is None else left - len(page["data"])
-
-    def _json(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._send(method, path, **options)
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise Unreachable(f"what answers at {self.url} is not Trainshed") from error
-
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            answer = self.http.request(method, path, **options)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise Unreachable(
-                f"no service answers at {self.url} ({type(error).__name__})"
-            ) from error
-        if answer.is_error:
-            raise problem_of(answer)
-        return answer
-
-
-def _given(parameters: Json) -> Json:
-    return {name: value for name, value in parameters.items() if value is not None}
+def _at(job_id: str, what: str = "") -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}" + (f"/{what}" if what else "")

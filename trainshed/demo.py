@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from trainshed import show
+from trainshed import show, show_results
 from trainshed.client import Client
 from trainshed.exits import guarded
+from trainshed.figures import percent
 from trainshed.live import live
 
 Json = dict[str, Any]
@@ -81,10 +82,10 @@ def _results(console: Console, client: Client, job: Json) -> None:
     answer = client.top_k(job["id"], limit=8)
     best = answer["checkpoints"][0]
     console.rule("What it learned")
-    console.print(f"test accuracy {show.percent(best['accuracy'])} ({best['name']})")
-    show.results(console, answer)
+    console.print(f"test accuracy {percent(best['accuracy'])} ({best['name']})")
+    show_results.results(console, answer)
     console.print("What the best checkpoint says of a few test images:")
-    show.samples(console, answer)
+    show_results.samples(console, answer)
     console.rule("Where to look")
     run = _mlflow_run(client, job["id"]) or "on its way"
     console.print(f"MLflow run {run}: `make mlflow` shows its pages")

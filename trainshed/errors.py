@@ -24,6 +24,10 @@ class Unreachable(Exception):
     """Nobody answers at the address."""
 
 
+class WrongUsage(ValueError):
+    """What was asked for makes no sense, whatever the service would say."""
+
+
 def problem_of(answer: httpx.Response) -> ApiError:
     """The error that an answer carries."""
     try:
@@ -33,3 +37,9 @@ def problem_of(answer: httpx.Response) -> ApiError:
     if not isinstance(found, dict) or "status" not in found:
         found = {"status": answer.status_code, "detail": answer.text[:500]}
     return ApiError(found)
+
+
+def not_found(what: str, known: list[str]) -> ApiError:
+    """The error that a job has no such thing; it names those it has."""
+    there = ", ".join(known) or "none yet"
+    return ApiError({"status": 404, "detail": f"The job has no {what}; there are {there}."})

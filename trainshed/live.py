@@ -5,10 +5,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from trainshed import show
 from trainshed.client import Client
+from trainshed.figures import figure
 
 Json = dict[str, Any]
+#: What the stage of a job is called that asks for none.
+THE_ONLY_STAGE = "training"
 SHORTEST = ("val_loss", "val_accuracy", "val_mean_absolute_error")
 WATCHED = (
     *("train_loss", "train_accuracy", "train_mixed_accuracy"),
@@ -59,13 +61,16 @@ def _sentence(event: Json) -> str:
         return f"{data['state']}{where}{why}"
     if kind == "attempt" and data["attempt"] > 1:
         return f"attempt {data['attempt']} goes on from step {data['step']}"
+    if kind == "stage" and data["stage"] != THE_ONLY_STAGE:
+        learning = f"{data['trainable_parameters']:,} parameters learn"
+        return f"stage {data['stage']}: {learning}, {data['epochs']} epochs"
     if kind == "note":
         return f"note: {data['text']}"
     return ""
 
 
 def _figures(metrics: Json, names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {show.figure(metrics[name])}" for name in names if name in metrics)
+    return ", ".join(f"{name} {figure(metrics[name])}" for name in names if name in metrics)
 
 
 def _rate(data: Json) -> str:

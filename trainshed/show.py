@@ -1,4 +1,4 @@
-"""Jobs, results and predictions as tables for people."""
+"""Jobs, and what the box has, as tables for people."""
 
 import os
 from typing import Any
@@ -7,10 +7,13 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from trainshed import show_results
+from trainshed.figures import figure, moment, percent, size
+
 Json = dict[str, Any]
 PIPE_WIDTH = 200
-#: What says which checkpoint it is, in its entry of a job's result.
-PLACE = {"checkpoint", "epoch", "step"}
+#: Where fewer characters fit into a line, a list of jobs has its most asked for columns alone.
+WIDE = 130
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 
@@ -22,38 +25,45 @@ def make_console() -> Console:
     return console
 
 
-def percent(value: Any) -> str:
-    """A fraction as people read it."""
-    return f"{100 * value:.2f} %" if isinstance(value, (int, float)) else str(value)
-
-
-def figure(value: Any) -> str:
-    """A figure in four places."""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
 def jobs(console: Console, found: list[Json]) -> None:
     """A list of jobs."""
-    others = ("name", "state", "progress", "data set", "network", "val accuracy", "created")
+    if not found:
+        console.print("no jobs")
+        return
     # An id is for copying: it is not broken.
-    table = Table(Column("job", no_wrap=True, min_width=30), *others)
+    columns = [Column("job", no_wrap=True, min_width=30), Column("name", overflow="fold")]
+    columns += [Column("state", no_wrap=True), Column("validation", no_wrap=True)]
+    is_wide = console.width >= WIDE
+    table = Table(*columns, *(["data set", "network", "created (UTC)"] if is_wide else []))
     for job in found:
-        done = (job["progress"] or {}).get("fraction")
-        if job["state"] == "queued":
-            shown = f"place {job['queue_position']}"
-        else:
-            shown = "" if done is None else f"{100 * done:.0f} %"
+        spec = job["spec"]
+        others = (spec["dataset"]["name"], spec["architecture"]["name"], moment(job["created_at"]))
         table.add_row(
             job["id"],
             Text(job["name"]),
-            Text(job["state"], style=COLOURS.get(job["state"], "")),
-            shown,
-            job["spec"]["dataset"]["name"],
-            job["spec"]["architecture"]["name"],
-            percent(job["metrics"].get("val_accuracy", "")),
-            job["created_at"][:19].replace("T", " "),
+            Text(_state(job), style=COLOURS.get(job["state"], "")),
+            _validation(job["metrics"]),
+            *(others if is_wide else ()),
         )
     console.print(table)
+
+
+def _state(job: Json) -> str:
+    return ", ".join(part for part in (job["state"], _progress(job)) if part)
+
+
+def _progress(job: Json) -> str:
+    if job["state"] == "queued":
+        return f"place {job['queue_position']}"
+    if job["state"] == "succeeded" or not job["progress"]:
+        return ""
+    return f"{100 * job['progress']['fraction']:.0f} %"
+
+
+def _validation(metrics: Json) -> str:
+    if "val_accuracy" in metrics:
+        return percent(metrics["val_accuracy"])
+    return f"loss {figure(metrics['val_loss'])}" if "val_loss" in metrics else ""
 
 
 def job(console: Console, one: Json) -> None:
@@ -63,97 +73,67 @@ def job(console: Console, one: Json) -> None:
     rows = {
         "job": one["id"],
         "name": one["name"],
-        "state": f"{one['state']} {one['phase'] or ''} {one['reason'] or ''}".strip(),
+        "state": " ".join(part for part in (one["state"], one["phase"]) if part),
+        "reason": one["reason"],
+        "progress": _progress(one),
+        "tags": ", ".join(f"{key}={value}" for key, value in one["tags"].items()),
+        "retry of": one["retry_of"],
         "data set": spec["dataset"]["name"],
         "network": spec["architecture"]["name"],
-        "device": one["device"] or "",
+        "device": one["device"],
         "attempts": one["attempt"],
-        "created": one["created_at"],
-        "started": one["started_at"] or "",
-        "finished": one["finished_at"] or "",
-        "MLflow run": one["mlflow_run_id"] or "",
+        **{when: _utc(one[f"{when}_at"]) for when in ("created", "started", "finished")},
+        "MLflow run": one["mlflow_run_id"],
     }
     for name, value in rows.items():
-        table.add_row(name, Text(str(value)))
+        if value:
+            table.add_row(name, Text(str(value)))
     for name, value in one["metrics"].items():
         table.add_row(name, figure(value))
     console.print(table)
     failure(console, one)
 
 
+def _utc(at: str | None) -> str:
+    return f"{moment(at)} UTC" if at else ""
+
+
 def failure(console: Console, one: Json) -> None:
     """Why a job failed, and what to try."""
     if one["failure"]:
-        console.print(Text(f"{one['failure']['kind']}: {one['failure']['message']}", style="red"))
-        console.print(Text(one["failure"]["hint"]))
+        said = f"{one['failure']['kind']}: {one['failure']['message']}"
+        console.print(Text(said, style="red"), soft_wrap=True)
+        console.print(Text(one["failure"]["hint"]), soft_wrap=True)
 
 
-def tests(console: Console, one: Json) -> None:
-    """What each checkpoint of a finished job is worth on the test split."""
-    found = one["result"]["test"]
-    names = [name for name in next(iter(found.values())) if name not in PLACE]
-    table = Table("checkpoint", "epoch", *(f"test {name.replace('_', ' ')}" for name in names))
-    for checkpoint, said in found.items():
-        shown = [(percent if "accuracy" in n else figure)(said.get(n, "")) for n in names]
-        table.add_row(checkpoint, str(said["epoch"]), *shown)
-    console.print(table)
+def ending(console: Console, one: Json) -> None:
+    """What a job that was watched came to, and where there is more."""
+    failure(console, one)
+    if one["state"] == "succeeded":
+        show_results.tests(console, one)
+        more = f"more: trainshed top-k {one['id']}, trainshed metrics {one['id']}"
+        console.print(more, soft_wrap=True)
 
 
-def results(console: Console, answer: Json) -> None:
-    """The accuracies of each checkpoint on the test split."""
-    names = sorted({k for one in answer["checkpoints"] for k in one["top_k"]}, key=int)
-    table = Table("checkpoint", "epoch", "test loss", *(f"top-{k}" for k in names))
-    for one in answer["checkpoints"]:
-        accuracies = [percent(one["top_k"].get(k, "")) for k in names]
-        table.add_row(one["name"], str(one["epoch"]), figure(one["loss"]), *accuracies)
-    console.print(table)
-
-
-def samples(console: Console, answer: Json) -> None:
-    """What a checkpoint says of samples: label by name, then the most probable classes."""
-    found = answer["samples"]["data"]
-    most = max((len(one["classes"]) for one in found), default=0)
-    table = Table("sample", "label", "", *(f"{place}." for place in range(1, most + 1)))
-    for one in found:
-        said = [f"{c['name']}\n{100 * c['probability']:.1f} %" for c in one["classes"]]
-        mark = Text("right", style="green") if one["right"] else Text("wrong", style="red")
-        table.add_row(str(one["sample"]), one["label_name"], mark, *said)
-    console.print(table)
-
-
-def checkpoints(console: Console, found: list[Json]) -> None:
-    """The checkpoints of a job."""
-    last = Column("id", no_wrap=True, min_width=31)
-    table = Table("name", "value", "epoch", "step", "MiB", last)
-    for one in found:
-        value = "" if one["value"] is None else figure(one["value"])
-        size = f"{one['bytes'] / 2**20:.1f}"
-        table.add_row(one["name"], value, str(one["epoch"]), str(one["step"]), size, one["id"])
-    console.print(table)
-
-
-def metrics(console: Console, series: list[Json]) -> None:
-    """The last value of each metric, its best, and how many there are."""
-    table = Table("metric", "points", "first", "last", "min", "max")
-    for one in series:
-        values = [point["value"] for point in one["points"]]
-        finite = [value for value in values if not isinstance(value, str)] or ["", ""]
-        low, high = min(finite), max(finite)
-        ends = (figure(values[0]), figure(values[-1]), figure(low), figure(high))
-        table.add_row(one["name"], str(len(values)), *ends)
-    console.print(table)
+def validation(console: Console, answer: Json) -> None:
+    """What the service says of a specification that it would take."""
+    count, memory = answer["parameter_count"]["trainable"], answer["device_memory_mib"]
+    console.print(f"valid: {count:,} trainable parameters, about {memory} MiB on the device")
+    if answer["seconds_per_epoch"] is not None:
+        console.print(f"an epoch takes about {answer['seconds_per_epoch']:.1f} s")
+    console.print(f"it would be number {answer['queue_position']} of those that wait")
 
 
 def datasets(console: Console, found: list[Json]) -> None:
     """The data sets there are."""
     table = Table("name", "images", "classes", "size", "here", "what")
     for one in found:
-        size = f"{one['image_size']}×{one['image_size']}×{one['channels']}"
-        images = f"{one['train'] + one['test']:,}"
+        shape = f"{one['image_size']}×{one['image_size']}×{one['channels']}"
+        images, classes = f"{one['train'] + one['test']:,}", str(len(one["classes"]))
         if "files" in one:  # a table: as large as its file
-            size, images = "", ", ".join(one["files"])
+            shape, classes, images = "", "", ", ".join(one["files"])
         here = "yes" if one["is_at_hand"] else "no"
-        table.add_row(one["id"], images, str(len(one["classes"])), size, here, one["summary"])
+        table.add_row(one["id"], images, classes, shape, here, one["summary"])
     console.print(table)
 
 
@@ -174,9 +154,12 @@ def preset(console: Console, one: Json) -> None:
 
 def weights(console: Console, found: list[Json]) -> None:
     """The uploads."""
-    table = Table("name", "tensors", "parameters", "MiB", "created", Column("id", no_wrap=True))
+    if not found:
+        console.print("none yet: `trainshed upload FILE` brings some")
+        return
+    last = Column("id", no_wrap=True)
+    table = Table("name", "tensors", "parameters", "size", "created (UTC)", last)
     for one in found:
-        size, created = f"{one['bytes'] / 2**20:.1f}", one["created_at"][:19].replace("T", " ")
-        figures = (str(one["tensors"]), f"{one['parameters']:,}", size, created)
-        table.add_row(one["name"], *figures, one["id"])
+        figures = (str(one["tensors"]), f"{one['parameters']:,}", size(one["bytes"]))
+        table.add_row(Text(one["name"]), *figures, moment(one["created_at"]), one["id"])
     console.print(table)

@@ -61,19 +61,22 @@ def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any
 
 
 def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The wrong samples that the network is most sure of."""
+    """The wrong samples that the network is most sure of.
+
+    Those with a score that is not finite come last: they are wrong, and nothing was predicted.
+    """
     found = evaluation.predictions
     predicted_N, sure_N = found.classes[:, 0], found.probabilities[:, 0]
-    wrong_N = (predicted_N != found.labels).nonzero().squeeze(1)
-    order = sure_N[wrong_N].argsort(descending=True, stable=True)[:MOST_MISTAKES]
+    wrong_N = (~found.is_right).nonzero().squeeze(1)
+    order = sure_N[wrong_N].nan_to_num(-1).argsort(descending=True, stable=True)
     return [
         {
             "sample": int(found.indices[i]),
             "label": int(found.labels[i]),
-            "predicted": int(predicted_N[i]),
+            "predicted": int(predicted_N[i]) if sure_N[i].isfinite() else None,
             "probability": number(float(sure_N[i])),
         }
-        for i in wrong_N[order].tolist()
+        for i in wrong_N[order][:MOST_MISTAKES].tolist()
     ]
 
 

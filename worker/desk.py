@@ -1,7 +1,7 @@
 """The desk: a warm torch process on the CPU that answers what the API must know of torch at once.
 
-`python -m worker.desk`. Networks are built on the meta device, shapes without storage; a
-question that takes too long is answered as a refusal, and the desk goes on.
+`python -m worker.desk`. Networks are built on the meta device, shapes without storage. How
+questions wait for each other is `worker.thinking`'s.
 """
 
 import base64
@@ -10,8 +10,6 @@ import socket
 import socketserver
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfPatience
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -30,6 +28,7 @@ from worker.build import architecture_parameters
 from worker.data.errors import DatasetMissing
 from worker.preview import picture
 from worker.registry import architectures, optimizers
+from worker.thinking import Thinking
 from worker.training.count import build_on_meta, memory_mib
 from worker.training.count import describe as count_of
 from worker.training.freezing import check_first
@@ -39,17 +38,22 @@ from worker.training.transfer import body_tensors, check_fits
 
 log = structlog.get_logger()
 
-#: A little less than the API's own patience, so that it hears the answer.
-ANSWER_SECONDS = PATIENCE - 1
 MOST_PARAMETERS = 2_000_000_000
+
+Faults = list[dict[str, str]]
 
 
 class Refused(Exception):
-    """The question has a fault: where, and what."""
+    """The question has faults: where, and what."""
 
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(detail)
-        self.fault = {"pointer": pointer, "detail": detail}
+    def __init__(self, *faults: dict[str, str]) -> None:
+        super().__init__("; ".join(fault["detail"] for fault in faults))
+        self.faults = list(faults)
+
+
+def fault(pointer: str, error: Exception | str) -> dict[str, str]:
+    """One fault, as the wire carries it."""
+    return {"pointer": pointer, "detail": str(error)}
 
 
 def describe(question: dict[str, Any]) -> dict[str, Any]:
@@ -72,15 +76,14 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
         parameters = architecture_parameters(name, given, question.get("regularizers", {}))
         counted = count_of(name, parameters, image, classes, head)
     except ValueError as error:
-        raise Refused(_pointer(str(error)), str(error)) from error
+        raise Refused(fault(_pointer(str(error)), error)) from error
     if counted["trainable"] > MOST_PARAMETERS:
-        raise Refused(
-            "/architecture",
-            f"the network has {counted['trainable']:,} parameters; {MOST_PARAMETERS:,} are allowed",
-        )
+        text = f"the network has {counted['trainable']:,} parameters"
+        raise Refused(fault("/architecture", f"{text}; {MOST_PARAMETERS:,} are allowed"))
     model = build_on_meta(name, parameters, image, classes, head)
-    _check_patterns(question.get("patterns", {}), model)
-    _check_fine_tuning(question, model)
+    faults = _of_patterns(question, model) + _of_fine_tuning(question, model)
+    if faults:
+        raise Refused(*faults)
     answer: dict[str, Any] = {"parameter_count": counted}
     if "batch_size" in question:
         slots = optimizers.get(question["optimizer"]).facts.get("state_slots", 0)
@@ -100,28 +103,32 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _check_patterns(patterns: dict[str, str], model: nn.Module) -> None:
+def _of_patterns(question: dict[str, Any], model: nn.Module) -> Faults:
     """Patterns of layer names, each by where it stands, have to mean some layer."""
-    for pointer, pattern in patterns.items():
+    faults: Faults = []
+    for pointer, pattern in question.get("patterns", {}).items():
         try:
             selected(weights(model), pattern, "layers")
         except ValueError as error:
-            raise Refused(pointer, str(error)) from error
+            faults.append(fault(pointer, error))
+    return faults
 
 
-def _check_fine_tuning(question: dict[str, Any], model: nn.Module) -> None:
+def _of_fine_tuning(question: dict[str, Any], model: nn.Module) -> Faults:
     """Stages have to begin somewhere, and weights to fit."""
+    faults: Faults = []
     for pointer, first in question.get("first", {}).items():
         try:
             check_first(model, first)
         except ValueError as error:
-            raise Refused(pointer, str(error)) from error
+            faults.append(fault(pointer, error))
+    shapes = {name: tuple(shape) for name, shape in question.get("tensors", {}).items()}
     try:
         if "tensors" in question:
-            shapes = {name: tuple(shape) for name, shape in question["tensors"].items()}
             check_fits(body_tensors(model), shapes)
     except ValueError as error:
-        raise Refused("/fine_tuning/weights", str(error)) from error
+        faults.append(fault("/fine_tuning/weights", error))
+    return faults
 
 
 def _pointer(text: str) -> str:
@@ -139,7 +146,7 @@ def preview(question: dict[str, Any]) -> dict[str, Any]:
     try:
         png = picture(question, data_dir=home / "data", cache_dir=home / "cache")
     except DatasetMissing as error:
-        raise Refused("/dataset/name", str(error)) from error
+        raise Refused(fault("/dataset/name", error)) from error
     return {"png": base64.b64encode(png).decode()}
 
 
@@ -163,11 +170,11 @@ def table(question: dict[str, Any]) -> dict[str, Any]:
             is_number=question["is_number"],
         )
     except TableRefused as error:
-        raise Refused(f"/dataset/{error.field}", str(error)) from error
+        raise Refused(fault(f"/dataset/{error.field}", error)) from error
     except DatasetMissing as error:
         there = ", ".join(tables_of(Settings().home)) or "none yet"
         text = f"{question['file']} is not among the tables on the box; there are: {there}"
-        raise Refused("/dataset/file", text) from error
+        raise Refused(fault("/dataset/file", text)) from error
     return {
         "rows": len(found.values),
         "features": list(found.features),
@@ -182,17 +189,27 @@ QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "preview": preview,
     "table": table,
 }
+#: Threads of a kind of question, and how many may wait for one. A picture takes a hundred times
+#: as long as a network, so it has a thread of its own.
+ROOM = {"preview": (1, 4)}
+USUAL_ROOM = (4, 100)
+#: What is wrong with a question that takes too long; a picture is only to be asked for again.
+TOO_LONG = {
+    "describe": fault(
+        "/architecture", "this network takes too long to be checked; take a smaller one"
+    ),
+    "table": fault("/dataset/file", "this table takes too long to be read; take a smaller one"),
+}
 
 
-def answer(line: bytes) -> dict[str, Any]:
-    """The answer to one line."""
+def answer(question: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a question."""
     try:
-        question = orjson.loads(line)
         return {"ok": True, **QUESTIONS[question["ask"]](question)}
     except Refused as refusal:
-        return {"ok": False, "faults": [refusal.fault]}
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        return {"ok": False, "faults": [{"pointer": "", "detail": f"malformed question: {error}"}]}
+        return {"ok": False, "faults": refusal.faults}
+    except (KeyError, TypeError) as error:
+        return {"ok": False, "faults": [fault("", f"malformed question: {error}")]}
 
 
 class Desk(socketserver.ThreadingMixIn, socketserver.BaseServer):
@@ -203,7 +220,12 @@ class Desk(socketserver.ThreadingMixIn, socketserver.BaseServer):
     def __init__(self, listening: socket.socket) -> None:
         super().__init__(listening.getsockname(), Handler)
         self.socket = listening
-        self.thinking = ThreadPoolExecutor(max_workers=4)
+        self.thinking: dict[str, Thinking] = {}
+        for ask in QUESTIONS:
+            threads, waiting = ROOM.get(ask, USUAL_ROOM)
+            self.thinking[ask] = Thinking(
+                answer, threads=threads, waiting=waiting, too_long=TOO_LONG.get(ask)
+            )
 
     def fileno(self) -> int:
         """For the selector."""
@@ -230,10 +252,10 @@ class Handler(socketserver.StreamRequestHandler):
             return
         server: Any = self.server
         try:
-            found = server.thinking.submit(answer, line).result(ANSWER_SECONDS)
-        except OutOfPatience:
-            detail = "this network takes too long to be checked; take a smaller one"
-            found = {"ok": False, "faults": [{"pointer": "/architecture", "detail": detail}]}
+            question = orjson.loads(line)
+            found = server.thinking[question["ask"]].about(question)
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            found = {"ok": False, "faults": [fault("", f"malformed question: {error}")]}
         except Exception:
             log.exception("desk")
             return

@@ -1,12 +1,18 @@
 """Which devices this machine has for training: its GPUs, by NVML, or slots on its CPU."""
 
+import importlib.util
 import os
+import runpy
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pynvml
+import structlog
 
 from shared.settings import Settings
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,20 @@ class Device:
 
 
 def find(settings: Settings) -> list[Device]:
-    """Every GPU that is visible to this process, or the CPU's slots where there is none."""
-    return _gpus() or [
+    """Every GPU that is visible to this process, or the CPU's slots where there is none.
+
+    GPUs that the installed torch was not built for are none; the log says so.
+    """
+    gpus = _gpus()
+    if gpus and not _torch_has_cuda():
+        log.warning(
+            "GPUs are left unused",
+            gpus=[device.model for device in gpus],
+            why="the installed torch is built for the CPU alone; trainings run there until a "
+            "torch with CUDA is installed and the worker started anew",
+        )
+        gpus = []
+    return gpus or [
         Device(f"cpu:{slot}", f"CPU, {threads(settings)} threads")
         for slot in range(settings.cpu_slots)
     ]
@@ -44,6 +62,14 @@ def threads(settings: Settings) -> int:
     if settings.threads:
         return settings.threads
     return max(1, len(os.sched_getaffinity(0)) // settings.cpu_slots)
+
+
+def _torch_has_cuda() -> bool:
+    """Whether torch was built for GPUs, by its own file: this process does not import it."""
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return False
+    return runpy.run_path(str(Path(torch.origin).with_name("version.py")))["cuda"] is not None
 
 
 def _gpus() -> list[Device]:

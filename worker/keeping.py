@@ -148,22 +148,27 @@ def from_another(
     checkpoint_id: str,
     tell: Callable[[str], None],
 ) -> tuple[TrainingState | None, Batch]:
-    """The state that a retry goes on from, and the earlier job's checkpoints as our own.
+    """The state that a retry goes on from, and what it takes over from the earlier job.
 
-    Files are shared by hard links, so that either job may go without the other.
+    That is its checkpoints and its newest metrics. Files are shared by hard links, so that either
+    job may go without the other.
     """
     origin = inquire(database, lambda c: reading.checkpoint(c, checkpoint_id))
     job_id = "" if origin is None else origin["job_id"]
     rows = inquire(database, lambda c: reading.checkpoints(c, job_id))
     state = None if origin is None else _read(storage, origin, tell)
-    batch = Batch()
-    if state is None:
+    job = inquire(database, lambda c: reading.get(c, job_id))
+    if state is None or job is None:
         tell("the earlier job's checkpoint is not there any more: started anew")
-        return None, batch
+        return None, Batch()
+    batch, directories = Batch(latest=dict(job["metrics"])), dict[str, Path]()
     for row in rows:
         if row["kind"] == "previous" or row["step"] > state.step:
             continue
-        directory = storage.attempt(lease.job_id, lease.attempt) / f"from-{row['step']}"
+        # A step may have two: the weights that it ended with, and the best put back.
+        name = f"from-{row['step']}-{len(directories) + 1}"
+        own_directory = storage.attempt(lease.job_id, lease.attempt) / name
+        directory = directories.setdefault(row["directory"], own_directory)
         _link(storage.root / row["directory"], directory)
         kept = ("kind", "monitor", "mode", "value", "stage", "epoch", "step", "bytes", "sha256")
         own = {field: row[field] for field in kept}

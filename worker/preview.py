@@ -8,49 +8,61 @@ import numpy as np
 import torch
 from PIL import Image
 
+from shared.datasets import SYNTHETIC
 from worker import data as datasets
 from worker.build import augment
+from worker.data import synthetic
+from worker.data.resize import in_shape
+from worker.data.rotation import angles, turned
 
 #: Pixels between pictures, and the smallest side at which a picture is shown.
 GAP = 4
 SMALLEST_SIDE = 96
 BACKGROUND = 255
-#: Of what may be made for a picture: a synthetic set is drawn as it is asked for.
-SYNTHETIC_IMAGES = 64
+#: Of 0 to 9: photographs hardly get smaller by more, and take several times as long.
+COMPRESSION = 1
 
 
 def picture(question: dict[str, Any], *, data_dir: Path, cache_dir: Path) -> bytes:
     """A PNG of `count` images in a row, and beneath each what was made of it.
 
     Args:
-        question: dataset (a specification's part), augmentation (object form), seed, count.
+        question: dataset (a specification's part, filled in), augmentation (object form), seed,
+            count.
         data_dir: where raw data sets lie.
         cache_dir: where decoded ones are kept.
 
     Raises:
         DatasetMissing: the data set cannot be had.
     """
-    asked, count = question["dataset"], question["count"]
-    loaded = datasets.load(
-        asked["name"],
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        image_size=asked.get("image_size"),
-        channels=asked.get("channels"),
-        parameters={"images": SYNTHETIC_IMAGES},
-    )
-    generator = torch.Generator().manual_seed(question["seed"])
-    chosen_N = torch.randperm(len(loaded.labels), generator=generator)[:count]
-    images = np.ascontiguousarray(loaded.images[chosen_N.numpy()])
-    originals_NCHW = torch.from_numpy(images).float()
+    originals_NCHW = _chosen(question, data_dir, cache_dir)
     change = augment(question["augmentation"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(question["seed"])
         made_NCHW = originals_NCHW if change is None else change(originals_NCHW)
     sheet = _sheet([originals_NCHW, made_NCHW])
     out = io.BytesIO()
-    Image.fromarray(sheet).save(out, format="PNG")
+    Image.fromarray(sheet).save(out, format="PNG", compress_level=COMPRESSION)
     return out.getvalue()
+
+
+def _chosen(question: dict[str, Any], data_dir: Path, cache_dir: Path) -> torch.Tensor:
+    """The images that are shown, as a training has them; no other is resized or turned."""
+    asked, count, seed = question["dataset"], question["count"], question["seed"]
+    generator = torch.Generator().manual_seed(seed)
+    if asked["name"] == SYNTHETIC.name:
+        # Drawn in the size that is asked for: few, and none for the cache.
+        drawn = synthetic.generate(count, asked["image_size"])
+        originals_NCHW, there = np.concatenate(list(drawn.blocks)), count
+    else:
+        loaded = datasets.load(asked["name"], data_dir=data_dir, cache_dir=cache_dir)
+        originals_NCHW, there = loaded.images, len(loaded)
+    chosen_N = torch.randperm(there, generator=generator)[:count].numpy()
+    pixels_NCHW = np.asarray(originals_NCHW[chosen_N], np.uint8)
+    images_NCHW = in_shape(pixels_NCHW, asked["image_size"], asked["channels"])
+    if asked.get("target") == "rotation":
+        images_NCHW = turned(images_NCHW, angles(there, seed)[chosen_N])
+    return torch.from_numpy(images_NCHW.copy()).float()
 
 
 def _sheet(rows: list[torch.Tensor]) -> np.ndarray:

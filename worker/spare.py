@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -14,20 +16,49 @@ from worker.assignment import READY, Assignment
 log = structlog.get_logger()
 
 ROOT = Path(__file__).parents[1]
-#: What a runner may know: where the data are, and what every process needs.
+#: What a runner may know: where the data are, what every process needs, and how downloads go.
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LD_LIBRARY_PATH",
     "TRAINSHED_HOME", "TRAINSHED_DATABASE_URL", "TRAINSHED_STORAGE_URL", "TRAINSHED_LOG_LEVEL",
     "TRAINSHED_CHECKPOINT_SECONDS", "TRAINSHED_RUNNER_MEMORY_MIB",
+    "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TORCH_HOME", "XDG_CACHE_HOME",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy",
 )  # fmt: skip
+#: Passed on where no name or password is in them: a runner is given no secret but the database's.
+ADDRESSES = (
+    "HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+    "http_proxy", "https_proxy", "all_proxy",
+)  # fmt: skip
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of a worker's environment that its runners get."""
+    kept = {name: environment[name] for name in PASSED_ON if name in environment}
+    for name in ADDRESSES:
+        address = environment.get(name)
+        if address is not None and "@" in address:
+            _say_left_out(name)
+        elif address is not None:
+            kept[name] = address
+    return kept
+
+
+@cache
+def _say_left_out(name: str) -> None:
+    """Once, not for every job."""
+    log.warning(
+        "left out of the trainings' environment",
+        name=name,
+        why="it holds a name or password, and trainings are given no secret; their downloads do "
+        "without it",
+    )
 
 
 class Spare:
     """One spare runner, from its start to the moment it is given a job."""
 
     def __init__(self, settings: Settings, threads: int, wake: threading.Event) -> None:
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {
+        environment = passed_on(os.environ) | {
             "TRAINSHED_HOME": str(settings.home),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "OMP_NUM_THREADS": str(threads),

@@ -1,11 +1,10 @@
 """The weights that fine-tuning starts from: of a job, of the model library, or uploaded."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
+from shared import normalization
 from shared.database import Database
 from shared.errors import NotFound
 from shared.jobs import checkpoints, reading
@@ -58,12 +57,11 @@ def _of_file(path: Path) -> Weights:
 
 
 def _normalization(path: Path) -> Normalization | None:
-    """What the head of a file says of it, as our own checkpoints do."""
+    """What the head of a file says of it, as our own checkpoints do; None where it is absurd."""
     with safe_open(path, framework="pt") as file:
-        said: dict[str, Any] = file.metadata() or {}
+        text = (file.metadata() or {}).get(normalization.KEY)
     try:
-        given = json.loads(said["normalization"])
-        largest = given.get("largest", 255.0)
-        return Normalization(tuple(given["mean"]), tuple(given["deviation"]), largest)
-    except (KeyError, TypeError, ValueError):
-        return None
+        said = None if text is None else normalization.read(text)
+    except ValueError:
+        return None  # only `of_weights` needs it, and is refused at submission
+    return said and Normalization(said.mean, said.deviation, said.largest)

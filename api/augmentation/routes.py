@@ -7,24 +7,31 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
-from api.augmentation.schemas import PREVIEW_BODY, PreviewSpec
-from api.catalog.methods import Faults, nearest, shown
+from api.augmentation.schemas import MOST_PIXELS, PREVIEW_BODY, PreviewSpec, most_images
+from api.catalog.methods import Faults, shown
 from api.deps import ServicesDep
-from api.jobs.structure import faults_of
+from api.described import content
+from api.jobs import data
+from api.jobs.admission import in_order
+from api.jobs.structure import faults_of, without
+from api.jobs.targets import check_turns
 from api.requests import json_body
 from api.services import Services
 from api.strict_json import parse
-from shared.datasets import FACTS, TABLE, is_at_hand
+from shared.datasets import TABLE, is_at_hand
 from shared.errors import Conflict, Fault, InvalidSpec
+from shared.spec import DatasetSpec
 
 router = APIRouter(prefix="/v1/augmentation", tags=["augmentation"])
+
+MODELS = {(): PreviewSpec, ("dataset",): DatasetSpec}
 
 
 @router.post(
     "/preview",
     summary="A batch before and after augmentation, as a PNG",
     openapi_extra=PREVIEW_BODY,
-    responses={200: {"content": {"image/png": {}}}},
+    responses={200: content("image/png")},
     response_class=Response,
 )
 async def preview(request: Request, services: ServicesDep) -> Response:
@@ -35,41 +42,50 @@ async def preview(request: Request, services: ServicesDep) -> Response:
 
 
 def _preview(services: Services, body: bytes) -> bytes:
-    asked, augmentation = _admitted(parse(body), services)
-    if not is_at_hand(asked.dataset.name, services.settings.home):
+    question = _admitted(parse(body), services)
+    name = question["dataset"]["name"]
+    if not is_at_hand(name, services.settings.home):
         raise Conflict(
-            f"{asked.dataset.name} is not on this box yet; the first job that trains on it "
-            "fetches it."
+            f"{name} is not on this box yet; the first job that trains on it fetches it."
         )
-    answer = services.desk.ask(
-        {
-            "ask": "preview",
-            "dataset": asked.dataset.model_dump(mode="json"),
-            "augmentation": augmentation,
-            "seed": asked.seed,
-            "count": asked.count,
-        }
-    )
-    return base64.b64decode(answer["png"])
+    return base64.b64decode(services.desk.ask({"ask": "preview", **question})["png"])
 
 
-def _admitted(raw: Any, services: Services) -> tuple[PreviewSpec, dict[str, Any]]:
-    """What was asked, checked; every fault at once."""
+def _admitted(raw: Any, services: Services) -> dict[str, Any]:
+    """What was asked, checked as a job's parts are, and filled in; every fault at once."""
     if not isinstance(raw, dict):
         raise InvalidSpec([Fault("", f"a preview's body is an object, and this is {shown(raw)}")])
     faults: Faults = []
+    asked = _structure(raw, faults)
     augmentation = services.methods.named(
         "augmentations", raw.get("augmentation", {}), "/augmentation", faults
     )
-    try:
-        asked = PreviewSpec.model_validate(raw)
-    except ValidationError as error:
-        raise InvalidSpec([*faults_of(error, {(): PreviewSpec}), *faults]) from error
-    if asked.dataset.name not in FACTS:
-        text = f"{shown(asked.dataset.name)} is no data set here; "
-        faults.append(Fault("/dataset/name", text + nearest(asked.dataset.name, FACTS)))
-    if asked.dataset.name == TABLE.name:
+    facts = data.known(raw.get("dataset"), faults)
+    if asked is None or facts is None:
+        raise InvalidSpec(in_order(faults))
+    if facts.name == TABLE.name:
         faults.append(Fault("/dataset/name", "table has rows, and a preview is of images"))
+        raise InvalidSpec(in_order(faults))
+    dataset = data.of_images(asked.dataset, facts, faults)
+    if dataset.get("target") == "rotation":
+        check_turns(augmentation, services.methods, faults)
+    count, most = asked.images(dataset["image_size"]), most_images(dataset["image_size"])
+    if count > most:
+        text = f"is {count} images of {dataset['image_size']} pixels; a picture has at most "
+        faults.append(Fault("/count", f"{text}{MOST_PIXELS:,} of their pixels: take 1 to {most}"))
     if faults:
-        raise InvalidSpec(faults)
-    return asked, augmentation
+        raise InvalidSpec(in_order(faults))
+    return {"dataset": dataset, "augmentation": augmentation, "seed": asked.seed, "count": count}
+
+
+def _structure(raw: dict[str, Any], faults: Faults) -> PreviewSpec | None:
+    """The body as its model; what is at fault is left out, so that the rest is checked."""
+    try:
+        return PreviewSpec.model_validate(raw)
+    except ValidationError as error:
+        faults += faults_of(error, MODELS)
+        rest = without(raw, error)
+    try:
+        return PreviewSpec.model_validate(rest)
+    except ValidationError:
+        return None  # what is required is missing

@@ -1,14 +1,15 @@
 """Checks methods against the catalogue and fills in their defaults."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from shared.catalog import Catalog
-from shared.errors import Fault
+from shared.errors import MOST_FAULTS, Fault
 
 LONGEST_SHOWN = 60
 
@@ -34,6 +35,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def escaped(name: str) -> str:
     """A name as a part of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def is_full(faults: Faults) -> bool:
+    """Whether there are more faults than an answer names, so that nobody need look for others."""
+    return len(faults) > MOST_FAULTS
 
 
 class Methods:
@@ -69,6 +75,8 @@ class Methods:
             raw = {"name": raw}
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
             return None  # the structure's own check says so
+        if is_full(faults):
+            return None
         name = raw["name"]
         if name not in self.catalog[slot]:
             text = f"{shown(name)} is not in the catalogue's {slot}; "
@@ -84,11 +92,15 @@ class Methods:
         if not isinstance(raw, dict):
             return filled
         for name, value in raw.items():
+            if is_full(faults):
+                break
             at = f"{pointer}/{escaped(name)}"
             if name not in self.catalog[slot]:
                 text = f"{shown(name)} is not in the catalogue's {slot}; "
                 faults.append(Fault(at, text + nearest(name, self.catalog[slot])))
                 continue
+            if value is False:
+                continue  # as good as leaving it out
             given = self._written_out(slot, name, value, at, faults)
             if given is not None:
                 found = self.parameters(slot, name, given, at, faults)
@@ -100,64 +112,89 @@ class Methods:
         self, slot: str, name: str, given: dict[str, Any], pointer: str, faults: Faults
     ) -> dict[str, Any] | None:
         """Parameters with their defaults; None where a fault was added."""
-        found = [
-            _fault(error, pointer) for error in self._validators[slot, name].iter_errors(given)
-        ]
+        found: dict[str, Fault] = {}
+        for fault in islice(self._faults(slot, name, given, pointer), MOST_FAULTS + 1):
+            found.setdefault(fault.pointer, fault)
         if found:
-            faults += found
+            faults += found.values()
             return None
-        properties = self.catalog[slot][name]["parameters"].get("properties", {})
+        properties = self._properties(slot, name)
         filled = {key: part["default"] for key, part in properties.items() if "default" in part}
         return filled | {key: _exact(value, properties[key]) for key, value in given.items()}
+
+    def _faults(self, slot: str, name: str, given: dict[str, Any], pointer: str) -> Iterator[Fault]:
+        """What is wrong with parameters; nobody looks at the entries of a list that is too long."""
+        properties = self._properties(slot, name)
+        looked_at: dict[str, Any] = {}
+        for key, value in given.items():
+            most = properties.get(key, {}).get("maxItems")
+            if most is not None and isinstance(value, list) and len(value) > most:
+                text = f"must have at most {most} entries, and has {len(value)}"
+                yield Fault(f"{pointer}/{escaped(key)}", text)
+            else:
+                looked_at[key] = value
+        for error in self._validators[slot, name].iter_errors(looked_at):
+            yield from _told(error, pointer)
+
+    def _properties(self, slot: str, name: str) -> dict[str, Any]:
+        return self.catalog[slot][name]["parameters"].get("properties", {})
 
     def _written_out(
         self, slot: str, name: str, value: Any, pointer: str, faults: Faults
     ) -> dict[str, Any] | None:
-        schema = self.catalog[slot][name]["parameters"]
-        properties, short = schema.get("properties", {}), self.catalog[slot][name]["short_form"]
+        properties, short = self._properties(slot, name), self.catalog[slot][name]["short_form"]
         if isinstance(value, dict):
             return value
         if value is True:
             return {}
-        if value is None or value is False or short is None:
-            takes = f"an object with {', '.join(properties)}" if properties else "true"
-            faults.append(Fault(pointer, f"is {shown(value)}; {name} takes {takes}, or true"))
+        if value is None or short is None:
+            takes = f"an object with {', '.join(properties)}, true" if properties else "true"
+            faults.append(Fault(pointer, f"is {shown(value)}; {name} takes {takes} or false"))
             return None
         return {short: value}
 
 
 def _exact(value: Any, schema: dict[str, Any]) -> Any:
-    """An integer that JSON wrote with a point, as an integer."""
-    if schema.get("type") == "integer" and isinstance(value, float):
-        return int(value)
-    return value
+    """A number of the kind that its schema names: JSON has only one."""
+    if isinstance(value, list):
+        return [_exact(one, schema.get("items", {})) for one in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
+    if "number" in kinds:
+        return float(value)
+    return int(value) if "integer" in kinds else value
 
 
-def _fault(error: ValidationError, pointer: str) -> Fault:
-    """One fault in our words: what was given, what is allowed."""
+def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
+    """Faults in our words: what was given, what is allowed."""
     at = pointer + "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
     schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
     value: Any = error.instance
     keyword, bound = error.validator, error.validator_value
     if keyword == "additionalProperties":
         properties = schema.get("properties", {})
-        unknown = next(key for key in value if key not in properties)
-        return Fault(
-            f"{at}/{escaped(unknown)}", f"is not a parameter; {nearest(unknown, properties)}"
-        )
+        for key in value:
+            if key not in properties:
+                text = f"is not a parameter; {nearest(key, properties)}"
+                yield Fault(f"{at}/{escaped(key)}", text)
+        return
     if keyword == "required":
-        missing = next(key for key in schema.get("required", []) if key not in value)
-        return Fault(f"{at}/{escaped(missing)}", "is missing")
+        # One error a name, which none of them names.
+        for key in schema["required"]:
+            if key not in value:
+                yield Fault(f"{at}/{escaped(key)}", "is missing")
+        return
     says = {
         "minimum": f"must be at least {bound}",
         "maximum": f"must be at most {bound}",
         "exclusiveMinimum": f"must be more than {bound}",
         "exclusiveMaximum": f"must be less than {bound}",
-        "minItems": f"must have at least {bound} entries",
+        "minItems": f"must have {bound} or more entries",
         "maxItems": f"must have at most {bound} entries",
         "enum": f"must be one of {', '.join(map(str, bound))}" if isinstance(bound, list) else "",
         "const": f"must be {bound!r}",
         "type": f"must be of type {bound}",
         "anyOf": "is of none of the types admitted",
     }.get(str(keyword), f"breaks the rule {keyword}: {shown(bound)}")
-    return Fault(at, f"{says}, and is {shown(value)}")
+    yield Fault(at, f"{says}, and is {shown(value)}")

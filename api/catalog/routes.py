@@ -5,12 +5,17 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.answers import json_answer
+from api.catalog.schemas import Entries
 from api.deps import ServicesDep
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
-@router.get("/catalog", summary="What can be trained, with every parameter as JSON Schema")
+@router.get(
+    "/catalog",
+    summary="What can be trained, with every parameter as JSON Schema",
+    responses={200: {"model": Entries}},
+)
 async def show(services: ServicesDep) -> Any:
     """`{slot: {name: {summary, source, parameters}}}`."""
     return json_answer(services.methods.catalog)

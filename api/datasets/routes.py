@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query
 
 from api.answers import json_answer, list_of
 from api.catalog.methods import nearest
+from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
+from api.described import ListOf
 from shared.datasets import FACTS, TABLE, is_at_hand, tables_of
 from shared.errors import NotFound
 
@@ -16,7 +18,7 @@ router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.get("", summary="The data sets there are")
+@router.get("", summary="The data sets there are", responses={200: {"model": ListOf[Dataset]}})
 def index(services: ServicesDep, limit: Limit = 20, after: str | None = None) -> Any:
     """By name; `after` is a name."""
     names = [name for name in sorted(FACTS) if after is None or name > after]
@@ -24,7 +26,7 @@ def index(services: ServicesDep, limit: Limit = 20, after: str | None = None) ->
     return json_answer(list_of(chosen, has_more=len(names) > limit))
 
 
-@router.get("/{name}", summary="One data set")
+@router.get("/{name}", summary="One data set", responses={200: {"model": Dataset}})
 def show(services: ServicesDep, name: str) -> Any:
     """Its facts, and whether it is at hand or has to be fetched first."""
     if name not in FACTS:

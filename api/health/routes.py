@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from api.answers import json_answer
 from api.deps import ServicesDep
-from api.errors import RETRY_AFTER_SECONDS
+from api.errors import RETRY_AFTER_SECONDS, problem
+from api.health.schemas import Alive, Ready
 from api.services import Services
 from shared import tables
 from shared.clock import now
@@ -24,15 +26,19 @@ private = APIRouter(tags=["health"])
 WORKER_FRESH = timedelta(seconds=20)
 
 
-@public.get("/healthz", summary="Alive")
+@public.get("/healthz", summary="Alive", responses={200: {"model": Alive}})
 async def healthz() -> Any:
     """Answers as long as the process does."""
     return json_answer({"status": "alive"})
 
 
-@public.get("/readyz", summary="Database, broker, desk and a worker answer")
-def readyz(services: ServicesDep) -> Any:
-    """503 with what is missing, else 200."""
+@public.get(
+    "/readyz",
+    summary="Database, broker, desk and a worker answer",
+    responses={200: {"model": Ready}},
+)
+def readyz(request: Request, services: ServicesDep) -> Any:
+    """200, or a problem of status 503 that says what does not answer; `parts` has each."""
     parts = {
         "database": _database_answers(services),
         "broker": services.doorbell.answers(),
@@ -41,13 +47,20 @@ def readyz(services: ServicesDep) -> Any:
     }
     if parts["database"]:
         parts["worker"] = bool(_fresh_workers(services))
-    is_ready = all(parts.values())
-    body = {"status": "ready" if is_ready else "not ready", "parts": parts}
-    headers = {} if is_ready else {"Retry-After": RETRY_AFTER_SECONDS}
-    return json_answer(body, status=200 if is_ready else 503, headers=headers)
+    missing = ", ".join(part for part, answers in parts.items() if not answers)
+    if not missing:
+        return json_answer({"status": "ready", "parts": parts})
+    return problem(
+        503,
+        f"Not ready: no answer from {missing}.",
+        instance=request.url.path,
+        kind="not-ready",
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
+        parts=parts,
+    )
 
 
-@private.get("/metrics", summary="Figures for Prometheus")
+@private.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
 def metrics(services: ServicesDep) -> Response:
     """Jobs by state, workers, rings of the doorbell."""
     registry = CollectorRegistry()

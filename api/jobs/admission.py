@@ -3,23 +3,36 @@
 Every fault is found at once; what is admitted comes back with every default filled in.
 """
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
-from api.jobs import fine_tuning, targets
+from api.jobs import data, fine_tuning, targets
 from api.jobs.choices import chosen_initializer, chosen_optimizer
 from api.jobs.structure import faults_of, without
-from api.jobs.tables import Ask, check_goes_with_tables, facts_of_table
+from api.jobs.tables import Ask
 from api.jobs.targets import metric_names
-from shared.datasets import FACTS, TABLE, DatasetFacts, SplitsRefused, resolve_splits
+from shared.datasets import DatasetFacts
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 
-#: Fields of a data set that images have no use for; left out of what is filled in.
-OF_TABLES = ("target", "file", "features", "content_hash")
+#: Where a fault changes the network: the desk would be asked of another one.
+OF_THE_NETWORK = re.compile(
+    "/(dataset|architecture|regularizers|fine_tuning/head)|/fine_tuning(/stages/[0-9]+)?$"
+)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A specification as far as it could be filled in, and all that is wrong with it."""
+
+    faults: Faults
+    spec: dict[str, Any]
+    #: What the desk has to be asked; None where it is not known well enough of what network.
+    question: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -41,26 +54,43 @@ def admit(raw: Any, methods: Methods, ask: Ask) -> Admitted:
     Raises:
         InvalidSpec: with every fault that was found.
     """
+    found = examine(raw, methods, ask)
+    if found.faults or found.question is None:
+        raise InvalidSpec(in_order(found.faults))
+    return Admitted(found.spec, found.question)
+
+
+def examine(raw: Any, methods: Methods, ask: Ask) -> Examined:
+    """The same, with the faults beside what could be filled in in spite of them."""
     if not isinstance(raw, dict):
-        raise InvalidSpec([Fault("", f"a specification is an object, and this is {shown(raw)}")])
+        fault = Fault("", f"a specification is an object, and this is {shown(raw)}")
+        return Examined([fault], {}, None)
     faults: Faults = []
     spec = _structure(raw, faults)
-    facts = _facts(raw.get("dataset"), faults)
+    facts = data.known(raw.get("dataset"), faults)
     parts = _methods(raw, targets.default_loss(raw.get("dataset"), facts), methods, faults)
     if spec is None:
-        raise InvalidSpec(_sorted(faults))
+        return Examined(faults, {}, None)
     filled = spec.model_dump(mode="json") | parts
     fine_tuning.complete(raw, spec, filled, methods, faults)
-    facts = facts and _facts_of_job(spec, facts, filled, methods, ask, faults)
+    facts = facts and data.of_job(spec.dataset, facts, filled, methods, ask, faults)
     if facts is not None:
-        filled["dataset"] |= _dataset(spec, facts, faults)
+        filled["dataset"]["normalization"] = fine_tuning.normalization(spec, faults)
         targets.check(spec, filled, facts, methods, faults)
+    data.check_size(filled, methods, faults)
+    fine_tuning.check_channels(filled, methods, faults)
     targets.default_checkpoints(raw, filled, methods)
     _monitors(filled, methods, faults)
     _together(spec, filled, methods, faults)
-    if faults or facts is None:
-        raise InvalidSpec(_sorted(faults))
-    return Admitted(filled, _question(filled, facts))
+    return Examined(faults, filled, _question(filled, facts, faults))
+
+
+def in_order(faults: Faults) -> Faults:
+    """Each pointer's first fault, in the order of the pointers."""
+    first: dict[str, Fault] = {}
+    for fault in faults:
+        first.setdefault(fault.pointer, fault)
+    return [first[pointer] for pointer in sorted(first)]
 
 
 def _structure(raw: dict[str, Any], faults: Faults) -> JobSpec | None:
@@ -92,65 +122,6 @@ def _methods(
         raw.get("optimizer", "sgd"), "/optimizer", methods, faults
     )
     return parts
-
-
-def _facts(raw: Any, faults: Faults) -> DatasetFacts | None:
-    name = raw.get("name") if isinstance(raw, dict) else raw
-    if not isinstance(name, str):
-        return None  # the structure's own check says so
-    if name not in FACTS:
-        text = f"{shown(name)} is no data set here; {nearest(name, FACTS)}"
-        faults.append(Fault("/dataset/name", text))
-        return None
-    return FACTS[name]
-
-
-def _facts_of_job(
-    spec: JobSpec,
-    facts: DatasetFacts,
-    filled: dict[str, Any],
-    methods: Methods,
-    ask: Ask,
-    faults: Faults,
-) -> DatasetFacts | None:
-    """The data set as this job sees it: without classes where it asks for a number."""
-    filled["dataset"] = spec.dataset.model_dump(mode="json")
-    if facts.name != TABLE.name:
-        for field in OF_TABLES:
-            if filled["dataset"][field] is None:
-                del filled["dataset"][field]
-            elif field != "target":
-                text = f"is for a table, and {facts.name} has images: leave it out"
-                faults.append(Fault(f"/dataset/{field}", text))
-        is_number = spec.dataset.target in facts.number_targets
-        return replace(facts, classes=()) if is_number else facts
-    check_goes_with_tables(filled, methods.catalog["architectures"], faults)
-    if not filled["loss"]:
-        return None
-    is_number = targets.takes_numbers(filled["loss"], methods)
-    found = facts_of_table(spec.dataset, is_number=is_number, ask=ask, faults=faults)
-    if found is None:
-        return None
-    facts, content_hash = found
-    filled["dataset"] |= {"features": list(facts.features), "content_hash": content_hash}
-    return facts
-
-
-def _dataset(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> dict[str, Any]:
-    asked = spec.dataset
-    filled: dict[str, Any] = {"normalization": fine_tuning.normalization(spec, faults)}
-    if facts.name != TABLE.name:
-        filled["image_size"] = asked.image_size or facts.image_size
-        filled["channels"] = asked.channels or facts.channels
-    try:
-        counts = resolve_splits(
-            facts, train=asked.train, validation=asked.validation, test=asked.test
-        )
-    except SplitsRefused as refused:
-        faults += [Fault(f"/dataset/{one.field}", one.message) for one in refused.faults]
-        return filled
-    split = {"train": counts.train, "validation": counts.validation, "test": counts.test}
-    return filled | split
 
 
 def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
@@ -195,7 +166,8 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         if architecture and sets and not any(one in architecture for one in sets):
             text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
             faults.append(Fault(f"/regularizers/{escaped(name)}", text))
-    _requirements(filled["optimizer"] or {}, methods, faults)
+    for at, optimizer in fine_tuning.optimizers_of(spec, filled):
+        _requirements(optimizer, at, methods, faults)
     has_norm = _has_norm(architecture, methods) or "batch_norm" in filled["regularizers"]
     if has_norm and spec.training.batch_size == 1:
         text = "is 1, and batch norm needs at least two images in a batch"
@@ -205,16 +177,14 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         faults.append(Fault("/dataset/train", text))
 
 
-def _requirements(optimizer: dict[str, Any], methods: Methods, faults: Faults) -> None:
+def _requirements(optimizer: dict[str, Any], at: str, methods: Methods, faults: Faults) -> None:
     """A parameter that means nothing without another one, as the catalogue says."""
-    if not optimizer:
-        return
     entry = methods.catalog["optimizers"][optimizer["name"]]
     for parameter, needed in entry.get("requires", {}).items():
         if optimizer[parameter] and not optimizer[needed]:
             text = f"is {shown(optimizer[parameter])} and {needed} {shown(optimizer[needed])}; "
             text += f"it means nothing without {needed}: take some, or leave it out"
-            faults.append(Fault(f"/optimizer/{parameter}", text))
+            faults.append(Fault(f"{at}/{parameter}", text))
 
 
 def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:
@@ -225,29 +195,28 @@ def _has_norm(architecture: dict[str, Any], methods: Methods) -> bool:
     return bool(architecture.get("batch_norm", always))
 
 
-def _question(filled: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
-    data = filled["dataset"]
-    size = data.get("image_size") or 1
+def _question(
+    filled: dict[str, Any], facts: DatasetFacts | None, faults: Faults
+) -> dict[str, Any] | None:
+    """What the desk has to be asked; faults elsewhere than in the network do not matter to it."""
+    if facts is None or not filled["architecture"]:
+        return None
+    if any(OF_THE_NETWORK.match(fault.pointer) for fault in faults):
+        return None
+    dataset = filled["dataset"]
+    size = dataset.get("image_size") or 1
     patterns = {
         f"/regularizers/{name}/only": given["only"]
         for name, given in filled["regularizers"].items()
         if given.get("only") is not None
     }
-    for pattern in filled["initializer"]["overrides"]:
+    for pattern in (filled["initializer"] or {}).get("overrides", ()):
         patterns[f"/initializer/overrides/{escaped(pattern)}"] = pattern
     return {
         **fine_tuning.question(filled),
         "architecture": filled["architecture"],
         "regularizers": filled["regularizers"],
-        "image": [data.get("channels") or facts.channels, size, size],
+        "image": [dataset.get("channels") or facts.channels, size, size],
         "classes": len(facts.classes) or 1,
         "patterns": patterns,
     }
-
-
-def _sorted(faults: Faults) -> Faults:
-    """Each pointer's first fault, in the order of the pointers."""
-    first: dict[str, Fault] = {}
-    for fault in faults:
-        first.setdefault(fault.pointer, fault)
-    return [first[pointer] for pointer in sorted(first)]

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from api.catalog.methods import Faults, Methods, escaped
+from pydantic import ValidationError
+
+from api.catalog.methods import Faults, Methods, escaped, is_full
+from shared.spec import ClippingSpec
 
 BESIDE_OPTIMIZER = frozenset({"learning_rate", "schedule", "gradient_clipping"})
 BESIDE_INITIALIZER = frozenset({"overrides"})
@@ -15,6 +18,8 @@ def chosen_initializer(raw: Any, methods: Methods, faults: Faults) -> Any:
     overrides = raw.get("overrides", {}) if isinstance(raw, dict) else {}
     filled = {}
     for pattern, other in overrides.items() if isinstance(overrides, dict) else ():
+        if is_full(faults):
+            break
         where = f"{at}/overrides/{escaped(pattern)}"
         filled[pattern] = methods.choice("initializers", other, where, faults)
     return chosen and {**chosen, "overrides": filled}
@@ -26,8 +31,16 @@ def chosen_optimizer(raw: Any, at: str, methods: Methods, faults: Faults) -> Any
     given = raw if isinstance(raw, dict) else {}
     schedule = given.get("schedule", "constant")
     filled = methods.choice("schedules", schedule, f"{at}/schedule", faults)
-    clipping = given.get("gradient_clipping")
-    if isinstance(clipping, dict):
-        clipping = {name: bound for name, bound in clipping.items() if bound is not None}
-    rate = {"learning_rate": given.get("learning_rate", 0.01)}
-    return chosen and {**chosen, **rate, "schedule": filled, "gradient_clipping": clipping}
+    clipping = _clipping(given.get("gradient_clipping"))
+    rate = given.get("learning_rate", 0.01)
+    rate = float(rate) if isinstance(rate, int) else rate
+    beside = {"learning_rate": rate, "schedule": filled, "gradient_clipping": clipping}
+    return chosen and {**chosen, **beside}
+
+
+def _clipping(raw: Any) -> Any:
+    """The one way of clipping that is given; None where there is none or it is at fault."""
+    try:
+        return raw and ClippingSpec.model_validate(raw).model_dump(exclude_none=True)
+    except ValidationError:
+        return None  # the structure's own check says so

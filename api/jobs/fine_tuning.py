@@ -28,8 +28,9 @@ def complete(
         return
     stages = filled["fine_tuning"]["stages"]
     given = raw["fine_tuning"]["stages"]
-    for place, stage in enumerate(stages):
-        own = given[place].get("optimizer") if isinstance(given[place], dict) else None
+    whole = [(place, one) for place, one in enumerate(given) if isinstance(one, dict)]
+    for stage, (place, one) in zip(stages, whole, strict=True):
+        own = one.get("optimizer")
         stage["optimizer"] = filled["optimizer"] and dict(filled["optimizer"])
         if own is not None:
             at = f"{AT}/stages/{place}/optimizer"
@@ -55,6 +56,36 @@ def stages_of(filled: dict[str, Any]) -> list[dict[str, Any]]:
     """The stages; a training that is not fine-tuning is one."""
     tuning = filled["fine_tuning"]
     return tuning["stages"] if tuning else [{"optimizer": filled["optimizer"]}]
+
+
+def optimizers_of(spec: JobSpec, filled: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every optimizer that is given, by where it stands; those with faults are left out."""
+    found = [("/optimizer", filled["optimizer"])]
+    for place, stage in enumerate(spec.fine_tuning.stages if spec.fine_tuning else ()):
+        if stage.optimizer is not None:
+            own = filled["fine_tuning"]["stages"][place]["optimizer"]
+            found.append((f"{AT}/stages/{place}/optimizer", own))
+    return [(at, optimizer) for at, optimizer in found if optimizer]
+
+
+def check_channels(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
+    """Whether the images have as many channels as the model library's weights were made for."""
+    weights = (filled["fine_tuning"] or {}).get("weights") or {}
+    name, channels = weights.get("pretrained"), filled["dataset"].get("channels")
+    if name is None or channels is None or name != (filled["architecture"] or {}).get("name"):
+        return
+    entry = methods.catalog["architectures"][name]
+    if not entry.get("pretrained"):
+        return
+    expected = len(entry["normalization"]["mean"])
+    if channels != expected:
+        faults.append(Fault("/dataset/channels", wrong_channels(channels, expected)))
+
+
+def wrong_channels(channels: int, expected: int) -> str:
+    """What is wrong with a number of channels beside that of the weights."""
+    text = f"is {channels}, and the weights expect {expected} channels: "
+    return text + (f'take "channels": {expected}' if expected in (1, 3) else "take other weights")
 
 
 def watched_by_stages(filled: dict[str, Any]) -> list[tuple[str, str]]:

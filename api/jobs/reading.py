@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import os
 import re
 from collections import defaultdict
@@ -17,8 +16,11 @@ from sse_starlette.sse import EventSourceResponse
 
 from api.answers import json_answer, list_of
 from api.deps import JobId, ServicesDep
+from api.described import ListOf, content
 from api.jobs import rendering
+from api.jobs.schemas import Event, Series
 from api.services import Services
+from api.watcher import WORK, Version
 from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound
 from shared.jobs import events as happened
@@ -34,7 +36,11 @@ MOST_LOG_BYTES = 1_000_000
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-@router.get("/events", summary="What happened, in order; as text/event-stream it follows live")
+@router.get(
+    "/events",
+    summary="What happened, in order; as text/event-stream it follows live",
+    responses={200: {"model": ListOf[Event], **content("text/event-stream", is_binary=False)}},
+)
 async def events(
     job_id: JobId,
     request: Request,
@@ -69,11 +75,16 @@ async def _follow(services: Services, job_id: str, after: int) -> AsyncIterator[
             progress = row["progress"]
             yield {"event": "progress", "data": orjson.dumps(progress).decode()}
         if len(found) < PAGE:
-            seen = (row["revision"], row["beat"], row["state"], row["phase"])
-            await services.watcher.changed(job_id, seen, timeout_seconds=PROGRESS_SECONDS * 10)
+            await services.watcher.changed(
+                job_id, Version.of(row), timeout_seconds=PROGRESS_SECONDS * 10, parts=WORK
+            )
 
 
-@router.get("/metrics", summary="The job's metrics as series, JSON or CSV")
+@router.get(
+    "/metrics",
+    summary="The job's metrics as series, JSON or CSV",
+    responses={200: {"model": ListOf[Series], **content("text/csv", is_binary=False)}},
+)
 def metrics(
     job_id: JobId,
     request: Request,
@@ -153,10 +164,8 @@ def _number(text: str) -> int:
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:
-    value = row["value"]
-    if not math.isfinite(value):
-        value = "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return {"step": row["step"], "epoch": row["epoch"], "value": value, "at": rfc3339(row["at"])}
+    value, at = rendering.figure(row["value"]), rfc3339(row["at"])
+    return {"step": row["step"], "epoch": row["epoch"], "value": value, "at": at}
 
 
 def _thinned(found: list[dict[str, Any]], points: int) -> list[dict[str, Any]]:

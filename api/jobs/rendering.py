@@ -1,10 +1,11 @@
 """How a job looks outside."""
 
+import math
 from typing import Any
 
 from shared.clock import rfc3339
 from shared.jobs.checkpoints import name_of
-from shared.states import PRIORITY_NAMES
+from shared.states import FINAL, PRIORITY_NAMES
 
 Row = dict[str, Any]
 
@@ -12,6 +13,13 @@ Row = dict[str, Any]
 def etag(row: Row, position: int | None) -> str:
     """Changes with everything that a job shows."""
     return f'"{row["revision"]}-{row["beat"] or 0}-{position or 0}"'
+
+
+def figure(value: float) -> float | str:
+    """The value; "nan", "inf" or "-inf" where it is not finite, for which JSON has no number."""
+    if math.isfinite(value):
+        return value
+    return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
 
 
 def job(row: Row, *, position: int | None, attempts: list[Row] | None = None) -> Row:
@@ -36,7 +44,7 @@ def job(row: Row, *, position: int | None, attempts: list[Row] | None = None) ->
         "queue_position": position,
         "cancel_requested_at": rfc3339(row["cancel_requested_at"]),
         "pause_requested_at": rfc3339(row["pause_requested_at"]),
-        "progress": row["progress"],
+        "progress": _progress(row),
         "metrics": row["metrics"],
         "best": row["best"],
         "result": row["result"],
@@ -45,20 +53,52 @@ def job(row: Row, *, position: int | None, attempts: list[Row] | None = None) ->
         "retry_of": row["retry_of"],
         "device": row["device"],
         "mlflow_run_id": row["mlflow_run_id"],
-        "links": {
-            "self": at,
-            "events": f"{at}/events",
-            "metrics": f"{at}/metrics",
-            "checkpoints": f"{at}/checkpoints",
-            "top_k": f"{at}/top-k",
-            "confusion": f"{at}/confusion",
-            "logs": f"{at}/logs",
-            "artifacts": f"{at}/artifacts",
-        },
+        "links": _links(row, at),
     }
     if attempts is not None:
         shown["attempts"] = [_attempt(one) for one in attempts]
     return shown
+
+
+def _links(row: Row, at: str) -> dict[str, str]:
+    links = {
+        "self": at,
+        "events": f"{at}/events",
+        "metrics": f"{at}/metrics",
+        "checkpoints": f"{at}/checkpoints",
+        "top_k": f"{at}/top-k",
+        "confusion": f"{at}/confusion",
+        "logs": f"{at}/logs",
+        "artifacts": f"{at}/artifacts",
+    }
+    if (row["spec"].get("tracking") or {}).get("tensorboard"):
+        links["tensorboard"] = f"{at}/tensorboard"
+    if row["retry_of"] is not None:
+        links["retry_of"] = f"/v1/jobs/{row['retry_of']}"
+    return links
+
+
+def _progress(row: Row) -> Row | None:
+    """How far the job is. The last heartbeat came before the end, so the end is told by result."""
+    shown, result = row["progress"], row["result"] or {}
+    if row["state"] not in FINAL:
+        return shown
+    if row["state"] != "succeeded":
+        return None if shown is None else {**shown, "eta_seconds": None}
+    if "steps" not in result:
+        return shown
+    known = shown or {"stage": None, "images_per_second": None}
+    # A training that stopped early is done as well: no step is left.
+    return {
+        "stage": next(reversed(result["stages"]), known["stage"]),
+        "epoch": result["epochs"],
+        "epochs": result["epochs"],
+        "step": result["steps"],
+        "steps": result["steps"],
+        "fraction": 1.0,
+        "images_per_second": known["images_per_second"],
+        "eta_seconds": 0.0,
+    }
 
 
 def _attempt(row: Row) -> Row:

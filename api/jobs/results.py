@@ -1,19 +1,26 @@
 """What came out of a job: checkpoints and their files, top-k, confusion, artifacts."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
 from api.answers import json_answer, list_of
+from api.cursors import check_cursor
 from api.deps import JobId, ServicesDep
+from api.described import FILE, ListOf
+from api.files import file_answer
 from api.jobs import rendering
+from api.jobs.evaluated import chosen_of, kept, named, of_classes
+from api.jobs.rendering import figure
+from api.jobs.result_schemas import Artifact, Checkpoint, Confusion, TopK
 from api.services import Services
 from shared import predictions
 from shared.clock import rfc3339
-from shared.errors import Conflict, NotFound, RangeNotSatisfiable
+from shared.errors import NotFound
 from shared.jobs import reading
-from shared.jobs.checkpoints import find, name_of, names
+from shared.jobs.checkpoints import name_of
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
 
@@ -21,10 +28,13 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Named = Annotated[str | None, Query(max_length=100, description="an id, last, or best_<monitor>")]
-MOST_RANGES = 8
 
 
-@router.get("/checkpoints", summary="The checkpoints that are kept")
+@router.get(
+    "/checkpoints",
+    summary="The checkpoints that are kept",
+    responses={200: {"model": ListOf[Checkpoint]}},
+)
 def checkpoints(
     job_id: JobId,
     services: ServicesDep,
@@ -32,7 +42,8 @@ def checkpoints(
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """Oldest first; `after` is an id."""
-    rows = [row for row in _checkpoints(services, job_id) if after is None or row["id"] > after]
+    check_cursor(after, "ckpt")
+    rows = [row for row in kept(services, job_id) if after is None or row["id"] > after]
     shown = [rendering.checkpoint(row) for row in rows[:limit]]
     return json_answer(list_of(shown, has_more=len(rows) > limit))
 
@@ -41,54 +52,71 @@ def checkpoints(
     "/checkpoints/{checkpoint}/download",
     summary="The weights, as safetensors; ranges are served",
     response_class=FileResponse,
+    responses=FILE,
 )
 def download(job_id: JobId, checkpoint: str, request: Request, services: ServicesDep) -> Response:
-    """`checkpoint` is an id, `last`, `initial` or `best_<monitor>`."""
-    row = _named(_checkpoints(services, job_id), checkpoint)
+    """`checkpoint` is an id, `last`, `initial` or `best_<monitor>`; `If-None-Match` is heard."""
+    row = named(kept(services, job_id), checkpoint)
     path = services.storage.path(f"{row['directory']}/{WEIGHTS}")
-    return _file(
-        request,
-        path=str(path),
-        media_type="application/octet-stream",
-        filename=f"{job_id}-{name_of(row)}.safetensors",
-        sha256=row["sha256"],
-    )
+    filename = f"{job_id}-{name_of(row)}.safetensors"
+    return file_answer(request, path, filename=filename, sha256=row["sha256"])
 
 
-@router.get("/top-k", summary="Top-k accuracies on the test split, and what is said of samples")
+@router.get(
+    "/top-k",
+    summary="Top-k accuracies on the test split, and what is said of samples",
+    responses={200: {"model": TopK}},
+)
 def top_k(
     job_id: JobId,
     services: ServicesDep,
     checkpoint: Named = None,
     sample: Annotated[
-        list[int] | None, Query(max_length=100, description="of the data set")
+        list[int] | None,
+        Query(max_length=100, description="of the data set; all of them, whatever the page"),
     ] = None,
     after: Annotated[int, Query(ge=0, le=2**31, description="samples passed over")] = 0,
     limit: Limit = 20,
 ) -> Any:
-    """For every evaluated checkpoint its accuracies; the samples are those of one of them."""
-    found = _of_classes(services, job_id)
-    chosen = _named([row for row, _ in found], checkpoint) if checkpoint else found[0][0]
-    evaluation = next(one for row, one in found if row["id"] == chosen["id"])
+    """For every evaluated checkpoint its accuracies; the samples are those of one of them.
+
+    `checkpoints` has for each of them the loss, `top_k` (the fraction of samples whose label is
+    among the k highest scores, by k), `per_class` (how many samples of each class there are, and
+    the fraction of them that is right) and `mistakes`: the wrong samples that it is most sure of.
+    `samples` are those of `checkpoint`: unless asked otherwise the best one by the first monitor
+    of the specification, else the last. Each has its label, whether the answer is right, and the
+    most probable classes. A label that ties with others comes first and counts as right; a
+    sample with a score that is not finite is wrong.
+    """
+    found = of_classes(services, job_id)
+    chosen, evaluation = chosen_of(found, checkpoint)
     path = services.storage.path(evaluation["predictions"])
     if sample is None:
         predicted = predictions.read(path, first=after, limit=limit + 1)
+        has_more = len(predicted) > limit
+        predicted = predicted[:limit]
     else:
-        wanted = set(sample)
-        predicted = [p for p in predictions.read(path, limit=2**31) if p.sample in wanted][:limit]
+        predicted, has_more = _picked(path, sample), False
     classes = evaluation["data"]["classes"]
-    shown = [_sample(one, classes) for one in predicted[:limit]]
-    samples = {"checkpoint": chosen["id"], **list_of(shown, has_more=len(predicted) > limit)}
-    accuracies = [_accuracies(row, one) for row, one in found]
+    shown = [_sample(one, classes) for one in predicted]
+    samples = {"checkpoint": chosen["id"], **list_of(shown, has_more=has_more)}
+    accuracies = [_accuracies(row, one) for row, one in found.pairs]
     return json_answer({"object": "top_k", "checkpoints": accuracies, "samples": samples})
 
 
-@router.get("/confusion", summary="How often each class was taken for each other")
+@router.get(
+    "/confusion",
+    summary="How often each class was taken for each other",
+    responses={200: {"model": Confusion}},
+)
 def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) -> Any:
-    """`matrix[label][predicted]`, counts on the test split."""
-    found = _of_classes(services, job_id)
-    chosen = _named([row for row, _ in found], checkpoint) if checkpoint else found[0][0]
-    data = next(one["data"] for row, one in found if row["id"] == chosen["id"])
+    """`matrix[label][predicted]`, counts on the test split.
+
+    The checkpoint is the one of `/top-k`. A label that ties for the first place is what was
+    predicted; a sample with a score that is not finite is taken for no class and not counted.
+    """
+    chosen, evaluation = chosen_of(of_classes(services, job_id), checkpoint)
+    data = evaluation["data"]
     shown = {
         "object": "confusion",
         "checkpoint": chosen["id"],
@@ -99,7 +127,9 @@ def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) ->
     return json_answer(shown)
 
 
-@router.get("/artifacts", summary="The files of results")
+@router.get(
+    "/artifacts", summary="The files of results", responses={200: {"model": ListOf[Artifact]}}
+)
 def artifacts(
     job_id: JobId,
     services: ServicesDep,
@@ -125,39 +155,19 @@ def artifacts(
 
 
 @router.get(
-    "/artifacts/{artifact}/download", summary="One file of results", response_class=FileResponse
+    "/artifacts/{artifact}/download",
+    summary="One file of results",
+    response_class=FileResponse,
+    responses=FILE,
 )
 def artifact(job_id: JobId, artifact: str, request: Request, services: ServicesDep) -> Response:
-    """By id or name; always as an attachment."""
+    """By id or name; always as an attachment. `If-None-Match` and ranges are heard."""
     rows = _artifacts(services, job_id)
     row = next((row for row in rows if artifact in {row["id"], row["name"]}), None)
     if row is None:
         raise NotFound("The job has no such artifact; /artifacts lists what there is.")
     path = services.storage.path(row["path"])
-    return _file(
-        request,
-        path=str(path),
-        media_type="application/octet-stream",
-        filename=row["name"],
-        sha256=row["sha256"],
-    )
-
-
-def _file(request: Request, *, path: str, media_type: str, filename: str, sha256: str) -> Response:
-    """A file as an attachment, with ranges, named by its digest for caches and `If-Range`."""
-    if request.headers.get("range", "").count(",") >= MOST_RANGES:
-        raise RangeNotSatisfiable(f"At most {MOST_RANGES} ranges are served at once.")
-    return FileResponse(
-        path, media_type=media_type, filename=filename, headers={"ETag": f'"{sha256}"'}
-    )
-
-
-def _checkpoints(services: Services, job_id: str) -> list[dict[str, Any]]:
-    with services.database.read() as connection:
-        if reading.get(connection, job_id) is None:
-            raise NotFound(f"There is no job {job_id}.")
-        rows = reading.checkpoints(connection, job_id)
-    return [row for row in rows if row["kind"] != "previous"]
+    return file_answer(request, path, filename=row["name"], sha256=row["sha256"])
 
 
 def _artifacts(services: Services, job_id: str) -> list[dict[str, Any]]:
@@ -167,47 +177,28 @@ def _artifacts(services: Services, job_id: str) -> list[dict[str, Any]]:
         return reading.artifacts(connection, job_id)
 
 
-def _named(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The checkpoint of this id or name."""
-    found = find(rows, name)
-    if found is None:
-        raise NotFound(f"The job has no such checkpoint; there are {names(rows)}.")
-    return found
-
-
-def _evaluated(services: Services, job_id: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Evaluated checkpoints with their evaluations: the best ones first, then the last."""
-    rows = {row["id"]: row for row in _checkpoints(services, job_id)}
-    with services.database.read() as connection:
-        found = reading.evaluations(connection, job_id)
-    if not found:
-        raise Conflict(
-            "The job has no test results yet: they come at its end, from its best checkpoints."
-        )
-    pairs = [(rows[one["checkpoint_id"]], one) for one in found if one["checkpoint_id"] in rows]
-    return sorted(pairs, key=lambda pair: (pair[0]["kind"] != "best", pair[0]["id"]))
-
-
-def _of_classes(services: Services, job_id: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The same, where there are classes that can be right or taken for each other."""
-    found = _evaluated(services, job_id)
-    if "confusion" not in found[0][1]["data"]:
-        raise Conflict(
-            "The job asks for a number, so there are no classes to rank or confuse: its errors "
-            "are among its metrics, and its predictions among its artifacts."
+def _picked(path: Path, samples: list[int]) -> list[Prediction]:
+    """The predictions of these samples, all of which the test split has."""
+    found = predictions.pick(path, set(samples))
+    absent = sorted(set(samples) - {one.sample for one in found})
+    if absent:
+        raise NotFound(
+            f"The test split has no sample {', '.join(map(str, absent))}; without `sample` this "
+            "address lists those that it has.",
+            samples=absent,
         )
     return found
 
 
 def _accuracies(row: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
     data = evaluation["data"]
-    kept = ("loss", "accuracy", "top_k", "per_class", "mistakes")
+    shown = ("loss", "accuracy", "top_k", "per_class", "mistakes")
     return {
         "checkpoint": row["id"],
         "name": name_of(row),
         "epoch": row["epoch"],
         "split": evaluation["split"],
-        **{name: data[name] for name in kept},
+        **{name: data[name] for name in shown},
     }
 
 
@@ -216,9 +207,9 @@ def _sample(one: Prediction, classes: list[str]) -> dict[str, Any]:
         "sample": one.sample,
         "label": one.label,
         "label_name": classes[one.label],
-        "right": one.classes[0] == one.label,
+        "right": one.is_right,
         "classes": [
-            {"class": number, "name": classes[number], "probability": probability}
+            {"class": number, "name": classes[number], "probability": figure(probability)}
             for number, probability in zip(one.classes, one.probabilities, strict=True)
         ],
     }

@@ -7,11 +7,16 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.answers import json_answer, list_of
+from api.conditional import is_known
+from api.cursors import check_cursor
 from api.deps import CallerDep, JobId, ServicesDep
+from api.described import NOT_CHANGED, ListOf
 from api.jobs import rendering, service
+from api.jobs.schemas import Job, Validation
 from api.openapi import SPEC_BODY
 from api.requests import json_body
 from api.services import Services
+from api.watcher import ANYTHING, STATE, Version
 from shared.errors import BadRequest, NotFound
 from shared.jobs import reading
 from shared.states import FINAL, State
@@ -22,7 +27,13 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 LONGEST_WAIT_SECONDS = 60
 
 
-@router.post("", status_code=202, summary="Submit a job", openapi_extra=SPEC_BODY)
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit a job",
+    openapi_extra=SPEC_BODY,
+    responses={202: {"model": Job}},
+)
 async def create(
     request: Request,
     services: ServicesDep,
@@ -37,14 +48,19 @@ async def create(
     return await run_in_threadpool(_accepted, services, job_id)
 
 
-@router.post("/validate", summary="Check a specification without a job", openapi_extra=SPEC_BODY)
+@router.post(
+    "/validate",
+    summary="Check a specification without a job",
+    openapi_extra=SPEC_BODY,
+    responses={200: {"model": Validation}},
+)
 async def validate(request: Request, services: ServicesDep) -> Any:
     """Every default filled in, parameter count, predicted memory and time, place in the queue."""
     body = await json_body(request)
     return json_answer(await run_in_threadpool(service.validate, services, body))
 
 
-@router.get("", summary="The jobs, newest first")
+@router.get("", summary="The jobs, newest first", responses={200: {"model": ListOf[Job]}})
 def index(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -56,7 +72,8 @@ def index(
     sweep: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """`after` is the id of the last job of the page before."""
-    for value in (after, owner, tag, dataset, sweep):
+    check_cursor(after, "job")
+    for value in (owner, tag, dataset, sweep):
         if value is not None and not value.isprintable():
             raise BadRequest("A filter has a character that is not printable.")
     key, has_value, value = (tag or "").partition(":")
@@ -75,41 +92,56 @@ def index(
     return json_answer(list_of(shown, has_more=len(rows) > limit))
 
 
-@router.get("/{job_id}", summary="One job; `wait` answers at the next change or in time")
+@router.get(
+    "/{job_id}",
+    summary="One job; `wait` answers at the next change or in time",
+    responses={200: {"model": Job}, **NOT_CHANGED},
+)
 async def show(
     job_id: JobId,
     services: ServicesDep,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """304 where `If-None-Match` names what it is now."""
+    """304 where `If-None-Match` names what it is now.
+
+    With it, `wait` ends at any change, of the place in the queue too; without it at a change of
+    `state` or `phase`.
+    """
     row, position = await run_in_threadpool(_read, services, job_id)
-    known = rendering.etag(row, position)
-    is_known = if_none_match is not None and known in if_none_match
-    is_awaited = row["state"] not in FINAL and (if_none_match is None or is_known)
-    if wait and is_awaited:
-        seen = (row["revision"], row["beat"], row["state"], row["phase"])
+    etag = rendering.etag(row, position)
+    is_awaited = if_none_match is None or is_known(if_none_match, etag)
+    if wait and is_awaited and row["state"] not in FINAL:
         await services.watcher.changed(
-            job_id, seen, timeout_seconds=wait, only_state=if_none_match is None
+            job_id,
+            Version.of(row, position),
+            timeout_seconds=wait,
+            parts=STATE if if_none_match is None else ANYTHING,
         )
         row, position = await run_in_threadpool(_read, services, job_id)
-        known = rendering.etag(row, position)
-        is_known = if_none_match is not None and known in if_none_match
-    headers = {"ETag": known}
-    if is_known:
+        etag = rendering.etag(row, position)
+    headers = {"ETag": etag}
+    if is_known(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     attempts = await run_in_threadpool(_attempts, services, job_id) if row["attempt"] else []
     return json_answer(rendering.job(row, position=position, attempts=attempts), headers=headers)
 
 
-@router.post("/{job_id}/cancel", status_code=202, summary="End a job")
+@router.post(
+    "/{job_id}/cancel", status_code=202, summary="End a job", responses={202: {"model": Job}}
+)
 def cancel(job_id: JobId, services: ServicesDep) -> Any:
     """Idempotent. The job is `cancelled` once its process is gone and its memory free."""
     service.cancel(services, job_id)
     return _accepted(services, job_id)
 
 
-@router.post("/{job_id}/retry", status_code=202, summary="Repeat a failed or cancelled job")
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    summary="Repeat a failed or cancelled job",
+    responses={202: {"model": Job}},
+)
 def retry(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Any:
     """A new job with `retry_of`, going on from the last checkpoint where there is one."""
     return _accepted(services, service.retry(services, caller.name, job_id))

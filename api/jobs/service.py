@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from api.jobs.admission import Admitted, admit
+from api.catalog.methods import Faults
+from api.jobs.admission import Admitted, examine, in_order
+from api.jobs.durations import seconds_per_epoch
 from api.jobs.origins import ask_of_weights
 from api.services import Services
 from api.strict_json import parse
-from shared.errors import Unavailable
+from shared.errors import InvalidSpec, Unavailable
 from shared.jobs import reading, requests
 from shared.jobs.submission import Submission, sha256_of, submit
 from shared.states import PRIORITIES
-
-#: Finished jobs that are looked through for one like this.
-LOOKED_THROUGH = 50
 
 
 def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any]]:
@@ -20,13 +19,30 @@ def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any
 
     Raises:
         BadRequest: the body is not JSON.
-        InvalidSpec: the specification has faults.
+        InvalidSpec: the specification has faults; all of them, the desk's too.
         Unavailable: the desk does not answer.
     """
     raw = parse(body)
-    admitted = admit(raw, services.methods, services.desk.ask)
-    admitted.question.update(ask_of_weights(services, admitted.spec))
-    return raw, admitted, services.desk.describe(admitted.question)
+    found = examine(raw, services.methods, services.desk.ask)
+    faults, described, question = found.faults, {}, found.question or {}
+    if found.question is not None:
+        question |= ask_of_weights(services, found.spec, faults)
+        described = _described(services, question, faults)
+    if faults or found.question is None:
+        raise InvalidSpec(in_order(faults))
+    return raw, Admitted(found.spec, question), described
+
+
+def _described(services: Services, question: dict[str, Any], faults: Faults) -> dict[str, Any]:
+    """What the desk says of the network; what it finds wrong is added to the faults."""
+    try:
+        return services.desk.describe(question)
+    except InvalidSpec as refused:
+        faults += refused.faults
+    except Unavailable:
+        if not faults:  # else there is enough to be told without it
+            raise
+    return {}
 
 
 def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
@@ -66,7 +82,7 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
         "spec": spec,
         "parameter_count": described["parameter_count"],
         "device_memory_mib": memory,
-        "seconds_per_epoch": _seconds_per_epoch(services, spec),
+        "seconds_per_epoch": seconds_per_epoch(services, spec),
         "queue_position": _place(services, PRIORITIES[spec["priority"]]),
     }
 
@@ -87,25 +103,6 @@ def retry(services: Services, owner: str, job_id: str) -> str:
         )
     services.doorbell.ask()
     return new_id
-
-
-def _seconds_per_epoch(services: Services, spec: dict[str, Any]) -> float | None:
-    """What an epoch took in the newest finished job of the same work, or None."""
-    with services.database.read() as connection:
-        rows = reading.page(
-            connection, limit=LOOKED_THROUGH, state="succeeded", dataset=spec["dataset"]["name"]
-        )
-    for row in rows:
-        other = row["spec"]
-        is_same_work = (
-            other["architecture"] == spec["architecture"]
-            and other["dataset"] == spec["dataset"]
-            and other["training"]["batch_size"] == spec["training"]["batch_size"]
-            and other["training"]["precision"] == spec["training"]["precision"]
-        )
-        if is_same_work and isinstance(row["metrics"].get("seconds"), float):
-            return round(row["metrics"]["seconds"], 3)
-    return None
 
 
 def _place(services: Services, priority: int) -> int:

@@ -1,13 +1,14 @@
 """Faults of a specification's structure, in our words, from what pydantic found."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from api.catalog.methods import Faults, escaped, nearest, shown
-from shared.errors import Fault
+from shared.errors import MOST_FAULTS, Fault
 from shared.spec import (
     CheckpointSpec,
     ClippingSpec,
@@ -19,6 +20,8 @@ from shared.spec import (
     MetricsSpec,
     ResourcesSpec,
     StageSpec,
+    TensorBoardSpec,
+    TrackingSpec,
     TrainingSpec,
     WeightsSpec,
 )
@@ -32,6 +35,8 @@ MODELS: Models = {
     ("training", "early_stopping"): EarlyStoppingSpec,
     ("optimizer", "gradient_clipping"): ClippingSpec,
     ("metrics",): MetricsSpec,
+    ("tracking",): TrackingSpec,
+    ("tracking", "tensorboard"): TensorBoardSpec,
     ("resources",): ResourcesSpec,
     ("checkpoints", "*"): CheckpointSpec,
     ("fine_tuning",): FineTuningSpec,
@@ -43,55 +48,114 @@ MODELS: Models = {
 }
 
 
+#: What is put where an entry of a list is at fault, so that the others keep their places.
+STAND_INS: Mapping[tuple[str, ...], Any] = {
+    ("checkpoints", "*"): {"epoch": 0},
+    ("metrics", "top_k", "*"): 1,
+}
+
+#: What is wrong, in our words, by pydantic's name of it and with the bound it gives.
+WORDS: Mapping[str, str] = {
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing_size": "must be an integer of at most 64 bits",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must be of the form {pattern}",
+    "string_too_short": "must have {min_length} or more characters",
+    "too_short": "must have {min_length} or more entries",
+}
+#: The same where the value is too long to be shown; its length is.
+LENGTHS: Mapping[str, str] = {
+    "string_too_long": "must have at most {max_length} characters, and has {length}",
+    "too_long": "must have at most {max_length} entries, and has {length}",
+}
+
+
 def faults_of(error: ValidationError, models: Models = MODELS) -> Faults:
-    """Every fault with its pointer.
+    """Every fault with its pointer, or one more than are named in an answer.
 
     Args:
         error: what pydantic found.
         models: which model stands where, so that an unknown field meets the known ones.
     """
     found = error.errors(include_url=False)
-    places = [one["loc"] for one in found]
-    return [
-        _fault(one, models)
-        for one in found
-        # A list is too short only because its entries are at fault: they are named anyway.
-        if one["type"] != "too_short" or not any(_is_beneath(p, one["loc"]) for p in places)
-    ]
+    return [_fault(one, models) for one in islice(_told(found), MOST_FAULTS + 1)]
 
 
 def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     """A copy of the specification without the values that are at fault."""
     rest = copy.deepcopy(raw)
+    places = [_place(one) for one in error.errors(include_url=False)]
     # From the back, so that places in a list stay what they are.
-    for one in sorted(error.errors(), key=lambda one: str(one["loc"]), reverse=True):
-        parent: Any = rest
-        *way, last = one["loc"]
+    for place in sorted(places, key=lambda place: [(isinstance(p, int), p) for p in place])[::-1]:
         try:
-            for part in way:
-                parent = parent[part]
-            del parent[last]
+            _take_out(rest, place)
         except (KeyError, IndexError, TypeError):
             continue  # it is gone already, or was never there
     return rest
 
 
-def _is_beneath(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
-    return len(place) > len(other) and place[: len(other)] == other
+def _take_out(rest: Any, place: list[int | str]) -> None:
+    """Delete what stands at a place, or put what stands in for it."""
+    for depth in range(1, len(place) + 1):
+        stand_in = STAND_INS.get(_pattern(place[:depth]))
+        if stand_in is not None or depth == len(place):
+            *way, last = place[:depth]
+            for part in way:
+                rest = rest[part]
+            if stand_in is None:
+                del rest[last]
+            else:
+                rest[last] = stand_in
+            return
+
+
+def _told(found: list[Any]) -> Iterator[Any]:
+    """The faults that are told: a list is too short only as its entries are, which are named."""
+    beneath = {tuple(one["loc"][:depth]) for one in found for depth in range(len(one["loc"]))}
+    for one in found:
+        if one["type"] != "too_short" or one["loc"] not in beneath:
+            yield one
+
+
+def _place(one: Any) -> list[int | str]:
+    return [part for part in one["loc"] if part != "[key]"]
+
+
+def _pattern(place: list[int | str]) -> tuple[str, ...]:
+    """Where a place is in any specification."""
+    return tuple("*" if isinstance(part, int) else part for part in place)
 
 
 def _fault(one: Any, models: Models) -> Fault:
-    location = [part for part in one["loc"] if part != "[key]"]
-    pointer = "".join(f"/{escaped(str(part))}" for part in location)
-    if one["type"] == "missing":
+    place, kind, value = _place(one), one["type"], one["input"]
+    pointer = "".join(f"/{escaped(str(part))}" for part in place)
+    if kind == "missing":
         return Fault(pointer, "is missing")
-    if one["type"] == "extra_forbidden":
-        parents = tuple("*" if isinstance(part, int) else str(part) for part in location[:-1])
-        fields = models[parents].model_fields if parents in models else ()
-        return Fault(pointer, f"is not a field; {nearest(str(location[-1]), fields)}")
-    if one["type"] in {"model_type", "model_attributes_type", "dict_type"}:
-        return Fault(pointer, f"should be an object, and is {shown(one['input'])}")
-    text = one["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if one["type"] in {"too_long", "string_too_long"}:
-        return Fault(pointer, text)
-    return Fault(pointer, f"{text}, and is {shown(one['input'])}")
+    if kind == "extra_forbidden":
+        parent = models.get(_pattern(place[:-1]))
+        fields = parent.model_fields if parent is not None else ()
+        return Fault(pointer, f"is not a field; {nearest(str(place[-1]), fields)}")
+    bounds = one.get("ctx", {})
+    if kind in LENGTHS:
+        return Fault(pointer, LENGTHS[kind].format(**bounds, length=len(value)))
+    text = one["msg"].removeprefix("Value error, ")
+    if kind in WORDS:
+        text = WORDS[kind].format(**{name: _plain(bound) for name, bound in bounds.items()})
+    return Fault(pointer, f"{text}, and is {shown(value)}")
+
+
+def _plain(bound: Any) -> Any:
+    """1000 and not 1000.0."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound

@@ -5,7 +5,7 @@ from typing import Any
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
 from shared.datasets import TABLE, DatasetFacts
 from shared.errors import Fault
-from shared.spec import CheckpointSpec, JobSpec
+from shared.spec import CheckpointSpec, DatasetSpec, JobSpec
 
 DEFAULT_LOSS, DEFAULT_NUMBER_LOSS = "cross_entropy", "l2"
 DEFAULT_TOP_K = (1, 5)
@@ -44,12 +44,32 @@ def check(
     faults: Faults,
 ) -> None:
     """Fill in what depends on the target; add what is at fault."""
-    _check_target(spec, facts, faults)
     _check_loss(filled, facts, methods, faults)
     _check_regularizers(filled, methods, faults)
     _fill_top_k(spec, filled, facts, faults)
     if spec.dataset.target == "rotation":
-        _check_turns(filled, methods, faults)
+        check_turns(filled["augmentation"], methods, faults)
+
+
+def check_target(dataset: DatasetSpec, facts: DatasetFacts, faults: Faults) -> None:
+    """Whether the data set has what is asked for."""
+    target = dataset.target
+    if target is None or facts.name == TABLE.name or target in facts.number_targets:
+        return
+    if facts.number_targets:
+        text = nearest(target, facts.number_targets)
+        text = f"is {shown(target)}; {text}, or leave it out: then its classes are asked for"
+    else:
+        text = f"is {shown(target)}, and {facts.name} asks for its classes alone: leave it out"
+    faults.append(Fault("/dataset/target", text))
+
+
+def check_turns(augmentation: Filled, methods: Methods, faults: Faults) -> None:
+    """What changes the angle of an image would change the right answer and not say so."""
+    for name in augmentation:
+        if methods.catalog["augmentations"][name].get("turns"):
+            text = "changes the angle that is asked for, and not what counts as right: leave it out"
+            faults.append(Fault(f"/augmentation/{escaped(name)}", text))
 
 
 def metric_names(
@@ -66,18 +86,6 @@ def metric_names(
         *(["clipped_fraction"] if is_clipped else []),
         *("images_per_second", "seconds"),
     ]
-
-
-def _check_target(spec: JobSpec, facts: DatasetFacts, faults: Faults) -> None:
-    target = spec.dataset.target
-    if target is None or facts.name == TABLE.name or target in facts.number_targets:
-        return
-    if facts.number_targets:
-        text = nearest(target, facts.number_targets)
-        text = f"is {shown(target)}; {text}, or leave it out: then its classes are asked for"
-    else:
-        text = f"is {shown(target)}, and {facts.name} asks for its classes alone: leave it out"
-    faults.append(Fault("/dataset/target", text))
 
 
 def _check_loss(filled: Filled, facts: DatasetFacts, methods: Methods, faults: Faults) -> None:
@@ -132,11 +140,5 @@ def _fill_top_k(spec: JobSpec, filled: Filled, facts: DatasetFacts, faults: Faul
         if classes and k > classes:
             text = f"is {k}, and {facts.name} has {classes} classes: take 1 to {classes}"
             faults.append(Fault(f"/metrics/top_k/{place}", text))
-
-
-def _check_turns(filled: Filled, methods: Methods, faults: Faults) -> None:
-    """What changes the angle of an image would change the right answer and not say so."""
-    for name in filled["augmentation"]:
-        if methods.catalog["augmentations"][name].get("turns"):
-            text = "changes the angle that is asked for, and not what counts as right: leave it out"
-            faults.append(Fault(f"/augmentation/{escaped(name)}", text))
+    if asked:
+        filled["metrics"]["top_k"] = [*dict.fromkeys(asked)]  # each once, as they were given

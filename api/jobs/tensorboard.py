@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from api.deps import JobId, ServicesDep
+from api.described import content
 from shared.errors import NotFound
 from shared.jobs import reading
 
@@ -22,7 +23,7 @@ HOW_TO_ASK = 'ask for them with "tracking": {"tensorboard": true}'
     "/tensorboard",
     summary="Event files for TensorBoard, as a zip",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {}}}},
+    responses={200: content("application/zip")},
 )
 def tensorboard(job_id: JobId, services: ServicesDep) -> StreamingResponse:
     """What there is so far; `tensorboard --logdir` reads the folder that is in it."""

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query
 
 from api.answers import json_answer, list_of
 from api.catalog.methods import nearest
+from api.described import ListOf
 from api.presets.presets import presets
+from api.presets.schemas import Preset
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
@@ -15,7 +17,11 @@ router = APIRouter(prefix="/v1/presets", tags=["presets"])
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.get("", summary="Specifications that can be submitted as they are, each a lesson")
+@router.get(
+    "",
+    summary="Specifications that can be submitted as they are, each a lesson",
+    responses={200: {"model": ListOf[Preset]}},
+)
 def index(limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None) -> Any:
     """In the order in which they are best taken; `after` is a name."""
     names = [*presets()]
@@ -26,7 +32,7 @@ def index(limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)]
     return json_answer(list_of(chosen, has_more=first + limit < len(names)))
 
 
-@router.get("/{name}", summary="One preset")
+@router.get("/{name}", summary="One preset", responses={200: {"model": Preset}})
 def show(name: str) -> Any:
     """Its specification under `spec`, as one would write it."""
     found = presets().get(name)

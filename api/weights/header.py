@@ -43,6 +43,9 @@ class TensorInfo:
 
     dtype: str
     shape: tuple[int, ...]
+    #: Where its bytes lie, counted from where those of all tensors begin.
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Header:
 
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]
+    #: Where the tensors' bytes begin in the file.
+    data_begins: int
 
     @property
     def parameters(self) -> int:
@@ -88,8 +93,11 @@ def read_header(path: Path) -> Header:
     if end != size - LENGTH.size - length:
         have = size - LENGTH.size - length
         raise BadWeights(f"The file is not whole: its tensors take {end} bytes and it has {have}.")
-    tensors = {n: TensorInfo(one["dtype"], tuple(one["shape"])) for n, one in described.items()}
-    return Header(tensors, metadata)
+    tensors = {
+        name: TensorInfo(one["dtype"], tuple(one["shape"]), *one["data_offsets"])
+        for name, one in described.items()
+    }
+    return Header(tensors, metadata, LENGTH.size + length)
 
 
 def _not_a_head(first: bytes) -> BadWeights:

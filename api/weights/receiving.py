@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.services import Services
-from api.weights import rows
+from api.weights import rows, usable
 from api.weights.header import read_header
 from api.weights.rows import Upload
 from api.weights.unfinished import UNFINISHED
@@ -30,7 +30,7 @@ async def receive(services: Services, request: Request, *, owner: str, name: str
 
     Raises:
         TooLarge: it is longer than TRAINSHED_LIMIT_UPLOAD_MIB.
-        BadWeights: it is no safetensors file that is whole.
+        BadWeights: it is no safetensors file that is whole, or nothing can go on with it.
         Unavailable: the disk is full.
     """
     most = services.settings.limit_upload_mib * 2**20
@@ -88,6 +88,7 @@ def _keep(
     sha256: str,
 ) -> Upload:
     header = read_header(temporary)
+    usable.check(temporary, header)
     upload = Upload(
         id=final.stem,
         owner=owner,

@@ -6,10 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.answers import json_answer, list_of
+from api.cursors import check_cursor
 from api.deps import CallerDep, ServicesDep
+from api.described import Freed, ListOf
 from api.services import Services
 from api.weights import rows
 from api.weights.receiving import receive
+from api.weights.schemas import Weights
 from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound, UnsupportedMediaType
 from shared.ids import is_id
@@ -25,7 +28,13 @@ BODY: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=201, summary="Upload a safetensors file", openapi_extra=BODY)
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a safetensors file",
+    openapi_extra=BODY,
+    responses={201: {"model": Weights}},
+)
 async def create(
     request: Request,
     services: ServicesDep,
@@ -43,27 +52,26 @@ async def create(
     return json_answer(_shown(vars(upload)), status=201, headers=headers)
 
 
-@router.get("", summary="The uploads, newest first")
+@router.get("", summary="The uploads, newest first", responses={200: {"model": ListOf[Weights]}})
 def index(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """`after` is the id of the last one of the page before."""
-    if after is not None and not after.isprintable():
-        raise BadRequest("A filter has a character that is not printable.")
+    check_cursor(after, "weights")
     with services.database.read() as connection:
         found = rows.page(connection, limit=limit + 1, after=after)
     return json_answer(list_of(map(_shown, found[:limit]), has_more=len(found) > limit))
 
 
-@router.get("/{weights_id}", summary="One upload")
+@router.get("/{weights_id}", summary="One upload", responses={200: {"model": Weights}})
 def show(services: ServicesDep, weights_id: str) -> Any:
     """What is known of it."""
     return json_answer(_shown(_get(services, weights_id)))
 
 
-@router.delete("/{weights_id}", summary="Delete an upload")
+@router.delete("/{weights_id}", summary="Delete an upload", responses={200: {"model": Freed}})
 async def delete(services: ServicesDep, weights_id: str) -> Response:
     """Answers the bytes freed. Jobs that have begun with it are not touched."""
     freed = await run_in_threadpool(_delete, services, weights_id)

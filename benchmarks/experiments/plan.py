@@ -75,12 +75,12 @@ def on_test(metric: str, checkpoint: str = "last") -> Read:
     return read
 
 
-def metric(name: str) -> Read:
-    """The last value of a metric."""
+def metric(*names: str) -> Read:
+    """The last value of a metric: the first of these that the job has."""
 
     def read(_: Box, job: dict[str, Any]) -> float | None:
-        value = job["metrics"].get(name)
-        return value if isinstance(value, int | float) else None
+        values = (job["metrics"].get(name) for name in names)
+        return next((value for value in values if isinstance(value, int | float)), None)
 
     return read
 

@@ -13,6 +13,18 @@ def name_of(row: Row) -> str:
     return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]
 
 
+def deciding(monitors: Iterable[str | None]) -> str:
+    """The name of the checkpoint that speaks for its job where none is named.
+
+    It is the best one by the first monitor; where that is lost, or none is watched, the last.
+
+    Args:
+        monitors: of the specification's `checkpoints`, in their order; None for other rules.
+    """
+    first = next((monitor for monitor in monitors if monitor), None)
+    return "last" if first is None else f"best_{first}"
+
+
 def find(rows: Iterable[Row], name: str) -> Row | None:
     """The checkpoint of this id or name; what is kept for safety only has no name."""
     return next(

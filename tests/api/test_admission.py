@@ -1,7 +1,11 @@
 """Admission agrees with the worker, so that nothing admitted is refused there."""
 
+import copy
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from api.catalog.methods import Methods
 from api.jobs.admission import admit
 from api.jobs.targets import metric_names
+from api.strict_json import parse
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
@@ -117,6 +122,103 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
     assert spec.optimizer.gradient_clipping is not None
     assert spec.initializer.overrides["head.*"].name == "zeros"
     assert admitted.question["patterns"] == {"/initializer/overrides/head.*": "head.*"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("augmentation", {"horizontal_flip": False, "rotation": False}),
+        ("regularizers", {"l2": False}),
+        ("tracking", None),
+        ("tracking", {"tensorboard": False}),
+        ("tracking", {"tensorboard": None}),
+    ],
+)
+def test_false_and_null_are_as_good_as_nothing(field: str, value: Any) -> None:
+    raw = {"dataset": "digits", "architecture": "mlp"}
+    assert admit({**raw, field: value}, METHODS, nobody) == admit(raw, METHODS, nobody)
+
+
+def test_each_k_is_computed_once() -> None:
+    raw = {"dataset": "digits", "architecture": "mlp", "metrics": {"top_k": [5, 5, 1]}}
+    assert admit(raw, METHODS, nobody).spec["metrics"]["top_k"] == [5, 1]
+
+
+def test_a_number_is_a_number_however_it_was_written() -> None:
+    def spec(one: float) -> str:
+        """As it is kept, with a 1 and a 2 that are written like this one."""
+        clipping = {"norm": one, "value": None}
+        raw = {
+            "dataset": "digits",
+            "architecture": {"name": "mlp", "hidden_units": [one]},
+            "regularizers": {"l2": {"weight": one}},
+            "augmentation": {"brightness": [one, 2 * one]},
+            "initializer": {"name": "he_glorot", "alpha": one},
+            "optimizer": {"name": "sgd", "learning_rate": one, "gradient_clipping": clipping},
+        }
+        return json.dumps(admit(raw, METHODS, nobody).spec)
+
+    assert spec(1) == spec(1.0)
+
+
+def test_every_parameter_that_is_missing_or_unknown_is_told() -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+        "additionalProperties": False,
+    }
+    made_up = Methods({"losses": {"made_up": {"parameters": parameters, "short_form": None}}})
+    faults: list[Any] = []
+    assert made_up.parameters("losses", "made_up", {"c": 1, "d": 2}, "/loss", faults) is None
+    assert sorted(fault.pointer for fault in faults) == ["/loss/a", "/loss/b", "/loss/c", "/loss/d"]
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where anything stands in a specification."""
+    yield place
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(inner, (*place, name))
+
+
+def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
+    """By what writes JSON into the database: it takes no integer beyond 64 bits."""
+    whole = {
+        "dataset": "digits",
+        "architecture": {"name": "vgg_small", "widths": [4]},
+        "regularizers": {"l2": 0.01, "dropout": True, "label_smoothing": {"alpha": 0.1}},
+        "augmentation": {"rotation": 10, "brightness": [0.8, 1.2]},
+        "initializer": {"name": "he_glorot", "overrides": {"head.*": "zeros"}},
+        "optimizer": {
+            "name": "adam",
+            "schedule": "reduce_on_plateau",
+            "gradient_clipping": {"norm": 1},
+        },
+        "training": {"early_stopping": {}},
+        "fine_tuning": {"stages": [{"name": "a", "epochs": 1, "optimizer": "sgd"}]},
+        "tracking": {"tensorboard": True},
+        "metrics": {"top_k": [1, 5]},
+    }
+    whole = admit(whole, METHODS, nobody).spec
+    written = ("1" + "0" * 30, "-" + str(2**63), str(2**63), "1e308", "1.0", "true", "null")
+    kept = refused = 0
+    for place in _places(whole):
+        for text in (*written, '"x"', "[]", "{}", "[[1]]"):
+            changed = copy.deepcopy(whole)
+            at: Any = changed
+            for part in place[:-1]:
+                at = at[part]
+            if place:
+                at[place[-1]] = json.loads(text)
+            raw = parse(json.dumps(changed).encode() if place else text.encode())
+            try:
+                orjson.dumps([raw, admit(raw, METHODS, nobody).spec])
+                kept += 1
+            except InvalidSpec:
+                refused += 1
+    assert kept > 100
+    assert refused > 400
 
 
 def test_faults_come_in_the_order_of_their_pointers() -> None:

@@ -13,7 +13,8 @@ METHODS = Methods(catalog.load())
 
 def spec(architecture: Any, batch_size: int) -> dict[str, Any]:
     training = {"epochs": 1, "batch_size": batch_size}
-    return {"dataset": "digits", "architecture": architecture, "training": training}
+    dataset = {"name": "digits", "image_size": 32}
+    return {"dataset": dataset, "architecture": architecture, "training": training}
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "nasnet_mobile", "vgg_small"])

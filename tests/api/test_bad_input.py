@@ -29,6 +29,9 @@ class TestBodies:
             (b"[" * 10_000 + b"]" * 10_000, "levels"),
             (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "levels"),
             (b'{"a": "' + b"[" * 40 + b'"', "not JSON"),
+            # Read once, and not once for each quotation mark, which would take an hour.
+            pytest.param(b'"' + b'\\"' * 450_000, "not JSON", id="no end"),
+            pytest.param(b'"' + b'\\"' * 450_000 + b"\\", "not JSON", id="no end at all"),
         ],
     )
     def test_what_is_not_json(self, service: Service, body: bytes, says: str) -> None:
@@ -75,6 +78,70 @@ class TestBodies:
         assert "application/json" in answer.json()["detail"]
 
 
+class TestLargeNumbers:
+    """No field needs an integer beyond 64 bits; none may reach a writer of JSON."""
+
+    @pytest.mark.parametrize(
+        ("changes", "at"),
+        [
+            (
+                {"optimizer": {"name": "sgd", "gradient_clipping": {"norm": 10**30}}},
+                ("optimizer", "gradient_clipping", "norm"),
+            ),
+            (
+                {
+                    "optimizer": {
+                        "name": "sgd",
+                        "schedule": {"name": "reduce_on_plateau", "min_delta": 10**30},
+                    }
+                },
+                ("optimizer", "schedule", "min_delta"),
+            ),
+            (
+                {"training": {"early_stopping": {"min_delta": 10**30}}},
+                ("training", "early_stopping", "min_delta"),
+            ),
+        ],
+    )
+    def test_where_a_number_is_asked_for_it_is_one(
+        self, service: Service, changes: dict[str, Any], at: tuple[str, ...]
+    ) -> None:
+        for path, headers in (
+            ("/v1/jobs/validate", {}),
+            ("/v1/jobs", {}),
+            ("/v1/jobs", {"Idempotency-Key": "k"}),
+        ):
+            answer = service.post(path, {**SPEC, **changes}, **headers)
+            assert answer.status_code in {200, 202}, answer.text
+            found = answer.json()["spec"]
+            for part in at:
+                found = found[part]
+            assert found == 1e30
+
+    @pytest.mark.parametrize(
+        ("changes", "pointer"),
+        [
+            ({"seed": 10**30}, "/seed"),
+            ({"seed": -(10**30)}, "/seed"),
+            ({"dataset": {"name": "digits", "train": 10**30}}, "/dataset/train"),
+            ({"metrics": {"top_k": [2**63]}}, "/metrics/top_k/0"),
+            ({"training": {"epochs": 10**400}}, None),
+            ({"architecture": {"name": "mlp", "hidden_units": [10**30]}}, None),
+            ({"regularizers": {"l2": 10**30}}, "/regularizers/l2/weight"),
+            ({10**30: 10**30}, f"/{10**30}"),
+            ({"tags": {"a": 10**30}}, "/tags/a"),
+        ],
+    )
+    def test_elsewhere_it_is_a_fault_with_its_pointer(
+        self, service: Service, changes: dict[str, Any], pointer: str | None
+    ) -> None:
+        for path in ("/v1/jobs/validate", "/v1/jobs"):
+            answer = service.post(path, {**SPEC, **changes}, **{"Idempotency-Key": "k"})
+            assert answer.status_code in {400, 422}, answer.text
+            if pointer is not None:
+                assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+
+
 class TestFaults:
     def test_every_one_at_once_each_with_what_is_allowed(self, service: Service) -> None:
         faults = service.faults(
@@ -101,7 +168,7 @@ class TestFaults:
         )
         assert "did you mean 'fashion-mnist'?" in faults["/dataset/name"]
         assert "did you mean 'channels'?" in faults["/dataset/chanels"]
-        assert "greater than or equal to 8" in faults["/dataset/image_size"]
+        assert "must be at least 8" in faults["/dataset/image_size"]
         assert "at least 1" in faults["/architecture/hidden_units/0"]
         assert "did you mean 'activation'?" in faults["/architecture/activatoin"]
         assert "did you mean 'he_normal'?" in faults["/initializer/name"]
@@ -109,7 +176,7 @@ class TestFaults:
         assert "at least 0" in faults["/regularizers/l2/weight"]
         assert "did you mean 'dropout'?" in faults["/regularizers/dropot"]
         assert "/regularizers/dropout/rate" in faults
-        assert "greater than 0" in faults["/optimizer/learning_rate"]
+        assert "must be more than 0" in faults["/optimizer/learning_rate"]
         assert "less than 1" in faults["/optimizer/momentum"]
         assert "did you mean 'cosine'?" in faults["/optimizer/schedule/name"]
         assert "exactly one" in faults["/optimizer/gradient_clipping"]
@@ -160,6 +227,10 @@ class TestFaults:
                 {"architecture": {"name": "mlp", "hidden_units": [1] * 33}},
                 "/architecture/hidden_units",
             ),
+            (
+                {"architecture": {"name": "mlp", "hidden_units": [0] * 33}},
+                "/architecture/hidden_units",
+            ),
             ({"optimizer": {"name": "sgd", "learning_rate": 1001}}, "/optimizer/learning_rate"),
             ({"optimizer": {"name": "sgd", "learning_rate": -1}}, "/optimizer/learning_rate"),
             ({"optimizer": {"name": "sgd", "learning_rate": 1e308}}, "/optimizer/learning_rate"),
@@ -204,6 +275,100 @@ class TestFaults:
         faults = service.faults({**SPEC, **changes})
         assert list(faults) == [pointer], faults
         assert len(faults[pointer]) > 8
+
+    @pytest.mark.parametrize(
+        ("changes", "pointers"),
+        [
+            (
+                {"architecture": {"name": "mlp", "foo": 1, "bar": 2}},
+                ["/architecture/bar", "/architecture/foo"],
+            ),
+            (
+                {
+                    "optimizer": {
+                        "name": "sgd",
+                        "foo": 1,
+                        "bar": 2,
+                        "schedule": {"name": "step", "foo": 1, "bar": 2},
+                    }
+                },
+                [
+                    *("/optimizer/bar", "/optimizer/foo"),
+                    *("/optimizer/schedule/bar", "/optimizer/schedule/foo"),
+                ],
+            ),
+            (
+                {"augmentation": {"rotation": {"a": 1, "b/c": 2}}},
+                ["/augmentation/rotation/a", "/augmentation/rotation/b~1c"],
+            ),
+            ({"checkpoints": [{"epoch": 1}, {"monitor": "f1", "mode": "max"}]}, None),
+            ({"metrics": {"top_k": [0, 3, 11]}}, ["/metrics/top_k/0", "/metrics/top_k/2"]),
+            ({"tags": {"k" * 65: "v"}, "metrics": {"top_k": [11]}}, None),
+        ],
+    )
+    def test_several_of_a_kind(
+        self, service: Service, changes: dict[str, Any], pointers: list[str] | None
+    ) -> None:
+        faults = service.faults({**SPEC, **changes})
+        if pointers is None:
+            assert len(faults) == 2, faults
+        else:
+            assert list(faults) == pointers
+
+    def test_they_keep_their_places_beside_others(self, service: Service) -> None:
+        checkpoints = [{"epoch": 1}, {"monitor": "f1", "mode": "max"}]
+        faults = service.faults({**SPEC, "checkpoints": checkpoints})
+        assert list(faults) == ["/checkpoints/0/epoch", "/checkpoints/1/monitor"]
+
+    @pytest.mark.parametrize(
+        ("changes", "pointer", "says"),
+        [
+            (
+                {"tracking": {"tensorbord": True}},
+                "/tracking/tensorbord",
+                "did you mean 'tensorboard'?",
+            ),
+            (
+                {"tracking": {"tensorboard": {"histogram": True}}},
+                "/tracking/tensorboard/histogram",
+                "did you mean 'histograms'?",
+            ),
+            ({"metrics": {"top_k": 5}}, "/metrics/top_k", "must be a list, and is 5"),
+            ({"checkpoints": {}}, "/checkpoints", "must be a list, and is {}"),
+            (
+                {"fine_tuning": {"stages": []}},
+                "/fine_tuning/stages",
+                "must have 1 or more entries, and is []",
+            ),
+            ({"training": 3}, "/training", "must be an object, and is 3"),
+            ({"name": 3}, "/name", "must be a text, and is 3"),
+            ({"seed": -1}, "/seed", "must be at least 0, and is -1"),
+            ({"seed": 1.5}, "/seed", "must be an integer, and is 1.5"),
+            ({"seed": True}, "/seed", "must be a number, and is True"),
+            (
+                {"optimizer": {"name": "sgd", "learning_rate": 1001}},
+                "/optimizer/learning_rate",
+                "must be at most 1000, and is 1001",
+            ),
+            (
+                {"training": {"deterministic": 1}},
+                "/training/deterministic",
+                "must be true or false, and is 1",
+            ),
+            ({"priority": "urgent"}, "/priority", "must be 'low', 'normal' or 'high'"),
+            ({"name": "x" * 201}, "/name", "must have at most 200 characters, and has 201"),
+            (
+                {"checkpoints": [{"epoch": 0}] * 17},
+                "/checkpoints",
+                "must have at most 16 entries, and has 17",
+            ),
+            ({"dataset": ""}, "/dataset/name", "must have 1 or more characters, and is ''"),
+        ],
+    )
+    def test_a_fault_says_what_is_allowed(
+        self, service: Service, changes: dict[str, Any], pointer: str, says: str
+    ) -> None:
+        assert says in service.faults({**SPEC, **changes})[pointer]
 
     def test_what_is_missing(self, service: Service) -> None:
         assert service.faults({}) == {"/dataset": "is missing", "/architecture": "is missing"}

@@ -24,6 +24,15 @@ def _tune(weights: Any = None, **changes: Any) -> dict[str, Any]:
     return {**SPEC, "fine_tuning": {**TUNING, "weights": weights, **changes}}
 
 
+def _upload(service: Service, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    """An upload as it lies in the storage; what receives one is not asked."""
+    weights_id = new_id("weights")
+    path: Path = service.storage.weights(weights_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata=metadata)
+    return weights_id
+
+
 def _job_with_checkpoint(service: Service, tensors: dict[str, torch.Tensor]) -> str:
     lease = service.running()
     directory = service.storage.attempt(lease.job_id, 1) / "step-1"
@@ -128,13 +137,111 @@ class TestWeights:
         known["dataset"] = {"name": "digits", "image_size": 32, "channels": 3}
         service.submit(**known)
 
+    @pytest.mark.parametrize("channels", [None, 1])
+    def test_of_the_library_are_for_images_in_colour(
+        self, service: Service, channels: int | None
+    ) -> None:
+        spec = {**_tune({"pretrained": "efficientnet_lite0"}), "architecture": "efficientnet_lite0"}
+        spec["dataset"] = {"name": "digits", "image_size": 32, "channels": channels}
+        faults = service.faults(spec)
+        assert list(faults) == ["/dataset/channels"]
+        assert 'take "channels": 3' in faults["/dataset/channels"]
+
+    def test_of_whole_numbers_are_none(self, service: Service) -> None:
+        counter = {"body.norm1.num_batches_tracked": torch.tensor(3)}
+        weights_id = _upload(service, {**BODY, **counter}, METADATA)
+        service.submit(**_tune({"upload": weights_id}))
+        whole = {"body.hidden1.bias": torch.zeros(4, dtype=torch.int64)}
+        weights_id = _upload(service, {**BODY, **whole}, METADATA)
+        faults = service.faults(_tune({"upload": weights_id}))
+        assert "'body.hidden1.bias' of the type I64" in faults["/fine_tuning/weights/upload"]
+
+    @pytest.mark.parametrize(
+        ("said", "pointer", "text"),
+        [
+            ('{"mean": [0.5, 0.5, 0.5], "deviation": [1, 1, 1]}', "/dataset/channels", "expect 3"),
+            (
+                '{"mean": [0.5, 0.5], "deviation": [1, 1]}',
+                "/fine_tuning/weights/upload",
+                "of 2 channels",
+            ),
+            ('{"mean": [0.5], "deviation": [0]}', "/dataset/normalization", "more than 0"),
+            ("nonsense", "/dataset/normalization", "not JSON"),
+        ],
+    )
+    def test_whose_normalization_does_not_go_with_the_images(
+        self, service: Service, said: str, pointer: str, text: str
+    ) -> None:
+        weights_id = _upload(service, BODY, {"normalization": said})
+        spec = _tune({"upload": weights_id})
+        faults = service.faults(spec)
+        assert list(faults) == [pointer]
+        assert text in faults[pointer]
+        service.submit(**{**spec, "dataset": {"name": "digits", "normalization": "unit"}})
+
+    def test_of_a_table_are_for_as_many_columns(self, service: Service) -> None:
+        read = {"rows": 100, "features": ["size", "age"], "classes": ["no", "yes"]}
+        usual = service.desk.say
+        service.desk.say = lambda question: (
+            {"ok": True, **read, "content_hash": "sha256:" + "a" * 64}
+            if question["ask"] == "table"
+            else usual(question)
+        )
+        spec = _tune({"upload": _upload(service, BODY, METADATA)})
+        spec["dataset"] = {"name": "table", "file": "a.csv", "target": "price"}
+        faults = service.faults(spec)
+        assert faults == {"/dataset/features": "are 2 columns, and the weights expect 1"}
+
+
+class TestEveryFaultAtOnce:
+    def test_of_the_weights_of_the_desk_and_of_the_rest(self, service: Service) -> None:
+        fault = {"pointer": "/fine_tuning/stages/1/train/from", "detail": "matches no layer"}
+        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        spec = {**_tune({"job": new_id("job")}), "seed": -1}
+        assert set(service.faults(spec)) == {fault["pointer"], "/fine_tuning/weights/job", "/seed"}
+
+    def test_the_desk_is_not_asked_of_a_network_that_is_not_known(self, service: Service) -> None:
+        for change in (
+            {"dataset": {"name": "digits", "image_size": 4}},
+            {"architecture": {"name": "mlp", "hidden_units": [0]}},
+            {"regularizers": {"dropout": 2}},
+            {"fine_tuning": {**TUNING, "head": {"dropout": 2}}},
+            {"fine_tuning": {**TUNING, "stages": [3, STAGES[0]]}},
+            {"fine_tuning": 3},
+        ):
+            service.faults({**_tune(), **change})
+        assert not service.desk.asked
+
+    def test_without_the_desk_the_others_are_told(self, service: Service) -> None:
+        desk = service.app.state.services.desk
+        address, desk.address = desk.address, "unix:///nowhere/at/all.sock"
+        try:
+            assert set(service.faults({**_tune(), "seed": -1})) == {"/seed"}
+        finally:
+            desk.address = address
+
+    def test_an_image_size_that_the_network_does_not_take(self, service: Service) -> None:
+        faults = service.faults(
+            {"dataset": "digits", "architecture": "vgg16", "training": {"epochs": 0}}
+        )
+        assert set(faults) == {"/dataset/image_size", "/training/epochs"}
+        assert 'at least 32 pixels: take "image_size": 32' in faults["/dataset/image_size"]
+
+    def test_nesterov_without_momentum_in_a_stage(self, service: Service) -> None:
+        wrong = {"name": "sgd", "momentum": 0, "nesterov": True}
+        stages = [STAGES[0], {**STAGES[1], "optimizer": wrong}]
+        at = "/fine_tuning/stages/1/optimizer/nesterov"
+        assert list(service.faults(_tune(stages=stages))) == [at]
+        spec = {**_tune(), "optimizer": wrong}
+        assert list(service.faults(spec)) == ["/optimizer/nesterov"]
+
 
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
         ({"fine_tuning": {**TUNING, "stages": []}}, "/fine_tuning/stages"),
         ({"fine_tuning": {"weights": None}}, "/fine_tuning/stages"),
-        ({"fine_tuning": {**TUNING, "stages": [STAGES[0]] * 2}}, "/fine_tuning"),
+        ({"fine_tuning": {**TUNING, "stages": [STAGES[0]] * 2}}, "/fine_tuning/stages/1/name"),
         ({"fine_tuning": {**TUNING, "stages": [{"name": "a"}]}}, "/fine_tuning/stages/0/epochs"),
         (
             {"fine_tuning": {**TUNING, "stages": [{**STAGES[0], "epochs": 0}]}},

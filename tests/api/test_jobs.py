@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from shared.errors import Failure
 from shared.ids import new_id
-from shared.jobs import reading
+from shared.jobs import attempts, reading
+from shared.jobs.attempts import Lease
 from tests.api.service import KEY, SPEC, Service, checkpoint
 
 
@@ -52,6 +54,24 @@ class TestList:
         assert answer.status_code in {400, 422}
         assert answer.headers["content-type"] == "application/problem+json"
 
+    @pytest.mark.parametrize("after", ["foo", "zzz", "job_", new_id("user"), "job_" + "!" * 26])
+    def test_a_cursor_that_is_no_place_in_the_list_is_refused(
+        self, service: Service, after: str
+    ) -> None:
+        job_id = service.submit()
+        for path in ("/v1/jobs", f"/v1/jobs/{job_id}/checkpoints", "/v1/weights"):
+            answer = service.client.get(path, params={"after": after})
+            assert answer.status_code == 400
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert repr(after) in answer.json()["detail"]
+
+    def test_a_cursor_of_a_job_that_is_gone_keeps_its_place(self, service: Service) -> None:
+        older = service.submit()
+        gone = new_id("job")
+        service.submit()
+        found = service.client.get("/v1/jobs", params={"after": gone}).json()["data"]
+        assert [job["id"] for job in found] == [older]
+
 
 class TestOne:
     @pytest.mark.parametrize(
@@ -75,6 +95,10 @@ class TestOne:
         assert changed.status_code == 200
         assert changed.headers["etag"] != first.headers["etag"]
 
+    def test_any_version_is_known_to_who_says_so(self, service: Service) -> None:
+        answer = service.client.get(f"/v1/jobs/{service.submit()}", headers={"If-None-Match": "*"})
+        assert (answer.status_code, answer.content) == (304, b"")
+
     def test_waiting_ends_at_a_change_of_state(self, service: Service) -> None:
         job_id = service.submit()
         with ThreadPoolExecutor() as pool:
@@ -97,6 +121,23 @@ class TestOne:
             time.sleep(0.3)
             service.record(lease, latest={"train_loss": 1.0})
             assert answer.result().json()["metrics"] == {"train_loss": 1.0}
+
+    def test_waiting_with_what_is_known_ends_at_another_place_in_the_queue(
+        self, service: Service
+    ) -> None:
+        services = service.app.state.services
+        ids = [service.submit() for _ in range(2)]
+        services.order._read_at = float("-inf")
+        at = f"/v1/jobs/{ids[1]}"
+        first = service.client.get(at)
+        assert first.json()["queue_position"] == 2
+        known = {"If-None-Match": first.headers["etag"]}
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(service.client.get, at, params={"wait": 20}, headers=known)
+            service.until(lambda: services.watcher._watched[ids[1]], "who waits")
+            assert service.claim().job_id == ids[0]
+            services.order._read_at = float("-inf")
+            assert answer.result().json()["queue_position"] == 1
 
     def test_waiting_ends_in_time(self, service: Service) -> None:
         job_id = service.submit()
@@ -149,6 +190,66 @@ class TestOne:
             states = {one.result().json()["state"] for one in waiting}
         assert states == {"running"}
         service.until(lambda: not services.watcher._watched, "nobody to be watched for")
+
+
+class TestProgress:
+    def _beat(self, service: Service, lease: Lease) -> None:
+        progress = {"stage": "training", "epoch": 7, "epochs": 8, "step": 103, "steps": 120}
+        progress |= {"fraction": 0.86, "images_per_second": 500.0, "eta_seconds": 0.8}
+        with service.database.write() as connection:
+            attempts.heartbeat(connection, lease, pid=1, progress=progress)
+
+    @pytest.mark.parametrize(("epochs", "steps"), [(8, 120), (7, 105)])
+    def test_of_a_job_that_succeeded_is_at_its_end_also_where_it_stopped_early(
+        self, service: Service, epochs: int, steps: int
+    ) -> None:
+        lease = service.running()
+        self._beat(service, lease)
+        assert service.job(lease.job_id)["progress"]["fraction"] == 0.86
+        service.succeed(lease, epochs=epochs, steps=steps, stages={"training": "epochs"})
+        assert service.job(lease.job_id)["progress"] == {
+            "stage": "training",
+            "epoch": epochs,
+            "epochs": epochs,
+            "step": steps,
+            "steps": steps,
+            "fraction": 1.0,
+            "images_per_second": 500.0,
+            "eta_seconds": 0.0,
+        }
+
+    def test_of_a_job_that_was_done_before_its_first_heartbeat(self, service: Service) -> None:
+        lease = service.running()
+        service.succeed(lease, epochs=1, steps=2, stages={"warm_up": "", "fine_tune": ""})
+        found = service.client.get("/v1/jobs").json()["data"][0]["progress"]
+        assert (found["stage"], found["fraction"], found["step"]) == ("fine_tune", 1.0, 2)
+
+    def test_of_a_job_that_ended_otherwise_stands_where_it_was(self, service: Service) -> None:
+        lease = service.running()
+        self._beat(service, lease)
+        failure = Failure(kind="crashed", message="", hint="")
+        with service.database.write() as connection:
+            attempts.fail(connection, lease, failure)
+        found = service.job(lease.job_id)["progress"]
+        assert (found["fraction"], found["step"], found["eta_seconds"]) == (0.86, 103, None)
+
+
+class TestLinks:
+    def test_to_event_files_where_they_were_asked_for(self, service: Service) -> None:
+        assert "tensorboard" not in service.job(service.submit())["links"]
+        job_id = service.submit(tracking={"tensorboard": True})
+        at = f"/v1/jobs/{job_id}"
+        assert service.job(job_id)["links"]["tensorboard"] == f"{at}/tensorboard"
+
+    def test_of_a_repeated_job_lead_to_the_one_before(self, service: Service) -> None:
+        job_id = service.submit(tracking={"tensorboard": True})
+        assert "retry_of" not in service.job(job_id)["links"]
+        service.post(f"/v1/jobs/{job_id}/cancel")
+        job = service.post(f"/v1/jobs/{job_id}/retry").json()
+        assert job["links"]["retry_of"] == f"/v1/jobs/{job_id}"
+        assert job["links"]["tensorboard"] == f"/v1/jobs/{job['id']}/tensorboard"
+        for link in (job["links"]["self"], job["links"]["retry_of"]):
+            assert service.client.get(link).status_code == 200
 
 
 class TestCancel:

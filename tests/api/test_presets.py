@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,31 @@ def test_the_small_networks_differ_from_the_plain_one_in_one_thing() -> None:
         if name.startswith("small-vgg-") and name != "small-vgg-plain":
             differ = {key for key in one.spec if one.spec[key] != plain.get(key)}
             assert len(differ - {"name"}) == 1, name
+
+
+@pytest.mark.parametrize("name", [*presets()])
+def test_the_metrics_that_a_lesson_speaks_of_are_those_of_its_job(
+    service: Service, name: str
+) -> None:
+    one = presets()[name]
+    text = f"{one.teaches} {one.look_at}"
+    named = set(re.findall(r"\b(?:train|val)_\w+|\bgeneralization_gap\b", text))
+    for metric in named:
+        spec = one.spec | {"checkpoints": [{"monitor": metric, "mode": "min"}]}
+        answer = service.post("/v1/jobs/validate", spec)
+        assert answer.status_code == 200, answer.text
+
+
+class TestTransferLearning:
+    TUNING: dict[str, Any] = presets()["transfer-learning"].spec["fine_tuning"]
+
+    def test_what_its_head_drops_has_a_hidden_layer_before_it(self) -> None:
+        assert self.TUNING["head"] == {"hidden_units": [256], "dropout": 0.3}
+
+    def test_its_second_rate_is_as_many_times_smaller_as_it_says(self) -> None:
+        first, second = (stage["optimizer"]["learning_rate"] for stage in self.TUNING["stages"])
+        assert first / second == pytest.approx(10)
+        assert "ten times smaller" in presets()["transfer-learning"].teaches
 
 
 def test_a_name_that_is_none_is_told_the_nearest(service: Service) -> None:

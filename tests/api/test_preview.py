@@ -35,7 +35,7 @@ def test_the_desk_is_asked_with_everything_filled_in(service: Service) -> None:
         ({"dataset": "digits", "augmentation": {"rotate": 3}}, ["/augmentation/rotate"]),
         (
             {"dataset": "digits", "augmentation": {"rotation": 181, "zoom": 1}, "seed": -1},
-            ["/seed", "/augmentation/rotation/degrees", "/augmentation/zoom/fraction"],
+            ["/augmentation/rotation/degrees", "/augmentation/zoom/fraction", "/seed"],
         ),
         (
             {"dataset": "digits", "augmentation": {"fill_mode": "wrap"}},
@@ -45,6 +45,17 @@ def test_the_desk_is_asked_with_everything_filled_in(service: Service) -> None:
             {"dataset": "digits", "augmentation": {"brightness": [1]}},
             ["/augmentation/brightness/factors"],
         ),
+        ({"dataset": {"name": "digits", "target": "bogus"}}, ["/dataset/target"]),
+        ({"dataset": {"name": "digits", "file": "a.csv"}}, ["/dataset/file"]),
+        ({"dataset": {"name": "digits", "train": 10**6}}, ["/dataset/train"]),
+        (
+            {
+                "dataset": {"name": "digits", "target": "rotation", "image_size": 4},
+                "augmentation": {"rotation": 5, "brightness": True},
+            },
+            ["/augmentation/rotation", "/dataset/image_size"],
+        ),
+        ({"dataset": {"name": "digits", "image_size": 1024}, "count": 3}, ["/count"]),
     ],
 )
 def test_faults(service: Service, body: Any, pointers: list[str]) -> None:
@@ -52,6 +63,30 @@ def test_faults(service: Service, body: Any, pointers: list[str]) -> None:
     assert answer.status_code == 422
     assert [one["pointer"] for one in answer.json()["errors"]] == pointers
     assert not service.desk.asked
+
+
+@pytest.mark.parametrize(("size", "count"), [(8, 8), (512, 8), (513, 7), (1024, 2)])
+def test_as_many_are_shown_as_a_picture_takes(service: Service, size: int, count: int) -> None:
+    service.post(AT, {"dataset": {"name": "synthetic", "image_size": size}})
+    (asked,) = service.desk.asked
+    assert asked["count"] == count
+
+
+def test_the_desk_is_told_what_is_asked_for(service: Service) -> None:
+    """An image whose angle is asked for is turned before anything else is done to it."""
+    asked = {"name": "digits", "target": "rotation", "channels": 3}
+    service.post(AT, {"dataset": asked, "augmentation": {"width_shift": 0.1}})
+    dataset = service.desk.asked[0]["dataset"]
+    assert dataset["target"] == "rotation"
+    assert (dataset["image_size"], dataset["channels"]) == (8, 3)
+
+
+def test_a_desk_that_draws_another_picture_is_asked_later(service: Service) -> None:
+    service.desk.say = lambda _: {"ok": False, "busy": "The desk draws; try again."}
+    answer = service.post(AT, {"dataset": "digits"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.json()["detail"] == "The desk draws; try again."
 
 
 def test_a_data_set_that_is_not_there_is_not_fetched_meanwhile(service: Service) -> None:

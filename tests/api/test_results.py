@@ -1,6 +1,7 @@
 """Checkpoints and their files, top-k, confusion, artifacts."""
 
 import hashlib
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -84,9 +85,41 @@ class TestCheckpoints:
         assert service.client.get(at, headers=fresh).status_code == 206
         stale = {"Range": "bytes=0-9", "If-Range": '"another"'}
         assert service.client.get(at, headers=stale).status_code == 200
-        assert service.client.get(at, headers={"Range": "bytes=99999-"}).status_code == 416
         many = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 10_000, 2))
-        assert service.client.get(at, headers={"Range": many}).status_code == 416
+        for outside in ("bytes=99999-", many):
+            answer = service.client.get(at, headers={"Range": outside})
+            assert answer.status_code == 416
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["content-range"] == f"bytes */{len(CONTENT)}"
+            assert answer.json()["bytes"] == len(CONTENT)
+        assert service.client.get(at, headers={**stale, "Range": "bytes=99999-"}).status_code == 200
+
+    def test_several_ranges_come_as_parts(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
+        answer = service.client.get(at, headers={"Range": "bytes=0-3,9-9,99999-"})
+        assert answer.status_code == 206
+        assert answer.headers["content-type"].startswith("multipart/byteranges")
+        for part in (b"0-3", b"9-9"):
+            assert b"Content-Range: bytes " + part + b"/10240" in answer.content
+
+    @pytest.mark.parametrize("header", ["foo", "items=0-4", "bytes=4-2", "bytes="])
+    def test_a_range_that_is_none_is_as_good_as_not_asked_for(
+        self, service: Service, lease: Lease, header: str
+    ) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
+        answer = service.client.get(at, headers={"Range": header})
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+
+    def test_what_is_known_is_not_sent_again(self, service: Service, lease: Lease) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
+        for known in (f'"{DIGEST}"', f'"x", W/"{DIGEST}"', "*"):
+            answer = service.client.get(
+                at, headers={"If-None-Match": known, "Range": "bytes=99999-"}
+            )
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert answer.headers["etag"] == f'"{DIGEST}"'
+        answer = service.client.get(at, headers={"If-None-Match": '"another"'})
+        assert (answer.status_code, answer.content) == (200, CONTENT)
 
     def test_a_name_of_nothing_says_what_there_is(self, service: Service, lease: Lease) -> None:
         at = f"/v1/jobs/{lease.job_id}/checkpoints"
@@ -105,12 +138,15 @@ class TestCheckpoints:
         assert str(service.settings.home) not in answer.text
 
 
-def _evaluate(service: Service, lease: Lease) -> list[dict[str, Any]]:
+def _evaluate(
+    service: Service, lease: Lease, names: tuple[str, ...] = ("last", "best_val_loss")
+) -> list[dict[str, Any]]:
     """Test results of the best checkpoint and of the last."""
     found = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints").json()["data"]
     by_name = {one["name"]: one for one in found}
     rows = []
-    for name, label in (("last", 1), ("best_val_loss", 0)):
+    for name in names:
+        label = int(name == "last")
         path = service.storage.results(lease.job_id) / f"{name}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         said = [Prediction(n, label, (0, 1), (0.75, 0.25)) for n in range(100, 130)]
@@ -162,11 +198,76 @@ class TestTopK:
         assert last["data"][0]["right"] is False
         assert service.client.get(at, params={"checkpoint": "epoch_2"}).status_code == 404
 
+    def test_samples_by_number_are_all_there_whatever_the_page(
+        self, service: Service, lease: Lease
+    ) -> None:
+        _evaluate(service, lease)
+        at = f"/v1/jobs/{lease.job_id}/top-k"
+        asked = {"sample": list(range(100, 130)), "limit": 1, "after": 7}
+        samples = service.client.get(at, params=asked).json()["samples"]
+        assert [one["sample"] for one in samples["data"]] == asked["sample"]
+        assert samples["has_more"] is False
+
+    def test_samples_out_of_the_test_split_are_named(self, service: Service, lease: Lease) -> None:
+        _evaluate(service, lease)
+        at = f"/v1/jobs/{lease.job_id}/top-k"
+        answer = service.client.get(at, params={"sample": [105, 131, 7]})
+        assert answer.status_code == 404
+        assert answer.json()["samples"] == [7, 131]
+        assert "7, 131" in answer.json()["detail"]
+
+    def test_a_sample_without_finite_scores_is_wrong_and_has_no_probabilities(
+        self, service: Service, lease: Lease
+    ) -> None:
+        _evaluate(service, lease)
+        said = [Prediction(0, 0, (0, 1), (math.nan, math.nan))]
+        predictions.write(service.storage.results(lease.job_id) / "last.bin", said)
+        at = f"/v1/jobs/{lease.job_id}/top-k"
+        found = service.client.get(at, params={"checkpoint": "last"}).json()["samples"]["data"][0]
+        assert found["right"] is False
+        assert [one["probability"] for one in found["classes"]] == ["nan", "nan"]
+
     def test_before_the_end_there_is_none(self, service: Service, lease: Lease) -> None:
         for path in ("top-k", "confusion"):
             answer = service.client.get(f"/v1/jobs/{lease.job_id}/{path}")
             assert answer.status_code == 409
             assert "end" in answer.json()["detail"]
+
+
+class TestUnasked:
+    """Which checkpoint speaks for the job: the best one by the specification's first monitor."""
+
+    def _job(self, service: Service, *monitors: str) -> Lease:
+        rules = [{"monitor": monitor, "mode": "min"} for monitor in monitors]
+        lease = service.running(checkpoints=[{"epoch": 0}, *rules])
+        for monitor in ("val_loss", "val_data_loss"):  # in the order of their ids
+            row = checkpoint("best", 10, monitor=monitor, mode="min", value=0.5)
+            service.record(lease, checkpoints=[row])
+        service.record(lease, checkpoints=[checkpoint("last", 30)])
+        return lease
+
+    def _names(self, service: Service, lease: Lease) -> tuple[str, list[str]]:
+        at = f"/v1/jobs/{lease.job_id}"
+        found = service.client.get(f"{at}/top-k").json()
+        confusion = service.client.get(f"{at}/confusion").json()
+        assert found["samples"]["checkpoint"] == confusion["checkpoint"]
+        return confusion["name"], [one["name"] for one in found["checkpoints"]]
+
+    def test_the_specification_has_the_order(self, service: Service) -> None:
+        lease = self._job(service, "val_data_loss", "val_loss")
+        _evaluate(service, lease, ("last", "best_val_loss", "best_val_data_loss"))
+        names = ["best_val_data_loss", "best_val_loss", "last"]
+        assert self._names(service, lease) == (names[0], names)
+
+    def test_where_it_is_lost_the_last_does(self, service: Service) -> None:
+        lease = self._job(service, "val_data_loss", "val_loss")
+        _evaluate(service, lease, ("best_val_loss", "last"))
+        assert self._names(service, lease) == ("last", ["best_val_loss", "last"])
+
+    def test_where_nothing_is_watched_the_last_does(self, service: Service) -> None:
+        lease = self._job(service)
+        _evaluate(service, lease, ("last",))
+        assert self._names(service, lease) == ("last", ["last"])
 
 
 def test_confusion(service: Service, lease: Lease) -> None:
@@ -203,5 +304,10 @@ def test_artifacts(service: Service, lease: Lease) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "x-evil" not in answer.headers
+    known = {"If-None-Match": f'"{row.sha256}"'}
+    assert service.client.get(found[0]["download"], headers=known).status_code == 304
+    outside = service.client.get(found[0]["download"], headers={"Range": "bytes=8-"})
+    assert outside.status_code == 416
+    assert outside.headers["content-range"] == "bytes */8"
     missing = service.client.get(f"/v1/jobs/{lease.job_id}/artifacts/another/download")
     assert missing.status_code == 404

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -176,6 +177,21 @@ class TestValidate:
         assert service.post("/v1/jobs/validate", SPEC).json()["seconds_per_epoch"] == 1.235
         other = {**SPEC, "training": {"batch_size": 8}}
         assert service.post("/v1/jobs/validate", other).json()["seconds_per_epoch"] is None
+
+    def test_fewer_images_of_another_set_take_their_share(self, service: Service) -> None:
+        made = {"image_size": 16, "channels": 3, "train": 400, "validation": 100, "test": 100}
+        lease = service.running(dataset={**made, "name": "synthetic"})
+        service.record(lease, latest={"seconds": 7.0})
+        service.succeed(lease)
+        half = {**made, "name": "digits", "train": 200, "validation": 50}
+
+        def said(**changes: Any) -> float | None:
+            spec = {**SPEC, "dataset": half, **changes}
+            return service.post("/v1/jobs/validate", spec).json()["seconds_per_epoch"]
+
+        assert said() == 3.5
+        assert said(regularizers={"vat": True}) is None
+        assert said(dataset={**half, "image_size": 8}) is None
 
     def test_it_finds_the_same_faults_as_a_submission(self, service: Service) -> None:
         answer = service.post("/v1/jobs/validate", {"dataset": "digit"})

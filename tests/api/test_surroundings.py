@@ -60,6 +60,10 @@ class TestHealth:
         answer = service.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
+        assert answer.headers["content-type"] == "application/problem+json"
+        told = answer.json()
+        assert (told["status"], told["instance"]) == (503, "/readyz")
+        assert told["detail"] == "Not ready: no answer from broker, worker."
         parts = answer.json()["parts"]
         assert parts == {"database": True, "broker": False, "desk": True, "worker": False}
         _work(service)

@@ -30,6 +30,13 @@ def _kept(service: Service) -> tuple[list[str], int]:
         return files, connection.execute(count).scalar_one()
 
 
+def _file_of(dtype: str, count: int, data: bytes, metadata: dict[str, str] | None = None) -> bytes:
+    """A file with one tensor `a`."""
+    head = {"a": {"dtype": dtype, "shape": [count], "data_offsets": [0, len(data)]}}
+    text = json.dumps({**head, "__metadata__": metadata or {}}).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
 def _send(service: Service, content: bytes = FILE, **parameters: str) -> httpx.Response:
     return service.client.post(AT, content=content, headers=OCTETS, params=parameters)
 
@@ -73,6 +80,45 @@ class TestUpload:
         answer = _send(service, content)
         assert answer.status_code == 422
         assert answer.json()["type"] == "urn:trainshed:problem:bad-weights"
+        assert _kept(service) == ([], 0)
+
+    @pytest.mark.parametrize("dtype", ["F32", "F64", "F16", "BF16"])
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+    def test_one_with_a_value_that_is_not_finite(
+        self, service: Service, dtype: str, value: float
+    ) -> None:
+        element = {"F32": "<f", "F64": "<d", "F16": "<e", "BF16": "<f"}[dtype]
+        bits = struct.pack(element, value)[-2 if dtype == "BF16" else 0 :]
+        data = b"\0" * len(bits) * 5 + bits
+        answer = _send(service, _file_of(dtype, 6, data))
+        assert answer.status_code == 422
+        assert "'a' has a value that is not finite" in answer.json()["detail"]
+        assert _kept(service) == ([], 0)
+
+    def test_the_largest_values_are_kept(self, service: Service) -> None:
+        largest = {
+            "F32": struct.pack("<f", -3.4e38),
+            "F64": struct.pack("<d", 3.4e38),
+            "F16": struct.pack("<e", 65504.0),
+            "BF16": struct.pack("<f", 3.3e38)[2:],
+            "I64": b"\xff" * 8,
+        }
+        for dtype, data in largest.items():
+            assert _send(service, _file_of(dtype, 1, data)).status_code == 201, dtype
+        too_large = _file_of("F64", 1, struct.pack("<d", -3.5e38))
+        assert _send(service, too_large).status_code == 422
+
+    def test_one_whose_normalization_is_absurd(self, service: Service) -> None:
+        said = {"normalization": json.dumps({"mean": [0.5], "deviation": [-1]})}
+        answer = _send(service, _file_of("F32", 2, b"\0" * 8, metadata=said))
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith("The file's normalization has a deviation")
+        assert _kept(service) == ([], 0)
+
+    def test_one_without_a_tensor(self, service: Service) -> None:
+        answer = _send(service, struct.pack("<Q", 2) + b"{}")
+        assert answer.status_code == 422
+        assert "no tensors" in answer.json()["detail"]
         assert _kept(service) == ([], 0)
 
     def test_far_too_large(self, service: Service) -> None:

@@ -1,14 +1,45 @@
 """The compose file and the images, without a Docker engine."""
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
 
 from shared.settings import Settings
 from tests.e2e.composed import services
 
 ROOT = Path(__file__).parents[2]
+
+
+def _option(service: str, name: str) -> str:
+    """The value of `--name=value` in a service's command."""
+    (value,) = (
+        word.partition("=")[2]
+        for word in services()[service]["command"]
+        if word.startswith(f"{name}=")
+    )
+    return value
+
+
+def _is_taken_by_mlflow(host: str) -> bool:
+    """Whether MLflow's server, started as the compose file does, answers a `Host`."""
+    # By its path: the package around it wants the full MLflow.
+    package = importlib.util.find_spec("mlflow")
+    assert package is not None
+    path = Path(str(package.origin)).with_name("server") / "security_utils.py"
+    spec = importlib.util.spec_from_file_location("mlflow_security_utils", path)
+    assert spec is not None
+    assert spec.loader is not None
+    security = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(security)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", _option("mlflow", "--allowed-hosts"))
+        return security.is_allowed_host_header(security.get_allowed_hosts_from_env(), host)
 
 
 def test_the_compose_file_follows_the_published_schema() -> None:
@@ -39,6 +70,61 @@ def test_every_setting_of_the_compose_file_exists() -> None:
     known = {f"TRAINSHED_{name.upper()}" for name in Settings.model_fields}
     text = (ROOT / "docker-compose.yml").read_text()
     assert set(re.findall(r"^ +(TRAINSHED_\w+):", text, re.MULTILINE)) <= known
+
+
+@pytest.mark.parametrize("service", ["tracking", "worker", "worker-cpu"])
+def test_mlflow_answers_to_the_name_that_the_parts_call_it_by(service: str) -> None:
+    address = urlsplit(services()[service]["environment"]["TRAINSHED_MLFLOW_URL"])
+    assert address.netloc == f"mlflow:{_option('mlflow', '--port')}"
+    assert _is_taken_by_mlflow(address.netloc)
+
+
+def test_mlflow_answers_to_the_browsers_of_this_machine_and_to_no_other_name() -> None:
+    for host in ("localhost:5000", "127.0.0.1:5000", "localhost:15000"):
+        assert _is_taken_by_mlflow(host), host
+    for host in ("evil.example", "evil.example:5000", "mlflow.evil.example:5000", "localhost.evil"):
+        assert not _is_taken_by_mlflow(host), host
+
+
+def test_mlflow_keeps_artifacts_where_tracking_can_link_a_job_s_checkpoints() -> None:
+    """A hard link needs one volume, seen in one place by both that write and the one that shows."""
+    parts = services()
+    target = "/var/lib/trainshed"
+    artifacts = urlsplit(_option("mlflow", "--default-artifact-root"))
+    storage = urlsplit(parts["tracking"]["environment"]["TRAINSHED_STORAGE_URL"])
+    assert (artifacts.scheme, storage.scheme) == ("file", "file")
+    assert Path(artifacts.path).is_relative_to(target)
+    assert Path(storage.path).is_relative_to(target)
+    assert f"home:{target}" in parts["tracking"]["volumes"]
+    assert f"home:{target}:ro" in parts["mlflow"]["volumes"]
+
+
+def test_the_image_of_mlflow_is_of_the_client_s_version() -> None:
+    image = (ROOT / "Dockerfile").read_text().split("AS mlflow")[1]
+    (client,) = re.findall(r"mlflow-skinny==([\d.]+)", (ROOT / "pyproject.toml").read_text())
+    assert f"mlflow=={client} " in image
+    assert "USER trainshed" in image
+
+
+def test_who_fetches_has_a_way_out_and_the_database_and_the_broker_have_none() -> None:
+    networks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]
+    closed = {name for name, network in networks.items() if network and network.get("internal")}
+    parts = services()
+    for name in ("worker", "worker-cpu", "desk"):
+        assert set(parts[name]["networks"]) - closed, name
+    for name in ("postgres", "redis", "migrate"):
+        assert set(parts[name]["networks"]) <= closed, name
+    for name, part in parts.items():
+        assert set(part["networks"]) & closed, f"{name} reaches neither database nor broker"
+
+
+def test_the_desk_listens_on_all_its_networks_under_the_port_it_is_asked_at() -> None:
+    """Bound to its own name, it would listen on whichever network that resolves to."""
+    parts = services()
+    listens = urlsplit(parts["desk"]["environment"]["TRAINSHED_DESK_URL"])
+    asked = urlsplit(parts["api"]["environment"]["TRAINSHED_DESK_URL"])
+    assert (listens.hostname, asked.hostname) == ("0.0.0.0", "desk")  # noqa: S104
+    assert listens.port == asked.port
 
 
 def test_only_the_api_is_given_the_key() -> None:

@@ -7,12 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import ROOT, EmbeddedBox, free_port, processes_of
 from tests.e2e.scenario import SPEC, one_job
+from trainshed import Client
 
 pytestmark = pytest.mark.e2e
+
+#: Over in a moment.
+QUICK = {"dataset": "digits", "architecture": "linear", "training": {"epochs": 1}}
 
 
 def _command(box: EmbeddedBox, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -146,29 +151,66 @@ def test_a_part_that_dies_is_started_again(box: EmbeddedBox) -> None:
                 time.sleep(0.2)
 
 
-def test_a_second_box_in_one_home_is_refused_and_one_beside_it_is_not(
+def _refused(environment: dict[str, str]) -> str:
+    """What `box up` says where it does not start."""
+    refused = subprocess.run(
+        [sys.executable, "-m", "box", "up"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 2
+    return refused.stderr
+
+
+def test_a_second_box_in_one_home_or_at_one_port_is_refused(
     box: EmbeddedBox, tmp_path: Path
 ) -> None:
-    again = subprocess.run(
-        [sys.executable, "-m", "box", "up"],
-        cwd=ROOT,
-        env=box.environment | {"TRAINSHED_PORT": str(free_port())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert again.returncode == 2
-    assert "already" in again.stderr
-    port = subprocess.run(
-        [sys.executable, "-m", "box", "up"],
-        cwd=ROOT,
-        env=box.environment | {"TRAINSHED_HOME": str(tmp_path / "other")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert port.returncode == 2
-    assert "TRAINSHED_PORT" in port.stderr
+    assert "already" in _refused(box.environment | {"TRAINSHED_PORT": str(free_port())})
+    other = {"TRAINSHED_HOME": str(tmp_path / "other")}
+    assert "TRAINSHED_PORT" in _refused(box.environment | other)
+
+
+def test_two_boxes_live_side_by_side_and_one_s_end_is_not_the_other_s(
+    box: EmbeddedBox, tmp_path: Path
+) -> None:
+    """Another home and another port are another box: nothing of them is one and the same."""
+    beside = EmbeddedBox(tmp_path / "beside", free_port())
+    beside.start()
+    try:
+        with box.client() as here, beside.client() as there:
+            jobs = [client.submit(QUICK)["id"] for client in (here, there)]
+            for client, job in zip((here, there), jobs, strict=True):
+                assert client.wait(job, timeout_seconds=120)["state"] == "succeeded"
+            assert [job["id"] for job in there.jobs()] == jobs[1:]
+            assert jobs[1] not in {job["id"] for job in here.jobs()}
+            _is_a_stranger(here, beside)
+        assert not processes_of(box.home).keys() & processes_of(beside.home).keys()
+        before = _without_spares(box)
+    finally:
+        assert beside.stop() == 0
+    assert processes_of(beside.home) == {}
+    assert before.items() <= _without_spares(box).items()
+    ready = httpx.get(f"http://127.0.0.1:{box.port}/readyz")
+    assert ready.status_code == 200, ready.text
+    with box.client() as here:
+        again = here.submit(QUICK)["id"]
+        assert here.wait(again, timeout_seconds=120)["state"] == "succeeded"
+
+
+def _is_a_stranger(client: Client, other: EmbeddedBox) -> None:
+    """One box's key opens nothing of the other's."""
+    key = str(client.http.headers["Authorization"])
+    answer = httpx.get(f"http://127.0.0.1:{other.port}/v1/jobs", headers={"Authorization": key})
+    assert answer.status_code == 401
+
+
+def _without_spares(box: EmbeddedBox) -> dict[int, str]:
+    """Its parts; runners come and go."""
+    found = processes_of(box.home).items()
+    return {pid: command for pid, command in found if "worker.runner" not in command}
 
 
 def test_a_killed_supervisor_s_training_is_adopted_and_its_parts_are_replaced(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.trainshed.service import say, service
 from trainshed.cli import main
+from trainshed.commands import frame
 
 JOB = {
     "id": "job_01m847ypybr28kppjvjqwjja05",
@@ -67,6 +68,51 @@ def test_a_list_in_a_pipe_is_neither_broken_nor_coloured_nor_read_as_markup(
     assert JOB["id"] in said
     assert JOB["name"] in said
     assert "\x1b" not in said
+
+
+def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame.console, "width", 80)
+    running = {"state": "running", "progress": {"fraction": 0.42}, "name": "a" * 20}
+    page = json.dumps({"data": [{**JOB, **running}], "has_more": False}).encode()
+    with service(lambda handler: say(handler, 200, page)) as client:
+        assert main(["--url", client.url, "list"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    assert JOB["id"] in said
+    assert "running, 42 %" in said
+    rows = [line.split("│") for line in said.splitlines() if line.startswith("│")]
+    assert {len(row) for row in rows} == {6}  # four columns between five lines
+    assert "".join(row[2].strip() for row in rows) == running["name"]
+
+
+def test_a_job_that_succeeded_is_not_99_percent_done(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = {**JOB, "state": "succeeded", "progress": {"fraction": 0.99}}
+    page = json.dumps({"data": [ended], "has_more": False}).encode()
+    with service(lambda handler: say(handler, 200, page)) as client:
+        assert main(["--url", client.url, "list"]) == 0
+    assert "99" not in capsys.readouterr().out
+
+
+def test_who_follows_is_told_the_stages_and_how_many_parameters_learn(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.endswith("/events"):
+            stage = {"stage": "warm_up", "trainable_parameters": 330_506, "epochs": 5}
+            said = [("stage", stage), ("state", {"state": "cancelled"})]
+            events = [
+                f"data: {json.dumps({'id': n, 'type': kind, 'data': data})}\n\n"
+                for n, (kind, data) in enumerate(said, start=1)
+            ]
+            say(handler, 200, "".join(events).encode())
+        else:
+            say(handler, 200, json.dumps({**JOB, "state": "cancelled", "failure": None}).encode())
+
+    with service(answer) as client:
+        assert main(["--url", client.url, "follow", JOB["id"]]) == 3
+    assert "stage warm_up: 330,506 parameters learn, 5 epochs" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_json_is_wrong_usage(

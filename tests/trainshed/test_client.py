@@ -189,6 +189,17 @@ class TestDownload:
         assert seen == sorted(seen)
         assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
+    def test_a_directory_that_is_not_there_is_made_where_a_slash_says_so(
+        self, tmp_path: Path
+    ) -> None:
+        digest = hashlib.sha256(self.CONTENT).hexdigest()
+        with service(lambda h: self._serve(h, digest, breaks=False)) as client:
+            path = client.download("job_x", "last", f"{tmp_path}/new/")
+            other = client.download("job_x", "last", f"{tmp_path}/newer/weights")
+        assert path == tmp_path / "new" / "job_x-last.safetensors"
+        assert other == tmp_path / "newer" / "weights"
+        assert path.read_bytes() == other.read_bytes() == self.CONTENT
+
     def test_one_with_another_digest_is_thrown_away(self, tmp_path: Path) -> None:
         with (
             service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,

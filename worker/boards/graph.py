@@ -44,7 +44,10 @@ def graph(model: nn.Module, image_shape: tuple[int, ...]) -> GraphDef:
             recorder.name(name.replace(".", "/"), "Parameter", [], tensor)
         output = functional_call(model, state, (image,))
         recorder.name("output", "Identity", [output], None)
-    return GraphDef(node=recorder.nodes, versions=VersionDef(producer=PRODUCER))
+    read = {name for node in recorder.nodes for name in node.input}
+    # What reads nothing and is read by nobody says nothing: batch norm's counter, say.
+    nodes = [node for node in recorder.nodes if node.input or node.name in read]
+    return GraphDef(node=nodes, versions=VersionDef(producer=PRODUCER))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a tensor looks like: its histogram, and the first layer's filters as tiles. Pure functions.
 
-Axes: O filters, C channels, H height, W width.
+Axes: O filters, C channels, H height, W width, B intervals.
 """
 # The messages' modules are generated: a checker sees nothing in them.
 # pyright: reportAttributeAccessIssue=false
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import summary
 
 BINS = 64
+#: Values of a histogram gone through at once: a CPU's caches hold so many, a GPU wants more.
+PART = {"cpu": 2**15, "cuda": 2**22}
 MOST_TILES = 64
 #: A tile is enlarged to about as many pixels.
 TILE_PIXELS = 24
@@ -29,21 +31,42 @@ def histogram(name: str, tensor: Tensor) -> Summary | None:
 
     Values that are not finite are left out; None where nothing is left.
     """
-    values = tensor.detach().float().cpu().numpy().ravel().astype(np.float64)
-    values = values[np.isfinite(values)]
+    values = tensor.detach().flatten()
     if not len(values):
         return None
-    counts, edges = np.histogram(values, bins=BINS)
+    low, high = (extreme.item() for extreme in values.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):  # only then is it worth a copy
+        return histogram(name, values[values.isfinite()])
+    margin = max(1.0, abs(low)) / 2 if low == high else 0.0  # one value alone is a bar too
+    edges = np.linspace(low - margin, high + margin, BINS + 1).tolist()
+    total, squares, counts = _sums(values, edges[0], edges[-1])
     proto = HistogramProto(
-        min=values.min(),
-        max=values.max(),
+        min=low,
+        max=high,
         num=len(values),
-        sum=values.sum(),
-        sum_squares=(values * values).sum(),
-        bucket_limit=edges[1:].tolist(),
-        bucket=counts.tolist(),
+        sum=total,
+        sum_squares=squares,
+        bucket_limit=edges[1:],
+        bucket=counts,
     )
     return Summary(value=[Summary.Value(tag=name, histo=proto)])
+
+
+def _sums(values: Tensor, low: float, high: float) -> tuple[float, float, list[int]]:
+    """Sum, sum of squares and counts of the intervals, on the device, in float64.
+
+    A large tensor is gone through in parts, so that it is never there in float64 as a whole.
+    """
+    total, squares = values.new_zeros(2, dtype=torch.float64)
+    counts_B = values.new_zeros(BINS, dtype=torch.int64)
+    for part in values.split(PART.get(values.device.type, PART["cpu"])):
+        exact = part.to(torch.float64, copy=True)
+        total += exact.sum()
+        squares += exact.dot(exact)
+        places = exact.sub_(low).mul_(BINS / (high - low)).clamp_(max=BINS - 1)
+        # Not histc: on a GPU it is refused where training is deterministic.
+        counts_B += places.to(torch.uint8).bincount(minlength=BINS)
+    return total.item(), squares.item(), counts_B.tolist()
 
 
 def filters(name: str, tiles_OCHW: Tensor) -> Summary:

@@ -38,6 +38,17 @@ def resized(images_NCHW: Bytes, size: int) -> Bytes:
     return made.reshape(count, channels, size, size)
 
 
+def in_shape(images_NCHW: Bytes, size: int, channels: int) -> Bytes:
+    """Images in another size, and with another number of channels.
+
+    Three channels of grey images are the same one, repeated without memory for it; one of
+    coloured ones is their luminance.
+    """
+    count, own_channels = images_NCHW.shape[:2]
+    grey_NCHW = luminance(images_NCHW) if channels < own_channels else images_NCHW
+    return np.broadcast_to(resized(grey_NCHW, size), (count, channels, size, size))
+
+
 def variant(original: Cached, size: int, channels: int) -> Content:
     """The content in another size, and grey where one channel is asked of three.
 
@@ -49,7 +60,7 @@ def variant(original: Cached, size: int, channels: int) -> Content:
 
     def blocks() -> Iterator[Bytes]:
         for block in in_blocks(images_NCHW):
-            yield resized(luminance(block) if kept < own_channels else block, size)
+            yield in_shape(block, size, kept)
 
     return Content(
         (count, kept, size, size),

@@ -1,5 +1,6 @@
 """One job as one run of MLflow: parameters, tags, metrics by step, artifacts."""
 
+import contextlib
 import os
 import re
 import tempfile
@@ -128,7 +129,11 @@ class Mirror:
         return self.client.create_experiment(EXPERIMENT, location, KIND)
 
     def _checkpoints(self, run_id: str, checkpoints: list[dict[str, Any]]) -> None:
-        """One copy on disk: hard links where MLflow's files lie here, else where to find them."""
+        """One copy on disk: where each lies and how to load it, and a hard link where one can be.
+
+        MLflow's files lie here if the run's artifacts have an address of this file system; behind
+        `mlflow-artifacts:` they would be sent, and be a second copy.
+        """
         uri = urlsplit(self.client.get_run(run_id).info.artifact_uri or "")
         local = Path(unquote(uri.path)) if uri.scheme in {"", "file"} else None
         references = {}
@@ -136,25 +141,30 @@ class Mirror:
             if row["kind"] == "previous":
                 continue
             source = self.storage.root / row["directory"] / WEIGHTS
-            kept = ("stage", "epoch", "step", "bytes", "sha256")
-            reference = {name: row[name] for name in kept} | {"checkpoint": row["id"]}
-            references[name_of(row)] = reference
-            if local is not None and not self._linked(source, local / "checkpoints" / name_of(row)):
-                reference["path"] = str(source)
+            references[name_of(row)] = self._reference(row, source)
+            if local is not None:
+                _link(source, local / "checkpoints" / name_of(row))
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "checkpoints.json"
             path.write_bytes(orjson.dumps(references, option=orjson.OPT_INDENT_2))
             self.client.log_artifact(run_id, str(path), "checkpoints")
 
-    def _linked(self, source: Path, directory: Path) -> bool:
-        directory.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, directory / WEIGHTS)
-        except FileExistsError:
-            return True
-        except OSError:
-            return False
-        return True
+    def _reference(self, row: dict[str, Any], source: Path) -> dict[str, Any]:
+        """What there is to say of a checkpoint to somebody who does not have its file."""
+        return {
+            "checkpoint": row["id"],
+            **{name: row[name] for name in ("stage", "epoch", "step", "bytes", "sha256")},
+            # Under the storage's root, which people may have mounted elsewhere than the server.
+            "path": self.storage.relative(source),
+            "download": f"/v1/jobs/{row['job_id']}/checkpoints/{row['id']}/download",
+        }
+
+
+def _link(source: Path, directory: Path) -> None:
+    """A second name of a checkpoint's file; without one, its reference has to do."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # there already, another file system, or the job is deleted
+        os.link(source, directory / WEIGHTS)
 
 
 def parameters_of(spec: dict[str, Any]) -> dict[str, str]:

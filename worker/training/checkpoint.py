@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from worker.training.experiment import Experiment
-from worker.training.state import Patience, Position, TrainingState
+from worker.training.state import Patience, Position, StageEnd, TrainingState
 
 WEIGHTS = "weights.safetensors"
 TENSORS = "state.safetensors"
@@ -127,6 +127,8 @@ def load(directory: Path, *, verify: bool = True) -> TrainingState:
             patience=Patience(**figures["patience"]),
             best=figures["best"],
             best_weights=_group(tensors, "best/") if figures["has_best_weights"] else None,
+            # Not there in checkpoints from before it was kept.
+            ended=tuple(StageEnd(**end) for end in figures.get("ended", ())),
             fingerprint=figures["fingerprint"],
         )
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -191,6 +193,7 @@ def _figures(state: TrainingState) -> dict[str, Any]:
         "patience": asdict(state.patience),
         "best": state.best,
         "has_best_weights": state.best_weights is not None,
+        "ended": [asdict(end) for end in state.ended],
         "fingerprint": state.fingerprint,
     }
 

@@ -25,6 +25,7 @@ from worker.training.state import (
     Patience,
     PlateauRecord,
     Position,
+    StageEnd,
     TrainingState,
     on_cpu,
     optimizer_tensors,
@@ -58,6 +59,7 @@ class Course:
         self.patience = Patience()
         self.plateau = PlateauRecord()
         self.best: dict[str, float] = {}
+        self.ended: tuple[StageEnd, ...] = ()
         self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
         self._penalties = Penalties(experiment)
@@ -84,8 +86,9 @@ class Course:
         self.stepper = stepper
         return stepper
 
-    def end_stage(self) -> None:
+    def end_stage(self, end: StageEnd) -> None:
         """Move to the start of the next stage."""
+        self.ended += (end,)
         self.position.stage += 1
         self.position.stage_epoch = self.position.stage_step = 0
         self.patience, self.best_weights, self.stepper = Patience(), None, None
@@ -266,6 +269,7 @@ class Course:
             patience=copy(self.patience),
             best=dict(self.best),
             best_weights=None if self.best_weights is None else dict(self.best_weights),
+            ended=self.ended,
             fingerprint=fingerprint(self.experiment.device),
         )
 
@@ -291,6 +295,7 @@ class Course:
         self.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
         self.best = dict(state.best)
         self.best_weights = state.best_weights
+        self.ended = state.ended
         self._resumed_from = state
 
     def _resident(self, split: Split) -> ResidentSplit:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from worker.training.experiment import Experiment, Split
 from worker.training.resident import ResidentSplit
-from worker.training.topk import admitted, counts, rank
+from worker.training.topk import admitted, are_finite, counts, rank, ranking
 
 #: Pixels a channel in one batch: 64 images of 32x32 stay in a CPU's caches, which makes them
 #: half as fast again as 256 (measured on 2 cores); a GPU wants many at once.
@@ -28,15 +28,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The most probable classes of each sample, from the most probable down."""
+    """The most probable classes of each sample, in the order of `topk.ranking`."""
 
     #: int64 [N]: where each sample lies in the data set.
     indices: Tensor
     #: int64 [N]
     labels: Tensor
+    #: bool [N]: whether no class scores more than the label, and every score is finite.
+    is_right: Tensor
     #: int64 [N, K]
     classes: Tensor
-    #: float32 [N, K]
+    #: float32 [N, K]: NaN for a sample with a score that is not finite.
     probabilities: Tensor
 
 
@@ -163,7 +165,6 @@ def evaluate(
     losses: list[Tensor] = []
     sizes: list[int] = []
     ranks: list[Tensor] = []
-    finite: list[Tensor] = []
     tops: list[Tensor] = []
     probabilities: list[Tensor] = []
     model.eval()
@@ -172,17 +173,17 @@ def evaluate(
         losses.append(experiment.loss(logits_NM, labels_N))
         sizes.append(len(labels_N))
         ranks.append(rank(logits_NM, labels_N))
-        finite.append(logits_NM.isfinite().all(1))
-        # A stable sort, so that ties are named in the same order on every device
-        sorted_NM, classes_NM = torch.sort(
-            logits_NM.softmax(1), dim=1, descending=True, stable=True
+        top_NK = ranking(logits_NM, labels_N)[:, : ks[-1]]
+        unknown_N1 = ~are_finite(logits_NM).unsqueeze(1)
+        tops.append(top_NK)
+        probabilities.append(
+            logits_NM.softmax(1).gather(1, top_NK).masked_fill(unknown_N1, torch.nan)
         )
-        tops.append(classes_NM[:, : ks[-1]])
-        probabilities.append(sorted_NM[:, : ks[-1]])
     ranks_N, classes_NK = torch.cat(ranks).cpu(), torch.cat(tops).cpu()
+    probabilities_NK = torch.cat(probabilities).cpu()
     right_K = counts(ranks_N, ks).tolist()
     accuracies = {k: right / len(ranks_N) for k, right in zip(ks, right_K, strict=True)}
-    is_finite_N = torch.cat(finite).cpu()
+    is_finite_N = are_finite(probabilities_NK)
     return Evaluation(
         loss=_mean(losses, sizes),
         accuracy=accuracies[1],
@@ -194,8 +195,9 @@ def evaluate(
         predictions=Predictions(
             indices=split.indices,
             labels=split.labels,
+            is_right=ranks_N < 1,
             classes=classes_NK,
-            probabilities=torch.cat(probabilities).cpu(),
+            probabilities=probabilities_NK,
         ),
     )
 

@@ -22,7 +22,7 @@ from worker.training.reports import (
     Stepped,
 )
 from worker.training.seed import deterministic_algorithms, order
-from worker.training.state import TrainingState
+from worker.training.state import StageEnd, TrainingState
 from worker.training.step import Stepper
 
 
@@ -56,7 +56,9 @@ def fit(
             course.restore(state)
         while course.position.stage < len(experiment.stages):
             yield from _stage(course, experiment.stages[course.position.stage])
-        yield from course.tell(Fitted(**course.where(), snapshot=course.snapshot()))
+        yield from course.tell(
+            Fitted(**course.where(), stages=course.ended, snapshot=course.snapshot())
+        )
 
 
 def _stage(course: Course, stage: Stage) -> Generator[Report, None, None]:
@@ -71,16 +73,10 @@ def _stage(course: Course, stage: Stage) -> Generator[Report, None, None]:
     )
     while course.position.stage_epoch < stage.epochs and not course.patience.is_over:
         yield from _epoch(course, stage, stepper)
-    is_over = course.patience.is_over
+    reason = "early_stopping" if course.patience.is_over else "epochs"
     restored = course.restore_best(stage)
-    yield from course.tell(
-        StageEnded(
-            **course.where(),
-            reason="early_stopping" if is_over else "epochs",
-            restored=restored,
-        )
-    )
-    course.end_stage()
+    yield from course.tell(StageEnded(**course.where(), reason=reason, restored=restored))
+    course.end_stage(StageEnd(stage.name, reason, restored))
 
 
 def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:

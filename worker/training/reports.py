@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from worker.training.state import TrainingState
+from worker.training.state import StageEnd, StageReason, TrainingState
 
 #: Copies the training at this boundary; refuses once the generator has been resumed.
 Snapshot = Callable[[], TrainingState]
@@ -75,7 +74,7 @@ class EpochEnded(Report):
 class StageEnded(Report):
     """A stage is over."""
 
-    reason: Literal["epochs", "early_stopping"]
+    reason: StageReason
     #: Whether the weights of its best epoch were put back.
     restored: bool
 
@@ -84,4 +83,6 @@ class StageEnded(Report):
 class Fitted(Report):
     """All stages are over; nothing follows."""
 
+    #: How each stage ended, in order, whether before or after a resume.
+    stages: tuple[StageEnd, ...]
     snapshot: Snapshot

@@ -1,10 +1,12 @@
 """Everything that is needed to go on with a training from a step boundary."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+StageReason = Literal["epochs", "early_stopping"]
 
 
 @dataclass
@@ -46,6 +48,16 @@ class PlateauRecord:
 
 
 @dataclass(frozen=True)
+class StageEnd:
+    """How a stage ended."""
+
+    stage: str
+    reason: StageReason
+    #: Whether the weights of its best epoch were put back.
+    restored: bool
+
+
+@dataclass(frozen=True)
 class TrainingState:
     """A training at a step boundary, on the CPU and apart from the living one."""
 
@@ -67,6 +79,8 @@ class TrainingState:
     best: dict[str, float]
     #: The stage's best weights, where early stopping is to restore them.
     best_weights: dict[str, Tensor] | None = None
+    #: How the stages before this one ended, in order.
+    ended: tuple[StageEnd, ...] = ()
     #: What the last bits depend on; another machine's cannot be promised.
     fingerprint: dict[str, str] = field(default_factory=dict)
 

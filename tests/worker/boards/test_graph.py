@@ -27,6 +27,16 @@ def test_every_operation_is_on_a_way_from_the_input_to_the_output(name: str) -> 
     assert parameters <= reached, "a parameter that leads nowhere"
 
 
+@pytest.mark.parametrize("name", ["vgg_small", "resnet50"])
+def test_no_node_stands_alone(name: str) -> None:
+    """In evaluation mode batch norm makes an empty tensor and ignores its counter."""
+    with torch.device("meta"):
+        model = _model(name)
+    nodes = graph(model, SHAPE).node
+    read = {one for node in nodes for one in node.input}
+    assert not [node.name for node in nodes if not node.input and node.name not in read]
+
+
 def test_an_operation_stands_in_its_layer_with_its_shape() -> None:
     nodes = {node.name: node for node in graph(_model("vgg_small"), SHAPE).node}
     convolution = nodes["block1/conv1/convolution"]

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -9,26 +10,43 @@ from worker.boards import pictures
 from worker.registry import architectures
 
 
+def _normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
 class TestHistogram:
-    def test_it_counts_every_value_once(self) -> None:
-        values = torch.randn(5, 1000, generator=torch.Generator().manual_seed(0))
+    @pytest.mark.parametrize(
+        "values",
+        [
+            _normal(5, 1000),
+            _normal(3, 2 * pictures.PART["cpu"] // 3 + 1),  # in several parts, the last short
+            _normal(4, 8, 8, 3).permute(0, 3, 1, 2),  # channels last
+            _normal(200) * 5e37,  # as wide as float32 goes, and as narrow
+            _normal(200) * 1e-40,
+        ],
+        ids=["small", "parts", "channels last", "wide", "narrow"],
+    )
+    def test_it_counts_every_value_once(self, values: torch.Tensor) -> None:
         histogram = pictures.histogram("w", values).value[0].histo
-        counts, edges = np.histogram(values.numpy(), bins=pictures.BINS)
+        exact = values.double().numpy().ravel()
+        counts, edges = np.histogram(exact, bins=pictures.BINS)
         assert [*histogram.bucket] == counts.tolist()
-        assert np.allclose(histogram.bucket_limit, edges[1:])
-        assert histogram.num == 5000
-        assert np.isclose(histogram.sum, values.double().sum())
-        assert np.isclose(histogram.sum_squares, values.double().square().sum())
+        assert histogram.num == values.numel()
+        assert np.allclose(histogram.bucket_limit, edges[1:], atol=0)
+        assert np.isclose(histogram.sum, exact.sum(), atol=0)
+        assert np.isclose(histogram.sum_squares, (exact * exact).sum(), atol=0)
         assert (histogram.min, histogram.max) == (values.min().item(), values.max().item())
 
-    def test_a_constant_is_one_bar(self) -> None:
-        histogram = pictures.histogram("w", torch.full((4,), 3.0)).value[0].histo
+    @pytest.mark.parametrize("value", [3.0, 0.0, -1e30])
+    def test_a_constant_is_one_bar(self, value: float) -> None:
+        histogram = pictures.histogram("w", torch.full((4,), value)).value[0].histo
         assert sum(count > 0 for count in histogram.bucket) == 1
         assert histogram.num == 4
 
     def test_what_is_not_finite_is_left_out_and_nothing_else(self) -> None:
         values = torch.tensor([1.0, float("nan"), float("inf"), 2.0])
-        assert pictures.histogram("w", values).value[0].histo.num == 2
+        histogram = pictures.histogram("w", values).value[0].histo
+        assert (histogram.num, histogram.min, histogram.max) == (2, 1, 2)
         assert pictures.histogram("w", values[1:3]) is None
         assert pictures.histogram("w", torch.empty(0)) is None
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from tests.worker.experiments import data, experiment, vgg
@@ -5,8 +6,10 @@ from worker.boards.probe import MOST_SAMPLES, Probe
 from worker.training.freezing import set_modes
 
 
-def test_gradients_are_of_the_data_loss_in_evaluation_mode() -> None:
-    training = experiment(architecture=vgg(), regularizers={"l2": {"weight": 0.1}})
+def test_gradients_are_of_the_data_loss_of_the_whole_sample_in_evaluation_mode() -> None:
+    """Though it goes through in parts, here of 8, 8, 8 and 3 samples."""
+    regularizers = {"l2": {"weight": 0.1}}
+    training = experiment(bundle=data(train=27), architecture=vgg(), regularizers=regularizers)
     probe, model = Probe(training), training.model
     model.train()
     found = probe.gradients()
@@ -19,6 +22,33 @@ def test_gradients_are_of_the_data_loss_in_evaluation_mode() -> None:
     assert set(found) == {name for name, _ in model.named_parameters()}
     for name, parameter in model.named_parameters():
         assert torch.allclose(found[name], parameter.grad, atol=1e-5, rtol=1e-3), name
+
+
+@pytest.mark.parametrize(
+    ("precision", "batch_size", "largest"),
+    [("float32", 8, 8), ("float16", 8, 4), ("bfloat16", 1, 1), ("float32", 512, MOST_SAMPLES)],
+)
+def test_no_part_takes_more_memory_than_a_step(
+    precision: str, batch_size: int, largest: int
+) -> None:
+    training = experiment(
+        bundle=data(train=2 * MOST_SAMPLES),
+        training={"batch_size": batch_size, "precision": precision},
+    )
+    seen: list[int] = []
+    training.model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    Probe(training).gradients()
+    assert max(seen) == largest
+    assert sum(seen) == MOST_SAMPLES
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_gradients_are_in_float32_whatever_the_training_computes_in(precision: str) -> None:
+    """So that none is 0 because half precision knows nothing so small."""
+    exact = Probe(experiment(architecture=vgg())).gradients()
+    found = Probe(experiment(architecture=vgg(), training={"precision": precision})).gradients()
+    for name, gradient in exact.items():
+        assert torch.allclose(found[name], gradient, atol=1e-6, rtol=1e-4), name
 
 
 def test_nothing_of_the_training_is_touched() -> None:
@@ -46,5 +76,5 @@ def test_frozen_weights_have_none() -> None:
 def test_the_sample_is_the_same_whenever_it_is_drawn_and_small() -> None:
     training = experiment(bundle=data(train=MOST_SAMPLES * 2))
     one, another = Probe(training), Probe(training)
-    assert torch.equal(one._labels_N, another._labels_N)
-    assert len(one._labels_N) == MOST_SAMPLES
+    assert torch.equal(one._sample.labels_N, another._sample.labels_N)
+    assert len(one._sample) == MOST_SAMPLES

@@ -62,11 +62,32 @@ def test_ties_are_named_in_the_order_of_the_classes() -> None:
     assert result.predictions.classes.tolist() == [[1, 2, 3, 0]]
 
 
-def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell() -> None:
-    scores = _scores([5, 1], [float("nan"), 1])
+def test_probabilities_that_underflow_leave_the_order_of_the_scores() -> None:
+    scores = _scores([0, 200, 10, 20, 30, 40])
+    result = evaluate(experiment(), Fixed(scores), _split([5]), (1, 2, 6))
+    assert result.top_k == {1: 0.0, 2: 1.0, 6: 1.0}
+    assert result.predictions.classes.tolist() == [[1, 5, 4, 3, 2, 0]]
+    assert result.predictions.probabilities.tolist() == [[1.0, 0, 0, 0, 0, 0]]
+
+
+def test_a_label_that_ties_for_the_first_place_is_right_wherever_it_is_said() -> None:
+    result = evaluate(experiment(), Fixed(_scores([0, 3, 3, 3])), _split([2]), (1, 3))
+    assert result.accuracy == 1.0
+    assert result.predictions.is_right.tolist() == [True]
+    assert result.predictions.classes.tolist() == [[2, 1, 3]]
+    assert result.confusion[2][2] == 1
+    assert result.per_class[2].accuracy == 1.0
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell(bad: float) -> None:
+    scores = _scores([5, 1], [5, bad])
     result = evaluate(experiment(), Fixed(scores), _split([0, 0]), (1, 6))
     assert result.top_k == {1: 0.5, 6: 0.5}
     assert sum(map(sum, result.confusion)) == 1
+    assert result.predictions.is_right.tolist() == [True, False]
+    assert result.predictions.classes[1].tolist() == [1, 2, 3, 4, 5, 0]
+    assert result.predictions.probabilities.isnan().all(1).tolist() == [False, True]
 
 
 def test_k_above_the_class_count_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,17 +11,36 @@ from torch import Tensor, nn
 
 from tests.worker.experiments import data, spec, vgg
 from worker.build import build
+from worker.training.checkpoint import load, save
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.freezing import check_first, freeze, set_modes
 from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
 from worker.training.resident import Normalization
+from worker.training.state import StageEnd, TrainingState
 from worker.training.transfer import Weights, body_tensors, check_fits
 
 STAGES = (
     {"name": "warm_up", "train": "head", "epochs": 2, "optimizer": {"name": "adam"}},
     {"name": "middle", "train": {"from": "block2"}, "epochs": 1},
     {"name": "fine_tune", "train": "all", "epochs": 1, "optimizer": {"learning_rate": 1e-3}},
+)
+#: The penalty is 0 here: never better than after a stage's first epoch.
+PLATEAU = {"name": "reduce_on_plateau", "monitor": "train_penalty", "patience": 1, "factor": 0.5}
+#: What counts within a stage: its updates, a plateau's record, the patience and best weights of
+#: early stopping. Two, three and two epochs of four steps.
+SCHEDULED = (
+    {
+        **STAGES[0],
+        "optimizer": {"name": "adam", "schedule": {"name": "cosine", "warmup": 3}},
+    },
+    {**STAGES[1], "epochs": 3, "optimizer": {"schedule": {**PLATEAU, "warmup": 2}}},
+    {
+        **STAGES[2],
+        "epochs": 50,
+        "optimizer": {"learning_rate": 1e-3, "schedule": {**PLATEAU, "warmup": 2}},
+        "early_stopping": {"monitor": "train_penalty", "patience": 1, "restore_best": True},
+    },
 )
 NORMALIZATION = Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 
@@ -121,25 +141,61 @@ def test_a_stage_may_end_early_and_the_next_begins(weights: Weights) -> None:
     assert "every:stage" in ended[1].checkpoint_keys
 
 
+def rates(experiment: Experiment) -> dict[str, list[float]]:
+    """The learning rate of every step, by stage."""
+    found: dict[str, list[float]] = {}
+    for report in fit(experiment):
+        if isinstance(report, Stepped):
+            rate = report.snapshot().schedule["learning_rate"]
+            found.setdefault(report.stage, []).append(rate)
+    return found
+
+
+class TestSchedules:
+    def test_each_stage_has_its_own_from_its_own_start(self, weights: Weights) -> None:
+        """Whatever the stages before it counted: as if it were the only one."""
+        whole = rates(tuned(weights, SCHEDULED))
+        assert list(whole) == ["warm_up", "middle", "fine_tune"]
+        for stage in SCHEDULED:
+            assert whole[stage["name"]] == rates(tuned(weights, [stage]))[stage["name"]]
+
+    def test_warm_up_and_plateau_are_really_in_it(self, weights: Weights) -> None:
+        found = rates(tuned(weights, SCHEDULED))
+        warm_up = [0.01 / 3, 0.02 / 3, 0.01]
+        assert found["warm_up"][:3] == pytest.approx(warm_up)
+        assert found["warm_up"][-1] < 0.005
+        assert found["middle"] == pytest.approx([0.005] + [0.01] * 7 + [0.005] * 4)
+        assert found["fine_tune"] == pytest.approx([0.0005] + [0.001] * 7)
+
+
 class TestResume:
-    def _final(self, experiment: Experiment, state: Any = None) -> dict[str, Tensor]:
+    def _final(
+        self, experiment: Experiment, state: TrainingState | None = None
+    ) -> tuple[dict[str, Tensor], tuple[StageEnd, ...]]:
         for report in fit(experiment, state=state):
             if isinstance(report, Fitted):
-                return tensors(experiment.model)
+                return tensors(experiment.model), report.stages
         raise AssertionError
 
-    @pytest.mark.parametrize("at", [2, 4, 6, 9, 11, 13, 15])
-    def test_inside_each_stage_to_the_bit(self, weights: Weights, at: int) -> None:
-        """4 steps an epoch: two epochs of the head, one from block2, one of all."""
-        whole = self._final(tuned(weights))
-        generator = fit(tuned(weights))
+    # At the start, within and at the end of a stage's epochs.
+    @pytest.mark.parametrize("at", [1, 4, 6, 8, 9, 12, 14, 16, 17, 19, 20, 21, 24, 26, 28])
+    def test_inside_each_stage_to_the_bit(self, weights: Weights, at: int, tmp_path: Path) -> None:
+        whole, ends = self._final(tuned(weights, SCHEDULED))
+        assert [(end.reason, end.restored) for end in ends] == [
+            ("epochs", False),
+            ("epochs", False),
+            ("early_stopping", True),
+        ]
+        generator = fit(tuned(weights, SCHEDULED))
         for report in generator:
             if isinstance(report, Stepped) and report.step == at:
-                state = report.snapshot()
+                save(report.snapshot(), tmp_path / "state")
                 generator.close()
                 break
-        resumed = self._final(tuned(weights), state)
+        state = load(tmp_path / "state")
+        resumed, ends_again = self._final(tuned(weights, SCHEDULED), state)
         assert not changed(whole, resumed)
+        assert ends_again == ends
 
 
 class TestFreezing:

@@ -25,7 +25,14 @@ FIELDS: dict[str, dict[str, Any]] = {
         },
         "regularizers": {"l2": {"weight": 0.001}, "label_smoothing": {"alpha": 0.1}},
     },
-    "adam": {"architecture": vgg(), "optimizer": {"name": "adam", "learning_rate": 0.001}},
+    "adam": {
+        "architecture": vgg(),
+        "optimizer": {
+            "name": "adam",
+            "learning_rate": 0.001,
+            "schedule": {"name": "cosine", "warmup": 2},
+        },
+    },
     "adamw": {"architecture": vgg(), "optimizer": {"name": "adamw", "learning_rate": 0.001}},
     "adagrad": {"architecture": vgg(), "optimizer": "adagrad"},
     "rmsprop": {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from worker.training.topk import admitted, counts, metric_name, rank
+from worker.training.topk import admitted, counts, metric_name, rank, ranking
 
 
 def _is_right(scores: list[float], label: int, k: int) -> bool:
@@ -33,6 +33,28 @@ class TestTies:
 
     def test_all_alike_is_right_for_every_label(self) -> None:
         assert all(_is_right([0.0, 0.0, 0.0], label, 1) for label in range(3))
+
+
+class TestRanking:
+    def test_the_label_comes_first_among_equals_and_then_the_lower_number(self) -> None:
+        scores_NM = torch.tensor([[1.0, 2.0, 2.0, 2.0]] * 4)
+        assert ranking(scores_NM, torch.arange(4)).tolist() == [
+            [1, 2, 3, 0],
+            [1, 2, 3, 0],
+            [2, 1, 3, 0],
+            [3, 1, 2, 0],
+        ]
+
+    @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+    def test_the_label_comes_last_where_a_score_is_not_finite(self, bad: float) -> None:
+        scores_NM = torch.tensor([[5.0, bad, 1.0]] * 3)
+        assert ranking(scores_NM, torch.arange(3)).tolist() == [[1, 2, 0], [0, 2, 1], [0, 1, 2]]
+
+    def test_it_is_how_many_score_more_wherever_all_are_finite(self) -> None:
+        torch.manual_seed(0)
+        scores_NM, labels_N = torch.randint(0, 4, (500, 7)).float(), torch.randint(0, 7, (500,))
+        places_N = (ranking(scores_NM, labels_N) == labels_N.unsqueeze(1)).int().argmax(1)
+        assert torch.equal(places_N, rank(scores_NM, labels_N))
 
 
 class TestScoresThatAreNotFinite:

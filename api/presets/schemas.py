@@ -1,0 +1,19 @@
+"""How presets look in the OpenAPI document."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from shared.spec import JobSpec
+
+
+class Preset(BaseModel):
+    """A specification that can be submitted as it is, and what it teaches."""
+
+    id: str
+    object: Literal["preset"]
+    name: str
+    title: str
+    teaches: str
+    look_at: str
+    spec: JobSpec

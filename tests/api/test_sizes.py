@@ -1,0 +1,99 @@
+"""Bodies made to be large: an answer that is small, without a look at every entry."""
+
+import json
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from api.catalog import methods
+from api.jobs import structure
+from shared.errors import MOST_FAULTS
+from tests.api.service import SPEC, Service
+
+MLP, HE = {"name": "mlp"}, {"name": "he_normal"}
+LARGE: dict[str, dict[str, Any]] = {
+    "lists": {"architecture": {**MLP, "hidden_units": [0] * 400_000}},
+    "lists of what is allowed": {"architecture": {**MLP, "hidden_units": [1] * 400_000}},
+    "fields": {f"f{n}": 0 for n in range(80_000)},
+    "regularizers": {"regularizers": {f"r{n}": 0 for n in range(80_000)}},
+    "overrides": {"initializer": {**HE, "overrides": {f"l{n}": "x" for n in range(60_000)}}},
+    "checkpoints": {"checkpoints": [{"epoch": 1}] * 60_000},
+    "a name": {"x" * 900_000: 0},
+    "levels of lists": {"checkpoints": [[[0] * 99] * 99] * 20},
+}
+#: As large as is looked at.
+JUST_ADMITTED: dict[str, dict[str, Any]] = {
+    "lists": {"architecture": {**MLP, "hidden_units": [0] * 10_000}},
+    "fields": {f"f{n}": 0 for n in range(990)},
+    "regularizers": {"regularizers": {f"r{n}": 0 for n in range(1_000)}},
+    "augmentations": {"augmentation": {f"r{n}": 0 for n in range(1_000)}},
+    "overrides": {"initializer": {**HE, "overrides": {f"l{n}": "x" for n in range(1_000)}}},
+    "parameters": {"architecture": {**MLP, **{f"activation{n}": 0 for n in range(990)}}},
+    "parameters of overrides": {
+        "initializer": {
+            **HE,
+            "overrides": {f"l{n}": {**HE, **{f"p{m}": 0 for m in range(900)}} for n in range(20)},
+        }
+    },
+    "checkpoints": {"checkpoints": [{"epoch": 1}] * 9_000},
+    "fields of checkpoints": {"checkpoints": [{f"f{n}": 0 for n in range(900)}] * 20},
+}
+
+
+@pytest.mark.parametrize("changes", LARGE.values(), ids=LARGE)
+def test_what_is_too_large_is_told_by_its_length_alone(
+    service: Service, changes: dict[str, Any]
+) -> None:
+    body = json.dumps({**SPEC, **changes}, separators=(",", ":")).encode()
+    assert len(body) < 1_000_000
+    for path in ("/v1/jobs", "/v1/jobs/validate", "/v1/augmentation/preview"):
+        with patch.object(methods, "shown") as shown, patch.object(structure, "shown") as others:
+            answer = service.post(path, body)
+        assert answer.status_code == 422
+        assert (shown.call_count, others.call_count) == (0, 0)
+        assert len(answer.json()["errors"]) == 1
+        assert len(answer.content) < 1_000
+
+
+@pytest.mark.parametrize("changes", JUST_ADMITTED.values(), ids=JUST_ADMITTED)
+def test_no_answer_has_more_faults_than_a_person_reads(
+    service: Service, changes: dict[str, Any]
+) -> None:
+    looked_for: list[str] = []
+    nearest = methods.nearest
+
+    def counted(name: str, names: Any) -> str:
+        looked_for.append(name)
+        return nearest(name, names)
+
+    body = json.dumps({**SPEC, **changes}).encode()
+    with patch.object(methods, "nearest", counted), patch.object(structure, "nearest", counted):
+        answer = service.post("/v1/jobs", body)
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert len(problem["errors"]) <= MOST_FAULTS
+    if len(problem["errors"]) == MOST_FAULTS:
+        assert f"more than {MOST_FAULTS} faults" in problem["detail"]
+    assert len(answer.content) < 100_000
+    assert len(looked_for) <= 2 * MOST_FAULTS + 2
+    assert service.rows()["jobs"] == 0
+
+
+def test_a_hundred_faults_are_all_told(service: Service) -> None:
+    answer = service.post("/v1/jobs", {**SPEC, **{f"f{n}": 0 for n in range(MOST_FAULTS)}})
+    problem = answer.json()
+    assert len(problem["errors"]) == MOST_FAULTS
+    assert f"has {MOST_FAULTS} faults; `errors` names each" in problem["detail"]
+
+
+def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:
+    features = [f"column {n}" for n in range(10_000)]
+    dataset = {"name": "table", "file": "a.csv", "target": "y", "features": features}
+    service.desk.say = lambda _: {
+        "ok": True, "rows": 9, "classes": ["a"], "features": features,
+        "content_hash": f"sha256:{'0' * 64}", "parameter_count": {},
+    }  # fmt: skip
+    faults = service.faults({**SPEC, "dataset": dataset, "training": {"epochs": 0}})
+    assert "/training/epochs" in faults
+    assert "/dataset/features" not in faults

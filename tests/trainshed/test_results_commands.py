@@ -1,0 +1,189 @@
+"""The commands for what came of a job, against answers as the service gives them."""
+
+import hashlib
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainshed.service import say, service
+from trainshed import show_results
+from trainshed.cli import main
+
+JOB = "job_01m847ypybr28kppjvjqwjja05"
+AT = f"/v1/jobs/{JOB}"
+CLASSES = ["coat", "[red]boot[/red]"]
+
+TOP_K = {
+    "object": "top_k",
+    "checkpoints": [
+        {
+            "checkpoint": f"ckpt_{name}",
+            "name": name,
+            "epoch": 2,
+            "split": "test",
+            "loss": 0.25,
+            "accuracy": accuracy,
+            "top_k": {"1": accuracy},
+            "per_class": [
+                {"label": 0, "name": CLASSES[0], "count": 40, "accuracy": 0.975},
+                {"label": 1, "name": CLASSES[1], "count": 60, "accuracy": accuracy},
+            ],
+            "mistakes": [
+                {"sample": 17, "label": 1, "predicted": 0, "probability": 0.9876},
+                {"sample": 18, "label": 0, "predicted": 1, "probability": 0.5},
+            ],
+        }
+        for name, accuracy in (("best_val_loss", 0.8), ("last", 0.7))
+    ],
+    "samples": {"checkpoint": "ckpt_last", "data": [], "has_more": False},
+}
+CONFUSION = {"name": "last", "classes": CLASSES, "matrix": [[39, 1], [18, 42]]}
+
+
+def _series(name: str, stage: str, *values: float | str, split: str = "train") -> dict[str, Any]:
+    points = [{"epoch": n, "value": v} for n, v in enumerate(values, start=1)]
+    return {"name": name, "split": split, "stage": stage, "points": points}
+
+
+STAGES = [
+    _series("val_loss", "warm_up", 0.9, 0.5, 0.7, split="validation"),
+    _series("learning_rate", "fine_tune", 1e-5, 1e-5),
+    _series("train_loss", "fine_tune", "nan"),
+    _series("test_loss", "fine_tune", 0.6, split="test"),
+]
+CSV = b"label,coat\n"
+ARTIFACT = {
+    "id": "artifact_1",
+    "object": "artifact",
+    "name": "confusion-last.csv",
+    "media_type": "text/csv",
+    "bytes": len(CSV),
+    "sha256": hashlib.sha256(CSV).hexdigest(),
+    "download": "/file",
+}
+BODIES = {
+    f"{AT}/top-k": TOP_K,
+    f"{AT}/confusion": CONFUSION,
+    f"{AT}/artifacts": {"data": [ARTIFACT], "has_more": False},
+    f"{AT}/metrics": {"data": STAGES},
+}
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "k" * 20)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+def _run(*arguments: str) -> int:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        path, _, query = handler.path.partition("?")
+        if path == "/file":
+            say(handler, 200, CSV)
+        elif path.endswith("/metrics") and "name=" in query:
+            say(handler, 200, b'{"data": []}')
+        else:
+            say(handler, 200, json.dumps(BODIES[path]).encode())
+
+    with service(answer) as client:
+        return main(["--url", client.url, *arguments])
+
+
+def _cells(out: str, first: str) -> list[str]:
+    """The cells of the first row that begins with this one."""
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines()]
+    return next(row for row in rows if row[0] == first)
+
+
+class TestTopK:
+    def test_shows_each_class_and_the_most_confident_mistakes_by_name(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("top-k", JOB, "--limit", "1") == 0
+        out = capsys.readouterr().out
+        assert _cells(out, CLASSES[1]) == [CLASSES[1], "60", "70.00 %"]  # of the samples' one
+        assert out.index("70.00 %", out.index("worst first")) < out.index("97.50 %")
+        assert _cells(out, "17") == ["17", CLASSES[1], "coat", "98.76 %"]
+        assert "50.00 %" not in out  # over the limit
+
+    def test_gives_programs_all_of_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _run("top-k", JOB, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == TOP_K
+
+
+class TestConfusion:
+    def test_has_a_row_for_each_label(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _run("confusion", JOB) == 0
+        out = capsys.readouterr().out
+        assert next(line for line in out.splitlines() if "boot" in line).split()[-2:] == [
+            "18",
+            "42",
+        ]
+        assert _run("confusion", JOB, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == CONFUSION
+
+    def test_of_many_classes_the_most_frequent_confusions_are_listed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(show_results, "MATRIX_CLASSES", 1)
+        assert _run("confusion", JOB) == 0
+        out = capsys.readouterr().out
+        assert _cells(out, CLASSES[1]) == [CLASSES[1], "coat", "18"]
+        assert "42" not in out
+
+
+class TestMetrics:
+    def test_each_stage_has_its_own_and_the_lowest_value_its_epoch(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("metrics", JOB) == 0
+        out = capsys.readouterr().out
+        ends = ["0.9000 (1)", "0.7000 (3)", "0.5000 (2)", "0.9000 (1)"]
+        assert _cells(out, "val_loss") == ["val_loss", "warm_up", *ends]
+        assert _cells(out, "learning_rate")[1:3] == ["fine_tune", "1e-05 (1)"]
+        assert _cells(out, "train_loss")[2:] == ["nan (1)", "nan (1)", "", ""]
+
+    def test_what_was_measured_of_the_test_split_is_of_no_epoch_of_training(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("metrics", JOB) == 0
+        assert _cells(capsys.readouterr().out, "test_loss")[2:] == ["", "0.6000", "", ""]
+
+    def test_a_job_of_one_stage_has_no_column_for_it(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(BODIES, f"{AT}/metrics", {"data": STAGES[:1]})
+        assert _run("metrics", JOB) == 0
+        assert "warm_up" not in capsys.readouterr().out
+
+    def test_a_name_that_is_none_is_told_those_there_are(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("metrics", JOB, "--name", "val_los") == 4
+        assert "val_loss, learning_rate" in capsys.readouterr().err
+
+
+class TestArtifacts:
+    def test_are_listed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _run("artifacts", JOB) == 0
+        row = ["confusion-last.csv", "11 B", "text/csv"]
+        assert _cells(capsys.readouterr().out, row[0]) == row
+        assert _run("artifacts", JOB, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == [ARTIFACT]
+
+    def test_one_is_fetched_by_name_into_a_directory_that_is_made(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("artifacts", JOB, "confusion-last.csv", "-o", f"{tmp_path}/new/") == 0
+        path = tmp_path / "new" / f"{JOB}-confusion-last.csv"
+        assert path.read_bytes() == CSV
+        assert capsys.readouterr().out == f"{path}\n"
+
+    def test_a_name_that_is_none_is_told_those_there_are(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert _run("artifacts", JOB, "nothing.csv") == 4
+        assert "confusion-last.csv" in capsys.readouterr().err

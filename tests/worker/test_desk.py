@@ -1,0 +1,38 @@
+"""What the desk answers of a network."""
+
+from typing import Any
+
+import pytest
+
+from worker.desk import Refused, answer, describe
+
+NETWORK: dict[str, Any] = {
+    "architecture": {"name": "mlp", "hidden_units": [4]},
+    "image": [1, 8, 8],
+    "classes": 10,
+}
+HEAD = {"hidden_units": [], "dropout": 0.0}
+
+
+def _pointers(**changes: Any) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        describe({**NETWORK, **changes})
+    return [one["pointer"] for one in refused.value.faults]
+
+
+def test_every_pattern_that_means_no_layer_is_named() -> None:
+    patterns = {"/regularizers/l2/only": "tail.*", "/initializer/overrides/x": "x"}
+    first = {"/fine_tuning/stages/0/train/from": "tail", "/fine_tuning/stages/1/train/from": "y"}
+    tensors = {"body.hidden1.weight": [4, 63]}
+    found = _pointers(patterns=patterns, first=first, tensors=tensors, head=HEAD)
+    assert found == [*patterns, *first, "/fine_tuning/weights"]
+
+
+def test_a_network_that_cannot_be_built_is_all_that_is_said() -> None:
+    assert _pointers(
+        architecture={"name": "vgg_small", "widths": [4] * 6}, patterns={"/x": "x"}
+    ) == ["/dataset/image_size"]
+
+
+def test_what_is_no_question_is_refused_and_not_fatal() -> None:
+    assert answer({"ask": "describe"})["faults"][0]["detail"].startswith("malformed")
