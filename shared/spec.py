@@ -82,12 +82,16 @@ class InitializerSpec(Choice):
     overrides: dict[str, Annotated[Choice, or_name(Choice)]] = Field(default={}, max_length=100)
 
 
+#: What a gradient is clipped to: a float32, which ends at 3.4e38.
+Bound = Annotated[float, Field(gt=0, le=1e30), A_NUMBER]
+
+
 class ClippingSpec(Frozen):
     """How gradients are clipped: exactly one of the three."""
 
-    value: Annotated[float, Field(gt=0), A_NUMBER] | None = None
-    norm: Annotated[float, Field(gt=0), A_NUMBER] | None = None
-    global_norm: Annotated[float, Field(gt=0), A_NUMBER] | None = None
+    value: Bound | None = None
+    norm: Bound | None = None
+    global_norm: Bound | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

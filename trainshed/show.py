@@ -111,8 +111,10 @@ def ending(console: Console, one: Json) -> None:
     failure(console, one)
     if one["state"] == "succeeded":
         show_results.tests(console, one)
-        more = f"more: trainshed top-k {one['id']}, trainshed metrics {one['id']}"
-        console.print(more, soft_wrap=True)
+        has_classes = any("accuracy" in figures for figures in one["result"]["test"].values())
+        commands = ["top-k", "metrics"] if has_classes else ["metrics"]
+        more = ", ".join(f"trainshed {command} {one['id']}" for command in commands)
+        console.print(f"more: {more}", soft_wrap=True)
 
 
 def validation(console: Console, answer: Json) -> None:

@@ -88,7 +88,9 @@ def build(
     parameters = architecture_parameters(name, spec.architecture.parameters, spec.regularizers)
     outputs = len(data.class_names) or 1
     _check_target(spec.loss.name, len(data.class_names))
-    head = None if spec.fine_tuning is None else Head(**spec.fine_tuning.head.model_dump())
+    head = None
+    if spec.fine_tuning is not None:
+        head = new_head(spec.fine_tuning.head.model_dump(), spec.regularizers)
     # Refuses before memory is taken
     build_on_meta(name, parameters, data.image_shape, outputs, head)
     architecture = architectures.get(name)
@@ -98,9 +100,9 @@ def build(
     initialize(
         model,
         spec.seed,
-        _bound(initializers, spec.initializer.name, spec.initializer.parameters),
+        bound(initializers, spec.initializer.name, spec.initializer.parameters),
         overrides={
-            pattern: _bound(initializers, choice.name, choice.parameters)
+            pattern: bound(initializers, choice.name, choice.parameters)
             for pattern, choice in spec.initializer.overrides.items()
         },
         activation=parameters.get(architecture.facts["activation_parameter"] or ""),
@@ -114,9 +116,9 @@ def build(
         splits=data.splits,
         class_names=data.class_names,
         normalization=_normalization(spec, data, weights),
-        loss=_bound(losses, spec.loss.name, spec.loss.parameters),
+        loss=bound(losses, spec.loss.name, spec.loss.parameters),
         stages=_stages(spec),
-        regularizers=tuple(_regularizers(spec.regularizers).values()),
+        regularizers=tuple(built_regularizers(spec.regularizers).values()),
         augment=augment(spec.augmentation),
         checkpoints=_checkpoints(spec.checkpoints),
         top_k=DEFAULT_TOP_K if top_k is None else top_k,
@@ -164,7 +166,7 @@ def architecture_parameters(
         ValueError: something is not admitted, or a regularizer finds nothing to set.
     """
     parameters = architectures.get(name).fill(given)
-    for regularizer, built in _regularizers(regularization).items():
+    for regularizer, built in built_regularizers(regularization).items():
         found = {key: value for key, value in built.overrides.items() if key in parameters}
         if built.overrides and not found:
             raise ValueError(
@@ -173,6 +175,34 @@ def architecture_parameters(
             )
         parameters |= found
     return parameters
+
+
+def new_head(given: Mapping[str, Any], regularization: Mapping[str, Any]) -> Head:
+    """The head of fine-tuning, with what regularizers set put over what is given.
+
+    Args:
+        given: the specification's head.
+        regularization: the specification's regularizers, in object form.
+
+    Raises:
+        ValueError: something of the regularizers is not admitted.
+    """
+    parameters = dict(given)
+    for built in built_regularizers(regularization).values():
+        parameters |= {key: one for key, one in built.overrides.items() if key in parameters}
+    return Head(**parameters)
+
+
+def built_regularizers(given: Mapping[str, Any]) -> dict[str, Regularizer]:
+    """The regularizers of a specification by name.
+
+    Args:
+        given: parameters by name, in object form.
+
+    Raises:
+        ValueError: something is not admitted.
+    """
+    return {name: bound(regularizers, name, parameters)() for name, parameters in given.items()}
 
 
 def augment(given: Mapping[str, Any]) -> Augment | None:
@@ -184,7 +214,7 @@ def augment(given: Mapping[str, Any]) -> Augment | None:
     Raises:
         ValueError: something is not admitted.
     """
-    built = {name: _bound(augmentations, name, own)() for name, own in given.items()}
+    built = {name: bound(augmentations, name, own)() for name, own in given.items()}
     return Augment(built) if built else None
 
 
@@ -276,8 +306,8 @@ def _stage(
         epochs=epochs,
         batch_size=spec.training.batch_size,
         learning_rate=optimizer.learning_rate,
-        optimizer=_bound(optimizers, optimizer.name, optimizer.parameters),
-        schedule=_bound(schedules, optimizer.schedule.name, optimizer.schedule.parameters),
+        optimizer=bound(optimizers, optimizer.name, optimizer.parameters),
+        schedule=bound(schedules, optimizer.schedule.name, optimizer.schedule.parameters),
         clipping=_clipping(optimizer.gradient_clipping),
         early_stopping=_early_stopping(early_stopping or spec.training.early_stopping),
         first=first,
@@ -326,11 +356,7 @@ def _checkpoints(specs: tuple[CheckpointSpec, ...]) -> CheckpointRules:
     )
 
 
-def _regularizers(given: Mapping[str, Any]) -> dict[str, Regularizer]:
-    return {name: _bound(regularizers, name, parameters)() for name, parameters in given.items()}
-
-
-def _bound(registry: Registry, name: str, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+def bound(registry: Registry, name: str, parameters: Mapping[str, Any]) -> Callable[..., Any]:
     """A method with its parameters set; what the loop supplies is still open."""
     entry = registry.get(name)
     return partial(entry.function, **entry.fill(parameters))

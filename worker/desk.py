@@ -24,15 +24,15 @@ from shared.datasets import TABLE, tables_of
 from shared.desk import LONGEST_LINE, PATIENCE, listen
 from shared.settings import Settings
 from worker.architectures.zoo.library import import_timm
-from worker.build import architecture_parameters
+from worker.build import architecture_parameters, new_head
 from worker.data.errors import DatasetMissing
+from worker.predicted import predicted_mib
 from worker.preview import picture
-from worker.registry import architectures, optimizers
+from worker.registry import architectures
 from worker.thinking import Thinking
-from worker.training.count import build_on_meta, memory_mib
+from worker.training.count import build_on_meta
 from worker.training.count import describe as count_of
 from worker.training.freezing import check_first
-from worker.training.head import Head
 from worker.training.parameters import selected, weights
 from worker.training.transfer import body_tensors, check_fits
 
@@ -61,9 +61,10 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         question: architecture (object form), regularizers, image [C, H, W], classes, patterns
-            of layer names by their pointers; for memory also batch_size, optimizer (name) and
-            precision; in fine-tuning also head, first (where stages begin, by pointers), and
-            what is known of the weights: pretrained (a name) or tensors (shapes by name).
+            of layer names by their pointers; for memory also batch_size, optimizers (of every
+            stage, in object form) and precision; in fine-tuning also head, first (where stages
+            begin, by pointers), and what is known of the weights: pretrained (a name) or
+            tensors (shapes by name).
 
     Raises:
         Refused: the network cannot be built like this.
@@ -71,9 +72,12 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     name = question["architecture"]["name"]
     given = {key: value for key, value in question["architecture"].items() if key != "name"}
     image, classes = tuple(question["image"]), question["classes"]
-    head = Head(**question["head"]) if "head" in question else None
+    regularization = question.get("regularizers", {})
+    head = None
     try:
-        parameters = architecture_parameters(name, given, question.get("regularizers", {}))
+        if "head" in question:
+            head = new_head(question["head"], regularization)
+        parameters = architecture_parameters(name, given, regularization)
         counted = count_of(name, parameters, image, classes, head)
     except ValueError as error:
         raise Refused(fault(_pointer(str(error)), error)) from error
@@ -86,20 +90,7 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
         raise Refused(*faults)
     answer: dict[str, Any] = {"parameter_count": counted}
     if "batch_size" in question:
-        slots = optimizers.get(question["optimizer"]).facts.get("state_slots", 0)
-        answer["memory_mib"] = round(
-            memory_mib(
-                name,
-                parameters,
-                image,
-                classes,
-                batch_size=question["batch_size"],
-                optimizer_slots=slots,
-                precision=question.get("precision", "float32"),
-                head=head,
-            ),
-            1,
-        )
+        answer["memory_mib"] = predicted_mib(question, parameters, head)
     return answer
 
 
@@ -270,7 +261,7 @@ def warm_up() -> None:
         at = entry.facts["parameter_count_at"]
         image = [at["channels"], at["image_size"], at["image_size"]]
         question = {"architecture": {"name": entry.name}, "image": image, "classes": at["classes"]}
-        describe({**question, "batch_size": 2, "optimizer": next(iter(optimizers.entries()))})
+        describe({**question, "batch_size": 2, "optimizers": [{"name": "sgd"}]})
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
-from api.jobs import data, fine_tuning, targets
+from api.jobs import data, fine_tuning, targets, warmups
 from api.jobs.choices import chosen_initializer, chosen_optimizer
 from api.jobs.structure import faults_of, without
 from api.jobs.tables import Ask
@@ -82,6 +82,7 @@ def examine(raw: Any, methods: Methods, ask: Ask) -> Examined:
     targets.default_checkpoints(raw, filled, methods)
     _monitors(filled, methods, faults)
     _together(spec, filled, methods, faults)
+    warmups.check(spec, filled, faults)
     return Examined(faults, filled, _question(filled, facts, faults))
 
 

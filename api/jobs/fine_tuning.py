@@ -5,7 +5,7 @@ from typing import Any
 from api.catalog.methods import Faults, Methods, shown
 from api.jobs.choices import chosen_optimizer
 from shared.errors import Fault
-from shared.spec import JobSpec
+from shared.spec import JobSpec, OptimizerSpec
 
 AT = "/fine_tuning"
 EARLY_STOPPING = "/training/early_stopping/monitor"
@@ -56,6 +56,17 @@ def stages_of(filled: dict[str, Any]) -> list[dict[str, Any]]:
     """The stages; a training that is not fine-tuning is one."""
     tuning = filled["fine_tuning"]
     return tuning["stages"] if tuning else [{"optimizer": filled["optimizer"]}]
+
+
+def optimizers_with_parameters(filled: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimizer of every stage with its own parameters, each once."""
+    found: list[dict[str, Any]] = []
+    for stage in stages_of(filled):
+        chosen = OptimizerSpec.model_validate(stage["optimizer"])
+        own = {"name": chosen.name, **chosen.parameters}
+        if own not in found:
+            found.append(own)
+    return found
 
 
 def optimizers_of(spec: JobSpec, filled: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ from typing import Any
 from api.catalog.methods import Faults
 from api.jobs.admission import Admitted, examine, in_order
 from api.jobs.durations import seconds_per_epoch
+from api.jobs.fine_tuning import optimizers_with_parameters
 from api.jobs.origins import ask_of_weights
 from api.services import Services
 from api.strict_json import parse
@@ -69,8 +70,8 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
         memory = services.desk.describe(
             {
                 **admitted.question,
-                "batch_size": spec["training"]["batch_size"],
-                "optimizer": spec["optimizer"]["name"],
+                "batch_size": min(spec["training"]["batch_size"], spec["dataset"]["train"]),
+                "optimizers": optimizers_with_parameters(spec),
                 "precision": spec["training"]["precision"],
             }
         )["memory_mib"]

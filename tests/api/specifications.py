@@ -20,6 +20,7 @@ OWN: dict[str, st.SearchStrategy[Any]] = {
     "hidden_units": WIDTHS,
     "widths": WIDTHS,
     "power_iterations": st.integers(1, 2),
+    "warmup": st.integers(0, 1),  # the shortest training makes one update
     "only": st.none() | st.sampled_from(PATTERNS),
     "monitor": st.sampled_from(["val_loss", "train_loss", "learning_rate"]),
 }
@@ -56,8 +57,10 @@ WRONG: list[tuple[str, Any]] = [
     ("optimizer/learning_rate", 1e308),
     ("optimizer", {"name": "sgd", "momentum": 0, "nesterov": True}),
     ("optimizer", {"name": "adam", "schedule": {"name": "cosine", "warmup": -1}}),
+    ("optimizer", {"name": "adam", "schedule": {"name": "cosine", "warmup": 10_000_000}}),
     ("optimizer", {"name": "adam", "schedule": {"name": "reduce_on_plateau", "monitor": "x"}}),
     ("optimizer", {"name": "sgd", "gradient_clipping": {"value": 1, "norm": 1}}),
+    ("optimizer", {"name": "sgd", "gradient_clipping": {"value": 1e39}}),
     ("training/batch_size", 1),
     ("training/batch_size", 0),
     ("training/epochs", 7),
@@ -79,6 +82,13 @@ WRONG: list[tuple[str, Any]] = [
     ),
     ("fine_tuning", {"stages": [{"name": "a", "epochs": 1, "train": {"from": "tail"}}]}),
     ("fine_tuning", {"stages": [{"name": "a", "epochs": 1, "train": {"from": "flatten"}}]}),
+    (
+        "",
+        {
+            "regularizers": {"l2": {"only": "b*"}, "l1": {"only": "b*"}},
+            "fine_tuning": {"stages": [{"name": "a", "epochs": 1, "train": "head"}]},
+        },
+    ),
     ("fine_tuning", {"weights": {"upload": "x"}, "stages": [{"name": "a", "epochs": 1}]}),
     ("checkpoints", [{"monitor": "val_accuracy", "mode": "max"}]),
     ("checkpoints", [{"monitor": "train_accuracy", "mode": "max"}]),
@@ -167,7 +177,7 @@ def _optimizer(draw: st.DrawFn) -> Any:
     chosen["learning_rate"] = draw(st.sampled_from(LEARNING_RATES))
     chosen["schedule"] = draw(_choice("schedules"))
     kinds = st.sampled_from(["value", "norm", "global_norm"])
-    bounds = st.dictionaries(kinds, st.sampled_from([1e-3, 1.0]), min_size=1, max_size=1)
+    bounds = st.dictionaries(kinds, st.sampled_from([1e-3, 1.0, 1e30]), min_size=1, max_size=1)
     chosen["gradient_clipping"] = draw(st.none() | bounds)
     return chosen
 
@@ -273,7 +283,13 @@ def specification(draw: st.DrawFn) -> Any:
 
 
 def put(spec: dict[str, Any], place: str, value: Any) -> None:
-    """Change what stands at a place, and leave what has no such place as it is."""
+    """Change what stands at a place, and leave what has no such place as it is.
+
+    With no place several fields are changed at once.
+    """
+    if not place:
+        spec |= value
+        return
     *way, last = place.split("/")
     for part in way:
         spec = spec.setdefault(part, {})

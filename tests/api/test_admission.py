@@ -242,3 +242,42 @@ def test_what_a_schedule_watches_is_a_metric_of_the_job() -> None:
     ]
     schedule["monitor"] = "val_top_5_accuracy"
     assert _faults(optimizer={"name": "sgd", "schedule": schedule}) == []
+
+
+@pytest.mark.parametrize("kind", ["value", "norm", "global_norm"])
+def test_a_bound_of_gradients_is_a_float32(kind: str) -> None:
+    def faults(bound: float) -> list[str]:
+        return _faults(optimizer={"name": "sgd", "gradient_clipping": {kind: bound}})
+
+    assert faults(1e30) == []
+    assert faults(1e39) == [f"/optimizer/gradient_clipping/{kind}"]
+
+
+class TestWarmUps:
+    """Ten images in batches of four: three updates an epoch."""
+
+    def _faults(self, **fields: Any) -> list[str]:
+        dataset = {"name": "digits", "train": 10, "validation": 4, "test": 4}
+        return _faults(dataset=dataset, **fields)
+
+    def _warm(self, warmup: int) -> dict[str, Any]:
+        return {"name": "sgd", "schedule": {"name": "cosine", "warmup": warmup}}
+
+    def test_one_ends_within_the_job(self) -> None:
+        training = {"epochs": 2, "batch_size": 4}
+        assert self._faults(optimizer=self._warm(6), training=training) == []
+        found = self._faults(optimizer=self._warm(7), training=training)
+        assert found == ["/optimizer/schedule/warmup"]
+
+    def test_one_ends_within_each_stage_that_it_is_for(self) -> None:
+        def faults(own: Any, common: int) -> list[str]:
+            stages = [{"name": "a", "epochs": 2, "optimizer": own}, {"name": "b", "epochs": 1}]
+            return self._faults(
+                optimizer=self._warm(common),
+                training={"batch_size": 4},
+                fine_tuning={"stages": stages},
+            )
+
+        assert faults(self._warm(6), 3) == []
+        assert faults(None, 4) == ["/optimizer/schedule/warmup"]
+        assert faults(self._warm(7), 3) == ["/fine_tuning/stages/0/optimizer/schedule/warmup"]

@@ -168,6 +168,26 @@ class TestValidate:
         assert said["spec"]["training"]["batch_size"] == 32
         assert service.rows() == before
 
+    def test_memory_is_that_of_every_stage_s_optimizer(self, service: Service) -> None:
+        stages = [
+            {"name": "a", "epochs": 1},
+            {"name": "b", "epochs": 1, "optimizer": {"name": "rmsprop", "momentum": 0.5}},
+            {"name": "c", "epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 1}},
+        ]
+        spec = {**SPEC, "optimizer": {"name": "sgd"}, "fine_tuning": {"stages": stages}}
+        assert service.post("/v1/jobs/validate", spec).status_code == 200
+        assert service.desk.asked[-1]["optimizers"] == [
+            {"name": "sgd", "momentum": 0.9, "nesterov": False},
+            {"name": "rmsprop", "rho": 0.9, "momentum": 0.5, "epsilon": 1e-8},
+        ]
+
+    def test_memory_is_that_of_a_batch_there_are_images_for(self, service: Service) -> None:
+        for train, batch in ((24, 24), (64, 32)):
+            dataset = {"name": "digits", "train": train, "validation": 8, "test": 8}
+            spec = {**SPEC, "dataset": dataset, "training": {"batch_size": 32}}
+            assert service.post("/v1/jobs/validate", spec).status_code == 200
+            assert service.desk.asked[-1]["batch_size"] == batch
+
     def test_a_finished_job_of_the_same_work_says_how_long_an_epoch_takes(
         self, service: Service
     ) -> None:

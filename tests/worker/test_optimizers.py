@@ -1,6 +1,8 @@
 """Optimizers against their formulas, written out."""
 
+from functools import partial
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 
 from tests.worker.experiments import experiment, vgg
 from worker.registry import optimizers
+from worker.training.memory import Update, of_optimizer
 from worker.training.parameters import weights
 
 GRADIENTS = [0.5, -1.0, 2.0]
@@ -101,15 +104,22 @@ def test_adamw_decays_what_penalties_are_on() -> None:
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
 
 
-@pytest.mark.parametrize("name", list(optimizers.entries()))
-def test_the_slots_in_the_catalogue_are_what_it_keeps(name: str) -> None:
-    weight = nn.Parameter(torch.randn(3, 4))
-    entry = optimizers.get(name)
-    optimizer = entry.function([weight], 0.1)
-    weight.grad = torch.randn(3, 4)
-    optimizer.step()
-    kept = [v for v in optimizer.state[weight].values() if v.shape == weight.shape]
-    assert len(kept) == entry.facts["state_slots"]
+@pytest.mark.parametrize(
+    ("name", "parameters", "takes"),
+    [
+        ("sgd", {}, Update(1, 0)),
+        ("sgd", {"momentum": 0}, Update(0, 0)),
+        ("adam", {}, Update(2, 0)),
+        ("adamw", {}, Update(2, 0)),
+        ("rmsprop", {}, Update(1, 1)),
+        ("rmsprop", {"momentum": 0.9}, Update(2, 1)),
+        ("adagrad", {}, Update(1, 2)),
+    ],
+)
+def test_what_it_keeps_is_seen_on_a_small_weight(
+    name: str, parameters: dict[str, Any], takes: Update
+) -> None:
+    assert of_optimizer(partial(optimizers.get(name).function, **parameters)) == takes
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))

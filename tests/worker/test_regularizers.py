@@ -127,6 +127,15 @@ class TestRegularizersThatSetTheArchitecture:
         model = experiment(architecture=vgg(), regularizers={"dropout": {"rate": 0.3}}).model
         assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.3}
 
+    def test_dropout_overrides_the_rate_of_a_new_head_too(self) -> None:
+        head = {"hidden_units": [5, 5], "dropout": 0.3}
+        asked = {"head": head, "stages": [{"name": "a", "epochs": 1}]}
+        tuned = experiment(
+            architecture=vgg(), fine_tuning=asked, regularizers={"dropout": {"rate": 0.7}}
+        )
+        assert {m.p for m in tuned.model.modules() if isinstance(m, nn.Dropout)} == {0.7}
+        assert tuned.architecture["head"] == {"hidden_units": (5, 5), "dropout": 0.7}
+
     def test_batch_norm_switches_it_on_with_its_momentum(self) -> None:
         model = experiment(regularizers={"batch_norm": {"momentum": 0.8}}).model
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]

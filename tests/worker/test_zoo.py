@@ -14,8 +14,9 @@ from tests.worker.experiments import data, experiment
 from worker.architectures.zoo.library import import_timm
 from worker.architectures.zoo.record import RECORDS
 from worker.registry import architectures
-from worker.training.count import build_on_meta, count_parameters, describe, memory_mib
+from worker.training.count import build_on_meta, count_parameters, describe
 from worker.training.fit import fit
+from worker.training.memory import Update, memory_mib
 from worker.training.reports import EpochEnded
 
 #: Parameters and statistics of batch norm at 3 channels and 1000 classes: Keras's own count,
@@ -112,7 +113,7 @@ class TestEveryNetwork:
         assert parameters["head.output.weight"].shape[0] == 1000
 
     def test_gray_images_of_the_smallest_size_can_be_trained_on(self, name: str) -> None:
-        needed = memory_mib(name, {}, smallest(name, 1), 7, batch_size=8, optimizer_slots=1)
+        needed = memory_mib(name, {}, smallest(name, 1), 7, batch_size=8, updates=[Update(slots=1)])
         assert needed > 2 * 4 * count_parameters(built(name).body)["trainable"] / 2**20
 
     def test_a_smaller_image_is_refused(self, name: str) -> None:

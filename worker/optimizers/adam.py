@@ -11,7 +11,7 @@ from worker.registry import optimizers
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-@optimizers.register(source="Kingma & Ba 2014, arXiv:1412.6980, algorithm 1", state_slots=2)
+@optimizers.register(source="Kingma & Ba 2014, arXiv:1412.6980, algorithm 1")
 def adam(
     parameters: Iterable[torch.nn.Parameter],
     learning_rate: float,

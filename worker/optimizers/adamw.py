@@ -10,9 +10,7 @@ from worker.optimizers.adam import Beta
 from worker.registry import optimizers
 
 
-@optimizers.register(
-    source="Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2", state_slots=2
-)
+@optimizers.register(source="Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2")
 def adamw(
     parameters: Iterable[torch.nn.Parameter],
     learning_rate: float,

@@ -11,7 +11,6 @@ from worker.registry import optimizers
 
 @optimizers.register(
     source="Tieleman & Hinton 2012, Neural Networks for Machine Learning, lecture 6.5",
-    state_slots=1,
 )
 def rmsprop(
     parameters: Iterable[torch.nn.Parameter],

@@ -11,7 +11,6 @@ from worker.registry import optimizers
 
 @optimizers.register(
     source="Robbins & Monro 1951; Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov)",
-    state_slots=1,
     requires={"nesterov": "momentum"},
 )
 def sgd(

@@ -20,7 +20,8 @@ def dropout_rates(rate: float) -> dict[str, float]:
 def dropout(*, rate: Annotated[float, Field(ge=0, lt=1)] = 0.5) -> Regularizer:
     """Drops features at random while training; its rate overrides the architecture's.
 
-    What is kept is scaled by 1/(1−rate), so that nothing changes at evaluation.
+    What is kept is scaled by 1/(1−rate), so that nothing changes at evaluation. In fine-tuning
+    the rate overrides that of the new head too.
 
     Args:
         rate: share of features dropped at every place where the architecture drops any.

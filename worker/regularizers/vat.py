@@ -76,6 +76,7 @@ def virtual_adversarial_loss(
 @regularizers.register(
     source="Miyato et al. 2017, arXiv:1704.03976, equations 5 to 8 and section 3.3",
     needs_classes=True,
+    repeats="power_iterations",
 )
 def vat(
     *,

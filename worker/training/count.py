@@ -1,21 +1,14 @@
-"""What a network is made of and what it will take of a device, without making it.
-
-Everything is built on the meta device: shapes without storage. Axes: N samples, C channels.
-"""
+"""What a network is made of, without making it: on the meta device, shapes without storage."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.graph import saved_tensors_hooks
 
 from worker.architectures.layers import ImageShape
-from worker.registry import architectures, losses
+from worker.registry import architectures
 from worker.training.head import Head, put_new_head
-
-FLOAT_BYTES = 4
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def build_on_meta(
@@ -70,68 +63,3 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     trainable = sum(parameter.numel() for parameter in model.parameters())
     statistics = sum(b.numel() for b in model.buffers() if b.is_floating_point())
     return {"trainable": trainable, "with_statistics": trainable + statistics}
-
-
-def memory_mib(
-    name: str,
-    parameters: Mapping[str, Any],
-    image_shape: ImageShape,
-    classes: int,
-    *,
-    batch_size: int,
-    optimizer_slots: int,
-    precision: str = "float32",
-    head: Head | None = None,
-) -> float:
-    """Device memory that training will take, in MiB: weights, gradients, optimizer, activations.
-
-    What backward needs is measured by recording what autograd saves in one step. Half
-    precision is estimated with every activation in it and one copy of the weights beside the
-    float32 ones. The data, the libraries' workspaces and CUDA's context come on top.
-
-    Args:
-        name: the architecture.
-        parameters: its parameters.
-        image_shape: channels, height, width.
-        classes: how many classes there are.
-        batch_size: images a step.
-        optimizer_slots: tensors that the optimizer keeps for each parameter.
-        precision: float32, bfloat16 or float16.
-        head: a new head, in fine-tuning.
-
-    Raises:
-        ValueError: the network does not admit this.
-    """
-    dtype = PRECISIONS[precision]
-    model = build_on_meta(name, parameters, image_shape, classes, head)
-    sizes = count_parameters(model)
-    gradients_and_slots = 1 + optimizer_slots
-    kept = FLOAT_BYTES * (sizes["with_statistics"] + gradients_and_slots * sizes["trainable"])
-    if dtype is not torch.float32:
-        kept += dtype.itemsize * sizes["trainable"]
-    return (kept + _saved_bytes(model.to(dtype), image_shape, batch_size, dtype)) / 2**20
-
-
-def _saved_bytes(
-    model: nn.Module, image_shape: ImageShape, batch_size: int, dtype: torch.dtype
-) -> int:
-    """Bytes that autograd keeps for backward, the weights themselves left out."""
-    own = {_address(tensor) for tensor in model.parameters()}
-    saved: dict[int, torch.UntypedStorage] = {}  # kept alive, so that no address comes twice
-
-    def remember(tensor: torch.Tensor) -> torch.Tensor:
-        if _address(tensor) not in own:
-            saved[_address(tensor)] = tensor.untyped_storage()
-        return tensor
-
-    images_NCHW = torch.empty(batch_size, *image_shape, device="meta", dtype=dtype)
-    labels_N = torch.zeros(batch_size, device="meta", dtype=torch.int64)
-    model.train()
-    with saved_tensors_hooks(remember, lambda tensor: tensor):
-        losses.get("cross_entropy").function(model(images_NCHW), labels_N)
-    return sum(storage.nbytes() for storage in saved.values())
-
-
-def _address(tensor: torch.Tensor) -> int:
-    """What tells one storage from another, also on the meta device, where none has memory."""
-    return tensor.untyped_storage()._cdata  # noqa: SLF001 - storages have no public identity

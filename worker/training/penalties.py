@@ -29,10 +29,9 @@ class Penalties:
 
     @torch.no_grad()
     def add_gradients(self) -> None:
-        """Add dΩ/dW to the gradients that backward left."""
+        """Add dΩ/dW to the gradients that backward left; frozen weights have none."""
         for penalty, tensors in self._terms:
-            pairs = [(tensor, tensor.grad) for tensor in tensors]
-            penalty.add_gradient(
-                [tensor for tensor, gradient in pairs if gradient is not None],
-                [gradient for _, gradient in pairs if gradient is not None],
-            )
+            trained = [tensor for tensor in tensors if tensor.grad is not None]
+            gradients = [tensor.grad for tensor in trained if tensor.grad is not None]
+            if trained:  # else a stage freezes all of them, and PyTorch refuses an empty list
+                penalty.add_gradient([*trained], gradients)

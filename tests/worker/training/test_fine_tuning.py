@@ -141,6 +141,22 @@ def test_a_stage_may_end_early_and_the_next_begins(weights: Weights) -> None:
     assert "every:stage" in ended[1].checkpoint_keys
 
 
+@pytest.mark.parametrize("name", ["l1", "l2"])
+def test_a_penalty_on_frozen_layers_alone_counts_and_changes_nothing(
+    weights: Weights, name: str
+) -> None:
+    stages = [{"name": "head_only", "train": "head", "epochs": 1}]
+    penalties = {name: {"weight": 0.5, "only": "block1*"}}
+    plain, penalised = tuned(weights, stages), tuned(weights, stages, regularizers=penalties)
+    ends = [
+        next(one for one in fit(experiment) if isinstance(one, EpochEnded))
+        for experiment in (plain, penalised)
+    ]
+    for key, tensor in tensors(plain.model).items():
+        assert torch.equal(tensor, tensors(penalised.model)[key]), key
+    assert ends[1].metrics["train_penalty"] > ends[0].metrics["train_penalty"] == 0
+
+
 def rates(experiment: Experiment) -> dict[str, list[float]]:
     """The learning rate of every step, by stage."""
     found: dict[str, list[float]] = {}

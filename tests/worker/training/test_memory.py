@@ -1,0 +1,156 @@
+"""Predicted memory against what real steps take, on the CPU by peak resident memory."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from worker.predicted import predicted_mib
+from worker.registry import architectures
+from worker.regularizers.norms import add_l1_gradient, l1_value
+from worker.regularizers.regularizer import Penalty
+from worker.training.memory import Live, Update, memory_mib, of_penalty
+
+#: Trains for two steps and prints by how many MiB the peak is above what was there before.
+TWO_STEPS = """
+import json, sys
+from pathlib import Path
+import torch
+from shared.spec import JobSpec
+from worker.build import Data, build
+from worker.training.experiment import Split, Splits
+from worker.training.resident import ResidentSplit
+from worker.training.step import Stepper
+
+def mib(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+def steps(size, count, **spec):
+    images = torch.zeros(count, 3, size, size, dtype=torch.uint8)
+    split = Split(images, torch.arange(count) % 10, torch.arange(count))
+    data = Data(tuple("abcdefghij"), Splits(split, split, split))
+    experiment = build(JobSpec.model_validate({"dataset": "any", **spec}), data)
+    resident = ResidentSplit(images, split.labels, experiment.normalization, experiment.device)
+    stepper = Stepper(experiment, experiment.stages[0], resident)
+    for step in (1, 2):
+        stepper.step(torch.arange(count), step=step, updates=step - 1)
+
+torch.set_num_threads(1)
+given = json.loads(sys.argv[1])
+small = {"name": "vgg_small", "widths": [2], "hidden_units": [2]}
+steps(8, 2, **{**given["spec"], "architecture": small})
+before = mib("VmRSS")
+steps(given["size"], given["batch"], **given["spec"])
+print(mib("VmHWM") - before)
+"""
+#: Large blocks go back at once: the peak is of what lives, not of what malloc keeps for later.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+
+
+def _measured(size: int, batch: int, spec: dict[str, Any]) -> float:
+    given = json.dumps({"size": size, "batch": batch, "spec": spec})
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_STEPS, given],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def _predicted(size: int, batch: int, spec: dict[str, Any]) -> float:
+    entry = architectures.get(spec["architecture"]["name"])
+    given = {key: value for key, value in spec["architecture"].items() if key != "name"}
+    question = {
+        "architecture": spec["architecture"],
+        "regularizers": spec["regularizers"],
+        "image": [3, size, size],
+        "classes": 10,
+        "batch_size": batch,
+        "optimizers": [spec["optimizer"]],
+    }
+    return predicted_mib(question, entry.fill(given), None)
+
+
+WIDE = {"name": "mlp", "hidden_units": [4096, 4096]}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
+@pytest.mark.parametrize(
+    ("size", "batch", "architecture", "regularizers", "optimizer"),
+    [
+        (32, 256, {"name": "vgg_small"}, {}, {"name": "sgd"}),
+        (32, 64, {"name": "vgg_small"}, {"vat": {}}, {"name": "sgd"}),
+        (32, 8, WIDE, {}, {"name": "rmsprop", "momentum": 0.9}),
+        (32, 8, WIDE, {"l1": {}}, {"name": "sgd", "momentum": 0}),
+        (64, 64, {"name": "mobilenet_v2"}, {}, {"name": "adam"}),
+    ],
+    ids=["plain", "vat", "rmsprop with momentum", "l1 without momentum", "zoo"],
+)
+def test_a_real_step_takes_what_was_predicted(
+    size: int,
+    batch: int,
+    architecture: dict[str, Any],
+    regularizers: dict[str, Any],
+    optimizer: dict[str, Any],
+) -> None:
+    spec = {"architecture": architecture, "regularizers": regularizers, "optimizer": optimizer}
+    predicted, measured = _predicted(size, batch, spec), _measured(size, batch, spec)
+    assert abs(predicted - measured) < 0.1 * measured + 60
+
+
+class TestPrediction:
+    def _mib(self, **fields: Any) -> float:
+        given = {"batch_size": 32, "updates": [Update(slots=1)], **fields}
+        return memory_mib("vgg_small", {}, (3, 32, 32), 10, **given)
+
+    def test_activations_grow_with_the_batch(self) -> None:
+        one, two, three = (self._mib(batch_size=size) for size in (32, 64, 96))
+        assert three - two == pytest.approx(two - one)
+
+    def test_of_several_updates_the_largest_counts(self) -> None:
+        one, two = Update(slots=1), Update(slots=2)
+        assert self._mib(updates=[one, two, one]) == self._mib(updates=[two])
+        weights = 4 * 2_169_770 / 2**20
+        assert self._mib(updates=[two]) - self._mib() == pytest.approx(weights)
+
+    def test_temporaries_of_an_update_come_when_activations_are_gone(self) -> None:
+        one = Update(slots=1, temporaries=2)
+        assert self._mib(batch_size=64, updates=[one]) == self._mib(batch_size=64)
+        assert self._mib(batch_size=2, updates=[one]) > self._mib(batch_size=2)
+
+    def test_slots_and_temporaries_of_different_updates_do_not_add_up(self) -> None:
+        given = {"batch_size": 2, "updates": [Update(slots=2), Update(slots=1, temporaries=1)]}
+        assert self._mib(**given) < self._mib(batch_size=2, updates=[Update(2, 1)])
+
+    def test_half_precision_takes_less(self) -> None:
+        assert self._mib(precision="bfloat16") < self._mib()
+
+
+def test_l1_takes_the_signs_of_the_weights() -> None:
+    penalty = Penalty(partial(l1_value, weight=0.1), partial(add_l1_gradient, weight=0.1))
+    assert of_penalty(penalty) == Update(temporaries=1)
+
+
+def test_what_lives_is_counted_once_and_until_it_goes() -> None:
+    before = torch.zeros(8)
+    with Live(but=[before]) as live:
+        view = before.view(2, 4)
+        one = torch.zeros(4)
+        two = one[:2]
+        assert live.now == 16
+        del one
+        assert live.now == 16
+        del two
+        assert live.now == 0
+        view.add_(1)
+    assert live.peak == 16
