@@ -5,18 +5,23 @@ and lies in the folder that only the benchmarks need.
 """
 
 import importlib
+import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.bare_loop import photographs
 from benchmarks.boxes import ROOT
 from benchmarks.measuring import Figure, in_turn
+from benchmarks.training import KERAS, prepare_keras
 from shared.spec import JobSpec
 from worker.build import Data, augment, build
 from worker.training.experiment import Split, Splits
@@ -95,12 +100,16 @@ def epoch_seconds(data: Data, given: dict[str, Any]) -> float:
     return IMAGES / ended[-1].metrics["images_per_second"]
 
 
-def of_an_epoch(*, rounds: int = 9) -> Figure:
-    """What augmentation adds to an epoch."""
+def _data() -> tuple[Tensor, Tensor, Data]:
     images, labels = photographs(IMAGES)
     train = Split(images, labels, torch.arange(IMAGES))
     few = Split(images[:VALIDATION], labels[:VALIDATION], torch.arange(VALIDATION))
-    data = Data(tuple("0123456789"), Splits(train, few, few))
+    return images, labels, Data(tuple("0123456789"), Splits(train, few, few))
+
+
+def of_an_epoch(*, rounds: int = 9) -> Figure:
+    """What augmentation adds to an epoch."""
+    *_, data = _data()
     return in_turn(
         f"vgg_small with augmentation, {torch.get_num_threads()} threads",
         "seconds of an epoch / without",
@@ -112,8 +121,34 @@ def of_an_epoch(*, rounds: int = 9) -> Figure:
     )
 
 
+def keras_epoch_seconds(images: Tensor, labels: Tensor) -> float:
+    """Seconds of the second epoch of two with Keras's ImageDataGenerator, training alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "images.npz"
+        np.savez(path, images=images.numpy(), labels=labels.numpy())
+        command = [KERAS / "bin/python", "benchmarks/keras_fit.py", path, "2", "0", "augmented"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])["seconds"][-1]
+
+
+def against_keras(*, rounds: int = 5) -> Figure:
+    """An epoch with augmentation beside that of Keras's own generator."""
+    prepare_keras()
+    images, labels, data = _data()
+    return in_turn(
+        f"vgg_small with augmentation, {torch.get_num_threads()} threads",
+        "seconds of an epoch / Keras 3 with ImageDataGenerator",
+        lambda: epoch_seconds(data, GIVEN),
+        lambda: keras_epoch_seconds(images, labels),
+        target="≤ 1",
+        unit="s",
+        rounds=rounds,
+    )
+
+
 def figures() -> Iterator[Figure]:
     """All figures of augmentation."""
     for size in BATCHES:
         yield against_kornia(size)
     yield of_an_epoch()
+    yield against_keras()

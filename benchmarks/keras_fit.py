@@ -1,7 +1,7 @@
 """Keras 3 `fit` on the network and data of `vgg_small`, as people write it in a notebook.
 
 Runs in an environment of its own (`make bench` makes it), since Keras is of no use to Trainshed:
-    .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS VALIDATION
+    .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS VALIDATION [augmented]
 Prints one JSON line: seconds of each epoch, the evaluation of so many images inside.
 """
 
@@ -15,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 
 def vgg_small(classes: int) -> keras.Model:
@@ -37,6 +38,18 @@ def vgg_small(classes: int) -> keras.Model:
         layers.Dense(classes, activation="softmax"),
     ]
     return keras.Sequential(stack)
+
+
+def generator() -> ImageDataGenerator:
+    """The augmentation of `benchmarks/augmentation.py` in Keras's own words."""
+    return ImageDataGenerator(
+        rotation_range=10,
+        width_shift_range=0.1,
+        height_shift_range=0.1,
+        shear_range=5,
+        zoom_range=0.1,
+        horizontal_flip=True,
+    )
 
 
 class Clock(keras.callbacks.Callback):
@@ -67,12 +80,15 @@ def main() -> None:
     model.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     clock = Clock()
     evaluated = int(sys.argv[3])
+    augmented = sys.argv[4:] == ["augmented"]
     model.fit(
-        images,
-        labels,
-        batch_size=32,
+        **(
+            {"x": generator().flow(images, labels, batch_size=32)}
+            if augmented
+            else {"x": images, "y": labels, "batch_size": 32}
+        ),
         epochs=int(sys.argv[2]),
-        validation_data=(images[:evaluated], labels[:evaluated]),
+        validation_data=(images[:evaluated], labels[:evaluated]) if evaluated else None,
         validation_batch_size=256,
         verbose=0,
         callbacks=[clock],

@@ -17,7 +17,7 @@ VALIDATION = 1000
 #: The first two are not counted on any side: in them a box starts its next spare runner.
 EPOCHS, UNCOUNTED = 5, 2
 KERAS = ROOT / ".venv-bench"
-KERAS_PACKAGES = ("keras==3.15.0", "tensorflow-cpu==2.21.0")
+KERAS_PACKAGES = ("keras==3.15.0", "tensorflow-cpu==2.21.0", "scipy")
 
 
 def job_images_per_second(box: Box, precision: str) -> float:
