@@ -111,7 +111,7 @@ def save(figures: list[Figure], path: Path) -> None:
     """Write the table and the raw ratios."""
     lines = [f"# {path.stem}", "", f"`make bench ONLY={path.stem.split('-')[0]}`: {machine()}", ""]
     lines += [HEAD, *(one.row() for one in figures), ""]
-    raw = {one.name: one.ratios for one in figures}
+    raw = {f"{one.name}; {one.of}": one.ratios for one in figures}
     lines += ["<details><summary>raw ratios</summary>", "", "```json"]
     lines += [json.dumps(raw, indent=1), "```", "", "</details>", ""]
     path.write_text("\n".join(lines))
