@@ -30,7 +30,7 @@ POLL_SECONDS = 2.0
 TICK_SECONDS = 0.1
 WATCH_SECONDS = 0.5
 SEEN_SECONDS = 2.0
-#: A new spare imports torch: it lets the job that was just given have the cores first.
+#: A new spare imports torch: it lets the job that was just given to a GPU have the cores first.
 SPARE_DELAY_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
 
@@ -157,8 +157,17 @@ class Dispatcher:
         if self.spare is not None and self.spare.is_dead:
             log.error("a spare died", code=self.spare.process.returncode)
             self.spare, self._spare_at = None, time.monotonic() + 5
-        if self.spare is None and time.monotonic() >= self._spare_at:
+        if self.spare is None and time.monotonic() >= self._spare_at and self._has_cores_over():
             self.spare = Spare(self.settings, self.threads, self.bell)
+
+    def _has_cores_over(self) -> bool:
+        """Whether a spare's import of torch takes nothing from a training.
+
+        Where trainings compute on the CPU, the spare waits until one of its slots is free: nobody
+        could use it before, and beside a training the import costs both more than one after the
+        other.
+        """
+        return any(device.is_gpu or self._is_free(device) for device in self.devices)
 
     def _dispatch(self) -> None:
         if self.spare is None or not self.spare.is_ready or time.monotonic() < self._poll_at:
