@@ -51,7 +51,8 @@ def file_answer(request: Request, path: Path, *, filename: str, sha256: str) -> 
         stat_result=stat,
     )
     had = request.headers.get("if-range")
-    if had is None or had in {etag, answer.headers["last-modified"]}:
+    is_same = had is None or had in {etag, answer.headers["last-modified"]}
+    if is_same and request.method == "GET":  # of a HEAD no ranges are defined
         answer.wanted = wanted(request.headers.get("range"), stat.st_size)
     return answer
 

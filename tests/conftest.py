@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from shared import migrations
 from shared.database import Database
+
+# The default prints every frame's locals, which holds up the server that is being tested.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 POSTGRESQL = os.environ.get(
     "TRAINSHED_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"

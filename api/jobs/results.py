@@ -48,6 +48,7 @@ def checkpoints(
     return json_answer(list_of(shown, has_more=len(rows) > limit))
 
 
+@router.head("/checkpoints/{checkpoint}/download", include_in_schema=False)
 @router.get(
     "/checkpoints/{checkpoint}/download",
     summary="The weights, as safetensors; ranges are served",
@@ -154,6 +155,7 @@ def artifacts(
     return json_answer(list_of(shown, has_more=len(rows) > limit))
 
 
+@router.head("/artifacts/{artifact}/download", include_in_schema=False)
 @router.get(
     "/artifacts/{artifact}/download",
     summary="One file of results",

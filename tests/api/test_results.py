@@ -94,6 +94,17 @@ class TestCheckpoints:
             assert answer.json()["bytes"] == len(CONTENT)
         assert service.client.get(at, headers={**stale, "Range": "bytes=99999-"}).status_code == 200
 
+    def test_a_head_tells_of_the_file_and_hears_no_range(
+        self, service: Service, lease: Lease
+    ) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
+        for wanted in ("bytes=0-9", "bytes=99999-"):
+            answer = service.client.head(at, headers={"Range": wanted})
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["content-length"] == str(len(CONTENT))
+            assert answer.headers["accept-ranges"] == "bytes"
+            assert answer.headers["etag"] == f'"{DIGEST}"'
+
     def test_several_ranges_come_as_parts(self, service: Service, lease: Lease) -> None:
         at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
         answer = service.client.get(at, headers={"Range": "bytes=0-3,9-9,99999-"})
@@ -306,6 +317,7 @@ def test_artifacts(service: Service, lease: Lease) -> None:
     assert "x-evil" not in answer.headers
     known = {"If-None-Match": f'"{row.sha256}"'}
     assert service.client.get(found[0]["download"], headers=known).status_code == 304
+    assert service.client.head(found[0]["download"]).headers["content-length"] == "8"
     outside = service.client.get(found[0]["download"], headers={"Range": "bytes=8-"})
     assert outside.status_code == 416
     assert outside.headers["content-range"] == "bytes */8"

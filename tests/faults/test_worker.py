@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import redis
 from shared.queue import QUEUE, RING, ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_OF_AN_EPOCH
+from worker.dispatcher import SPARE_DELAY_SECONDS
 
 pytestmark = pytest.mark.faults
 
@@ -60,6 +62,21 @@ def test_an_adopted_runner_can_be_cancelled_killed_and_lost(box: BoxDriver) -> N
     assert box.attempts(killed)[0]["outcome"] == "worker_lost"
     box.cancel(killed)
     assert box.finish(killed)["state"] == "cancelled"
+
+
+def test_no_spare_is_begun_while_every_slot_of_the_cpu_trains(box: BoxDriver) -> None:
+    """It imports torch, which the trainings beside it pay for, and nobody could use it yet."""
+    jobs = {box.submit(LONG), box.submit(LONG)}
+    box.until(lambda: jobs <= set(box.runners().values()), "both run")
+    full_at = time.monotonic()
+    while time.monotonic() < full_at + 2 * SPARE_DELAY_SECONDS:
+        assert set(box.runners().values()) == jobs
+        time.sleep(0.1)
+    first, second = jobs
+    box.cancel(first)
+    box.until(lambda: "" in box.runners().values(), "a spare for the free slot")
+    box.cancel(second)
+    assert {box.finish(one)["state"] for one in jobs} == {"cancelled"}
 
 
 def test_a_runner_lost_with_its_worker_is_given_back(

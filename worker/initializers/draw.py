@@ -22,6 +22,10 @@ class Draw:
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """fan_in and fan_out of a weight of shape [out, in, *kernel].
 
+    A depthwise convolution's weight is [C, 1, kh, kw]: fan_in kh·kw, and fan_out C·kh·kw as in
+    PyTorch, though each of its inputs reaches one output. Keras keeps that weight as
+    [kh, kw, C, 1], whose fans are C·kh·kw and kh·kw.
+
     Raises:
         ValueError: the shape has fewer than two axes, so it is no weight.
     """

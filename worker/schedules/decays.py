@@ -86,6 +86,9 @@ def cosine(
 ) -> float:
     """Half a cosine from lr₀ down to final·lr₀ at the end of the stage.
 
+    That end is after the last update, as in the paper (T_cur = T_i): the last one itself is made
+    a little above.
+
     Args:
         updates: updates made before this one.
         total: updates of the stage.

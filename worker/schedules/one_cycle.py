@@ -24,7 +24,8 @@ def one_cycle(
 ) -> float:
     """Rises linearly from lr₀/initial_factor to lr₀, then falls along a cosine.
 
-    At the end of the stage it is at lr₀/final_factor. The optimizer's learning rate is the
+    It reaches lr₀/final_factor when the last update has been made, so that the last one is made a
+    little above. The optimizer's learning rate is the
     highest one, and momentum stays as it is.
 
     Args:
