@@ -39,5 +39,6 @@ class Assignment:
         return cls(**orjson.loads(line))
 
 
-#: How a runner ends, when it does so by itself. BUSY: another one has the job or the device.
-DONE, CANCELLED, DRAINED, BUSY, FENCED = 0, 10, 11, 12, 75
+#: How a runner ends, when it does so by itself. BUSY: another one has the job or the device;
+#: STALLED: no step for very long; DEVICE_FAULT: the GPU or its driver failed, not the job.
+DONE, CANCELLED, DRAINED, BUSY, STALLED, DEVICE_FAULT, FENCED = 0, 10, 11, 12, 13, 14, 75
