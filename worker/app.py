@@ -9,6 +9,7 @@ from shared.database import Database
 from shared.migrations import wait_for_head
 from shared.queue import make_celery
 from shared.settings import Settings
+from worker.devices import NoUsableGpu
 from worker.dispatcher import Dispatcher
 from worker.locks import worker_lock
 from worker.reaper import Reaper
@@ -20,7 +21,10 @@ def run(settings: Settings) -> None:
     logs.configure("worker", settings.log_level)
     settings.make_directories()
     database = Database(settings.database, pool_size=5)
-    dispatcher = Dispatcher(settings, database)
+    try:
+        dispatcher = Dispatcher(settings, database)
+    except NoUsableGpu as error:
+        raise SystemExit(str(error)) from None
     _be_the_only_one(settings, dispatcher.worker)
     wait_for_head(database)
     Reaper(settings, database, dispatcher).start()

@@ -23,6 +23,8 @@ class Assignment:
     #: NVML's identifier of the GPU; empty on the CPU.
     uuid: str
     threads: int
+    #: The GPU's place among those that the spare can see; 0 on the CPU.
+    index: int = 0
 
     @property
     def lease(self) -> Lease:

@@ -18,11 +18,12 @@ from shared.settings import Settings
 from shared.states import FINAL
 from worker import devices
 from worker.adoption import adopt
-from worker.assignment import Assignment
+from worker.assignment import DEVICE_FAULT, Assignment
 from worker.devices import Device
 from worker.locks import device_lock, is_held, job_lock
+from worker.quarantine import Quarantine
 from worker.runners import Runner, oom_kills, settle
-from worker.spare import Spare
+from worker.spare import READY_SECONDS, Spare
 
 log = structlog.get_logger()
 
@@ -32,6 +33,8 @@ WATCH_SECONDS = 0.5
 SEEN_SECONDS = 2.0
 #: A new spare imports torch: it lets the job that was just given to a GPU have the cores first.
 SPARE_DELAY_SECONDS = 1.0
+#: After one that died or hung.
+SPARE_PAUSE_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
 
 
@@ -46,6 +49,7 @@ class Dispatcher:
         self.devices = devices.find(settings)
         self.threads = devices.threads(settings)
         self.runners: dict[str, Runner] = {}
+        self.quarantine = Quarantine()
         self.spare: Spare | None = None
         self.bell = threading.Event()
         self._draining = threading.Event()
@@ -127,6 +131,10 @@ class Dispatcher:
                 continue
             state = settle(runner, code, self.database)
             log.info("runner ended", job=runner.lease.job_id, code=code, state=state)
+            if code == DEVICE_FAULT:
+                self.quarantine.fault(runner.device)
+            elif state == "succeeded":
+                self.quarantine.clear(runner.device)
             if state in FINAL:
                 # Nobody takes it any more: a final state is never left.
                 job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
@@ -154,25 +162,37 @@ class Dispatcher:
                     runner.ask_to_end()
 
     def _keep_a_spare(self) -> None:
+        usable = [one for one in self.devices if not self.quarantine.holds(one)]
         if self.spare is not None and self.spare.is_dead:
             log.error("a spare died", code=self.spare.process.returncode)
-            self.spare, self._spare_at = None, time.monotonic() + 5
-        if self.spare is None and time.monotonic() >= self._spare_at and self._has_cores_over():
-            self.spare = Spare(self.settings, self.threads, self.bell)
+            self._drop_the_spare(self.spare, pause_seconds=SPARE_PAUSE_SECONDS)
+        elif self.spare is not None and self.spare.is_late:
+            log.error("a spare hung and was ended", not_ready_within_seconds=READY_SECONDS)
+            self._drop_the_spare(self.spare, pause_seconds=SPARE_PAUSE_SECONDS)
+        elif self.spare is not None and self.spare.devices != tuple(usable):
+            self._drop_the_spare(self.spare, pause_seconds=0.0)  # it sees other GPUs than these
+        is_due = self.spare is None and time.monotonic() >= self._spare_at
+        if is_due and self._has_cores_over(usable):
+            self.spare = Spare(self.settings, self.threads, self.bell, usable)
 
-    def _has_cores_over(self) -> bool:
+    def _drop_the_spare(self, spare: Spare, *, pause_seconds: float) -> None:
+        spare.dismiss()
+        self.spare, self._spare_at = None, time.monotonic() + pause_seconds
+
+    def _has_cores_over(self, usable: list[Device]) -> bool:
         """Whether a spare's import of torch takes nothing from a training.
 
         Where trainings compute on the CPU, the spare waits until one of its slots is free: nobody
         could use it before, and beside a training the import costs both more than one after the
         other.
         """
-        return any(device.is_gpu or self._is_free(device) for device in self.devices)
+        return any(device.is_gpu or self._is_free(device) for device in usable)
 
     def _dispatch(self) -> None:
-        if self.spare is None or not self.spare.is_ready or time.monotonic() < self._poll_at:
+        spare = self.spare
+        if spare is None or not spare.is_ready or time.monotonic() < self._poll_at:
             return
-        device = next((one for one in self.devices if self._is_free(one)), None)
+        device = next((one for one in spare.devices if self._is_free(one)), None)
         if device is None:
             return
         self._poll_at = time.monotonic() + POLL_SECONDS
@@ -186,18 +206,17 @@ class Dispatcher:
                 gpus=1,
             )
         if claimed is not None:
-            self._hand_over(claimed, device)
+            self._hand_over(spare, claimed, device)
             self._poll_at = 0.0
 
     def _is_free(self, device: Device) -> bool:
         """Not ours, and not held by a training that we do not know, such as a fenced one."""
         return device.name not in self.runners and not is_held(
-            device_lock(self.settings, device.name)
+            device_lock(self.settings, device.name, device.uuid)
         )
 
-    def _hand_over(self, claimed: attempts.Claimed, device: Device) -> None:
-        spare, self.spare = self.spare, None
-        self._spare_at = time.monotonic() + SPARE_DELAY_SECONDS
+    def _hand_over(self, spare: Spare, claimed: attempts.Claimed, device: Device) -> None:
+        self.spare, self._spare_at = None, time.monotonic() + SPARE_DELAY_SECONDS
         assignment = Assignment(
             job_id=claimed.lease.job_id,
             attempt=claimed.lease.attempt,
@@ -206,12 +225,12 @@ class Dispatcher:
             device=device.name,
             uuid=device.uuid,
             threads=self.threads,
+            index=spare.devices.index(device),
         )
         try:
-            process = spare.give(assignment) if spare is not None else None
+            process = spare.give(assignment)
         except OSError:
-            process = None
-        if process is None:
+            spare.dismiss()
             with self.database.write() as connection:
                 attempts.stop(connection, claimed.lease, "worker_lost")
             return

@@ -1,6 +1,7 @@
 """From an exception to the failure that a job carries. Nothing of the server's paths gets out."""
 
 import errno
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,6 +17,32 @@ OUT_OF_MEMORY = (
     "not enough memory",
     "could not create a primitive",
     "std::bad_alloc",
+    "out of memory",  # of CUDA's runtime or driver, and of HIP
+    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
+    "ALLOCATION_FAILED",
+)
+#: How CUDA says that the program, not the GPU, is at fault.
+OF_THE_PROGRAM = (
+    "device-side assert triggered",
+    "invalid argument",
+    "invalid configuration argument",
+    "too many resources requested for launch",
+)
+#: How torch says, within a RuntimeError, that a GPU or its driver failed.
+OF_THE_DEVICE = (
+    "CUDA driver error:",
+    "CUDA driver initialization failed",
+    "CUDA initialization",
+    "CUDA unknown error",
+    "No CUDA GPUs are available",
+    "Found no NVIDIA driver",
+    "The NVIDIA driver on your system is too old",
+    "Unexpected error from cudaGetDeviceCount",
+    "uncorrectable ECC",
+    "GPU is lost",
+    "unspecified launch failure",
+    "hardware stack error",
+    "device(s) is/are busy or unavailable",
 )
 
 
@@ -31,8 +58,8 @@ def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
         spec: the job's specification, filled in, as it is stored.
     """
     return (
-        _of_the_job(error, spec)
-        or _of_the_machine(error, spec)
+        _of_the_machine(error, spec)
+        or _of_the_job(error, spec)
         or Failure(
             kind="internal",
             message=f"The training stopped on an error of the service ({type(error).__name__}).",
@@ -82,8 +109,29 @@ def _of_the_machine(error: BaseException, spec: dict[str, Any]) -> Failure | Non
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in OUT_OF_MEMORY)
+    return any(
+        isinstance(one, (MemoryError, torch.OutOfMemoryError)) or _says(one, OUT_OF_MEMORY)
+        for one in _with_causes(error)
+    )
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Whether the GPU or its driver failed: not the job's fault, and elsewhere it may go well."""
+    return not _is_out_of_memory(error) and any(
+        isinstance(one, torch.AcceleratorError) or _says(one, OF_THE_DEVICE)
+        for one in _with_causes(error)
+        if not _says(one, OF_THE_PROGRAM)
+    )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)

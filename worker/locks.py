@@ -22,7 +22,11 @@ class Lock:
         self._file: int | None = None
 
     def take(self, *, patience_seconds: float = 0.0) -> bool:
-        """Take the lock, waiting for at most so long; return whether it is ours."""
+        """Take the lock, waiting for at most so long; return whether it is ours.
+
+        Raises:
+            OSError: the file cannot be made or written, such as on a full disk.
+        """
         deadline = time.monotonic() + patience_seconds
         while not self._try():
             if time.monotonic() >= deadline:
@@ -36,8 +40,12 @@ class Lock:
         file = _locked(self.path)
         if file is None:
             return False
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        except OSError:  # a full disk: a lock that names nobody is none
+            os.close(file)
+            raise
         self._file = file
         return True
 
@@ -53,9 +61,12 @@ def job_lock(settings: Settings, job_id: str) -> Lock:
     return Lock(settings.locks / f"{job_id}.lock")
 
 
-def device_lock(settings: Settings, device: str) -> Lock:
-    """The lock that whoever uses a device holds."""
-    return Lock(settings.locks / f"device-{_plain(device)}.lock")
+def device_lock(settings: Settings, device: str, uuid: str) -> Lock:
+    """The lock that whoever uses a device holds.
+
+    A GPU goes by its uuid: "cuda:0" is another card in each container that shares this home.
+    """
+    return Lock(settings.locks / f"device-{_plain(uuid or device)}.lock")
 
 
 def worker_lock(settings: Settings, worker: str) -> Lock:

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +14,17 @@ import structlog
 
 from shared.settings import Settings
 from worker.assignment import READY, Assignment
+from worker.devices import Device
 
 log = structlog.get_logger()
 
 ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "worker.runner"]
+#: A spare that takes longer hangs; torch from a slow network disk may take minutes.
+READY_SECONDS = 180.0
+FAREWELL_SECONDS = 1.0
+#: What a library prints is logged, up to so many lines of so many characters.
+MOST_LINES, LONGEST_LINE = 5, 200
 #: What a runner may know: where the data are, what every process needs, and how downloads go.
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LD_LIBRARY_PATH",
@@ -55,10 +64,21 @@ def _say_left_out(name: str) -> None:
 
 
 class Spare:
-    """One spare runner, from its start to the moment it is given a job."""
+    """One spare runner, from its start to the moment it is given a job.
 
-    def __init__(self, settings: Settings, threads: int, wake: threading.Event) -> None:
+    Which GPUs a process sees is settled with its first step, also one on the CPU: torch asks the
+    driver how many there are. So a spare is started with those that it may be given, and learns
+    with the job which of them it is.
+    """
+
+    def __init__(
+        self, settings: Settings, threads: int, wake: threading.Event, devices: Sequence[Device]
+    ) -> None:
+        #: Where it may be sent.
+        self.devices = tuple(devices)
         environment = passed_on(os.environ) | {
+            "CUDA_VISIBLE_DEVICES": ",".join(one.uuid for one in self.devices if one.is_gpu),
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "TRAINSHED_HOME": str(settings.home),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "OMP_NUM_THREADS": str(threads),
@@ -67,7 +87,7 @@ class Spare:
         log_file = settings.home / "logs" / "spares.log"
         with log_file.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "worker.runner"],
+                COMMAND,
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -76,18 +96,30 @@ class Spare:
                 start_new_session=True,
             )
         self.is_ready = False
+        self._began = time.monotonic()
         self._wake = wake
-        threading.Thread(target=self._listen, name="spare", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="spare", daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
-        if self.process.stdout is not None:
-            self.is_ready = self.process.stdout.readline() == READY
+        for number, line in enumerate(self.process.stdout or ()):
+            # At the end of a line: a library may have printed without a newline before it.
+            if line.endswith(READY):
+                self.is_ready = True
+                break
+            if number < MOST_LINES:
+                log.warning("a spare said", line=line.decode(errors="replace")[:LONGEST_LINE])
         self._wake.set()
 
     @property
     def is_dead(self) -> bool:
         """Whether it ended before it was given anything."""
         return self.process.poll() is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it should have been ready long ago."""
+        return not self.is_ready and time.monotonic() - self._began > READY_SECONDS
 
     def give(self, assignment: Assignment) -> subprocess.Popen[bytes]:
         """Hand the job over; from here on the runner is on its own.
@@ -97,12 +129,19 @@ class Spare:
         """
         if self.process.stdin is not None:
             self.process.stdin.write(assignment.line())
-            self.process.stdin.close()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self._close_pipes()
         return self.process
 
     def dismiss(self) -> None:
-        """End it: there will be no job."""
+        """End it: there will be no job. One that hangs in the kernel is not waited for."""
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(FAREWELL_SECONDS)
+        self._listener.join(FAREWELL_SECONDS)
+        if not self._listener.is_alive():
+            self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()

@@ -17,7 +17,11 @@ SPEC = {
 
 
 def warm_up() -> None:
-    """Train a network of a few weights for two steps, on the CPU and without CUDA."""
+    """Train a network of a few weights for two steps, on the CPU.
+
+    No GPU gets a context or loses memory; but the backward pass has torch ask the driver which
+    GPUs there are, and from then on this process sees those and no others.
+    """
     for registry in SLOTS.values():
         registry.entries()
     images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)

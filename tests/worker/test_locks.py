@@ -1,5 +1,6 @@
 """Locks exclude between processes and go with the process that held them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -82,11 +83,9 @@ def test_a_file_that_names_no_process_has_no_holder(tmp_path: Path, content: str
 
 
 def test_jobs_devices_and_workers_have_locks_of_their_own(settings: Settings) -> None:
-    paths = {
-        lock(settings, name).path
-        for lock in (job_lock, device_lock, worker_lock)
-        for name in ("cpu-0", "cpu-1")
-    }
+    names = ("cpu-0", "cpu-1")
+    paths = {lock(settings, name).path for lock in (job_lock, worker_lock) for name in names}
+    paths |= {device_lock(settings, name, "").path for name in names}
 
     assert len(paths) == 6
     assert {path.parent for path in paths} == {settings.locks}
@@ -94,7 +93,38 @@ def test_jobs_devices_and_workers_have_locks_of_their_own(settings: Settings) ->
 
 @pytest.mark.parametrize("name", ["cuda:0", "../../etc/passwd", "a/b", "ein Rechner"])
 def test_no_name_leads_out_of_the_directory_of_locks(settings: Settings, name: str) -> None:
-    for lock in (device_lock(settings, name), worker_lock(settings, name)):
+    made = (device_lock(settings, name, ""), device_lock(settings, "cuda:0", name))
+    for lock in (*made, worker_lock(settings, name)):
         assert lock.path.resolve().parent == settings.locks
         assert lock.take()
         lock.release()
+
+
+def test_a_gpu_goes_by_its_uuid_since_each_container_calls_its_own_the_first(
+    settings: Settings,
+) -> None:
+    mine, another = (device_lock(settings, "cuda:0", uuid) for uuid in ("GPU-1", "GPU-2"))
+    renamed = device_lock(settings, "cuda:3", "GPU-1")
+
+    assert mine.take()
+    assert another.take()
+    assert not renamed.take()
+    mine.release()
+    another.release()
+
+
+def test_a_lock_that_cannot_name_its_holder_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Lock(tmp_path / "a.lock")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            lock.take()
+    assert not is_held(lock)
+    assert lock.take(), "there is room again"
+    lock.release()
