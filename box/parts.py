@@ -59,11 +59,13 @@ def parts(settings: Settings) -> list[Part]:
 
 def migrations() -> Part:
     """What brings the database to the newest tables, and ends."""
-    return Part("migrations", _python("shared.migrations"), 10, secrets=frozenset({DATABASE}))
+    # Somebody sits in front of it: they hear soon that their database does not answer.
+    command = _python("shared.migrations", "--wait", "5")
+    return Part("migrations", command, 10, secrets=frozenset({DATABASE}))
 
 
-def _python(module: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module)
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
 
 
 def _broker(settings: Settings) -> Part:

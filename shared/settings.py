@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the closing zero
@@ -14,7 +17,9 @@ LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the closing z
 class Settings(BaseSettings):
     """The settings of one box. Empty addresses stand for the embedded default under `home`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINSHED_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TRAINSHED_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     home: Path = Field(default=Path("~/.trainshed"), description="data directory of the box")
     host: str = Field(default="127.0.0.1", description="address the API listens on")
@@ -38,7 +43,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=1024, description="CPU threads a training takes; 0: all cores / slots"
     )
     runner_memory_mib: int = Field(
-        default=0, ge=0, description="limit of a runner's address space; 0: none"
+        default=0, ge=0, description="limit of a CPU training's address space; 0: none"
     )
     lease_seconds: float = Field(
         default=20.0, ge=1, le=600, description="silence after which an attempt counts as lost"
@@ -49,12 +54,40 @@ class Settings(BaseSettings):
     limit_upload_mib: int = Field(
         default=4096, ge=1, description="the largest file of weights that is taken"
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
 
     @field_validator("home", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        try:
+            return value.expanduser().resolve()
+        except RuntimeError as error:  # nobody of this name, or without a home
+            raise ValueError(
+                f"TRAINSHED_HOME is {str(value)!r}; it takes a directory, and ~ is none here"
+            ) from error
+
+    @field_validator("storage_url", mode="after")
+    @classmethod
+    def _is_directory(cls, value: str) -> str:
+        if value and not value.startswith("file:///"):
+            raise ValueError(f"TRAINSHED_STORAGE_URL is {value!r}; it takes file:///a/directory")
+        return value
+
+    @field_validator("desk_url", mode="after")
+    @classmethod
+    def _is_socket(cls, value: str) -> str:
+        url = urlsplit(value)
+        try:
+            takes = {"unix": url.path, "tcp": url.port}.get(url.scheme)
+        except ValueError:  # a port that is none
+            takes = None
+        if value and not takes:
+            raise ValueError(
+                f"TRAINSHED_DESK_URL is {value!r}; it takes unix:///path or tcp://host:port"
+            )
+        return value
 
     @field_validator("admin_key", mode="after")
     @classmethod
@@ -94,10 +127,6 @@ class Settings(BaseSettings):
         """Directory of the jobs' files, on a volume that the API and all workers share."""
         if not self.storage_url:
             return self.home / "jobs"
-        if not self.storage_url.startswith("file://"):
-            raise ValueError(
-                f"TRAINSHED_STORAGE_URL is {self.storage_url!r}; it takes file:///a/directory"
-            )
         return Path(self.storage_url.removeprefix("file://"))
 
     @property
@@ -137,3 +166,28 @@ class Settings(BaseSettings):
             self.storage,
         ):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def read_settings() -> Settings:
+    """The settings of this process, for its main: what is refused is said, a sentence each.
+
+    Raises:
+        SystemExit: with 2, one or more are refused.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            sys.stderr.write(f"{_sentence(fault)}\n")
+    raise SystemExit(2)
+
+
+def _sentence(fault: Any) -> str:
+    """What is wrong with a setting and what is allowed; the value of a secret is not shown."""
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])  # of a validator above, which names the variable
+    name = fault["loc"][0]
+    is_secret = SecretStr in get_args(Settings.model_fields[name].annotation)
+    wrong = "is refused" if is_secret else f"is {fault['input']!r}"
+    allowed = fault["msg"].partition(", unable to parse")[0].replace("Input should", "it should")
+    return f"TRAINSHED_{name.upper()} {wrong}; {allowed}"

@@ -70,10 +70,20 @@ def sha256_of_file(path: Path) -> str:
 
 
 def publish(temporary: Path, final: Path) -> None:
-    """Give a finished file or directory its name so that it survives a loss of power."""
+    """Give a finished file its name so that name and content survive a loss of power.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    _to_disk(temporary)
     temporary.replace(final)
-    directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _to_disk(final.parent)
+
+
+def _to_disk(path: Path) -> None:
+    """Have the disk hold a file's content or a directory's names."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)

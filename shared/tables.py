@@ -112,6 +112,12 @@ jobs = sa.Table(
     sa.Index("ix_jobs_owner", "owner", "id"),
     sa.Index("ix_jobs_dataset", "dataset", "id"),
     sa.Index("ix_jobs_sweep", "sweep_id", "id"),
+    sa.Index(
+        "ix_jobs_retry_of",
+        "retry_of",
+        postgresql_where=sa.text("retry_of IS NOT NULL"),
+        sqlite_where=sa.text("retry_of IS NOT NULL"),
+    ),
 )
 
 tags = sa.Table(
@@ -148,12 +154,14 @@ attempts = sa.Table(
     sa.Column("device", sa.String(64), nullable=False),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("ended_at", UtcTime),
-    #: Why it ended: a final state, drained, worker_lost, crashed …
+    #: Why it ended: a final state, drained, worker_lost, crashed, stalled …
     sa.Column("outcome", sa.String(64)),
     sa.Column("exit_code", sa.Integer),
     sa.Column("first_step", BigInt, nullable=False),
     #: Versions and hardware, which exactness depends on.
     sa.Column("fingerprint", sa.JSON(none_as_null=True)),
+    #: How many batches of it are stored: one whose answer was lost is not stored again.
+    sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
 )
 
 events = sa.Table(

@@ -13,7 +13,6 @@ from typing import NoReturn, TypeVar
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
@@ -42,6 +41,8 @@ class Scribe:
         #: What went wrong on the thread; the training raises it at its next step.
         self.error: BaseException | None = None
         self._tasks: queue.Queue[Task] = queue.Queue(MOST_WAITING)
+        #: How many batches were made: each has its number, so that none is stored twice.
+        self._batches = 0
         threading.Thread(target=self._work, name="scribe", daemon=True).start()
 
     def put(self, task: Task | Batch) -> None:
@@ -75,29 +76,31 @@ class Scribe:
                 self._tasks.task_done()
 
     def _store(self, batch: Batch) -> None:
-        is_repeated = False
+        self._batches += 1
+        # By any of the tries: the answer to the one that was stored may have been lost.
+        released: set[str] = set()
         while True:
             try:
                 with self.database.write() as connection:
-                    released = record(connection, self.lease, batch)
+                    released.update(record(connection, self.lease, batch, number=self._batches))
             except Fenced:
                 die_fenced()
             except Unavailable as error:
                 log.warning("database away", error=str(error))
-                is_repeated = True
                 time.sleep(RETRY_SECONDS)
                 continue
-            except IntegrityError:
-                if not is_repeated:
-                    raise
-                return  # the first try was stored after all, only its answer was lost
             for directory in released:
                 shutil.rmtree(self.storage.root / directory, ignore_errors=True)
             return
 
 
 def insist(database: Database, write: Callable[..., object], *arguments: object) -> None:
-    """Do one write under the fence, however long the database is away."""
+    """Do one write under the fence, however long the database is away.
+
+    It is done again when its answer was lost: the second time it has to change nothing, as
+    `attempts.begin`, or find that the first one ended the attempt, as `succeed` and `fail`, after
+    which this process has nothing left to do but end.
+    """
     while True:
         try:
             with database.write() as connection:

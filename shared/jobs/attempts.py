@@ -15,9 +15,6 @@ from shared.clock import now
 from shared.errors import Failure, Fenced
 from shared.jobs.events import EventRow, append
 
-#: Deaths by itself in a row without a new checkpoint, after which a job has failed.
-MOST_DEATHS = 10
-
 
 @dataclass(frozen=True)
 class Lease:
@@ -139,28 +136,58 @@ def heartbeat(
 
 
 def begin(
-    connection: sa.Connection, lease: Lease, *, first_step: int, fingerprint: dict[str, Any]
+    connection: sa.Connection,
+    lease: Lease,
+    *,
+    first_step: int,
+    fingerprint: dict[str, Any],
+    first_epoch: int | None = None,
 ) -> None:
-    """Note where the attempt begins, and delete what an earlier one recorded past that step.
+    """Note where the attempt begins, and delete what an earlier one recorded past that place.
+
+    Does nothing the second time, so that it can be repeated when its answer was lost.
+
+    Args:
+        connection: in a transaction.
+        lease: the right to write.
+        first_step: steps taken where it begins.
+        fingerprint: versions and hardware.
+        first_epoch: epochs finished there. A state of an epoch's last step and that epoch's end
+            have the same step: what the end recorded is past the state. None compares steps alone.
 
     Raises:
         Fenced: the attempt no longer holds the job.
     """
     attempts, metrics, events = tables.attempts.c, tables.metrics.c, tables.events.c
-    _hold(connection, lease)
-    connection.execute(
+    hold(connection, lease)
+    begun = connection.execute(
         sa.update(tables.attempts)
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
+        .where(attempts.fingerprint.is_(sa.null()))
         .values(first_step=first_step, fingerprint=fingerprint)
     )
+    if not begun.rowcount:
+        return
+
+    def is_past(
+        step: sa.ColumnElement[int], epoch: sa.ColumnElement[int]
+    ) -> sa.ColumnElement[bool]:
+        later = step > first_step
+        return later if first_epoch is None else sa.or_(later, epoch > first_epoch)
+
     connection.execute(
-        sa.delete(tables.metrics).where(metrics.job_id == lease.job_id, metrics.step > first_step)
+        sa.delete(tables.metrics).where(
+            metrics.job_id == lease.job_id, is_past(metrics.step, metrics.epoch)
+        )
     )
-    _forget_checkpoints(connection, lease, first_step)
+    checkpoints = tables.checkpoints.c
+    _forget_checkpoints(connection, lease, is_past(checkpoints.step, checkpoints.epoch))
     # Followers have seen these events: they stay, marked as taken back.
     repeated = connection.execute(
         sa.select(sa.func.count()).where(
-            events.job_id == lease.job_id, events.step > first_step, events.type == "epoch"
+            events.job_id == lease.job_id,
+            events.type == "epoch",
+            is_past(events.step, events.data["epoch"].as_integer()),
         )
     ).scalar_one()
     data = {"attempt": lease.attempt, "step": first_step, "repeats_epochs": repeated}
@@ -189,13 +216,7 @@ def stop(
 
     Called when the process is gone. Returns the state the job is in now. Raises `Fenced`.
     """
-    jobs = tables.jobs.c
-    cancel = connection.execute(
-        sa.select(jobs.cancel_requested_at).where(held(lease)).with_for_update()
-    ).one_or_none()
-    if cancel is None:
-        raise Fenced
-    state = "queued" if cancel.cancel_requested_at is None else "cancelled"
+    state = "cancelled" if hold(connection, lease) else "queued"
     _end(
         connection,
         lease,
@@ -207,53 +228,37 @@ def stop(
     return state
 
 
-def died(
-    connection: sa.Connection, lease: Lease, failure: Failure, *, exit_code: int | None
-) -> str:
-    """The runner died by itself: try again from the last checkpoint, but not for ever.
+def hold(connection: sa.Connection, lease: Lease) -> bool:
+    """Lock the job's row under the fence; return whether somebody asked that it is cancelled.
 
-    Returns the state the job is in now. Raises `Fenced`.
+    Raises:
+        Fenced: the attempt no longer holds the job.
     """
-    checkpoints, jobs = tables.checkpoints.c, tables.jobs.c
-    _hold(connection, lease)
-    advanced = connection.execute(
-        sa.select(sa.func.count()).where(
-            checkpoints.job_id == lease.job_id, checkpoints.attempt == lease.attempt
-        )
-    ).scalar_one()
-    deaths = connection.execute(
-        sa.update(tables.jobs)
+    jobs = tables.jobs
+    row = connection.execute(
+        sa.update(jobs)
         .where(held(lease))
-        .values(deaths=1 if advanced else jobs.deaths + 1)
-        .returning(jobs.deaths)
-    ).scalar_one()
-    if deaths >= MOST_DEATHS:
-        fail(connection, lease, failure, exit_code=exit_code)
-        return "failed"
-    return stop(connection, lease, "crashed", exit_code=exit_code)
+        .values(revision=jobs.c.revision + 1)
+        .returning(jobs.c.cancel_requested_at)
+    ).one_or_none()
+    if row is None:
+        raise Fenced
+    return row.cancel_requested_at is not None
 
 
-def _forget_checkpoints(connection: sa.Connection, lease: Lease, first_step: int) -> None:
-    """Drop the checkpoints past `first_step`: they could not be read, or will be made again."""
+def _forget_checkpoints(
+    connection: sa.Connection, lease: Lease, is_past: sa.ColumnElement[bool]
+) -> None:
+    """Drop the checkpoints past the beginning: they could not be read, or will be made again."""
     checkpoints = tables.checkpoints.c
     mine = checkpoints.job_id == lease.job_id
-    connection.execute(sa.delete(tables.checkpoints).where(mine, checkpoints.step > first_step))
+    connection.execute(sa.delete(tables.checkpoints).where(mine, is_past))
     has_last = sa.exists().where(mine, checkpoints.kind == "last").correlate(None)
     connection.execute(
         sa.update(tables.checkpoints)
         .where(mine, checkpoints.kind == "previous", sa.not_(has_last))
         .values(kind="last")
     )
-
-
-def _hold(connection: sa.Connection, lease: Lease) -> None:
-    """Lock the job's row under the fence."""
-    jobs = tables.jobs
-    held_row = connection.execute(
-        sa.update(jobs).where(held(lease)).values(revision=jobs.c.revision + 1)
-    )
-    if not held_row.rowcount:
-        raise Fenced
 
 
 def _end(

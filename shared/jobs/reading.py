@@ -1,6 +1,7 @@
 """What can be read of jobs. Plain rows; how they look outside is the API's."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,9 +116,21 @@ def metrics(
     after_step: int | None = None,
     limit: int | None = None,
     past_id: int | None = None,
-    up_to_step: int | None = None,
+    up_to: tuple[int, int] | None = None,
 ) -> list[Row]:
-    """Values of the job's metrics, in the order in which they were recorded."""
+    """Values of the job's metrics, in the order in which they were recorded.
+
+    Args:
+        connection: for reading.
+        job_id: of the job.
+        name: of the metric.
+        split: of the metric.
+        stage: of the job.
+        after_step: rows past this step alone.
+        limit: how many rows at the most.
+        past_id: rows past this one alone.
+        up_to: rows up to this step and this epoch alone, as a checkpoint has them.
+    """
     column = tables.metrics.c
     query = sa.select(tables.metrics).where(column.job_id == job_id)
     for field, wanted in ((column.name, name), (column.split, split), (column.stage, stage)):
@@ -125,12 +138,84 @@ def metrics(
             query = query.where(field == wanted)
     if after_step is not None:
         query = query.where(column.step > after_step)
-    if up_to_step is not None:
-        query = query.where(column.step <= up_to_step)
+    if up_to is not None:
+        query = query.where(column.step <= up_to[0], column.epoch <= up_to[1])
     if past_id is not None:
         query = query.where(column.id > past_id)
     rows = connection.execute(query.order_by(column.id).limit(limit)).mappings()
     return [dict(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric over the steps of a stage."""
+
+    name: str
+    split: str | None
+    stage: str
+    #: How many points it has.
+    count: int
+
+
+def series(
+    connection: sa.Connection,
+    job_id: str,
+    *,
+    name: str | None = None,
+    split: str | None = None,
+    stage: str | None = None,
+    after_step: int | None = None,
+) -> list[Series]:
+    """The series of the job's metrics, as they began. A name has one split.
+
+    Points are counted in their index, which has no split: it is read of the first one alone.
+    """
+    column = tables.metrics.c
+    counted = sa.select(sa.func.min(column.id).label("id"), sa.func.count().label("count"))
+    for field, wanted in ((column.name, name), (column.stage, stage)):
+        if wanted is not None:
+            counted = counted.where(field == wanted)
+    if after_step is not None:
+        counted = counted.where(column.step > after_step)
+    of_job = counted.where(column.job_id == job_id).group_by(column.name, column.stage)
+    firsts = of_job.subquery()
+    query = sa.select(column.name, column.split, column.stage, firsts.c.count)
+    query = query.join(firsts, firsts.c.id == column.id).order_by(column.id)
+    if split is not None:
+        query = query.where(column.split == split)
+    return [Series(*row) for row in connection.execute(query)]
+
+
+def points(
+    connection: sa.Connection,
+    job_id: str,
+    of: Series,
+    *,
+    places: Sequence[int],
+    after_step: int | None = None,
+) -> list[Row]:
+    """Points of a series: `step`, `epoch`, `value`, `at`, by step.
+
+    Args:
+        connection: for reading.
+        job_id: of the job.
+        of: the series.
+        places: which points, in ascending order; 1 is the first past `after_step`.
+        after_step: where counting begins; None for the beginning.
+    """
+    column = tables.metrics.c
+    found = [column.job_id == job_id, column.name == of.name, column.stage == of.stage]
+    if after_step is not None:
+        found.append(column.step > after_step)
+    query = sa.select(column.step, column.epoch, column.value, column.at).order_by(column.step)
+    if len(places) == places[-1]:  # all of them
+        query = query.where(*found).limit(len(places))
+    else:
+        place = sa.func.row_number().over(order_by=column.step).label("place")
+        numbered = sa.select(column.id, place).where(*found).order_by(column.step)
+        upto = numbered.limit(places[-1]).subquery()
+        query = query.join(upto, upto.c.id == column.id).where(upto.c.place.in_(places))
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _rows(

@@ -81,10 +81,19 @@ class Batch:
     best: dict[str, Any] | None = None
 
 
-def record(connection: sa.Connection, lease: Lease, batch: Batch) -> list[str]:
+def record(
+    connection: sa.Connection, lease: Lease, batch: Batch, *, number: int | None = None
+) -> list[str]:
     """Store a batch; return the directories that no checkpoint refers to any more.
 
     A new best replaces the old one of its monitor, a new last makes the old one `previous`.
+
+    Args:
+        connection: in a transaction.
+        lease: the right to write.
+        batch: what to store.
+        number: its place among the attempt's batches, from 1, so that it can be sent again when
+            the answer was lost: one that is stored already is not stored again. None: store it.
 
     Raises:
         Fenced: the attempt no longer holds the job; nothing was stored.
@@ -100,6 +109,8 @@ def record(connection: sa.Connection, lease: Lease, batch: Batch) -> list[str]:
         changes["best"] = batch.best
     if not connection.execute(sa.update(jobs).where(held(lease)).values(**changes)).rowcount:
         raise Fenced
+    if number is not None and not _is_new(connection, lease, number):
+        return []
     _insert(connection, tables.metrics, lease, batch.metrics)
     released = [
         directory
@@ -115,6 +126,18 @@ def record(connection: sa.Connection, lease: Lease, batch: Batch) -> list[str]:
     _insert(connection, tables.artifacts, lease, batch.artifacts)
     append(connection, lease.job_id, now(), *batch.events)
     return released
+
+
+def _is_new(connection: sa.Connection, lease: Lease, number: int) -> bool:
+    """Count the batch; return whether it was not counted before. The job's row is locked."""
+    attempts = tables.attempts.c
+    counted = connection.execute(
+        sa.update(tables.attempts)
+        .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
+        .where(attempts.batches < number)
+        .values(batches=number)
+    )
+    return counted.rowcount == 1
 
 
 def _insert(

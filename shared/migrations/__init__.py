@@ -1,15 +1,25 @@
 """Bringing a database to the newest tables: `python -m shared.migrations`."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from shared.database import Database
+from shared.errors import Unavailable
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
 
 
 def config(connection: sa.Connection | None = None) -> Config:
@@ -41,17 +51,26 @@ def downgrade(database: Database, revision: str) -> None:
         command.downgrade(config(connection), revision)
 
 
-def wait_for_head(database: Database, *, timeout_seconds: float = 60.0) -> None:
+def upgrade_patiently(database: Database, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
+    """Bring the database to the newest revision, also one that is only being started.
+
+    Raises:
+        RuntimeError: it did not answer in time, or was made by a newer Trainshed.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    _once_it_answers(database, upgrade, deadline)
+
+
+def wait_for_head(database: Database, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
     """Return once another process has brought the database to the newest revision.
 
     Raises:
-        RuntimeError: it did not happen in time.
+        RuntimeError: it did not happen, or the database did not answer, in time.
     """
     head = ScriptDirectory.from_config(config()).get_current_head()
     deadline = time.monotonic() + timeout_seconds
     while True:
-        with database.read() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+        found = _once_it_answers(database, _revision, deadline)
         if found == head:
             return
         if time.monotonic() > deadline:
@@ -60,6 +79,28 @@ def wait_for_head(database: Database, *, timeout_seconds: float = 60.0) -> None:
                 "`python -m shared.migrations`"
             )
         time.sleep(0.2)
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _once_it_answers(
+    database: Database, act: Callable[[Database], Result], deadline: float
+) -> Result:
+    """What `act` returns; a server that is away is asked again until the deadline."""
+    while True:
+        try:
+            return act(database)
+        except Unavailable as error:
+            said = str(getattr(error.__cause__, "orig", error.__cause__))
+            reason = " ".join(said.split())  # one line, as logs want it
+            # A file is not being started: what is wrong with it stays wrong.
+            if database.is_sqlite or time.monotonic() > deadline:
+                raise RuntimeError(f"the database does not answer: {reason}") from error
+            log.warning("the database does not answer yet; trying again", reason=reason)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _refuse_newer(connection: sa.Connection) -> None:

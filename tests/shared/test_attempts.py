@@ -1,5 +1,5 @@
 import threading
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from shared import tables
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
-from shared.jobs import attempts, reading, recording, requests
+from shared.jobs import attempts, deaths, reading, recording, requests
 from shared.jobs.attempts import Claimed, Lease
 from shared.jobs.events import EventRow, page
-from shared.jobs.recording import Batch, CheckpointRow, MetricRow
+from shared.jobs.recording import Batch
 from shared.jobs.submission import Submission, submit
+from tests.shared.rows import checkpoint, point
 from tests.shared.specs import filled_in
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
 CRASH = Failure(kind="crashed", message="signal 11", hint="look at the log")
 
 
@@ -42,29 +42,6 @@ def _state(database: Database, job_id: str) -> str:
         row = reading.get(connection, job_id)
     assert row is not None
     return row["state"]
-
-
-def _checkpoint(kind: str, step: int, monitor: str | None = None) -> CheckpointRow:
-    return CheckpointRow(
-        id=f"ckpt_{kind}_{step}",
-        kind=kind,
-        monitor=monitor,
-        mode=None,
-        value=None,
-        stage="training",
-        epoch=1,
-        step=step,
-        directory=f"step-{step}",
-        bytes=1,
-        sha256="0" * 64,
-        created_at=AT,
-    )
-
-
-def _point(step: int, value: float = 0.5) -> MetricRow:
-    return MetricRow(
-        name="train_loss", split="train", stage="s", step=step, epoch=1, value=value, at=AT
-    )
 
 
 class TestClaim:
@@ -114,8 +91,10 @@ class TestFence:
             lambda c: attempts.succeed(c, old, {}),
             lambda c: attempts.fail(c, old, CRASH),
             lambda c: attempts.stop(c, old, "drained"),
-            lambda c: attempts.died(c, old, CRASH, exit_code=1),
-            lambda c: recording.record(c, old, Batch(metrics=[_point(1)])),
+            lambda c: deaths.died(c, old, "crashed", CRASH, exit_code=1),
+            lambda c: deaths.died(c, old, "stalled", CRASH, exit_code=13),
+            lambda c: deaths.give_up(c, old, CRASH, exit_code=-9),
+            lambda c: recording.record(c, old, Batch(metrics=[point(1)])),
         )
         for write in writes:
             with pytest.raises(Fenced), database.write() as connection:
@@ -165,38 +144,6 @@ class TestCancel:
         assert kinds.count("cancel_requested") == 1
 
 
-class TestDeaths:
-    def test_ten_deaths_without_a_checkpoint_are_a_failure(self, database: Database) -> None:
-        lease = _claimed(database)
-        states = []
-        for _ in range(attempts.MOST_DEATHS):
-            with database.write() as connection:
-                states.append(attempts.died(connection, lease, CRASH, exit_code=-11))
-            claimed = _claim(database)
-            if claimed is not None:
-                lease = claimed.lease
-        assert states == ["queued"] * 9 + ["failed"]
-
-    def test_a_new_checkpoint_starts_the_count_again(self, database: Database) -> None:
-        lease = _claimed(database)
-        for step in range(attempts.MOST_DEATHS + 5):
-            with database.write() as connection:
-                recording.record(connection, lease, Batch(checkpoints=[_checkpoint("last", step)]))
-                assert attempts.died(connection, lease, CRASH, exit_code=1) == "queued"
-            claimed = _claim(database)
-            assert claimed is not None
-            lease = claimed.lease
-
-    def test_a_kill_from_outside_never_counts(self, database: Database) -> None:
-        lease = _claimed(database)
-        for _ in range(attempts.MOST_DEATHS + 5):
-            with database.write() as connection:
-                attempts.stop(connection, lease, "worker_lost")
-            claimed = _claim(database)
-            assert claimed is not None
-            lease = claimed.lease
-
-
 class TestResume:
     def test_what_lies_past_the_checkpoint_is_deleted(self, database: Database) -> None:
         lease = _claimed(database)
@@ -205,11 +152,11 @@ class TestResume:
                 connection,
                 lease,
                 Batch(
-                    metrics=[_point(step) for step in (10, 20, 30)],
+                    metrics=[point(step) for step in (10, 20, 30)],
                     checkpoints=[
-                        _checkpoint("last", 10),
-                        _checkpoint("last", 20),
-                        _checkpoint("best", 20, "val_loss"),
+                        checkpoint("last", 10),
+                        checkpoint("last", 20),
+                        checkpoint("best", 20, "val_loss"),
                     ],
                 ),
             )
@@ -222,63 +169,69 @@ class TestResume:
         assert steps == [10]
         assert left == [("last", 10)]
 
+    @pytest.mark.parametrize("is_inside", [True, False])
+    def test_an_epoch_s_end_is_past_a_checkpoint_of_its_last_step_and_not_past_its_own(
+        self, database: Database, *, is_inside: bool
+    ) -> None:
+        """Both have step 20; the first has one epoch finished, the second two."""
+        first = _claimed(database)
+        inside = replace(checkpoint("last", 20), id="ckpt_inside", epoch=1)
+        end = replace(checkpoint("last", 20), id="ckpt_end", epoch=2)
+        best = replace(checkpoint("best", 20, "val_loss"), epoch=2)
+        with database.write() as connection:
+            for step, epoch in ((10, 1), (20, 2)):
+                event = EventRow("epoch", {"epoch": epoch}, step)
+                points = [replace(point(step), epoch=epoch)]
+                batch = Batch(metrics=points, events=[event])
+                recording.record(connection, first, batch)
+            recording.record(connection, first, Batch(checkpoints=[inside]))
+            recording.record(connection, first, Batch(checkpoints=[end, best]))
+            attempts.stop(connection, first, "worker_lost")
+        again = _claim(database)
+        assert again is not None
+        with database.write() as connection:
+            attempts.begin(
+                connection,
+                again.lease,
+                first_step=20,
+                first_epoch=1 if is_inside else 2,
+                fingerprint={},
+            )
+        with database.read() as connection:
+            steps = [row["step"] for row in reading.metrics(connection, first.job_id)]
+            rows = reading.checkpoints(connection, first.job_id)
+            told = page(connection, first.job_id)[-1]
+        assert steps == ([10] if is_inside else [10, 20])
+        assert {(row["id"], row["kind"]) for row in rows} == (
+            {("ckpt_inside", "last")}
+            if is_inside
+            else {("ckpt_inside", "previous"), ("ckpt_end", "last"), (best.id, "best")}
+        )
+        assert (told["type"], told["data"]["repeats_epochs"]) == ("attempt", int(is_inside))
+        if is_inside:  # the epoch ends once more
+            with database.write() as connection:
+                recording.record(connection, again.lease, Batch(metrics=[point(20)]))
+
+    def test_a_beginning_whose_answer_was_lost_is_told_once(self, database: Database) -> None:
+        lease = _claimed(database)
+        for _ in range(2):
+            with database.write() as connection:
+                attempts.begin(connection, lease, first_step=0, fingerprint={})
+        with database.read() as connection:
+            kinds = [event["type"] for event in page(connection, lease.job_id)]
+        assert kinds == ["state", "state", "attempt"]
+
     def test_the_number_of_a_deleted_metric_is_never_used_again(self, database: Database) -> None:
         lease = _claimed(database)
         with database.write() as connection:
-            recording.record(connection, lease, Batch(metrics=[_point(1), _point(2)]))
+            recording.record(connection, lease, Batch(metrics=[point(1), point(2)]))
         with database.read() as connection:
             before = max(row["id"] for row in reading.metrics(connection, lease.job_id))
         with database.write() as connection:
             attempts.begin(connection, lease, first_step=0, fingerprint={})
-            recording.record(connection, lease, Batch(metrics=[_point(1)]))
+            recording.record(connection, lease, Batch(metrics=[point(1)]))
         with database.read() as connection:
             assert reading.metrics(connection, lease.job_id)[0]["id"] > before
-
-
-class TestRecording:
-    def test_values_that_are_not_finite_come_back_as_they_were(self, database: Database) -> None:
-        lease = _claimed(database)
-        values = [float("nan"), float("inf"), float("-inf"), 1e-300]
-        with database.write() as connection:
-            points = [_point(step, value) for step, value in enumerate(values)]
-            recording.record(connection, lease, Batch(metrics=points))
-        with database.read() as connection:
-            found = [row["value"] for row in reading.metrics(connection, lease.job_id)]
-        assert [repr(value) for value in found] == [repr(value) for value in values]
-
-    def test_a_point_is_recorded_once_or_not_at_all(self, database: Database) -> None:
-        lease = _claimed(database)
-        with database.write() as connection:
-            recording.record(connection, lease, Batch(metrics=[_point(1)]))
-        batch = Batch(metrics=[_point(2), _point(1)], events=[EventRow("epoch")])
-        with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
-            recording.record(connection, lease, batch)
-        with database.read() as connection:
-            assert [row["step"] for row in reading.metrics(connection, lease.job_id)] == [1]
-
-    def test_a_directory_is_released_when_no_checkpoint_needs_it(self, database: Database) -> None:
-        lease = _claimed(database)
-        released = []
-        for step in (1, 2, 3, 4):
-            rows = [_checkpoint("last", step)]
-            if step in {1, 4}:
-                rows.append(_checkpoint("best", step, "val_loss"))
-            with database.write() as connection:
-                released.append(recording.record(connection, lease, Batch(checkpoints=rows)))
-        assert [sorted(one) for one in released] == [[], [], [], ["step-1", "step-2"]]
-
-    def test_events_are_numbered_without_gaps(self, database: Database) -> None:
-        lease = _claimed(database)
-        for _ in range(3):
-            with database.write() as connection:
-                recording.record(
-                    connection, lease, Batch(events=[EventRow("note"), EventRow("note")])
-                )
-        with database.read() as connection:
-            numbers = [event["number"] for event in page(connection, lease.job_id)]
-            rest = page(connection, lease.job_id, after=4, limit=2)
-        assert numbers == list(range(1, 9))
-        assert [event["number"] for event in rest] == [5, 6]
 
 
 def test_a_state_that_does_not_exist_cannot_be_written(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared import migrations
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
-from shared.jobs import attempts, events, reading, recording, requests
+from shared.jobs import attempts, deaths, events, reading, recording, requests
 from shared.jobs.attempts import Lease
 from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch
@@ -22,6 +23,7 @@ from tests.shared.specs import filled_in
 
 HISTORIES = int(os.environ.get("TRAINSHED_TEST_HISTORIES", "60"))
 CRASH = Failure(kind="crashed", message="exit 1", hint="")
+STALL = Failure(kind="stalled", message="no step", hint="")
 PICK = st.integers(0, 10**6)
 
 
@@ -37,6 +39,9 @@ class Histories(RuleBasedStateMachine):
         self.asked: set[str] = set()
         self.holders: dict[str, Lease] = {}
         self.zombies: list[Lease] = []
+        self.stalls: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.batches: Counter[Lease] = Counter()
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
@@ -86,7 +91,18 @@ class Histories(RuleBasedStateMachine):
         lease = self._held(pick)
         if lease is not None:
             with self.database.write() as connection:
-                state = attempts.died(connection, lease, CRASH, exit_code=1)
+                state = deaths.died(connection, lease, "crashed", CRASH, exit_code=1)
+            self._let_go(lease, state)
+
+    @rule(pick=PICK)
+    def stall(self, pick: int) -> None:
+        lease = self._held(pick)
+        if lease is not None:
+            with self.database.write() as connection:
+                state = deaths.died(connection, lease, "stalled", STALL, exit_code=13)
+            self.stalls[lease.job_id] += 1
+            again = "queued" if self.stalls[lease.job_id] == 1 else "failed"
+            assert state == ("cancelled" if lease.job_id in self.asked else again)
             self._let_go(lease, state)
 
     @rule(pick=PICK, well=st.booleans())
@@ -100,13 +116,19 @@ class Histories(RuleBasedStateMachine):
                     attempts.fail(connection, lease, CRASH)
             self._let_go(lease, "succeeded" if well else "failed")
 
-    @rule(pick=PICK)
-    def beat_and_record(self, pick: int) -> None:
+    @rule(pick=PICK, times=st.integers(1, 3))
+    def beat_and_record(self, pick: int, times: int) -> None:
+        """Each answer but the last is lost."""
         lease = self._held(pick)
         if lease is not None:
+            self.batches[lease] += 1
+            self.notes[lease.job_id] += 1
+            number, batch = self.batches[lease], Batch(events=[EventRow("note")])
+            for _ in range(times):
+                with self.database.write() as connection:
+                    recording.record(connection, lease, batch, number=number)
             with self.database.write() as connection:
                 orders = attempts.heartbeat(connection, lease, pid=1, progress=None)
-                recording.record(connection, lease, Batch(events=[EventRow("note")]))
             assert orders.cancel == (lease.job_id in self.asked)
 
     @rule(pick=PICK)
@@ -153,8 +175,9 @@ class Histories(RuleBasedStateMachine):
                 assert row is not None, "a submission that was answered is lost"
                 assert row["state"] == state
                 assert (row["finished_at"] is not None) == (state in FINAL)
-                numbers = [one["number"] for one in events.page(connection, job, limit=1000)]
-                assert numbers == list(range(1, len(numbers) + 1))
+                told = events.page(connection, job, limit=1000)
+                assert [one["number"] for one in told] == list(range(1, len(told) + 1))
+                assert sum(one["type"] == "note" for one in told) == self.notes[job]
             assert set(reading.order(connection)) == {
                 job for job, state in self.states.items() if state == "queued"
             }

@@ -6,6 +6,11 @@ from alembic.script import ScriptDirectory
 
 from shared import migrations, tables
 from shared.database import Database
+from shared.jobs import attempts
+from shared.jobs.events import EventRow
+from shared.jobs.recording import Batch, record
+from tests.shared.rows import notes
+from tests.worker.jobs import claimed, claimed_again
 
 
 def _names(database: Database) -> set[str]:
@@ -24,6 +29,25 @@ def test_up_down_up_leaves_the_tables_that_the_code_knows(empty_database_url: st
         differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
     # SQLite does not tell the direction of an index's column.
     assert [one for one in differences if getattr(one[1], "name", "") != "ix_jobs_waiting"] == []
+    database.close()
+
+
+def test_a_job_that_runs_while_the_tables_change_records_before_and_after(
+    empty_database_url: str,
+) -> None:
+    """What a worker of the version before claimed, and how it goes back."""
+    database = Database(empty_database_url, pool_size=2)
+    migrations.upgrade(database, "0002")
+    lease = claimed(database)
+    migrations.upgrade(database)
+    for _ in range(2):
+        with database.write() as connection:
+            record(connection, lease, Batch(events=[EventRow("note", {"text": "one"})]), number=1)
+    assert notes(database, lease) == ["one"]
+    migrations.downgrade(database, "0002")
+    with database.write() as connection:
+        attempts.stop(connection, lease, "worker_lost")
+    assert claimed_again(database).attempt == 2
     database.close()
 
 

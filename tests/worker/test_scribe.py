@@ -1,24 +1,28 @@
 """What the scribe stores, in which order, and what it does while the database is away."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from shared import migrations
 from shared.database import Database
-from shared.errors import Unavailable
+from shared.errors import Failure, Unavailable
 from shared.jobs import attempts, events, reading
 from shared.jobs.attempts import Lease
 from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch
 from shared.storage import Storage
-from tests.worker.jobs import claimed, last_checkpoint
+from tests.worker.jobs import claimed, job, last_checkpoint
 from worker import scribe as module
+from worker.assignment import FENCED
+from worker.devices import Device
+from worker.runners import Runner, settle
 from worker.scribe import Scribe, insist
 
 
@@ -57,6 +61,16 @@ def lease(database: FlakyDatabase) -> Lease:
 @pytest.fixture
 def scribe(database: FlakyDatabase, lease: Lease, tmp_path: Path) -> Scribe:
     return Scribe(database, Storage(tmp_path / "jobs"), lease)
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would end this process raises `SystemExit`."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
 
 
 def _note(text: str) -> Batch:
@@ -115,6 +129,33 @@ def test_what_cannot_be_stored_waits_until_the_database_is_back(
     assert _notes(database, lease) == ["patient"]
 
 
+@pytest.mark.parametrize("answers_lost", [1, 3])
+def test_a_batch_of_events_alone_whose_answer_was_lost_is_stored_once(
+    scribe: Scribe, database: FlakyDatabase, lease: Lease, answers_lost: int
+) -> None:
+    for text in ("first", "second"):
+        database.after = answers_lost
+        scribe.put(_note(text))
+        scribe.flush()
+
+    assert database.after == 0
+    assert _notes(database, lease) == ["first", "second"]
+
+
+def test_a_batch_that_contradicts_what_is_stored_is_an_error_also_after_an_outage(
+    scribe: Scribe, database: FlakyDatabase, lease: Lease
+) -> None:
+    scribe.put(Batch(checkpoints=[last_checkpoint(3, "j/1/step-3")]))
+    scribe.flush()
+    database.before = 1
+
+    scribe.put(Batch(checkpoints=[last_checkpoint(3, "j/1/step-3")], events=_note("lost").events))
+
+    with pytest.raises(IntegrityError):
+        scribe.flush()
+    assert _notes(database, lease) == []
+
+
 def test_a_batch_whose_answer_was_lost_is_stored_once(
     scribe: Scribe, database: FlakyDatabase, lease: Lease
 ) -> None:
@@ -130,27 +171,64 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(
     assert [(row["kind"], row["step"]) for row in rows] == [("last", 3)]
 
 
+@pytest.mark.parametrize("answers_lost", [0, 2])
 def test_the_directory_of_a_checkpoint_that_was_replaced_is_deleted(
-    scribe: Scribe, tmp_path: Path
+    scribe: Scribe, database: FlakyDatabase, tmp_path: Path, answers_lost: int
 ) -> None:
     names = [f"step-{step}" for step in (1, 2, 3)]
     for name in names:
         (tmp_path / "jobs" / name).mkdir(parents=True)
     for step, name in enumerate(names, 1):
+        database.after = answers_lost
         scribe.put(Batch(checkpoints=[last_checkpoint(step, name)]))
-    scribe.flush()
+        scribe.flush()
 
     left = {path.name for path in (tmp_path / "jobs").iterdir()}
     assert left == {"step-2", "step-3"}
 
 
-def test_a_fenced_attempt_ends_with_75_and_stores_nothing(
-    database: FlakyDatabase, lease: Lease, monkeypatch: pytest.MonkeyPatch
+def test_a_beginning_whose_answer_was_lost_is_told_once(
+    database: FlakyDatabase, lease: Lease
 ) -> None:
-    def leave(code: int) -> None:
-        raise SystemExit(code)
+    database.after = 1
 
-    monkeypatch.setattr(os, "_exit", leave)
+    insist(database, lambda c: attempts.begin(c, lease, first_step=0, fingerprint={}))
+
+    assert database.after == 0
+    with database.read() as connection:
+        kinds = [row["type"] for row in events.page(connection, lease.job_id)]
+    assert kinds.count("attempt") == 1
+
+
+@pytest.mark.usefixtures("ending")
+@pytest.mark.parametrize(
+    ("end", "said", "state"),
+    [
+        (attempts.succeed, {"epochs": 1}, "succeeded"),
+        (attempts.fail, Failure(kind="diverged", message="", hint=""), "failed"),
+    ],
+)
+def test_an_end_whose_answer_was_lost_stands_and_the_worker_reads_it(
+    database: FlakyDatabase, lease: Lease, end: Callable[..., None], said: object, state: str
+) -> None:
+    database.after = 1
+
+    with pytest.raises(SystemExit) as ended:
+        insist(database, end, lease, said)
+
+    assert ended.value.code == FENCED
+    runner = Runner(lease, Device("cpu:0", "CPU"), pid=0, process=None)
+    assert settle(runner, FENCED, database) == state
+    assert job(database, lease)["state"] == state
+    with database.read() as connection:
+        told = [row["data"].get("state") for row in events.page(connection, lease.job_id)]
+    assert told == ["queued", "running", state]
+
+
+@pytest.mark.usefixtures("ending")
+def test_a_fenced_attempt_ends_with_75_and_stores_nothing(
+    database: FlakyDatabase, lease: Lease
+) -> None:
     with database.write() as connection:
         attempts.stop(connection, lease, "worker_lost")
 

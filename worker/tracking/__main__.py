@@ -11,13 +11,13 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 from shared import logs
 from shared.database import Database
 from shared.migrations import wait_for_head
-from shared.settings import Settings
+from shared.settings import read_settings
 from worker.tracking.sync import Sync
 
 
 def main() -> None:
     """Round after round, until SIGTERM."""
-    settings = Settings()
+    settings = read_settings()
     logs.configure("tracking", settings.log_level)
     settings.make_directories()
     database = Database(settings.database, pool_size=2)

@@ -97,7 +97,7 @@ class Sync:
                 tracking.opened(connection, job_id, run_id)
         is_final = job["state"] in FINAL
         # A resumed attempt deletes rows past its checkpoint: only what it cannot is sent.
-        up_to = None if is_final else _safe_step(checkpoints)
+        up_to = None if is_final else safe_place(checkpoints)
         if up_to is not None or is_final:
             self._send_metrics(job_id, run_id, copy.last_metric_id, up_to)
         if is_final:
@@ -108,12 +108,12 @@ class Sync:
                 tracking.completed(connection, job_id)
             log.info("complete", job=job_id, run=run_id)
 
-    def _send_metrics(self, job_id: str, run_id: str, cursor: int, up_to: int | None) -> None:
+    def _send_metrics(
+        self, job_id: str, run_id: str, cursor: int, up_to: tuple[int, int] | None
+    ) -> None:
         while True:
             with self.database.read() as connection:
-                rows = reading.metrics(
-                    connection, job_id, past_id=cursor, up_to_step=up_to, limit=BATCH
-                )
+                rows = reading.metrics(connection, job_id, past_id=cursor, up_to=up_to, limit=BATCH)
             if not rows:
                 return
             self.mirror.log(run_id, rows)
@@ -122,9 +122,13 @@ class Sync:
                 tracking.sent(connection, job_id, cursor)
 
 
-def _safe_step(checkpoints: list[dict[str, Any]]) -> int | None:
-    """The step before which nothing is repeated, even if the last checkpoint cannot be read."""
-    return next((row["step"] for row in checkpoints if row["kind"] == "previous"), None)
+def safe_place(checkpoints: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """Step and epoch up to which nothing is repeated, even if the last checkpoint is unreadable.
+
+    The step does not say it alone: a checkpoint of an epoch's last step may lack the epoch's end.
+    """
+    previous = (row for row in checkpoints if row["kind"] == "previous")
+    return next(((row["step"], row["epoch"]) for row in previous), None)
 
 
 def _brief(error: BaseException) -> str:

@@ -1,0 +1,80 @@
+"""A setting that is refused is named in a sentence, by whichever process reads it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from shared.settings import Settings, read_settings
+
+ROOT = Path(__file__).parents[2]
+SECRET = "hunter2"
+ADMITTED = "it takes at least 20 printable ones without space around them"
+#: What `python -m` is given, of each process that a person or a compose file starts.
+MAINS = ["api", "box up", "shared.migrations", "worker", "worker.desk", "worker.tracking"]
+
+
+@pytest.mark.parametrize("main", MAINS)
+def test_each_process_says_it_in_a_line_and_ends_with_2(tmp_path: Path, main: str) -> None:
+    home = {"TRAINSHED_HOME": str(tmp_path / "home")}
+    wrong = {"TRAINSHED_ADMIN_KEY": SECRET, "TRAINSHED_PORT": "70000"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *main.split()],
+        cwd=ROOT,
+        env=os.environ | home | wrong,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
+    assert sorted(ended.stderr.splitlines()) == [
+        f"TRAINSHED_ADMIN_KEY has 7 characters; {ADMITTED}",
+        "TRAINSHED_PORT is '70000'; it should be less than or equal to 65535",
+    ]
+    assert not (tmp_path / "home").exists(), "nothing has begun"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LEASE_SECONDS", "soon", "is 'soon'; it should be a valid number"),
+        ("CPU_SLOTS", "0", "is '0'; it should be greater than or equal to 1"),
+        ("LOG_LEVEL", "loud", "is 'loud'; it should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("HOME", "~nobody-of-this-name/x", "is '~nobody-of-this-name/x'; it takes a directory"),
+        ("STORAGE_URL", "s3://bucket", "is 's3://bucket'; it takes file:///a/directory"),
+        ("STORAGE_URL", "file://here", "is 'file://here'; it takes file:///a/directory"),
+        ("DESK_URL", "http://desk", "is 'http://desk'; it takes unix:///path or tcp://host:port"),
+        ("DESK_URL", "tcp://desk", "is 'tcp://desk'; it takes unix:///path or tcp://host:port"),
+        ("DESK_URL", "tcp://desk:99999", "it takes unix:///path or tcp://host:port"),
+        ("ADMIN_KEY", "a key \n of more than twenty characters", "at least 20 printable ones"),
+    ],
+)
+def test_what_is_wrong_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv(f"TRAINSHED_{name}", value)
+    with pytest.raises(SystemExit) as refused:
+        read_settings()
+    assert refused.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"TRAINSHED_{name} ")
+    assert says in line
+
+
+@pytest.mark.parametrize("url", ["", "unix:///run/desk.sock", "tcp://desk:8101"])
+def test_an_address_of_the_desk_is_admitted(url: str) -> None:
+    assert Settings(desk_url=url)
+
+
+def test_a_traceback_does_not_show_what_was_given() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(admin_key=SECRET)  # pyright: ignore[reportArgumentType]
+    assert SECRET not in str(refused.value)
