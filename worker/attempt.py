@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,12 @@ from worker.pulse import Pulse
 from worker.recorder import Recorder
 from worker.results import evaluate_checkpoints, test_metrics
 from worker.scribe import Scribe, inquire, insist
+from worker.stillness import Stillness
+from worker.time_limit import TimeLimit
 from worker.training.count import count_parameters
 from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
-from worker.training.reports import StageStarted, Stepped
+from worker.training.reports import Fitted, StageStarted, Stepped
 from worker.training.seed import fingerprint
 from worker.training.state import TrainingState
 from worker.weights import fetch
@@ -54,10 +57,11 @@ class Attempt:
         self.database = database
         self.storage = Storage(settings.storage)
         self.scribe = Scribe(database, self.storage, assignment.lease)
-        self.pulse = Pulse(database, assignment.lease)
+        self.stillness = Stillness()
+        self.time_limit = TimeLimit(assignment, database)
+        looks = (self.stillness.look, self.time_limit.look)
+        self.pulse = Pulse(database, assignment.lease, *looks)
         self.drain = threading.Event()
-        self.began = time.monotonic()
-        self.earlier_seconds = 0.0
         self.progress = Progress()
         signal.signal(signal.SIGTERM, lambda *_: self.drain.set())
 
@@ -68,23 +72,27 @@ class Attempt:
 
     def run(self) -> int:
         """Train to the end, or until somebody wants it otherwise; return the exit code."""
+        self.time_limit.seconds = self.spec.resources.max_runtime_seconds
         dataset, experiment = self._build()
         keeper = Keeper(self.scribe, experiment)
         state, latest = self._resume(experiment, keeper)
-        is_exact = state is None or state.fingerprint == fingerprint(experiment.device)
+        is_exact = True
         recorder = Recorder(keeper, self._open_board(experiment, state), latest)
-        generator = fit(experiment, state=state)
-        for report in generator:
-            self.scribe.check()
-            if isinstance(report, Stepped):
-                self.pulse.progress = self.progress.after(report)
-            recorder.record(report)
-            if isinstance(report, (StageStarted, Stepped)):
-                ended = self._stop(report, recorder)
-                if ended is not None:
-                    generator.close()
-                    self.scribe.flush()
-                    return ended
+        # Closed, however it ends: torch's settings are put back.
+        with closing(fit(experiment, state=state)) as reports:
+            for report in self.stillness.watch(reports):
+                self.scribe.check()
+                if isinstance(report, Stepped):
+                    self.pulse.progress = self.progress.after(report)
+                recorder.record(report)
+                if isinstance(report, (StageStarted, Stepped)):
+                    ended = self._stop(report, recorder)
+                    if ended is not None:
+                        self.scribe.flush()
+                        return ended
+                elif isinstance(report, Fitted) and state is not None:
+                    # What else the last bits came to depend on is in it beside the machine.
+                    is_exact = report.snapshot().fingerprint == fingerprint(experiment.device)
         self._finish(dataset, experiment, recorder, is_exact=is_exact)
         return DONE
 
@@ -135,11 +143,13 @@ class Attempt:
         if state is None and self.assignment.resume_from is not None:
             origin = self.assignment.resume_from
             state, inherited = from_another(self.database, self.storage, lease, origin, self._tell)
-        first_step = 0 if state is None else state.step
+        first_step, first_epoch = (0, 0) if state is None else (state.step, state.epoch)
         known = fingerprint(experiment.device)
         insist(
             self.database,
-            lambda c: attempts.begin(c, lease, first_step=first_step, fingerprint=known),
+            lambda c: attempts.begin(
+                c, lease, first_step=first_step, first_epoch=first_epoch, fingerprint=known
+            ),
         )
         if lease.attempt > 1:
             earlier = inquire(self.database, lambda c: reading.attempts(c, lease.job_id))
@@ -147,7 +157,7 @@ class Attempt:
             job = inquire(self.database, lambda c: reading.get(c, lease.job_id))
             keeper.remember(rows)
             latest = dict(job["metrics"]) if job else {}
-            self.earlier_seconds = sum(map(_seconds, earlier))
+            self.time_limit.add(earlier)
             self.scribe.put(lambda: sweep(self.database, self.storage, lease))
         if inherited.checkpoints:
             keeper.remember(inherited.checkpoints)
@@ -164,9 +174,7 @@ class Attempt:
         if self.drain.is_set():
             recorder.keep(report)
             return DRAINED
-        limit = self.spec.resources.max_runtime_seconds
-        seconds = self.earlier_seconds + time.monotonic() - self.began
-        if limit is not None and seconds > limit:
+        if self.time_limit.heed():
             recorder.keep(report)
             self.scribe.flush()
             raise OutOfTime
@@ -217,9 +225,3 @@ class Attempt:
             attempts.succeed(connection, lease, result)
 
         insist(self.database, end)
-
-
-def _seconds(attempt: dict[str, Any]) -> float:
-    """How long an attempt lasted; 0 for the one that is at work."""
-    ended = attempt["ended_at"]
-    return 0.0 if ended is None else (ended - attempt["started_at"]).total_seconds()

@@ -22,7 +22,7 @@ from torch import nn
 from shared import logs
 from shared.datasets import TABLE, tables_of
 from shared.desk import LONGEST_LINE, PATIENCE, listen
-from shared.settings import Settings
+from shared.settings import Settings, read_settings
 from worker.architectures.zoo.library import import_timm
 from worker.build import architecture_parameters, new_head
 from worker.data.errors import DatasetMissing
@@ -266,7 +266,7 @@ def warm_up() -> None:
 
 def main() -> None:
     """Serve until the process is ended."""
-    settings = Settings()
+    settings = read_settings()
     logs.configure("desk", settings.log_level)
     settings.make_directories()
     warm_up()

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -18,30 +19,39 @@ BEAT_SECONDS = 0.5
 
 
 class Pulse:
-    """A thread that beats until the process ends."""
+    """A thread that beats until the process ends.
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    Args:
+        database: where the heartbeat is shown.
+        lease: of the attempt.
+        *looks: called after each beat that arrived; they may end the process.
+    """
+
+    def __init__(self, database: Database, lease: Lease, *looks: Callable[[], None]) -> None:
         self.database = database
         self.lease = lease
+        self.looks = looks
         self.progress: dict[str, Any] | None = None
         #: Set once somebody asked that the job ends.
         self.cancel = threading.Event()
-        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+        threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
             try:
-                with self.database.write() as connection:
-                    orders = heartbeat(
-                        connection, self.lease, pid=os.getpid(), progress=self.progress
-                    )
+                self._beat()
             except Fenced:
                 die_fenced()
             except Unavailable as error:
                 log.warning("no heartbeat", error=str(error))
             except Exception:  # a training without a heartbeat would be taken for dead
                 log.exception("no heartbeat")
-            else:
-                if orders.cancel:
-                    self.cancel.set()
             time.sleep(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        with self.database.write() as connection:
+            orders = heartbeat(connection, self.lease, pid=os.getpid(), progress=self.progress)
+        if orders.cancel:
+            self.cancel.set()
+        for look in self.looks:
+            look()

@@ -2,25 +2,23 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from api.catalog.methods import Methods
-from api.jobs.admission import admit
-from shared import catalog, migrations
-from shared.database import Database
 from shared.jobs import attempts, reading
-from shared.jobs.submission import Submission, submit
-from shared.settings import Settings
-from shared.storage import Storage, sha256_of_file
-from tests.desks import nobody
+from shared.storage import sha256_of_file
+from tests.worker.attempts import Box
 from worker import attempt as module
-from worker.assignment import DONE, DRAINED, Assignment
+from worker.assignment import DONE, DRAINED
 from worker.attempt import Attempt
+from worker.training import checkpoint
+from worker.training.metrics import StepFigures
+from worker.training.step import Stepper
 
 STEPS_OF_AN_EPOCH = 4
 #: Worse means better: each stage stops after its second epoch and has its first one's weights back.
@@ -60,47 +58,12 @@ class Pulse:
             self.at_step[1].set()
 
 
-@cache
-def _methods() -> Methods:
-    return Methods(catalog.load())
-
-
-class Jobs:
+class Jobs(Box):
     """Jobs of one database, each attempt of which is run here and now."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home)
-        self.settings.make_directories()
-        self.storage = Storage(self.settings.storage)
-        self.database = Database(self.settings.database, pool_size=4)
-        migrations.upgrade(self.database)
-
-    def submit(self, spec: dict[str, Any], **retry: str) -> str:
-        filled_in = admit(spec, _methods(), nobody).spec
-        with self.database.write() as connection:
-            return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
 
     def attempt(self, *, drain_at: int | None = None) -> int:
         """Claim the job that waits and run it; return the exit code."""
-        with self.database.write() as connection:
-            claimed = attempts.claim(
-                connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-            )
-        assert claimed is not None
-        lease = claimed.lease
-        one = Attempt(
-            Assignment(
-                job_id=lease.job_id,
-                attempt=lease.attempt,
-                spec=claimed.spec,
-                resume_from=claimed.resume_from,
-                device="cpu:0",
-                uuid="",
-                threads=1,
-            ),
-            self.settings,
-            self.database,
-        )
+        one = Attempt(self.assignment(), self.settings, self.database)
         assert isinstance(one.pulse, Pulse)
         if drain_at is not None:
             one.pulse.at_step = (drain_at, one.drain)
@@ -110,18 +73,12 @@ class Jobs:
         finally:
             if code != DONE:
                 with self.database.write() as connection:
-                    attempts.stop(connection, lease, "drained")
+                    attempts.stop(connection, one.assignment.lease, "drained")
         return code
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def metrics(self, job_id: str, name: str) -> list[dict[str, Any]]:
         with self.database.read() as connection:
-            row = reading.get(connection, job_id)
-        assert row is not None
-        return row
-
-    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
-        with self.database.read() as connection:
-            return reading.checkpoints(connection, job_id)
+            return reading.metrics(connection, job_id, name=name)
 
     def last(self, job_id: str) -> dict[str, Any]:
         return next(row for row in self.checkpoints(job_id) if row["kind"] == "last")
@@ -153,6 +110,53 @@ def test_it_says_the_same_of_stages_that_an_earlier_attempt_finished(
         assert jobs.attempt(drain_at=step) == DRAINED
     assert jobs.attempt() == DONE
     assert jobs.job(job_id)["result"]["stages"] == ENDS
+
+
+class TestWhatIsSaidOfAResume:
+    """Another number of threads stands for another machine."""
+
+    @pytest.fixture(autouse=True)
+    def _threads(self) -> Iterator[None]:
+        threads = torch.get_num_threads()
+        yield
+        torch.set_num_threads(threads)
+
+    @pytest.mark.parametrize(
+        ("threads", "is_inexact"),
+        [([1], False), ([1, 1, 1], False), ([2, 1], True), ([2, 1, 1], True), ([1, 2, 1], True)],
+    )
+    def test_it_is_inexact_once_any_resume_was(
+        self, jobs: Jobs, threads: list[int], is_inexact: bool
+    ) -> None:
+        job_id = jobs.submit(SPEC)
+        for number, count in enumerate(threads, start=1):
+            torch.set_num_threads(count)
+            is_last = number == len(threads)
+            jobs.attempt(drain_at=None if is_last else 3 * number)
+        assert jobs.job(job_id)["result"]["resumed_inexact"] is is_inexact
+
+    @pytest.mark.parametrize(
+        ("attempts_made", "first"),
+        [(1, 1), (2, 1), (2, 7), (3, 1)],  # the operation comes with this step
+    )
+    def test_it_is_inexact_where_torch_cannot_promise_the_same_bits(
+        self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, attempts_made: int, first: int
+    ) -> None:
+        def take(self: Stepper, chosen_N: torch.Tensor, *, step: int, **rest: Any) -> StepFigures:
+            if step >= first:
+                torch.zeros(2).put_(torch.tensor([0]), torch.tensor([1.0]))
+            return take_step(self, chosen_N, step=step, **rest)
+
+        take_step = Stepper.step
+        monkeypatch.setattr(Stepper, "step", take)
+        job_id = jobs.submit(SPEC)
+        with warnings.catch_warnings(record=True):
+            for number in range(1, attempts_made):
+                jobs.attempt(drain_at=3 * number)
+            jobs.attempt()
+        assert jobs.job(job_id)["result"]["resumed_inexact"] is (attempts_made > 1)
+        (note,) = jobs.notes(job_id)
+        assert "no deterministic implementation of put_" in note
 
 
 def test_a_job_that_dies_while_it_is_evaluated_keeps_the_last_checkpoint_and_says_the_same(
@@ -230,3 +234,24 @@ class TestRetry:
         best = after["best"]["train_loss"]
         assert best["checkpoint"] in own
         assert best["value"] == before["best"]["train_loss"]["value"]
+
+
+def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_anew(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drained at the epoch's last step, then killed between its metrics and its checkpoint."""
+    job_id = jobs.submit()
+    assert jobs.attempt(drain_at=STEPS_OF_AN_EPOCH) == DRAINED
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise OSError("killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", gone)
+        with pytest.raises(OSError, match="killed here"):
+            jobs.attempt()
+    assert [row["step"] for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_OF_AN_EPOCH]
+
+    assert jobs.attempt() == DONE
+    steps = [row["step"] for row in jobs.metrics(job_id, "val_loss")]
+    assert steps == [STEPS_OF_AN_EPOCH * epoch for epoch in (1, 2, 3, 4)]

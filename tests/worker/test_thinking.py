@@ -1,30 +1,47 @@
-"""How the desk's questions wait for each other."""
+"""How the desk's questions wait for each other, and which of them are to blame."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
 
-from worker import desk
+from worker import desk, thinking
 from worker.thinking import BUSY, Thinking
 
 FAULT = {"pointer": "/architecture", "detail": "takes too long"}
-QUESTION: dict[str, Any] = {"ask": "describe"}
+REFUSED = {"ok": False, "faults": [FAULT]}
+NUMBERS = count()
+
+
+def question() -> dict[str, Any]:
+    """One that was not asked before."""
+    return {"ask": "describe", "number": next(NUMBERS)}
 
 
 class Slow:
-    """Thinks until it is let go on."""
+    """Thinks until it is let go on, without taking anything of a processor."""
 
     def __init__(self) -> None:
         self.begun, self.go_on, self.asked = threading.Semaphore(0), threading.Event(), 0
 
-    def __call__(self, _: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
         self.begun.release()
         self.go_on.wait(10)
-        return {"ok": True}
+        return {"ok": True, "about": asked}
+
+
+class Hard(Slow):
+    """Thinks until it is let go on, and keeps a processor busy with it."""
+
+    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
+        while not self.go_on.is_set():
+            pass
+        return super().__call__(asked)
 
 
 @pytest.fixture
@@ -34,50 +51,129 @@ def slow() -> Iterator[Slow]:
     made.go_on.set()
 
 
-def test_a_question_that_takes_too_long_has_the_fault_of_its_kind(slow: Slow) -> None:
-    thinking = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=0)
-    slow_one = Thinking(slow, threads=1, waiting=1, too_long=None, seconds=0)
-    for kind, answer in ((thinking, {"ok": False, "faults": [FAULT]}), (slow_one, BUSY)):
-        kind._seconds = 0.1
-        assert kind.about(QUESTION) == answer
+@pytest.fixture
+def hard() -> Iterator[Hard]:
+    made = Hard()
+    yield made
+    made.go_on.set()
 
 
-def test_one_that_has_not_begun_is_not_to_blame_and_is_dropped(slow: Slow) -> None:
-    thinking = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.1)
-    thinking.about(QUESTION)
-    assert thinking.about(QUESTION) == BUSY
-    slow.go_on.set()
-    thinking._seconds = 10
-    assert thinking.about(QUESTION) == {"ok": True}
-    assert slow.asked == 2, "the dropped one was never thought about"
+def until(condition: Any) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
-def test_more_than_may_wait_are_told_at_once(slow: Slow) -> None:
-    thinking = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=10)
-    with ThreadPoolExecutor(2) as asking:
-        there = [asking.submit(thinking.about, QUESTION) for _ in range(2)]
-        assert slow.begun.acquire(timeout=10)
-        while thinking._room._value:  # pyright: ignore[reportAttributeAccessIssue]
-            pass
-        assert thinking.about(QUESTION) == BUSY
+def burn(_: dict[str, Any]) -> dict[str, Any]:
+    """Take a fifth of a second of a processor, however long that is on the clock."""
+    end = time.thread_time() + 0.2
+    while time.thread_time() < end:
+        pass
+    return {"ok": True}
+
+
+class TestBlame:
+    def test_a_question_that_takes_too_much_has_the_fault_of_its_kind(self, hard: Hard) -> None:
+        bounds: dict[str, Any] = {"threads": 1, "waiting": 1, "seconds": 0.3, "cpu_seconds": 0.001}
+        assert Thinking(hard, too_long=FAULT, **bounds).about(question()) == REFUSED
+        assert Thinking(hard, too_long=None, **bounds).about(question()) == BUSY
+
+    def test_one_that_only_waited_has_none(self, slow: Slow) -> None:
+        kind = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.3, cpu_seconds=0.1)
+        assert kind.about(question()) == BUSY
+
+    def test_none_of_several_that_hold_each_other_up_has_one(self) -> None:
+        kind = Thinking(burn, threads=4, waiting=0, too_long=FAULT, seconds=0.3)
+        questions = [question() for _ in range(4)]
+        with ThreadPoolExecutor(4) as asking:
+            first = list(asking.map(kind.about, questions))
+            assert BUSY in first, "they share one interpreter"
+            assert REFUSED not in first
+            kind._seconds = 10
+            assert list(asking.map(kind.about, questions)) == [{"ok": True}] * 4
+
+    def test_what_took_too_much_is_refused_however_late(self) -> None:
+        kind = Thinking(burn, threads=1, waiting=1, too_long=FAULT, cpu_seconds=0.05)
+        assert kind.about(question()) == REFUSED
+
+
+class TestLateAnswers:
+    def test_whoever_asks_again_has_it(self, slow: Slow) -> None:
+        kind = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.05)
+        asked = question()
+        assert kind.about(asked) == BUSY
+        assert kind.about(asked) == BUSY
         slow.go_on.set()
-        assert [one.result(10) for one in there] == [{"ok": True}] * 2
-    assert thinking.about(QUESTION) == {"ok": True}
+        until(lambda: kind._room._value == 2)  # pyright: ignore[reportAttributeAccessIssue]
+        kind._seconds = 0
+        assert kind.about(dict(reversed(asked.items()))) == {"ok": True, "about": asked}
+        assert slow.asked == 1
+        kind._seconds = 10
+        assert kind.about(asked)["ok"]
+        assert slow.asked == 2, "once heard it is not kept any more"
+
+    def test_a_question_asked_twice_at_once_is_thought_about_once(self, slow: Slow) -> None:
+        kind = Thinking(slow, threads=2, waiting=1, too_long=FAULT, seconds=0.3)
+        with ThreadPoolExecutor(3) as asking:
+            assert list(asking.map(kind.about, [question()] * 3)) == [BUSY] * 3
+        assert slow.asked == 1
+
+    def test_only_the_latest_are_kept_and_not_for_long(
+        self, slow: Slow, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kind = Thinking(slow, threads=8, waiting=0, too_long=FAULT, seconds=0.1)
+        monkeypatch.setattr(thinking, "MOST_KEPT", 3)
+        questions = [question() for _ in range(8)]
+        for one in questions:
+            assert kind.about(one) == BUSY
+        slow.go_on.set()
+        until(lambda: kind._room._value == 8)  # pyright: ignore[reportAttributeAccessIssue]
+        kind._forget()
+        assert len(kind._thoughts) == 3
+        asked = slow.asked
+        assert kind.about(questions[-1])["about"] == questions[-1]
+        assert slow.asked == asked
+        monkeypatch.setattr(thinking, "KEPT_SECONDS", 0)
+        kind._forget()
+        assert not kind._thoughts
 
 
-def test_pictures_leave_the_threads_of_networks_alone(
-    slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    monkeypatch.setitem(desk.QUESTIONS, "preview", slow)
-    listening = desk.listen(f"unix://{tmp_path / 'desk.sock'}")
-    try:
-        server = desk.Desk(listening)
-        pictures = server.thinking["preview"]
-        pictures._seconds = 0.05
-        for _ in range(8):
-            assert pictures.about({"ask": "preview"}) == BUSY
-        assert slow.asked == 1, "one at a time"
-        network = {"architecture": {"name": "linear"}, "image": [1, 8, 8], "classes": 10}
-        assert server.thinking["describe"].about({"ask": "describe", **network})["ok"]
-    finally:
-        listening.close()
+class TestRoom:
+    def test_one_that_has_not_begun_is_dropped(self, slow: Slow) -> None:
+        kind = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.1)
+        kind.about(question())
+        assert kind.about(question()) == BUSY
+        slow.go_on.set()
+        kind._seconds = 10
+        assert kind.about(question())["ok"]
+        assert slow.asked == 2, "the dropped one was never thought about"
+
+    def test_more_than_may_wait_are_told_at_once(self, slow: Slow) -> None:
+        kind = Thinking(slow, threads=1, waiting=1, too_long=FAULT, seconds=10)
+        with ThreadPoolExecutor(2) as asking:
+            there = [asking.submit(kind.about, question()) for _ in range(2)]
+            assert slow.begun.acquire(timeout=10)
+            until(lambda: not kind._room._value)  # pyright: ignore[reportAttributeAccessIssue]
+            assert kind.about(question()) == BUSY
+            slow.go_on.set()
+            assert all(one.result(10)["ok"] for one in there)
+        assert kind.about(question())["ok"]
+
+    def test_pictures_leave_the_threads_of_networks_alone(
+        self, slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    ) -> None:
+        monkeypatch.setitem(desk.QUESTIONS, "preview", slow)
+        listening = desk.listen(f"unix://{tmp_path / 'desk.sock'}")
+        try:
+            server = desk.Desk(listening)
+            pictures = server.thinking["preview"]
+            pictures._seconds = 0.05
+            for number in range(8):
+                assert pictures.about({"ask": "preview", "seed": number}) == BUSY
+            assert slow.asked == 1, "one at a time"
+            network = {"architecture": {"name": "linear"}, "image": [1, 8, 8], "classes": 10}
+            assert server.thinking["describe"].about({"ask": "describe", **network})["ok"]
+        finally:
+            listening.close()

@@ -1,26 +1,21 @@
-"""A training on its way: the part that changes, and its copy to and from a `TrainingState`."""
+"""A training on its way: the part that changes. `copies` has its copy to and from a state."""
 
 import time
 from collections.abc import Generator
-from copy import copy
-from dataclasses import asdict
 from typing import TypedDict, TypeVar
 
 from torch import Tensor
 
 from worker.training import divergence
+from worker.training.copies import capture
 from worker.training.evaluation import score
+from worker.training.exactness import Exactness
 from worker.training.experiment import Experiment, Split, Stage
 from worker.training.metrics import Sums, Window
 from worker.training.penalties import Penalties
 from worker.training.reports import Report, Snapshot
 from worker.training.resident import ResidentSplit
-from worker.training.seed import (
-    fingerprint,
-    generator_states,
-    order,
-    restore_generators,
-)
+from worker.training.seed import order
 from worker.training.state import (
     Patience,
     PlateauRecord,
@@ -28,7 +23,6 @@ from worker.training.state import (
     StageEnd,
     TrainingState,
     on_cpu,
-    optimizer_tensors,
     restore_optimizer,
 )
 from worker.training.step import Stepper
@@ -48,9 +42,14 @@ class Where(TypedDict):
 
 
 class Course:
-    """What `fit` changes as it goes, beside the model."""
+    """What `fit` changes as it goes, beside the model.
 
-    def __init__(self, experiment: Experiment) -> None:
+    Args:
+        experiment: what is trained.
+        operations: those without a deterministic implementation, as they are met.
+    """
+
+    def __init__(self, experiment: Experiment, operations: set[str]) -> None:
         self.experiment = experiment
         self.train = self._resident(experiment.splits.train)
         self.validation = self._resident(experiment.splits.validation)
@@ -62,6 +61,9 @@ class Course:
         self.ended: tuple[StageEnd, ...] = ()
         self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
+        self.exactness = Exactness(experiment.device, operations)
+        #: Where it goes on; the next stage's optimizer takes over what is in it.
+        self.resumed_from: TrainingState | None = None
         self._penalties = Penalties(experiment)
         self._window = Window(
             experiment.target, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
@@ -69,7 +71,6 @@ class Course:
         #: The samples that the generalization gap is measured on, as many as validate.
         sample_N = order_of_gap(len(self.train), len(self.validation), experiment.seed)
         self._gap_N = sample_N.to(experiment.device)
-        self._resumed_from: TrainingState | None = None
         self._moment = 0
         self._clock_started: float | None = None
 
@@ -78,7 +79,7 @@ class Course:
     def begin_stage(self, stage: Stage) -> Stepper:
         """Make the stage's optimizer, with what an earlier one kept after a resume."""
         stepper = Stepper(self.experiment, stage, self.train)
-        state, self._resumed_from = self._resumed_from, None
+        state, self.resumed_from = self.resumed_from, None
         if state is not None:
             restore_optimizer(stepper.optimizer, self.experiment.model, state.optimizer)
             if state.scaler:
@@ -190,7 +191,7 @@ class Course:
 
     def notes(self, stage: Stage) -> tuple[str, ...]:
         """What a person should know of the epoch that ends."""
-        notes: list[str] = []
+        notes = self.exactness.notes()
         left_out = len(self.train) - self.sums.images
         if left_out and self.position.stage_epoch == 0:
             notes.append(
@@ -236,67 +237,18 @@ class Course:
             self.sums.seconds += time.perf_counter() - self._clock_started
             self._clock_started = None
 
-    # Its copies
-
     def snapshot(self) -> Snapshot:
         """A function that copies the training as it is at the next report."""
         moment = self._moment
 
-        def capture() -> TrainingState:
+        def copy() -> TrainingState:
             if self._moment != moment:
                 raise RuntimeError(
                     "this snapshot is of an earlier report; take it before asking for the next"
                 )
-            return self._capture()
+            return capture(self)
 
-        return capture
-
-    def _capture(self) -> TrainingState:
-        self.read_figures()
-        stepper, model = self.stepper, self.experiment.model
-        return TrainingState(
-            position=copy(self.position),
-            model=on_cpu(model.state_dict()),
-            optimizer=optimizer_tensors(stepper.optimizer, model) if stepper else {},
-            schedule={
-                "updates": self.position.stage_step,
-                "learning_rate": self.sums.learning_rate,
-                "plateau": asdict(self.plateau),
-            },
-            scaler=stepper.scaler.state_dict() if stepper else {},
-            generators=generator_states(self.experiment.device),
-            sums=self.sums.as_json(),
-            patience=copy(self.patience),
-            best=dict(self.best),
-            best_weights=None if self.best_weights is None else dict(self.best_weights),
-            ended=self.ended,
-            fingerprint=fingerprint(self.experiment.device),
-        )
-
-    def restore(self, state: TrainingState) -> None:
-        """Go on where a state was taken.
-
-        Raises:
-            ValueError: it is of another experiment.
-        """
-        try:
-            self.experiment.model.load_state_dict(state.model)
-        except RuntimeError as error:
-            raise ValueError(f"the state is of another network: {error}") from error
-        if len(state.sums["tallies"]) != self.experiment.target.tallies:
-            raise ValueError(
-                f"the state counts {len(state.sums['tallies'])} figures a step and this experiment "
-                f"{self.experiment.target.tallies}: it is of another one"
-            )
-        restore_generators(state.generators, self.experiment.device)
-        self.position = copy(state.position)
-        self.sums = Sums(**{**state.sums, "tallies": list(state.sums["tallies"])})
-        self.patience = copy(state.patience)
-        self.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
-        self.best = dict(state.best)
-        self.best_weights = state.best_weights
-        self.ended = state.ended
-        self._resumed_from = state
+        return copy
 
     def _resident(self, split: Split) -> ResidentSplit:
         experiment = self.experiment

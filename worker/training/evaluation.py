@@ -13,6 +13,7 @@ from worker.training.topk import admitted, are_finite, counts, rank, ranking
 #: Pixels a channel in one batch: 64 images of 32x32 stay in a CPU's caches, which makes them
 #: half as fast again as 256 (measured on 2 cores); a GPU wants many at once.
 BATCH_PIXELS = {"cpu": 2**16, "cuda": 2**21}
+#: However large the images are, unless the training's own batches are smaller.
 SMALLEST_BATCH = 32
 
 
@@ -89,8 +90,7 @@ def score(
     losses: list[Tensor] = []
     sizes: list[int] = []
     experiment.model.eval()
-    for batch in _batches(split, chosen):
-        outputs_NM, targets_N = _outputs(experiment, experiment.model, split, batch)
+    for outputs_NM, targets_N in _outputs(experiment, experiment.model, split, chosen):
         losses.append(experiment.loss(outputs_NM, targets_N))
         sizes.append(len(targets_N))
         if is_counted:
@@ -127,8 +127,7 @@ def evaluate_numbers(experiment: Experiment, model: nn.Module, split: Split) -> 
     losses: list[Tensor] = []
     outputs: list[Tensor] = []
     model.eval()
-    for batch in _batches(resident, None):
-        outputs_N1, targets_N = _outputs(experiment, model, resident, batch)
+    for outputs_N1, targets_N in _outputs(experiment, model, resident):
         losses.append(experiment.loss(outputs_N1, targets_N))
         outputs.append(outputs_N1)
     outputs_N1 = torch.cat(outputs).cpu()
@@ -168,8 +167,7 @@ def evaluate(
     tops: list[Tensor] = []
     probabilities: list[Tensor] = []
     model.eval()
-    for batch in _batches(resident, None):
-        logits_NM, labels_N = _outputs(experiment, model, resident, batch)
+    for logits_NM, labels_N in _outputs(experiment, model, resident):
         losses.append(experiment.loss(logits_NM, labels_N))
         sizes.append(len(labels_N))
         ranks.append(rank(logits_NM, labels_N))
@@ -218,25 +216,42 @@ def _per_class(
         yield ClassAccuracy(label, name, total, right / total if total else None)
 
 
-def _batches(split: ResidentSplit, chosen: Tensor | None) -> Iterator[Tensor | slice]:
-    """Batches as large as suits the device, whatever the training's batch size."""
-    _, height, width, _ = split.images_NHWC.shape
-    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
-    size = max(SMALLEST_BATCH, pixels // (height * width))
-    if chosen is not None:
-        yield from chosen.split(size)
-        return
-    for start in range(0, len(split), size):
-        yield slice(start, start + size)
-
-
 def _outputs(
+    experiment: Experiment, model: nn.Module, split: ResidentSplit, chosen: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs [n, M] and targets [n], batch by batch; by smaller ones once memory runs out."""
+    samples = len(split) if chosen is None else len(chosen)
+    size = _batch_size(experiment, split)
+    start = 0
+    while start < samples:
+        part = slice(start, start + size)
+        try:
+            found = _forward(experiment, model, split, part if chosen is None else chosen[part])
+        except (MemoryError, RuntimeError):
+            # Of whatever kind: one that is not due to the batch's size, a batch of one has as well
+            if size == 1:
+                raise
+            size //= 2
+            continue  # here nothing holds the batch's memory any more, not even the error
+        yield found
+        start += size
+
+
+def _forward(
     experiment: Experiment, model: nn.Module, split: ResidentSplit, batch: Tensor | slice
 ) -> tuple[Tensor, Tensor]:
-    images_NCHW, labels_N = split.batch(batch)
+    images_NCHW, targets_N = split.batch(batch)
     with experiment.arithmetic.autocast():
         outputs_NM = model(images_NCHW)
-    return outputs_NM.float(), labels_N
+    return outputs_NM.float(), targets_N
+
+
+def _batch_size(experiment: Experiment, split: ResidentSplit) -> int:
+    """As many as suit the device, whatever the training's batch size."""
+    _, height, width, _ = split.images_NHWC.shape
+    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
+    largest = max(stage.batch_size for stage in experiment.stages)
+    return max(min(SMALLEST_BATCH, largest), pixels // (height * width))
 
 
 def _mean(losses: list[Tensor], sizes: list[int]) -> float:

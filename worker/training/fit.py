@@ -9,7 +9,9 @@ report's `snapshot()` gave, it goes on bit for bit on a CPU as if it had never b
 import time
 from collections.abc import Generator
 
+from worker.training.copies import restore
 from worker.training.course import Course
+from worker.training.exactness import nondeterministic_operations
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import set_modes
 from worker.training.reports import (
@@ -42,8 +44,11 @@ def fit(
         Diverged: the training loss or a gradient is not finite any more.
         ValueError: the state is of another experiment.
     """
-    with deterministic_algorithms(experiment.deterministic):
-        course = Course(experiment)
+    with (
+        deterministic_algorithms(experiment.deterministic),
+        nondeterministic_operations() as operations,
+    ):
+        course = Course(experiment, operations)
         if state is None:
             yield from course.tell(
                 InitialState(
@@ -53,7 +58,7 @@ def fit(
                 )
             )
         else:
-            course.restore(state)
+            restore(course, state)
         while course.position.stage < len(experiment.stages):
             yield from _stage(course, experiment.stages[course.position.stage])
         yield from course.tell(

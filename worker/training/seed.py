@@ -65,7 +65,7 @@ def deterministic_algorithms(is_wanted: bool) -> Iterator[None]:
     """Ask for algorithms that give the same bits each time, and put things back afterwards.
 
     It warns only, since CUDA's max-pooling counts as not deterministic though windows that do
-    not overlap have nothing to add up in an unknown order.
+    not overlap have nothing to add up in an unknown order; `exactness` notes what it warns of.
     """
     was_wanted = torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()

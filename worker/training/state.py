@@ -81,7 +81,7 @@ class TrainingState:
     best_weights: dict[str, Tensor] | None = None
     #: How the stages before this one ended, in order.
     ended: tuple[StageEnd, ...] = ()
-    #: What the last bits depend on; another machine's cannot be promised.
+    #: What the last bits depend on; others cannot be promised (see `exactness`).
     fingerprint: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -122,7 +122,8 @@ def restore_optimizer(
     """Give a fresh optimizer what an earlier one kept.
 
     Tensors take their parameter's memory layout, since fused optimizers go through both as flat
-    memory and a file keeps neither.
+    memory and a file keeps neither. They go to its device; a count of steps only where the
+    optimizer reads it there, since it would wait for the device at each step otherwise.
 
     Raises:
         ValueError: the state is of another network.
@@ -131,9 +132,16 @@ def restore_optimizer(
     unknown = sorted(set(kept) - set(parameters))
     if unknown:
         raise ValueError(f"the optimizer's state is of another network: it has {unknown[0]!r}")
+    counts_there = {
+        parameter: bool(group.get("fused") or group.get("capturable"))
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
     for name, tensors in kept.items():
         parameter = parameters[name]
         for key, value in tensors.items():
+            stays = key == "step" and not counts_there.get(parameter, False)
+            device = value.device if stays else parameter.device
             like = parameter.detach() if value.shape == parameter.shape else value
-            own = torch.empty_like(like, dtype=value.dtype, device=parameter.device)
+            own = torch.empty_like(like, dtype=value.dtype, device=device)
             optimizer.state[parameter][key] = own.copy_(value)

@@ -1,0 +1,54 @@
+"""How long something lasts: what counts, and what does not."""
+
+from itertools import pairwise
+
+import pytest
+
+from worker import lasting
+from worker.lasting import Lasting
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(lasting, "time", clock)
+    return clock
+
+
+def _looks(clock: Clock, *finds: tuple[float, object]) -> list[float]:
+    """What looks at these moments say that find these things."""
+    looked, said = Lasting(), []
+    for at, what in finds:
+        clock.now = 1000.0 + at
+        said.append(looked.seconds(what))
+    return said
+
+
+def test_looks_that_find_the_same_add_up(clock: Clock) -> None:
+    assert _looks(clock, (0, "a"), (1, "a"), (3.5, "a")) == [0, 1, 3.5]
+
+
+def test_another_thing_starts_anew(clock: Clock) -> None:
+    assert _looks(clock, (0, "a"), (1, "a"), (2, "b"), (3, "b"), (4, "a")) == [0, 1, 0, 1, 0]
+
+
+def test_nothing_never_lasts(clock: Clock) -> None:
+    assert _looks(clock, (0, "a"), (1, None), (2, None), (3, "a")) == [0, 0, 0, 0]
+
+
+def test_a_process_that_was_stopped_for_an_hour_has_seen_next_to_none_of_it(clock: Clock) -> None:
+    finds: list[tuple[float, object]] = [(0, "a"), (1, "a"), (3600, "a"), (3601, "a")]
+    said = _looks(clock, *finds)
+    assert [later - before for before, later in pairwise(said)] == [
+        1,
+        lasting.MOST_BETWEEN_LOOKS,
+        1,
+    ]
