@@ -56,10 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _hosts(settings: Settings) -> frozenset[str]:
+def _hosts(settings: Settings) -> list[str]:
     """Names that a request may be meant for: another name is somebody else's page."""
-    further = {host.strip() for host in settings.allowed_hosts.split(",")}
-    return frozenset({"127.0.0.1", "localhost", "::1", settings.host, *further} - {""})
+    further = map(str.strip, settings.allowed_hosts.split(","))
+    return ["127.0.0.1", "localhost", "::1", settings.host, *further]
 
 
 __all__ = ["Services", "create_app"]

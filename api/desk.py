@@ -1,9 +1,13 @@
 """Asks the desk what only torch knows of a network, once for each network and image size."""
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from threading import BoundedSemaphore
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared import desk, tables
@@ -12,8 +16,16 @@ from shared.database import Database
 from shared.errors import Fault, InvalidSpec, Unavailable
 
 REMEMBERED = 4096
+#: Questions that the desk hears at once of this process, and how long one waits for its turn.
+AT_ONCE = 8
+TURN_SECONDS = 1.0
+#: Threads of the routes that may ask: most of what they ask is known already.
+THREADS = 16
 #: The two kinds of database, which agree on `on_conflict_do_nothing`.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 def _slot(_digest: str) -> dict[str, Any]:
@@ -30,6 +42,14 @@ class DeskClient:
         self.version = version
         self.database = database
         self._lately = lru_cache(maxsize=REMEMBERED)(_slot)
+        self._turns = BoundedSemaphore(AT_ONCE)
+        self._threads = CapacityLimiter(THREADS)
+
+    async def in_thread(
+        self, work: Callable[Given, Found], *args: Given.args, **options: Given.kwargs
+    ) -> Found:
+        """Run what may ask the desk, in threads of its own: whoever asks nothing has the others."""
+        return await to_thread.run_sync(partial(work, *args, **options), limiter=self._threads)
 
     def answers(self) -> bool:
         """Whether the desk answers now."""
@@ -48,7 +68,7 @@ class DeskClient:
         question = {"ask": "describe", **question}
         digest = desk.digest({**question, "version": self.version})
         slot = self._lately(digest)
-        answer = slot["answer"] or self._known(digest) or self._ask(digest, question)
+        answer = slot["answer"] or self._known(digest) or self._ask(slot, digest, question)
         if not answer["ok"]:
             raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
         slot["answer"] = answer
@@ -61,10 +81,21 @@ class DeskClient:
             InvalidSpec: the desk finds a fault in it.
             Unavailable: the desk does not answer.
         """
-        answer = desk.ask(self.address, question)
+        with self._turn():
+            answer = desk.ask(self.address, question)
         if not answer["ok"]:
             raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
         return answer
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A place among those who ask."""
+        if not self._turns.acquire(timeout=TURN_SECONDS):
+            raise Unavailable("Many ask the desk, which checks specifications, now; try again.")
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _known(self, digest: str) -> dict[str, Any] | None:
         with self.database.read() as connection:
@@ -73,10 +104,14 @@ class DeskClient:
                 query.where(tables.desk_answers.c.question == digest)
             ).scalar_one_or_none()
 
-    def _ask(self, digest: str, question: dict[str, Any]) -> dict[str, Any]:
-        answer = desk.ask(self.address, question)
-        if not answer["ok"]:
-            return answer
+    def _ask(self, slot: dict[str, Any], digest: str, question: dict[str, Any]) -> dict[str, Any]:
+        with self._turn():
+            if slot["answer"]:  # whoever had the turn before asked the same
+                return slot["answer"]
+            answer = desk.ask(self.address, question)
+            if not answer["ok"]:
+                return answer
+            slot["answer"] = answer
         row = {"question": digest, "answer": answer, "created_at": now()}
         with self.database.write() as connection:
             insert = INSERT[connection.dialect.name](tables.desk_answers)

@@ -1,5 +1,7 @@
 """What every request passes first (right host, bounded body) and what every answer carries."""
 
+from collections.abc import Iterable
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,9 +29,9 @@ class _TooLarge(Exception):
 class Guard:
     """Pure ASGI, since it stands before every request."""
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
         self.app = app
-        self.hosts = hosts
+        self.hosts = frozenset(map(host_name, hosts)) - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, pass on, add headers."""
@@ -73,7 +75,7 @@ class Guard:
             admitted = f"{MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
             return 431, f"The request has more than the {admitted} that are admitted."
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or _name(hosts[0]) not in self.hosts:
+        if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.hosts:
             return 400, "The Host header names another service; TRAINSHED_ALLOWED_HOSTS adds names."
         if len(scope["raw_path"] or b"") + len(scope["query_string"]) > LONGEST_PATH:
             return 414, f"The address is longer than {LONGEST_PATH} bytes."
@@ -94,11 +96,13 @@ def _too_large(scope: Scope) -> ASGIApp:
     return problem(413, detail, instance=Request(scope).url.path)
 
 
-def _name(host: bytes) -> str:
-    """The host without its port."""
-    text = host.decode("latin-1").lower()
+def host_name(text: str) -> str:
+    """A host as it is compared: in small letters, without port, brackets and closing dot."""
+    text = text.lower()
     if text.startswith("["):
         return text[1:].partition("]")[0]
+    if text.count(":") > 1:
+        return text  # an IPv6 address without brackets, as a setting may have it
     return text.partition(":")[0].removesuffix(".")
 
 

@@ -1,8 +1,27 @@
 """What is read of a request."""
 
-from fastapi import Request
+import re
+from typing import Annotated
 
-from shared.errors import UnsupportedMediaType
+from fastapi import Header, Request
+
+from shared.errors import BadRequest, UnsupportedMediaType
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="1 to 255 visible ASCII characters; the same request with it is made once"),
+]
+
+
+def check_key(key: str | None) -> None:
+    """Admit an Idempotency-Key, or none.
+
+    Raises:
+        BadRequest: it has other characters, or too many.
+    """
+    if key is not None and not KEY.fullmatch(key):
+        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
 
 
 async def json_body(request: Request) -> bytes:

@@ -3,12 +3,10 @@
 import argparse
 import sys
 
-from pydantic import ValidationError
-
 from box.admission import Refusal
 from box.demo import demo
 from box.supervisor import Supervisor
-from shared.settings import Settings
+from shared.settings import read_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,15 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     shown = commands.add_parser("demo", help="train a real network and show it")
     shown.add_argument("--keep", action="store_true", help="leave the box running")
     asked = parser.parse_args(arguments)
+    settings = read_settings()
     try:
-        settings = Settings()
         if asked.command == "demo":
             return demo(settings, keep=asked.keep)
         return Supervisor(settings).run()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = f"TRAINSHED_{'_'.join(map(str, fault['loc'])).upper()}"
-            sys.stderr.write(f"{name}: {fault['msg']}\n")
     except Refusal as refusal:
         sys.stderr.write(f"{refusal}\n")
     except OSError as error:

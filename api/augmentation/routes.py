@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from api.augmentation.schemas import MOST_PIXELS, PREVIEW_BODY, PreviewSpec, most_images
@@ -37,7 +36,7 @@ MODELS = {(): PreviewSpec, ("dataset",): DatasetSpec}
 async def preview(request: Request, services: ServicesDep) -> Response:
     """Originals above, made ones beneath: a person should not be able to tell them apart."""
     body = await json_body(request)
-    png = await run_in_threadpool(_preview, services, body)
+    png = await services.desk.in_thread(_preview, services, body)
     return Response(png, media_type="image/png")
 
 

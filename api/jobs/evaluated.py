@@ -27,11 +27,27 @@ def kept(services: Services, job_id: str) -> list[Row]:
     Raises:
         NotFound: there is no such job.
     """
+    return [row for row in _all(services, job_id) if row["kind"] != "previous"]
+
+
+def addressed(services: Services, job_id: str, name: str) -> Row:
+    """The checkpoint of this id or name; by its id also one that is there for safety only.
+
+    What was `last` when its id was given is `previous` after the next one, with its file there.
+
+    Raises:
+        NotFound: there is none, or no such job.
+    """
+    rows = _all(services, job_id)
+    previous = (row for row in rows if row["kind"] == "previous" and row["id"] == name)
+    return next(previous, None) or named(rows, name)
+
+
+def _all(services: Services, job_id: str) -> list[Row]:
     with services.database.read() as connection:
         if reading.get(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
-        rows = reading.checkpoints(connection, job_id)
-    return [row for row in rows if row["kind"] != "previous"]
+        return reading.checkpoints(connection, job_id)
 
 
 def named(rows: list[Row], name: str) -> Row:

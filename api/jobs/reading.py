@@ -1,27 +1,23 @@
 """What happened to a job: events (a page, or live), metrics, logs."""
 
-import csv
-import io
 import os
 import re
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from sse_starlette.sse import EventSourceResponse
 
 from api.answers import json_answer, list_of
 from api.deps import JobId, ServicesDep
 from api.described import ListOf, content
-from api.jobs import rendering
+from api.jobs import rendering, series
 from api.jobs.schemas import Event, Series
 from api.services import Services
 from api.watcher import WORK, Version
-from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound
 from shared.jobs import events as happened
 from shared.jobs import reading
@@ -94,30 +90,35 @@ def metrics(
     stage: Annotated[str | None, Query(max_length=64)] = None,
     after_step: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     points: Annotated[
-        int | None, Query(ge=2, le=100_000, description="at most so many a series")
+        int | None,
+        Query(
+            ge=2,
+            le=100_000,
+            description="at most so many a series, evenly spaced, with the first and the last; "
+            "all of them unless given",
+        ),
     ] = None,
     format: Annotated[Literal["json", "csv"] | None, Query()] = None,  # noqa: A002
 ) -> Response:
-    """A value that is not finite is "nan", "inf" or "-inf"."""
+    """A value that is not finite is "nan", "inf" or "-inf". A long answer is sent as it is read."""
     _job(services, job_id)
     if any(value is not None and not value.isprintable() for value in (name, stage)):
         raise BadRequest("A filter has a character that is not printable.")
-    with services.database.read() as connection:
-        rows = reading.metrics(
-            connection, job_id, name=name, split=split, stage=stage, after_step=after_step
-        )
-    series: dict[tuple[str, str | None, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        series[row["name"], row["split"], row["stage"]].append(_point(row))
-    if points is not None:
-        series = defaultdict(list, {key: _thinned(all_, points) for key, all_ in series.items()})
-    if format == "csv" or (format is None and "text/csv" in request.headers.get("accept", "")):
-        return _csv(series)
-    shown = [
-        {"name": name, "split": split, "stage": stage, "points": found}
-        for (name, split, stage), found in series.items()
-    ]
-    return json_answer(list_of(shown, has_more=False))
+    found, is_long = series.find(
+        services.database,
+        job_id,
+        most=points,
+        name=name,
+        split=split,
+        stage=stage,
+        after_step=after_step,
+    )
+    is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
+    pieces = series.as_csv(found) if is_csv else series.as_json(found)
+    media_type = "text/csv; charset=utf-8" if is_csv else "application/json"
+    if is_long:
+        return StreamingResponse(pieces, media_type=media_type)
+    return Response(b"".join(pieces), media_type=media_type)
 
 
 @router.get("/logs", summary="What the training printed", response_class=PlainTextResponse)
@@ -161,27 +162,3 @@ def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise BadRequest("Last-Event-ID is the number of an event.")
     return int(text)
-
-
-def _point(row: dict[str, Any]) -> dict[str, Any]:
-    value, at = rendering.figure(row["value"]), rfc3339(row["at"])
-    return {"step": row["step"], "epoch": row["epoch"], "value": value, "at": at}
-
-
-def _thinned(found: list[dict[str, Any]], points: int) -> list[dict[str, Any]]:
-    """Evenly spaced, with the first and the last."""
-    if len(found) <= points:
-        return found
-    last = len(found) - 1
-    return [found[round(place * last / (points - 1))] for place in range(points)]
-
-
-def _csv(series: dict[tuple[str, str | None, str], list[dict[str, Any]]]) -> Response:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["name", "split", "stage", "step", "epoch", "value", "at"])
-    for (name, split, stage), found in series.items():
-        for point in found:
-            row = [name, split or "", stage, point["step"], point["epoch"], point["value"]]
-            writer.writerow([*row, point["at"]])
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8")

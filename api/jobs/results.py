@@ -12,7 +12,7 @@ from api.deps import JobId, ServicesDep
 from api.described import FILE, ListOf
 from api.files import file_answer
 from api.jobs import rendering
-from api.jobs.evaluated import chosen_of, kept, named, of_classes
+from api.jobs.evaluated import addressed, chosen_of, kept, of_classes
 from api.jobs.rendering import figure
 from api.jobs.result_schemas import Artifact, Checkpoint, Confusion, TopK
 from api.services import Services
@@ -56,8 +56,11 @@ def checkpoints(
     responses=FILE,
 )
 def download(job_id: JobId, checkpoint: str, request: Request, services: ServicesDep) -> Response:
-    """`checkpoint` is an id, `last`, `initial` or `best_<monitor>`; `If-None-Match` is heard."""
-    row = named(kept(services, job_id), checkpoint)
+    """`checkpoint` is an id, `last`, `initial` or `best_<monitor>`; `If-None-Match` is heard.
+
+    The id of what was `last` stays good for as long as its file is there.
+    """
+    row = addressed(services, job_id, checkpoint)
     path = services.storage.path(f"{row['directory']}/{WEIGHTS}")
     filename = f"{job_id}-{name_of(row)}.safetensors"
     return file_answer(request, path, filename=filename, sha256=row["sha256"])

@@ -1,6 +1,5 @@
 """Submitting jobs, looking at them, ending and repeating them."""
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -14,7 +13,7 @@ from api.described import NOT_CHANGED, ListOf
 from api.jobs import rendering, service
 from api.jobs.schemas import Job, Validation
 from api.openapi import SPEC_BODY
-from api.requests import json_body
+from api.requests import IdempotencyKey, check_key, json_body
 from api.services import Services
 from api.watcher import ANYTHING, STATE, Version
 from shared.errors import BadRequest, NotFound
@@ -23,7 +22,6 @@ from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
 LONGEST_WAIT_SECONDS = 60
 
 
@@ -38,13 +36,14 @@ async def create(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """The job, once it is durable. The same `Idempotency-Key` and body give the same job."""
-    if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
-        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
+    check_key(idempotency_key)
     body = await json_body(request)
-    job_id = await run_in_threadpool(service.create, services, caller.name, body, idempotency_key)
+    job_id = await services.desk.in_thread(
+        service.create, services, caller.name, body, idempotency_key
+    )
     return await run_in_threadpool(_accepted, services, job_id)
 
 
@@ -57,7 +56,7 @@ async def create(
 async def validate(request: Request, services: ServicesDep) -> Any:
     """Every default filled in, parameter count, predicted memory and time, place in the queue."""
     body = await json_body(request)
-    return json_answer(await run_in_threadpool(service.validate, services, body))
+    return json_answer(await services.desk.in_thread(service.validate, services, body))
 
 
 @router.get("", summary="The jobs, newest first", responses={200: {"model": ListOf[Job]}})
@@ -142,24 +141,37 @@ def cancel(job_id: JobId, services: ServicesDep) -> Any:
     summary="Repeat a failed or cancelled job",
     responses={202: {"model": Job}},
 )
-def retry(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Any:
-    """A new job with `retry_of`, going on from the last checkpoint where there is one."""
-    return _accepted(services, service.retry(services, caller.name, job_id))
+def retry(
+    job_id: JobId,
+    services: ServicesDep,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """A new job with `retry_of`, going on from the last checkpoint where there is one.
+
+    The same `Idempotency-Key` gives the same job. Without one, a retry of the job that has not
+    ended is given again.
+    """
+    check_key(idempotency_key)
+    return _accepted(services, service.retry(services, caller.name, job_id, idempotency_key))
 
 
 def _accepted(services: Services, job_id: str) -> Response:
-    row, position = _read(services, job_id)
+    # Its place as it is known: a job that was made just now is not worth another reading.
+    row, position = _read(services, job_id, anew=False)
     shown = rendering.job(row, position=position, attempts=_attempts(services, job_id))
     headers = {"Location": f"/v1/jobs/{job_id}", "ETag": rendering.etag(row, position)}
     return json_answer(shown, status=202, headers=headers)
 
 
-def _read(services: Services, job_id: str) -> tuple[dict[str, Any], int | None]:
+def _read(
+    services: Services, job_id: str, *, anew: bool = True
+) -> tuple[dict[str, Any], int | None]:
     with services.database.read() as connection:
         row = reading.get(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    return row, _position(services, row)
+    return row, _position(services, row, anew=anew)
 
 
 def _attempts(services: Services, job_id: str) -> list[dict[str, Any]]:
@@ -167,5 +179,7 @@ def _attempts(services: Services, job_id: str) -> list[dict[str, Any]]:
         return reading.attempts(connection, job_id)
 
 
-def _position(services: Services, row: dict[str, Any]) -> int | None:
-    return services.order.position(row["id"]) if row["state"] == "queued" else None
+def _position(services: Services, row: dict[str, Any], *, anew: bool = True) -> int | None:
+    if row["state"] != "queued":
+        return None
+    return services.order.position(row["id"], anew=anew)

@@ -61,7 +61,9 @@ class Job(BaseModel):
     created_at: At
     started_at: At | None
     finished_at: At | None
-    queue_position: Count | None
+    queue_position: Count | None = Field(
+        description="null for a job that does not wait, or was submitted just now"
+    )
     cancel_requested_at: At | None
     pause_requested_at: At | None
     progress: Progress | None

@@ -11,19 +11,17 @@ from api.services import Services
 from api.strict_json import parse
 from shared.errors import InvalidSpec, Unavailable
 from shared.jobs import reading, requests
-from shared.jobs.submission import Submission, sha256_of, submit
+from shared.jobs.submission import Submission, known, of_retry, sha256_of, submit
 from shared.states import PRIORITIES
 
 
-def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any]]:
-    """The parsed body, what was admitted, and what the desk says of its network.
+def check(services: Services, raw: Any) -> tuple[Admitted, dict[str, Any]]:
+    """What is admitted of a parsed body, and what the desk says of its network.
 
     Raises:
-        BadRequest: the body is not JSON.
         InvalidSpec: the specification has faults; all of them, the desk's too.
         Unavailable: the desk does not answer.
     """
-    raw = parse(body)
     found = examine(raw, services.methods, services.desk.ask)
     faults, described, question = found.faults, {}, found.question or {}
     if found.question is not None:
@@ -31,7 +29,7 @@ def check(services: Services, body: bytes) -> tuple[Any, Admitted, dict[str, Any
         described = _described(services, question, faults)
     if faults or found.question is None:
         raise InvalidSpec(in_order(faults))
-    return raw, Admitted(found.spec, question), described
+    return Admitted(found.spec, question), described
 
 
 def _described(services: Services, question: dict[str, Any], faults: Faults) -> dict[str, Any]:
@@ -48,12 +46,15 @@ def _described(services: Services, question: dict[str, Any], faults: Faults) -> 
 
 def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     """Check and record a job; return its id once it is durable."""
-    raw, admitted, _ = check(services, body)
+    raw = parse(body)
+    fingerprint = sha256_of(raw) if key is not None else ""
+    # What a known key made is there, also where it would not be admitted any more.
+    before = _made(services, owner, key, fingerprint)
+    if before is not None:
+        return before
+    admitted, _ = check(services, raw)
     submission = Submission(
-        owner=owner,
-        spec=admitted.spec,
-        idempotency_key=key,
-        fingerprint=sha256_of(raw) if key is not None else "",
+        owner=owner, spec=admitted.spec, idempotency_key=key, fingerprint=fingerprint
     )
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
@@ -62,9 +63,17 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     return job_id
 
 
+def _made(services: Services, owner: str, key: str | None, fingerprint: str) -> str | None:
+    """The job that this key made, if there is a key and it did."""
+    if key is None:
+        return None
+    with services.database.read() as connection:
+        return known(connection, owner, key, fingerprint)
+
+
 def validate(services: Services, body: bytes) -> dict[str, Any]:
     """The same check without a job, with what can be said before it runs."""
-    _, admitted, described = check(services, body)
+    admitted, described = check(services, parse(body))
     spec = admitted.spec
     try:
         memory = services.desk.describe(
@@ -94,15 +103,31 @@ def cancel(services: Services, job_id: str) -> None:
         requests.request_cancel(connection, job_id)
 
 
-def retry(services: Services, owner: str, job_id: str) -> str:
-    """Submit the job's specification anew, going on from its last checkpoint."""
+def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
+    """Submit the job's specification anew, going on from its last checkpoint.
+
+    The same key gives the same job; without one, a retry that has not ended is the answer.
+    """
+    fingerprint = of_retry(job_id)
+    before = _made(services, owner, key, fingerprint)
+    if before is not None:
+        return before
     with services.database.write() as connection:
         spec, checkpoint = requests.origin_of_retry(connection, job_id)
-        new_id, _ = submit(
-            connection,
-            Submission(owner=owner, spec=spec, retry_of=job_id, resume_from=checkpoint),
+        before = requests.open_retry(connection, owner, job_id) if key is None else None
+        if before is not None:
+            return before
+        submission = Submission(
+            owner=owner,
+            spec=spec,
+            retry_of=job_id,
+            resume_from=checkpoint,
+            idempotency_key=key,
+            fingerprint=fingerprint,
         )
-    services.doorbell.ask()
+        new_id, is_new = submit(connection, submission)
+    if is_new:
+        services.doorbell.ask()
     return new_id
 
 

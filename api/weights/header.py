@@ -5,20 +5,27 @@ tensors' bytes, end to end. Nothing in the format runs, and nothing here is unpi
 """
 
 import json
+import re
 import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
+from api.catalog.methods import shown
 from shared.errors import BadWeights
 
 LENGTH = struct.Struct("<Q")
 LONGEST_HEAD = 16 * 2**20  # bytes
 MOST_TENSORS = 20_000
+MOST_DIMENSIONS = 64
 LONGEST_NAME = 500
+LONGEST_INTEGER = 20  # characters
 DEEPEST = 8
+#: Far more than so many tensors have. Those within texts count: it only makes this stricter.
+MOST_BRACKETS, MOST_COMMAS = 200_000, 250_000
 MOST_ELEMENTS = 2**63 - 1
+BRACKET = re.compile(r"[\[\]{}]")
 #: Bytes an element of each type takes.
 SIZES = {
     "F64": 8,
@@ -113,22 +120,27 @@ def _not_a_head(first: bytes) -> BadWeights:
 def _parsed(head: bytes) -> dict[str, Any]:
     try:
         text = head.decode("utf-8")
-        _check_depth(text)
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        _check_size(text)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_bounded
+        )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BadWeights("The file is not safetensors: its head is not JSON.") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise BadWeights("The file is not safetensors: its head has an absurd number.") from error
     if not isinstance(value, dict):
         raise BadWeights("The file is not safetensors: its head is not an object.")
     return value
 
 
-def _check_depth(text: str) -> None:
-    # Brackets within names only make this stricter.
+def _check_size(text: str) -> None:
+    """Refuse what would take long to parse, or much memory, before it is parsed."""
+    if sum(map(text.count, "[]{}")) > MOST_BRACKETS or text.count(",") > MOST_COMMAS:
+        raise BadWeights(
+            f"The file's head has more than {MOST_BRACKETS:,} brackets or {MOST_COMMAS:,} commas; "
+            f"one of {MOST_TENSORS:,} tensors, which are admitted, has fewer."
+        )
     depth = deepest = 0
-    for character in text:
-        depth += (character in "[{") - (character in "]}")
+    for bracket in BRACKET.finditer(text):
+        depth += 1 if bracket[0] in "[{" else -1
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
         raise BadWeights("The file is not safetensors: its head is nested too deeply.")
@@ -139,6 +151,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise BadWeights("The file's head has a name twice.")
     return found
+
+
+def _bounded(text: str) -> int:
+    # Thousands of digits take the square of their number to be read.
+    if len(text) > LONGEST_INTEGER:
+        raise BadWeights("The file is not safetensors: its head has an absurd number.")
+    return int(text)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -153,14 +172,19 @@ def _span(name: str, one: Any) -> tuple[int, int, str]:
         raise BadWeights(f"The tensor {name!r} has not dtype, shape and data_offsets.")
     if not isinstance(one["dtype"], str) or one["dtype"] not in SIZES:
         known = ", ".join(SIZES)
-        raise BadWeights(f"The tensor {name!r} has the type {one['dtype']!a}; known: {known}.")
+        raise BadWeights(f"The tensor {name!r} has the type {shown(one['dtype'])}; known: {known}.")
     shape, offsets = one["shape"], one["data_offsets"]
+    # Before anything is computed: a product takes the square of how many numbers it is of.
+    if isinstance(shape, list) and len(shape) > MOST_DIMENSIONS:
+        admitted = f"{MOST_DIMENSIONS} are admitted"
+        raise BadWeights(f"The tensor {name!r} has {len(shape)} dimensions; {admitted}.")
     if not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2:
         raise BadWeights(f"The tensor {name!r} has a shape or offsets that are not counts.")
     begin, end = offsets
     elements = prod(shape)
     if elements > MOST_ELEMENTS or end - begin != elements * SIZES[one["dtype"]]:
-        raise BadWeights(f"The tensor {name!r} of shape {shape} does not take {end - begin} bytes.")
+        taken = f"does not take {end - begin} bytes"
+        raise BadWeights(f"The tensor {name!r} of shape {shown(shape)} {taken}.")
     return begin, end, name
 
 

@@ -8,9 +8,10 @@ from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
 from shared.jobs.events import EventRow, append
-from shared.states import FINAL
+from shared.states import FINAL, STATES
 
 RETRIED = ("failed", "cancelled")
+NOT_ENDED = tuple(state for state in STATES if state not in FINAL)
 
 
 def request_cancel(connection: sa.Connection, job_id: str) -> None:
@@ -60,13 +61,15 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
 def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
     """The spec of an ended job and the checkpoint that a retry goes on from, if there is one.
 
+    The job's row is locked: two retries of it follow each other, and the second sees the first.
+
     Raises:
         NotFound: no such job.
         Conflict: it has succeeded or not ended.
     """
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
     row = connection.execute(
-        sa.select(jobs.state, jobs.spec).where(jobs.id == job_id)
+        sa.select(jobs.state, jobs.spec).where(jobs.id == job_id).with_for_update()
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
@@ -80,3 +83,12 @@ def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, A
         sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
     ).scalar_one_or_none()
     return row.spec, checkpoint
+
+
+def open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:
+    """The owner's newest retry of a job that has not ended, if there is one."""
+    jobs = tables.jobs.c
+    query = sa.select(jobs.id).where(
+        jobs.retry_of == job_id, jobs.owner == owner, jobs.state.in_(NOT_ENDED)
+    )
+    return max(connection.execute(query).scalars(), default=None)

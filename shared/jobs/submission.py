@@ -33,16 +33,18 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
     Raises:
         IdempotencyMismatch: the key was used for another body.
     """
-    if submission.idempotency_key is not None:
-        known = _known(connection, submission)
-        if known is not None:
-            return known, False
+    owner, key = submission.owner, submission.idempotency_key
+    if key is not None:
+        _in_turn(connection, owner, key)
+        before = known(connection, owner, key, submission.fingerprint)
+        if before is not None:
+            return before, False
     spec, job_id, at = submission.spec, new_id("job"), now()
     connection.execute(
         sa.insert(tables.jobs),
         {
             "id": job_id,
-            "owner": submission.owner,
+            "owner": owner,
             "name": spec["name"],
             "state": "queued",
             "priority": PRIORITIES[spec["priority"]],
@@ -69,12 +71,12 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
     if spec["tags"]:
         rows = [{"job_id": job_id, "key": k, "value": v} for k, v in spec["tags"].items()]
         connection.execute(sa.insert(tables.tags), rows)
-    if submission.idempotency_key is not None:
+    if key is not None:
         connection.execute(
             sa.insert(tables.idempotency),
             {
-                "owner": submission.owner,
-                "key": submission.idempotency_key,
+                "owner": owner,
+                "key": key,
                 "fingerprint": submission.fingerprint,
                 "job_id": job_id,
                 "created_at": at,
@@ -88,20 +90,38 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _known(connection: sa.Connection, submission: Submission) -> str | None:
-    """The job that this key made, if it did."""
-    if connection.dialect.name == "postgresql":
-        # Two requests with one key: the second waits here and then sees what the first made.
-        lock = sa.func.hashtextextended(f"{submission.owner}/{submission.idempotency_key}", 0)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+def known(connection: sa.Connection, owner: str, key: str, fingerprint: str) -> str | None:
+    """The job that this key made, if it did.
+
+    Args:
+        connection: for reading.
+        owner: who sent the key.
+        key: the Idempotency-Key.
+        fingerprint: of what is asked for: `sha256_of` a body, or `of_retry`.
+
+    Raises:
+        IdempotencyMismatch: the key was used for something else.
+    """
+    columns = tables.idempotency.c
     row = connection.execute(
-        sa.select(tables.idempotency.c.fingerprint, tables.idempotency.c.job_id).where(
-            tables.idempotency.c.owner == submission.owner,
-            tables.idempotency.c.key == submission.idempotency_key,
+        sa.select(columns.fingerprint, columns.job_id).where(
+            columns.owner == owner, columns.key == key
         )
     ).one_or_none()
     if row is None:
         return None
-    if row.fingerprint != submission.fingerprint:
+    if row.fingerprint != fingerprint:
         raise IdempotencyMismatch
     return row.job_id
+
+
+def of_retry(job_id: str) -> str:
+    """The fingerprint of a retry of this job; that of no body."""
+    return f"retry:{job_id}"
+
+
+def _in_turn(connection: sa.Connection, owner: str, key: str) -> None:
+    """Of two requests with one key the second waits here, and then sees what the first made."""
+    if connection.dialect.name == "postgresql":
+        lock = sa.func.hashtextextended(f"{owner}/{key}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from api.app import create_app
+from api.serving import options
 from shared import tables
 from shared.database import Database
 from shared.desk import listen
@@ -188,13 +189,17 @@ def serving(database_url: str, home: Path) -> Iterator[Service]:
     threading.Thread(target=desk.serve_forever, args=(0.02,), daemon=True).start()
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, **options(settings)))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     database = Database(database_url)
     with httpx.Client(
-        base_url=address, headers={"Authorization": f"Bearer {KEY}"}, timeout=30
+        base_url=address,
+        headers={"Authorization": f"Bearer {KEY}"},
+        timeout=30,
+        # Less than the server's: a connection that it is just closing would be reset.
+        limits=httpx.Limits(keepalive_expiry=2),
     ) as client:
         while not server.started:
             assert thread.is_alive()

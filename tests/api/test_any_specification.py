@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 
 from api.catalog.methods import Methods
 from api.jobs import service
+from api.strict_json import parse
 from shared import catalog
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
@@ -49,7 +50,7 @@ SERVICES: Any = SimpleNamespace(methods=Methods(catalog.load()), desk=Desk(), da
 def _checked(raw: Any) -> tuple[dict[str, Any], list[Fault]]:
     """What is filled in, or the faults."""
     try:
-        _, admitted, _ = service.check(SERVICES, json.dumps(raw).encode())
+        admitted, _ = service.check(SERVICES, parse(json.dumps(raw).encode()))
     except InvalidSpec as refused:
         return {}, refused.faults
     return admitted.spec, []

@@ -72,6 +72,11 @@ def _tensor(**changes: Any) -> dict[str, Any]:
         (_tensor(shape=[2.0]), b"\0" * 8, "not counts"),
         (_tensor(shape=[2**62, 4], data_offsets=[0, 0]), b"", "does not take"),
         (_tensor(shape=[2**63]), b"\0" * 8, "not counts"),
+        (_tensor(shape=[2**63 - 1] * 20_000), b"\0" * 8, "20000 dimensions; 64 are admitted"),
+        (_tensor(data_offsets=[0] * 20_000), b"\0" * 8, "not counts"),
+        (_tensor(shape=[1] * 300_000), b"\0" * 8, "brackets or 250,000 commas"),
+        ({"a": [[]] * 100_000}, b"", "more than 200,000 brackets"),
+        (b'{"a": ' + b"9" * 21 + b"}", b"", "absurd"),
         (_tensor(data_offsets=[8, 0]), b"\0" * 8, "does not take"),
         (_tensor(data_offsets=[0]), b"\0" * 8, "not counts"),
         (_tensor(data_offsets=[8, 16]), b"\0" * 16, "gap"),
@@ -120,6 +125,28 @@ def test_another_kind_of_file(tmp_path: Path, content: bytes, says: str) -> None
     path.write_bytes(content)
     with pytest.raises(BadWeights, match=says):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [2**63 - 1] * 64},
+        {"dtype": "F" * 100_000},
+        {"dtype": ["F32"] * 10_000},
+        {"shape": [2] * 65},
+    ],
+)
+def test_a_refusal_is_short(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(BadWeights) as refused:
+        read_header(_file(tmp_path, _tensor(**changes)))
+    assert len(refused.value.detail) < 300
+
+
+def test_as_many_tensors_as_are_admitted_are_read(tmp_path: Path) -> None:
+    one = {"dtype": "U8", "shape": [0, 3, 3, 3], "data_offsets": [0, 0]}
+    names = [f"features.{n}.block.[0].conv.weight" for n in range(20_000)]
+    header = read_header(_file(tmp_path, dict.fromkeys(names, one), b""))
+    assert list(header.tensors) == names
 
 
 def test_too_many_tensors(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from shared import predictions
 from shared.ids import new_id
@@ -73,6 +74,21 @@ class TestCheckpoints:
             assert answer.content == CONTENT
             assert answer.headers["etag"] == f'"{DIGEST}"'
             assert answer.headers["content-disposition"].startswith("attachment")
+
+    def test_the_id_of_what_was_last_stays_good_while_its_file_is_there(
+        self, service: Service, lease: Lease
+    ) -> None:
+        at = f"/v1/jobs/{lease.job_id}/checkpoints"
+        last = service.client.get(at).json()["data"][-1]
+        newer = _with_file(service, lease, checkpoint("last", 40, epoch=4))
+        service.record(lease, checkpoints=[newer])
+        listed = service.client.get(at).json()["data"]
+        assert (listed[-1]["name"], listed[-1]["id"]) == ("last", newer.id)
+        assert last["id"] not in {one["id"] for one in listed}
+        assert service.client.get(last["download"]).content == CONTENT
+        assert service.client.get(f"{at}/previous/download").status_code == 404
+        (service.storage.attempt(lease.job_id, 1) / "step-30" / WEIGHTS).unlink()
+        assert service.client.get(last["download"]).status_code == 404
 
     def test_ranges(self, service: Service, lease: Lease) -> None:
         at = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
@@ -237,6 +253,32 @@ class TestTopK:
         found = service.client.get(at, params={"checkpoint": "last"}).json()["samples"]["data"][0]
         assert found["right"] is False
         assert [one["probability"] for one in found["classes"]] == ["nan", "nan"]
+
+    def test_a_checkpoint_that_comes_between_two_readings_does_no_harm(
+        self, service: Service, lease: Lease
+    ) -> None:
+        _evaluate(service, lease)
+        at = f"/v1/jobs/{lease.job_id}/top-k"
+        before = service.client.get(at).json()
+        engine, came = service.app.state.services.database.engine, []
+
+        def come(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "FROM checkpoints" in statement and not came:
+                came.append(_with_file(service, lease, checkpoint("series", 40, epoch=4)))
+                data = {"loss": 0.5, "accuracy": 0.9, "top_k": {}, "per_class": []}
+                data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[0, 0], [0, 0]]}
+                row = EvaluationRow(
+                    checkpoint_id=came[0].id, split="test", data=data, predictions=""
+                )
+                service.record(lease, checkpoints=came, evaluations=[row])
+
+        sa.event.listen(engine, "after_cursor_execute", come)
+        try:
+            assert service.client.get(at).json() == before
+        finally:
+            sa.event.remove(engine, "after_cursor_execute", come)
+        names = [one["name"] for one in service.client.get(at).json()["checkpoints"]]
+        assert names == ["best_val_loss", "last", "epoch_4"]
 
     def test_before_the_end_there_is_none(self, service: Service, lease: Lease) -> None:
         for path in ("top-k", "confusion"):

@@ -135,6 +135,20 @@ class TestIdempotency:
         assert answer.json()["type"] == "urn:trainshed:problem:idempotency-mismatch"
         assert service.rows()["jobs"] == 1
 
+    def test_a_known_key_gives_its_job_also_where_the_body_is_not_admitted_any_more(
+        self, service: Service
+    ) -> None:
+        fault = {"pointer": "/dataset/image_size", "detail": "is too small"}
+        first = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
+        with service.database.write() as connection:
+            connection.execute(sa.delete(tables.desk_answers))
+        service.app.state.services.desk._lately.cache_clear()
+        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        assert service.post("/v1/jobs", SPEC).status_code == 422
+        again = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+        assert service.rows()["jobs"] == 1
+
     def test_a_hundred_at_once_are_one_job(self, service: Service) -> None:
         def submit(_: int) -> tuple[int, str]:
             answer = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})

@@ -11,8 +11,10 @@ def test_a_setting_out_of_its_bounds_is_named(
 ) -> None:
     monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path))
     monkeypatch.setenv("TRAINSHED_PORT", "70000")
-    assert main(["up"]) == 2
-    assert "TRAINSHED_PORT" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as refused:
+        main(["up"])
+    assert refused.value.code == 2
+    assert "TRAINSHED_PORT is '70000'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_refused_with_what_to_do(

@@ -1,0 +1,22 @@
+"""How uvicorn serves the application."""
+
+from typing import Any
+
+from api.protocol import BoundedProtocol
+from shared.settings import Settings
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told beside the application."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": BoundedProtocol,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 5,
+        "timeout_graceful_shutdown": 3,
+        "limit_concurrency": 2000,
+    }
