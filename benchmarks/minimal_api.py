@@ -10,9 +10,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException
-from pysqlite3 import dbapi2
 from sqlalchemy import JSON, String, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from shared.database import sqlite_driver
 
 
 class Base(DeclarativeBase):
@@ -30,7 +31,7 @@ class Job(Base):
 
 def make_app(path: str) -> FastAPI:
     """The application over a file."""
-    engine = create_engine(f"sqlite:///{path}", module=dbapi2, pool_size=45)
+    engine = create_engine(f"sqlite:///{path}", module=sqlite_driver(), pool_size=45)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:

@@ -1,13 +1,15 @@
 """The connection to the database: SQLite in WAL mode or PostgreSQL, behind `read` and `write`."""
 
+import importlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from pysqlite3 import dbapi2
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -23,12 +25,19 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 45) -> None:
         self.is_sqlite = url.startswith("sqlite")
         self._writing = threading.Lock()
-        self.engine = _sqlite(url, pool_size) if self.is_sqlite else _postgresql(url, pool_size)
+        if self.is_sqlite:
+            self.engine = self._reader = _sqlite(url, pool_size)
+        else:
+            self.engine = _postgresql(url, pool_size)
+            # The same pool. By itself each statement would see a state of its own.
+            self._reader = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for reading, on one consistent state of the database."""
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -69,15 +78,30 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _sqlite(url: str, pool_size: int) -> sa.Engine:
-    if dbapi2.sqlite_version_info < OLDEST_SAFE_SQLITE:
+def sqlite_driver() -> ModuleType:
+    """The SQLite of pysqlite3's wheel; where there is none for this machine, Python's own.
+
+    Raises:
+        RuntimeError: it is one that can damage a database.
+    """
+    try:
+        driver = importlib.import_module("pysqlite3.dbapi2")
+    except ModuleNotFoundError:
+        driver = sqlite3
+    if driver.sqlite_version_info < OLDEST_SAFE_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SAFE_SQLITE))
         raise RuntimeError(
-            f"SQLite {dbapi2.sqlite_version_info} can damage a database in WAL mode; 3.51.3 or "
-            "newer is needed: install pysqlite3 0.6.1 or newer"
+            f"SQLite {driver.sqlite_version} can damage a database in WAL mode; {oldest} or newer "
+            "is needed: install pysqlite3 0.6.1, take a Python that is built with a newer SQLite, "
+            "or set TRAINSHED_DATABASE_URL to a PostgreSQL"
         )
+    return driver
+
+
+def _sqlite(url: str, pool_size: int) -> sa.Engine:
     engine = sa.create_engine(
         url,
-        module=dbapi2,
+        module=sqlite_driver(),
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         pool_size=pool_size,

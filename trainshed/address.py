@@ -2,23 +2,28 @@
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import httpx
 
 from trainshed.errors import WrongUsage
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+HIGHEST_PORT = 65_535
 
 
 def url(given: str | None = None) -> str:
     """The service's address: given, from the environment, or what the box here wrote down.
 
     Raises:
-        WrongUsage: it is no address of HTTP.
+        WrongUsage: it is no address of HTTP, or nobody can say where the box's files are.
     """
     found = given or os.environ.get("TRAINSHED_URL") or _from_parts() or _written()
     found = (found or "http://127.0.0.1:8000").rstrip("/")
-    if not found.startswith(("http://", "https://")):
-        raise WrongUsage(f"{found!r} is not an address: one begins with http:// or https://")
+    if why_not := _fault(found):
+        raise WrongUsage(
+            f"{found!r} is not an address of the service: {why_not}. One is http://HOST:PORT or "
+            "https://HOST"
+        )
     return found
 
 
@@ -27,14 +32,19 @@ def key(given: str | None = None) -> str:
 
     Raises:
         FileNotFoundError: there is none; the text says where it was looked for.
+        WrongUsage: it is none that a service can have.
     """
-    found = given or os.environ.get("TRAINSHED_ADMIN_KEY")
-    if found:
-        return found
+    found = given or os.environ.get("TRAINSHED_ADMIN_KEY") or _written_key()
+    if not found.isprintable():
+        raise WrongUsage("the key has characters that cannot be printed, such as an end of line")
+    return found
+
+
+def _written_key() -> str:
     path = _home() / "key"
     try:
         return path.read_text().strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise FileNotFoundError(
             "there is no key: set TRAINSHED_ADMIN_KEY, or TRAINSHED_HOME to the box's directory "
             f"({path} cannot be read)"
@@ -43,7 +53,23 @@ def key(given: str | None = None) -> str:
 
 def is_local(address: str) -> bool:
     """Whether the service is on this machine: no proxy stands between."""
-    return urlsplit(address).hostname in LOCAL
+    return httpx.URL(address).host in LOCAL
+
+
+def _fault(address: str) -> str | None:
+    """What keeps a text from being an address to connect to."""
+    try:
+        parsed = httpx.URL(address)
+        parsed.host.encode("idna")  # as the socket will do it
+    except (httpx.InvalidURL, UnicodeError) as error:
+        return str(error)
+    if parsed.scheme not in {"http", "https"}:
+        return "it does not begin with http:// or https://"
+    if not parsed.host:
+        return "it names no host"
+    if (parsed.port or 0) > HIGHEST_PORT:
+        return f"its port is above {HIGHEST_PORT}"
+    return None
 
 
 def _from_parts() -> str | None:
@@ -58,9 +84,13 @@ def _from_parts() -> str | None:
 def _written() -> str | None:
     try:
         return (_home() / "run" / "address").read_text().strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
 
 
 def _home() -> Path:
-    return Path(os.environ.get("TRAINSHED_HOME") or "~/.trainshed").expanduser()
+    given = os.environ.get("TRAINSHED_HOME") or "~/.trainshed"
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise WrongUsage(f"{given} leads nowhere: set TRAINSHED_HOME to a directory") from error

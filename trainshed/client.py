@@ -8,7 +8,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from trainshed import event_files
-from trainshed.connection import LONGEST_WAIT_SECONDS, Connection, Json, given
+from trainshed.connection import LONGEST_WAIT_SECONDS, Connection, Json, given, written
 from trainshed.downloading import CHUNK, Where, download, place
 from trainshed.errors import not_found
 from trainshed.stream import follow
@@ -31,12 +31,11 @@ class Client(Connection):
 
     def submit(self, spec: Json, *, idempotency_key: str | None = None) -> Json:
         """Submit a job; a connection that breaks is tried again without making two."""
-        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
-        return self._insist("/v1/jobs", spec, headers)
+        return self._insist("/v1/jobs", _once(idempotency_key), written(spec))
 
     def validate(self, spec: Json) -> Json:
         """Check a specification without a job."""
-        return self._insist("/v1/jobs/validate", spec, {})
+        return self._insist("/v1/jobs/validate", {}, written(spec))
 
     def get(self, job_id: str, *, wait_seconds: float = 0) -> Json:
         """The job; with `wait_seconds` at its next change of state or phase."""
@@ -86,9 +85,9 @@ class Client(Connection):
         """Ask that the job ends."""
         return self._json("POST", _at(job_id, "cancel"))
 
-    def retry(self, job_id: str) -> Json:
-        """Submit a failed or cancelled job anew, from its last checkpoint."""
-        return self._json("POST", _at(job_id, "retry"))
+    def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
+        """Submit a failed or cancelled job anew, from its last checkpoint; never twice."""
+        return self._insist(_at(job_id, "retry"), _once(idempotency_key))
 
     def top_k(self, job_id: str, **parameters: Any) -> Json:
         """Accuracies, mistakes, and samples: checkpoint, sample, after, limit."""
@@ -203,6 +202,11 @@ class Client(Connection):
     def catalog(self) -> Json:
         """What can be trained."""
         return self._json("GET", "/v1/catalog")
+
+
+def _once(key: str | None) -> dict[str, str]:
+    """What makes two tries of one request one job."""
+    return {"Idempotency-Key": key or str(uuid4())}
 
 
 def _at(job_id: str, what: str = "") -> str:

@@ -9,9 +9,11 @@ from typing import Any, Self
 import httpx
 
 from trainshed import address
-from trainshed.errors import ApiError, Unreachable, problem_of
+from trainshed.errors import ApiError, Unreachable, WrongUsage, problem_of
 
 LONGEST_WAIT_SECONDS = 30
+#: Less than the service's five: a connection that it is just closing would break a request.
+IDLE_SECONDS = 3.0
 TRIES = 5
 
 Json = dict[str, Any]
@@ -23,18 +25,27 @@ class Connection:
     Args:
         url: its address; else TRAINSHED_URL, TRAINSHED_HOST and TRAINSHED_PORT, or the box here.
         key: the key; else TRAINSHED_ADMIN_KEY, or the file that the box wrote.
+
+    Raises:
+        FileNotFoundError: there is no key.
+        WrongUsage: the address, the key, or a proxy that the environment names, is none.
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
         self.url = address.url(url)
-        self.http = httpx.Client(
-            base_url=self.url,
-            # A key is any printable string: its bytes are UTF-8.
-            headers={b"Authorization": b"Bearer " + address.key(key).encode()},
-            timeout=httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0),
-            # A proxy of the environment is not for this machine.
-            trust_env=not address.is_local(self.url),
-        )
+        # A key is any printable string: its bytes are UTF-8.
+        headers = {b"Authorization": b"Bearer " + address.key(key).encode()}
+        try:
+            self.http = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0),
+                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+                # A proxy of the environment is not for this machine.
+                trust_env=not address.is_local(self.url),
+            )
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise WrongUsage(f"the environment names a proxy that is none: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -77,11 +88,10 @@ class Connection:
         except ValueError as error:
             raise Unreachable(f"what answers at {self.url} is not Trainshed") from error
 
-    def _insist(self, path: str, spec: Json, headers: dict[str, str]) -> Json:
-        """Post what may be sent twice, over passing troubles."""
-        # Written here, not by httpx: what JSON does not admit is for the service to refuse.
-        body = json.dumps(spec).encode()
-        headers = {"Content-Type": "application/json", **headers}
+    def _insist(self, path: str, headers: dict[str, str], body: bytes | None = None) -> Json:
+        """Post what may be sent twice, over passing troubles; a body is JSON."""
+        if body is not None:
+            headers = {"Content-Type": "application/json", **headers}
         for attempt in range(1, TRIES):
             try:
                 return self._json("POST", path, content=body, headers=headers)
@@ -105,6 +115,14 @@ class Connection:
             last = page["data"][-1]
             after = last["name"] if last.get("object") == "artifact" else last["id"]
             left = None if left is None else left - len(page["data"])
+
+
+def written(spec: Any) -> bytes:
+    """A specification as it is sent.
+
+    Not written by httpx: what JSON does not admit is for the service to refuse.
+    """
+    return json.dumps(spec).encode()
 
 
 def given(parameters: Json) -> Json:

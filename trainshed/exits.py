@@ -39,7 +39,7 @@ def guarded(command: Callable[[], int]) -> int:
     except MISUSE as error:
         _explain_misuse(error)
         return REFUSED
-    except (ApiError, Unreachable, WrongUsage, OSError) as error:
+    except (ApiError, Unreachable, WrongUsage, OSError, UnicodeEncodeError) as error:
         return _explained(error)
     return code
 
@@ -58,6 +58,10 @@ def _explained(error: Exception) -> int:
         return _of_status(error.status)
     if isinstance(error, OSError) and error.errno is not None:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return REFUSED
+    if isinstance(error, UnicodeEncodeError):
+        # Bytes of the command line that are no text.
+        _say(f"{error.object!r} cannot be written as {error.encoding}")
         return REFUSED
     _say(str(error))
     return REFUSED if isinstance(error, WrongUsage) else AWAY

@@ -54,7 +54,8 @@ def _state(job: Json) -> str:
 
 def _progress(job: Json) -> str:
     if job["state"] == "queued":
-        return f"place {job['queue_position']}"
+        place = job["queue_position"]  # of a job that came just now it is not known yet
+        return "" if place is None else f"place {place}"
     if job["state"] == "succeeded" or not job["progress"]:
         return ""
     return f"{100 * job['progress']['fraction']:.0f} %"

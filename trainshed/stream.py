@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -27,12 +28,13 @@ def follow(http: httpx.Client, job_id: str, after: int) -> Iterator[Json]:
     last, lost_at, has_ended = after, None, False
     while True:
         try:
-            for event in _connect(http, job_id, last):
-                lost_at = None
-                last = event.get("id", last)
-                yield event
-                if event["type"] == "state" and event["data"]["state"] in FINAL:
-                    return
+            with _connected(http, job_id, last) as events:
+                lost_at = None  # it answers, also if there is nothing to tell: a job may wait long
+                for event in events:
+                    last = event.get("id", last)
+                    yield event
+                    if event["type"] == "state" and event["data"]["state"] in FINAL:
+                        return
             if has_ended:
                 return
             # Closed without the last event: it may lie before `after`.
@@ -49,7 +51,9 @@ def follow(http: httpx.Client, job_id: str, after: int) -> Iterator[Json]:
             time.sleep(PAUSE_SECONDS)
 
 
-def _connect(http: httpx.Client, job_id: str, last: int) -> Iterator[Json]:
+@contextmanager
+def _connected(http: httpx.Client, job_id: str, last: int) -> Iterator[Iterator[Json]]:
+    """The events after `last`, once the service has said that it sends them."""
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last)}
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=5.0)
     path = f"/v1/jobs/{job_id}/events"
@@ -57,16 +61,20 @@ def _connect(http: httpx.Client, job_id: str, last: int) -> Iterator[Json]:
         if answer.is_error:
             answer.read()
             raise _refusal(answer)
-        kind, data = "message", ""
-        for line in _lines(answer):
-            if line.startswith("event:"):
-                kind = line[6:].strip()
-            elif line.startswith("data:"):
-                data += line[5:].strip()
-            elif not line and data:
-                value = json.loads(data)
-                yield {"type": kind, "data": value} if kind == "progress" else value
-                kind, data = "message", ""
+        yield _events(answer)
+
+
+def _events(answer: httpx.Response) -> Iterator[Json]:
+    kind, data = "message", ""
+    for line in _lines(answer):
+        if line.startswith("event:"):
+            kind = line[6:].strip()
+        elif line.startswith("data:"):
+            data += line[5:].strip()
+        elif not line and data:
+            value = json.loads(data)
+            yield {"type": kind, "data": value} if kind == "progress" else value
+            kind, data = "message", ""
 
 
 def _lines(answer: httpx.Response) -> Iterator[str]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from shared.settings import Settings
 from tests.e2e.composed import services
@@ -64,6 +65,26 @@ def test_every_part_is_there_and_its_command_is_a_module_of_ours() -> None:
         assert (program, flag) == ("python", "-m")
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_each_image_is_built_by_one_service_that_all_who_run_on_it_bring_along() -> None:
+    """Two that build one name side by side collide; `up` of a part alone builds its image too."""
+    parts = services()
+    ours = {name: part for name, part in parts.items() if part["image"].startswith("trainshed-")}
+    makers = {part["image"]: name for name, part in ours.items() if "build" in part}
+    assert len(makers) == sum("build" in part for part in parts.values())
+    for name, part in ours.items():
+        maker = makers[part["image"]]
+        assert name == maker or maker in part["depends_on"], name
+        assert "profiles" not in parts[maker], maker
+        assert part["pull_policy"] == "never", f"{name} would be looked for in a registry"
+
+
+def test_postgresql_counts_as_healthy_only_where_others_reach_it() -> None:
+    """While it sets itself up, at the first start, it answers on its unix socket alone."""
+    program, *options = services()["postgres"]["healthcheck"]["test"][1:]
+    assert program == "pg_isready"
+    assert options[options.index("--host") + 1] == "127.0.0.1"
 
 
 def test_every_setting_of_the_compose_file_exists() -> None:
@@ -155,3 +176,15 @@ def test_locks_have_hashes_and_no_addresses() -> None:
         text = path.read_text()
         assert "--hash=sha256:" in text
         assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
+
+
+@pytest.mark.parametrize(
+    ("machine", "is_asked_for"), [("x86_64", True), ("aarch64", False), ("riscv64", False)]
+)
+def test_pysqlite3_is_asked_for_where_it_has_a_wheel(machine: str, is_asked_for: bool) -> None:
+    """An image has no compiler: elsewhere its build would end there."""
+    linux = {"sys_platform": "linux", "platform_machine": machine}
+    for path in ROOT.glob("requirements*.lock"):
+        (line,) = re.findall(r"^(pysqlite3==.*?) *\\?$", path.read_text(), re.MULTILINE)
+        marker = Requirement(line).marker
+        assert (marker is None or marker.evaluate(linux)) is is_asked_for, path.name

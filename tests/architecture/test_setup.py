@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,68 @@ def test_the_builds_that_the_readme_names_are_known_to_uv(
         check=False,
     )
     assert (asked.returncode == 0) is is_known, asked.stderr
+
+
+class TestTheEnvironment:
+    """Made with the Python that is named; nothing is installed, since making it fails."""
+
+    def _set_up(self, directory: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / "scripts" / "setup", directory / "venv"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHON": sys.executable} | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_a_python_without_ensurepip_is_told_what_to_install(self, tmp_path: Path) -> None:
+        """Debian's, without python3-venv: it would leave half an environment."""
+        (tmp_path / "ensurepip.py").write_text("raise ModuleNotFoundError('ensurepip')\n")
+        done = self._set_up(tmp_path, PYTHONPATH=str(tmp_path))
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        assert done.returncode == 2
+        assert f"apt install python{version}-venv" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "venv").exists()
+
+    def test_half_an_environment_is_neither_left_nor_taken_for_a_whole_one(
+        self, tmp_path: Path
+    ) -> None:
+        half = tmp_path / "venv" / "bin"
+        half.mkdir(parents=True)
+        (half / "python").symlink_to(sys.executable)
+        python = tmp_path / "python"
+        python.write_text(
+            "#!/usr/bin/env bash\n"
+            f'[ "$1 $2" = "-m venv" ] || exec {sys.executable} "$@"\n'
+            'mkdir -p "${@: -1}/bin" && touch "${@: -1}/bin/python"\n'
+            "echo no room on the disk >&2\n"
+            "exit 1\n"
+        )
+        python.chmod(0o755)
+        done = self._set_up(tmp_path, PYTHON=str(python))
+        assert done.returncode == 1
+        assert done.stderr == "no room on the disk\n"
+        assert not (tmp_path / "venv").exists()
+
+
+def test_mlflow_s_pages_before_the_first_start_leave_a_home_that_is_closed_to_others(
+    tmp_path: Path,
+) -> None:
+    server = tmp_path / ".venv-mlflow" / "bin" / "mlflow"
+    server.parent.mkdir(parents=True)
+    server.write_text("#!/usr/bin/env bash\n")
+    server.chmod(0o755)
+    (tmp_path / "pyproject.toml").touch()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
+    home = tmp_path / "home"
+    subprocess.run(
+        [ROOT / "scripts" / "mlflow"],
+        cwd=tmp_path,
+        env=clean | {"TRAINSHED_HOME": str(home)},
+        umask=0o022,
+        capture_output=True,
+        check=True,
+    )
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (home, home / "mlflow")] == [0o700, 0o700]

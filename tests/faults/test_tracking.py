@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from pysqlite3 import dbapi2
 
+from shared.database import sqlite_driver
 from shared.jobs import reading, tracking
 from tests.box_driver import BoxDriver
 from tests.faults.conftest import LONG, SHORT, SPEC
@@ -26,10 +26,10 @@ class Store:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         if not self.path.exists():
             return []
-        connection = dbapi2.connect(f"file:{self.path}?mode=ro", uri=True)
+        connection = sqlite_driver().connect(f"file:{self.path}?mode=ro", uri=True)
         try:
             return connection.execute(query, values).fetchall()
-        except dbapi2.OperationalError:
+        except sqlite_driver().OperationalError:
             return []  # it is being made
         finally:
             connection.close()
@@ -146,7 +146,7 @@ def test_a_job_that_mlflow_refuses_does_not_hold_the_others_up(
     first = box.submit(LONG)
     box.until(lambda: len(store.runs(first)) == 1, "a run")
     (lost,) = store.runs(first)
-    with dbapi2.connect(store.path, timeout=10) as connection:
+    with sqlite_driver().connect(store.path, timeout=10) as connection:
         for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (lost,))  # noqa: S608
     box.until(lambda: "MLflow refused" in box.log("tracking").read_text(), "a refusal")

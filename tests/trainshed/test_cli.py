@@ -1,6 +1,7 @@
 import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -183,3 +184,26 @@ def test_presets_are_shown_with_what_they_teach(capsys: pytest.CaptureFixture[st
     assert PRESET["teaches"] in said
     assert '"architecture": "mlp"' in said
     assert "the curves" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("group", "group"),
+        ("group=vision", "group:vision"),
+        ("group:vision", "group:vision"),
+        ("group:a=b", "group:a=b"),
+        ("group=a:b=c", "group:a:b=c"),
+    ],
+)
+def test_a_tag_is_looked_for_as_it_was_given_to_submit(typed: str, asked: str) -> None:
+    paths: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        paths.append(handler.path)
+        say(handler, 200, b'{"data": [], "has_more": false}')
+
+    with service(answer) as client:
+        assert main(["--url", client.url, "list", "--tag", typed]) == 0
+    (path,) = paths
+    assert parse_qs(urlsplit(path).query)["tag"] == [asked]

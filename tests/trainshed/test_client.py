@@ -1,6 +1,7 @@
 import hashlib
 import json
 import socket
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainshed.service import say, service
-from trainshed import ApiError, Client, Unreachable
+from trainshed import ApiError, Client, Unreachable, stream
 
 
 def _event(number: int, kind: str, **data: Any) -> bytes:
@@ -61,6 +62,39 @@ class TestFollow:
             first, _ = client.follow("job_x")
         assert first["data"]["text"] == "one\u2028two\x85three"
 
+    def test_a_service_that_answers_and_has_nothing_to_tell_is_not_lost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A job that waits: comments alone keep its stream alive, and connections break."""
+        monkeypatch.setattr(stream, "PATIENCE_SECONDS", 0.0)
+        tries: list[int] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            tries.append(1)
+            if len(tries) > 3:
+                say(handler, 200, _event(1, "state", state="succeeded"))
+                return
+            handler.send_response(200)
+            handler.send_header("Content-Length", "1000")
+            handler.end_headers()
+            handler.wfile.write(b": still here\n\n")
+            handler.wfile.flush()
+            handler.connection.shutdown(socket.SHUT_RDWR)
+
+        with service(answer) as client:
+            assert [event["id"] for event in client.follow("job_x")] == [1]
+        assert len(tries) == 4
+
+    def test_a_service_that_answers_no_more_is_given_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "PATIENCE_SECONDS", 0.0)
+        with (
+            Client("http://127.0.0.1:1", "k" * 20) as client,
+            pytest.raises(Unreachable, match="has not answered"),
+        ):
+            list(client.follow("job_x"))
+
     def test_what_the_service_refuses_is_raised(self) -> None:
         problem = {"status": 404, "detail": "There is no such job."}
         with (
@@ -71,7 +105,12 @@ class TestFollow:
 
 
 class TestSubmit:
-    def test_a_try_that_failed_is_repeated_with_the_same_key(self) -> None:
+    @pytest.mark.parametrize(
+        "ask", [lambda client: client.submit({}), lambda client: client.retry("job_x")]
+    )
+    def test_a_try_that_failed_is_repeated_with_the_same_key(
+        self, ask: Callable[[Client], dict[str, Any]]
+    ) -> None:
         keys: list[str] = []
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -84,9 +123,10 @@ class TestSubmit:
                 say(handler, 202, b'{"id": "job_x"}')
 
         with service(answer) as client:
-            assert client.submit({})["id"] == "job_x"
+            assert ask(client)["id"] == "job_x"
         assert len(keys) == 3
         assert len(set(keys)) == 1
+        assert keys[0]
 
     def test_a_refusal_is_not_repeated_and_names_every_fault(self) -> None:
         faults = [{"pointer": "/a", "detail": "is wrong"}, {"pointer": "/b", "detail": "too"}]

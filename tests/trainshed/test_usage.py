@@ -7,9 +7,13 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.trainshed.service import say, service
+from trainshed import Client
 from trainshed.cli import main
+from trainshed.errors import WrongUsage
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +29,16 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["list", "--bogus"], "No such option"),
         (["list", "--limit", "0"], "'--limit'"),
         (["show"], "Missing argument"),
-        (["show", " "], "is empty"),
+        (["show", " "], "is no id"),
+        (["cancel", ".."], "is no id"),
         (["follow", "--json"], "Missing argument"),
         (["submit", "spec.json", "--seed", "x"], "'--seed'"),
         (["submit", "no-such-file.json"], "cannot be read"),
         (["submit", "spec.json", "--tag", "a"], "key=value"),
         (["--url", "nonsense", "list"], "not an address"),
+        (["--url", "http://[::1", "list"], "not an address"),
+        (["--url", "http://host:abc", "list"], "not an address"),
+        (["show", "\udcff"], "cannot be written as utf-8"),
     ],
 )
 def test_wrong_usage_is_told_in_a_few_lines(
@@ -41,6 +49,71 @@ def test_wrong_usage_is_told_in_a_few_lines(
     assert says in err
     assert "Traceback" not in out + err
     assert not arguments or len(err.splitlines()) <= 4
+
+
+@pytest.mark.parametrize("tags", ["null", '["a"]', '"a"', "1"])
+def test_tags_of_a_file_that_cannot_be_added_to_are_said_so(
+    tags: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(f'{{"dataset": "digits", "tags": {tags}}}')
+    assert main(["submit", str(spec), "--tag", "a=b"]) == 2
+    assert "`tags`" in capsys.readouterr().err
+
+
+def test_a_file_that_is_nested_without_end_is_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text("[" * 100_000)
+    assert main(["validate", str(spec)]) == 2
+    assert "nested" in capsys.readouterr().err
+
+
+COMMANDS = (
+    *("list", "show", "follow", "logs", "cancel", "retry", "submit", "validate"),
+    *("metrics", "top-k", "confusion", "checkpoints", "download", "artifacts", "tensorboard"),
+    *("presets", "datasets", "upload", "weights"),
+)
+OPTIONS = (
+    *("--json", "--tag", "--state", "--limit", "--after", "--seed", "--name", "--preset"),
+    *("--attempt", "--checkpoint", "--dataset", "--output", "-o", "-f", "--", "-"),
+)
+#: As the command line gives them: bytes that are no UTF-8 become halves of a surrogate pair.
+WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")) | st.binary(
+    max_size=4
+).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"")))
+
+
+def test_whatever_is_typed_is_answered_and_never_taken_for_a_failed_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    problem = b'{"status": 404, "detail": "no"}'
+    with service(lambda handler: say(handler, 404, problem)) as client:
+
+        @settings(deadline=None, derandomize=True, database=None, max_examples=300)
+        @given(
+            command=st.sampled_from(COMMANDS),
+            rest=st.lists(st.sampled_from(OPTIONS) | WORDS, max_size=4),
+        )
+        def type_it(command: str, rest: list[str]) -> None:
+            assert main(["--url", client.url, command, *rest]) in {0, 2, 4}
+
+        type_it()
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=500)
+@given(WORDS | st.text("[]:/.@%#?a19-", max_size=12).map("http://{}".format))
+def test_whatever_is_typed_as_an_address_is_one_or_is_refused(text: str) -> None:
+    try:
+        client = Client(text or " ", "k" * 20)
+    except WrongUsage:
+        return
+    host, port = client.http.base_url.host, client.http.base_url.port
+    client.close()
+    assert host.encode("idna")
+    assert port is None or 0 <= port <= 65_535
 
 
 def test_help_is_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,9 @@ console = show.make_console()
 
 
 def _an_id(value: str) -> str:
-    if not value.strip():
-        raise typer.BadParameter("is empty: `trainshed list` has the ids")
+    # A path with a dot for a name is another path.
+    if value.strip() in {"", ".", ".."}:
+        raise typer.BadParameter(f"{value!r} is no id: `trainshed list` has the ids")
     return value
 
 
@@ -90,3 +91,5 @@ def read_spec(spec: str) -> Any:
         raise WrongUsage(f"{spec} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise WrongUsage(f"{spec} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise WrongUsage(f"{spec} is nested too deeply for a specification") from error

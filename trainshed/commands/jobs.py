@@ -43,10 +43,13 @@ def submit(
         asked = _asked(client, spec, preset)
         if not isinstance(asked, dict):
             raise WrongUsage(f"{spec} has to hold a JSON object")
+        tags = asked.get("tags", {})
+        if own and not isinstance(tags, dict):
+            raise WrongUsage(f"`tags` of {spec} has to be an object of texts, to be added to")
         given = {"name": name, "seed": seed}
         asked |= {field: value for field, value in given.items() if value is not None}
         if own:
-            asked["tags"] = {**asked.get("tags", {}), **own}
+            asked["tags"] = {**tags, **own}
         job = client.submit(asked)
         if follow:
             _follow(client, job["id"], as_json=as_json)
@@ -58,6 +61,12 @@ def _asked(client: Client, spec: str | None, preset: str | None) -> Any:
     if (spec is None) == (preset is None):
         raise WrongUsage("name either a file with a specification or a --preset")
     return read_spec(spec) if spec is not None else client.preset(str(preset))["spec"]
+
+
+def _in_a_query(tag: str) -> str:
+    """A tag to look for: key=value, as `submit` has it, is key:value in a query."""
+    key, is_there, value = tag.partition("=")
+    return f"{key}:{value}" if is_there and ":" not in key else tag
 
 
 def _tag(given: str) -> tuple[str, str]:
@@ -79,14 +88,15 @@ def validate(spec: Spec = None, *, preset: Preset = None, as_json: AsJson = Fals
 def list_jobs(
     *,
     state: Annotated[str | None, typer.Option(help="queued, running …")] = None,
-    tag: Annotated[str | None, typer.Option(help="key or key:value")] = None,
+    tag: Annotated[str | None, typer.Option(help="key, key=value or key:value")] = None,
     dataset: Annotated[str | None, typer.Option(help="a data set's name")] = None,
     limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """The jobs, newest first."""
+    query = {"state": state, "tag": tag and _in_a_query(tag), "dataset": dataset}
     with connect() as client:
-        found = list(client.jobs(limit=limit, state=state, tag=tag, dataset=dataset))
+        found = list(client.jobs(limit=limit, **query))
     print_json(found) if as_json else show.jobs(console, found)
 
 

@@ -33,7 +33,7 @@ def metrics(
     with connect() as client:
         series = client.metrics(job, name=name)
         if name is not None and not series:
-            known = dict.fromkeys(one["name"] for one in client.metrics(job))
+            known = dict.fromkeys(one["name"] for one in client.metrics(job, points=2))
             raise not_found(f"metric {name!r}", [*known])
     print_json(series) if as_json else show_results.metrics(console, series)
 
