@@ -4,16 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from tests.worker.clocks import Clock
 from worker import lasting
 from worker.lasting import Lasting
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.clocks import Clock
 from worker import progress
 from worker.progress import Progress
 from worker.training.reports import Stepped
@@ -24,14 +25,6 @@ def _stepped(step: int, *, steps: int = 100, images: int = 32) -> Stepped:
         ends_epoch=False,
         snapshot=_unused,
     )
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """For how long a device that failed gets no job, by a clock that the test moves."""
 
-from types import SimpleNamespace
-
 import pytest
 from structlog.testing import capture_logs
 
+from tests.worker.clocks import Clock
 from worker import quarantine
 from worker.devices import Device
 from worker.quarantine import FIRST_SECONDS, LONGEST_SECONDS, Quarantine
@@ -12,20 +11,10 @@ from worker.quarantine import FIRST_SECONDS, LONGEST_SECONDS, Quarantine
 GPU, OTHER = Device("cuda:0", "A Card", "GPU-0"), Device("cuda:1", "A Card", "GPU-1")
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(quarantine, "time", SimpleNamespace(monotonic=made.monotonic))
+    monkeypatch.setattr(quarantine, "time", made)
     return made
 
 

@@ -9,6 +9,7 @@ import pytest
 from shared.errors import Fenced
 from shared.jobs import attempts
 from tests.worker.attempts import SPEC, Box
+from tests.worker.clocks import Clock
 from worker import lasting, time_limit
 from worker.assignment import DONE
 from worker.time_limit import MARGIN_SECONDS, TimeLimit
@@ -18,14 +19,6 @@ LIMIT = 100
 
 class Ended(BaseException):
     """The process would have ended."""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
