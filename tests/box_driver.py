@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from api.catalog.methods import Methods
 from api.jobs.admission import admit
 from box.parts import ROOT, parts
-from shared import catalog, migrations
+from shared import catalog, migrations, tables
 from shared.database import Database
 from shared.jobs import events, reading, requests
 from shared.jobs.submission import Submission, submit
@@ -112,11 +114,10 @@ class BoxDriver:
                     continue
                 if wanted not in (directory / "environ").read_bytes().split(b"\0"):
                     continue
-                opened = [str(path.readlink()) for path in (directory / "fd").iterdir()]
+                opened = list((directory / "fd").iterdir())
             except OSError:
                 continue
-            locks = [Path(one).stem for one in opened if "/locks/job_" in one]
-            found[int(directory.name)] = next(iter(locks), "")
+            found[int(directory.name)] = next(filter(None, map(_job_locked_by, opened)), "")
         return found
 
     # Jobs
@@ -134,6 +135,16 @@ class BoxDriver:
         """Ask that it ends."""
         with self.database.write() as connection:
             requests.request_cancel(connection, job_id)
+
+    def cancel_what_is_left(self) -> None:
+        """Jobs of a test that failed would keep the next one's slots."""
+        unfinished = sa.select(tables.jobs.c.id).where(tables.jobs.c.state.not_in(FINAL))
+        with self.database.read() as connection:
+            left = [*connection.scalars(unfinished)]
+        for job_id in left:
+            self.cancel(job_id)
+        for job_id in left:
+            self.finish(job_id)
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job's row."""
@@ -213,6 +224,15 @@ class BoxDriver:
                 for row in evaluations
             },
         }
+
+
+def _job_locked_by(descriptor: Path) -> str:
+    """The job whose lock this entry of `/proc/<pid>/fd` is, or nothing."""
+    try:
+        opened = descriptor.readlink()
+    except OSError:  # closed since it was listed, as files of a working process are
+        return ""
+    return opened.stem if "/locks/job_" in str(opened) else ""
 
 
 def is_alive(pid: int) -> bool:

@@ -48,9 +48,10 @@ def stage() -> Iterator[BoxDriver]:
 
 @pytest.fixture
 def box(stage: BoxDriver) -> BoxDriver:
-    """The box with a worker."""
+    """The box with a worker and nothing to do."""
     if not stage.is_running("worker"):
         stage.start("worker")
+    stage.cancel_what_is_left()
     return stage
 
 
