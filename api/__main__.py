@@ -3,7 +3,7 @@
 import uvicorn
 
 from api.app import create_app
-from api.serving import options
+from api.serving import allow_many_connections, options
 from shared import logs
 from shared.database import Database
 from shared.migrations import wait_for_head
@@ -15,6 +15,7 @@ def main() -> None:
     settings = read_settings()
     logs.configure("api", settings.log_level)
     settings.make_directories()
+    allow_many_connections()
     database = Database(settings.database, pool_size=1)
     wait_for_head(database)
     database.close()

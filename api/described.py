@@ -39,10 +39,22 @@ def content(media_type: str, *, is_binary: bool = True) -> dict[str, Any]:
     return {"content": {media_type: {"schema": {"type": "string", **form}}}}
 
 
+def _headers(**described: str) -> dict[str, Any]:
+    """Headers that an answer has, and what each is."""
+    return {
+        "headers": {
+            name: {"description": what, "schema": {"type": "string"}}
+            for name, what in described.items()
+        }
+    }
+
+
+ETAG = _headers(ETag="Names this state of it, for `If-None-Match`")
+LOCATION = _headers(Location="Where the new one is")
 NOT_CHANGED: Responses = {304: {"description": "It is what `If-None-Match` names"}}
 #: A download, whole or in ranges.
 FILE: Responses = {
-    200: {"description": "The file", **content("application/octet-stream")},
+    200: {"description": "The file", **content("application/octet-stream"), **ETAG},
     206: {"description": "The ranges asked for", **content("application/octet-stream")},
     **NOT_CHANGED,
 }

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from shared import errors
 from shared.errors import Fault, ServiceError
@@ -32,6 +33,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Unavailable: 503,
 }
 RETRY_AFTER_SECONDS = "2"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def problem(
@@ -87,16 +89,34 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    details = {404: "There is nothing at this address.", 405: "This address does not take that."}
-    detail = details.get(error.status_code, str(error.detail))
-    headers = dict(error.headers or {})
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this address."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = taken = ", ".join(_methods_at(request))
+        detail = f"This address does not take {request.method}; it takes {taken}."
     return problem(error.status_code, detail, instance=request.url.path, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods that an address takes, of all its routes: Starlette knows those of the first."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
 
 
 async def _invalid_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        Fault("/" + "/".join(str(part) for part in one["loc"]), one["msg"])
+        Fault(
+            "/" + "/".join(str(part) for part in one["loc"]),
+            one["msg"].removeprefix("Value error, "),
+        )
         for one in error.errors()
     ]
     return problem(

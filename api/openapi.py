@@ -38,9 +38,29 @@ def complete(app: FastAPI) -> None:
         schemas |= specification(app.state.services.methods.catalog) | {"Problem": PROBLEM}
         for name in SAID_BY_THE_CATALOG:
             schemas.pop(name, None)
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                _keep_possible_refusals(path, operation)
         return document
 
     app.openapi = openapi
+
+
+def _keep_possible_refusals(path: str, operation: dict[str, Any]) -> None:
+    """Of all refusals that there are, leave those that such a request can meet."""
+    has_body, answers = "requestBody" in operation, operation["responses"]
+    is_possible = {
+        "401": "security" in operation,
+        "404": "{" in path,
+        "409": "{" in path,
+        "413": has_body,
+        "415": has_body,
+        "416": "206" in answers,
+        "422": has_body or "parameters" in operation,
+    }
+    for status, is_there in is_possible.items():
+        if not is_there:
+            answers.pop(status, None)
 
 
 def specification(catalog: Catalog) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How uvicorn serves the application."""
 
+import resource
 from typing import Any
 
 from api.protocol import BoundedProtocol
@@ -20,3 +21,9 @@ def options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": 3,
         "limit_concurrency": 2000,
     }
+
+
+def allow_many_connections() -> None:
+    """Take as many files as may be had: each who waits has one, and by custom there are 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

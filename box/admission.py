@@ -1,5 +1,6 @@
 """What a box needs before it starts: its home for itself, and its port."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -52,22 +53,28 @@ def check_port(settings: Settings) -> None:
     Raises:
         Refusal: it will not.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(_family(settings.host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
+            todo = "TRAINSHED_HOST to an address of this machine"
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                todo = "TRAINSHED_PORT to a free one"
             raise Refusal(
                 f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); set "
-                "TRAINSHED_PORT to a free one"
+                f"{todo}"
             ) from None
 
 
 def free_port(host: str) -> int:
     """A port that nobody listens on."""
-    with socket.create_server((host, 0)) as server:
+    with socket.create_server((host, 0), family=_family(host)) as server:
         return server.getsockname()[1]
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _lock_file(settings: Settings) -> Path:

@@ -1,6 +1,7 @@
 """Whether the parts answer. Asked directly: a proxy of the environment is not for this machine."""
 
 import http.client
+import json
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -23,25 +24,35 @@ def url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def is_ready(settings: Settings) -> bool:
-    """Whether the API and everything that it needs is there."""
-    return _status(settings, "/readyz") == 200
+def what_is_missing(settings: Settings) -> str | None:
+    """What keeps the box from being ready, in a sentence; None if nothing does."""
+    answer = _get(settings, "/readyz")
+    if answer is None:
+        return "The API does not answer."
+    status, body = answer
+    if status == 200:
+        return None
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):  # another service, or an API that is ending
+        return f"What answers at {url(settings)} says {status}."
 
 
-def _status(settings: Settings, path: str) -> int | None:
+def _get(settings: Settings, path: str) -> tuple[int, bytes] | None:
     host = connectable(settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=PATIENCE_SECONDS)
     with closing(connection):
         try:
             connection.request("GET", path)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
             return None
 
 
 def _api(settings: Settings) -> bool:
     """Any answer is one: an overloaded API says 503."""
-    return _status(settings, "/healthz") is not None
+    return _get(settings, "/healthz") is not None
 
 
 def _desk(settings: Settings) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from box.admission import Refusal, check_port, take_home
-from box.answering import is_ready, url
+from box.answering import url, what_is_missing
 from box.key import ensure_key
 from box.leftovers import clear_leftovers
 from box.parts import ROOT, Part, migrations, parts
@@ -26,7 +26,7 @@ LONGEST_BACKOFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0
 LARGEST_LOG = 50 * 2**20
 RUNNER_GRACE_SECONDS = 20.0
-#: What waits until the box is ready starts after so long in any case.
+#: What waits until the box is ready starts after so long in any case, and why it waits is said.
 LONGEST_START_SECONDS = 20.0
 
 
@@ -96,17 +96,22 @@ class Supervisor:
         self._migrate()
         self._may_start("with tables")
         self._pulse.start()
-        has_been_ready = False
+        has_been_ready = has_complained = False
         while not self._signals:
             for running in self._running:
                 self._watch(running)
-            waited = time.monotonic() - began
-            if not has_been_ready and is_ready(self.settings):
-                has_been_ready = True
-                self._welcome(time.monotonic() - began)
-                self._may_start("when ready")
-            elif not has_been_ready and waited > LONGEST_START_SECONDS:
-                self._may_start("when ready")
+            if not has_been_ready:
+                missing = what_is_missing(self.settings)
+                waited = time.monotonic() - began
+                has_been_ready = missing is None
+                if has_been_ready:
+                    self._welcome(waited)
+                elif waited > LONGEST_START_SECONDS and not has_complained:
+                    has_complained = True
+                    logs = self.settings.home / "logs"
+                    say(f"still starting after {waited:.0f} s: {missing} Logs: {logs}")
+                if has_been_ready or has_complained:
+                    self._may_start("when ready")
             time.sleep(TICK_SECONDS)
 
     def _may_start(self, when: str) -> None:

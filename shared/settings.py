@@ -8,17 +8,30 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the closing zero
+#: What each address of a server may begin with, and how one looks.
+SERVERS = {
+    "database_url": (
+        {"sqlite", "postgresql", "postgres"},
+        "sqlite:///path or postgresql://user:password@host/name",
+    ),
+    "broker_url": ({"redis", "rediss"}, "redis://host:6379/0"),
+    "mlflow_url": ({"sqlite", "http", "https"}, "sqlite:///path or http://host:5000"),
+}
 
 
 class Settings(BaseSettings):
     """The settings of one box. Empty addresses stand for the embedded default under `home`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRAINSHED_", frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix="TRAINSHED_",
+        env_ignore_empty=True,  # as the client has it: an empty home is not the current directory
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default=Path("~/.trainshed"), description="data directory of the box")
@@ -67,6 +80,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"TRAINSHED_HOME is {str(value)!r}; it takes a directory, and ~ is none here"
             ) from error
+
+    @field_validator(*SERVERS, mode="after")
+    @classmethod
+    def _is_of_a_server(cls, value: str, info: ValidationInfo) -> str:
+        name = str(info.field_name)
+        schemes, allowed = SERVERS[name]
+        scheme, is_there, _ = value.partition("://")
+        if value and (not is_there or scheme.partition("+")[0] not in schemes):
+            # The rest is not shown: it may hold a password.
+            wrong = f"begins with {scheme + '://'!r}" if is_there else "has no :// in it"
+            raise ValueError(f"TRAINSHED_{name.upper()} {wrong}; it takes {allowed}")
+        return value
 
     @field_validator("storage_url", mode="after")
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import structlog
+from hypothesis import HealthCheck, settings
 
 from shared import migrations
 from shared.database import Database
@@ -21,9 +22,22 @@ structlog.configure(
     ]
 )
 
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+REAL_BOX_SECONDS = 900.0
+
 POSTGRESQL = os.environ.get(
     "TRAINSHED_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What drives a real box has more time: that trains on whatever cores are left."""
+    for item in items:
+        if {"e2e", "faults"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.timeout(REAL_BOX_SECONDS))
 
 
 def _postgresql_answers() -> str | None:

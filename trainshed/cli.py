@@ -39,4 +39,4 @@ for part in (jobs, results, box):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    return guarded(lambda: app(arguments, standalone_mode=False) or 0)
+    return guarded(lambda: app(arguments, prog_name="trainshed", standalone_mode=False) or 0)

@@ -1,6 +1,7 @@
 """`python -m trainshed.demo`: a real network learns real images, watched through the API."""
 
 import re
+import signal
 import sys
 import time
 from typing import Any
@@ -31,10 +32,14 @@ SPEC: Json = {
 }
 WITH_A_GPU: Json = {"train": 55_000, "validation": 5000, "test": 10_000}
 DIGITS: Json = {"name": "digits", "image_size": 32, "channels": 3}
+#: Ctrl-C, whoever ends processes, and the end of the terminal.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
     """Run the demo against the box here; 0 if the network was trained."""
+    for number in ENDINGS:
+        signal.signal(number, signal.default_int_handler)
     console = show.make_console()
     with Client() as client:
         spec = _for_the_device(client)
@@ -64,7 +69,10 @@ def _watched(console: Console, client: Client, spec: Json) -> Json:
     job_id = client.submit(spec)["id"]
     try:
         return live(console, client, job_id)
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, a pipe or a terminal that is gone
+        # The box tells us once more what the terminal has told us: it would not get so far.
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
         client.cancel(job_id)
         raise
 
@@ -90,7 +98,7 @@ def _results(console: Console, client: Client, job: Json) -> None:
     run = _mlflow_run(client, job["id"]) or "on its way"
     console.print(f"MLflow run {run}: `make mlflow` shows its pages")
     console.print(f"API documentation {client.url}/docs while the box is up")
-    console.print(f"again: trainshed show {job['id']}")
+    console.print(f"again, with the box up: .venv/bin/trainshed show {job['id']}")
 
 
 def _mlflow_run(client: Client, job_id: str) -> str | None:

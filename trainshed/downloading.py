@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from trainshed.errors import ApiError, Unreachable, problem_of
+from trainshed.errors import ApiError, Unreachable, WrongUsage, problem_of
 
 TRIES = 5
 PAUSE_SECONDS = 0.5
@@ -24,12 +24,17 @@ def place(where: Where, name: str) -> Path:
     """The file to write: `where`, or `name` in it if it is a directory or ends with a slash.
 
     Directories that are not there are made.
+
+    Raises:
+        WrongUsage: it is a device or a pipe, whose place a file would take.
     """
     is_directory = isinstance(where, str) and where.endswith(("/", os.sep))
     path = Path(where)
     if is_directory or path.is_dir():
         # A name of the service says where in the directory, never which directory.
         path = path / Path(name).name
+    if path.exists() and not path.is_file():
+        raise WrongUsage(f"{path} is no file: name one, or a directory")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -1,5 +1,6 @@
 """With which code a command ends, and what it says then."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -24,6 +25,9 @@ MISUSE: type[Exception] = next(
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; say what it ended with, and return the exit code for it."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A character that the terminal's encoding lacks is no reason to show nothing.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = command()
         sys.stdout.flush()

@@ -11,6 +11,8 @@ from trainshed.figures import figure
 Json = dict[str, Any]
 #: What the stage of a job is called that asks for none.
 THE_ONLY_STAGE = "training"
+#: Where fewer characters fit into a line, the bar needs the room.
+WIDE = 130
 SHORTEST = ("val_loss", "val_accuracy", "val_mean_absolute_error")
 WATCHED = (
     *("train_loss", "train_accuracy", "train_mixed_accuracy"),
@@ -21,14 +23,19 @@ WATCHED = (
 
 def live(console: Console, client: Client, job_id: str) -> Json:
     """Show the job until it has ended; return it."""
-    columns = (
+    is_wide = console.width >= WIDE
+    columns = [
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[figures]}", style="cyan"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    ]
+    if is_wide:
+        columns.append(TextColumn("{task.fields[figures]}", style="cyan"))
+    # Transient: what stays is said in lines, and a short job ends before its bar is full.
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as progress:
         task = progress.add_task("queued", total=1.0, rate="", figures="")
         for event in client.follow(job_id):
             data = event["data"]
@@ -37,7 +44,7 @@ def live(console: Console, client: Client, job_id: str) -> Json:
                     task,
                     completed=data["fraction"],
                     description=f"{data['stage']}: epoch {data['epoch']}/{data['epochs']}",
-                    rate=_rate(data),
+                    rate=_rate(data, is_wide=is_wide),
                 )
             else:
                 said = _sentence(event)
@@ -73,9 +80,9 @@ def _figures(metrics: Json, names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {figure(metrics[name])}" for name in names if name in metrics)
 
 
-def _rate(data: Json) -> str:
+def _rate(data: Json, *, is_wide: bool) -> str:
     minutes, seconds = divmod(round(data["eta_seconds"]), 60)
     left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else ""
     left = left or f"{minutes}:{seconds:02}"
-    step = f"step {data['step']:,}/{data['steps']:,}"
-    return f"{step} · {data['images_per_second']:,.0f} images/s · {left} left"
+    step = f"step {data['step']:,}/{data['steps']:,} · " if is_wide else ""
+    return f"{step}{data['images_per_second']:,.0f} images/s · {left} left"

@@ -82,7 +82,9 @@ class Attempt:
         with closing(fit(experiment, state=state)) as reports:
             for report in self.stillness.watch(reports):
                 self.scribe.check()
-                if isinstance(report, Stepped):
+                if isinstance(report, StageStarted):
+                    self.progress.begin()
+                elif isinstance(report, Stepped):
                     self.pulse.progress = self.progress.after(report)
                 recorder.record(report)
                 if isinstance(report, (StageStarted, Stepped)):

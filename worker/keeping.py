@@ -50,7 +50,7 @@ class Keeper:
     def keep(self, state: TrainingState, stage: str, keys: Iterable[str], suffix: str = "") -> None:
         """Have a checkpoint written: `last`, and in the further roles named by `keys`."""
         size = size_of(state)
-        self._room.enter(size)
+        self._room.enter(size, look=self.scribe.check)
         self.scribe.put(lambda: self._write(state, stage, tuple(keys), suffix, size))
 
     def remember(self, rows: Iterable[CheckpointRow | dict[str, Any]]) -> None:
@@ -89,16 +89,13 @@ class Keeper:
         files: dict[str, dict[str, Any]],
     ) -> Batch:
         batch = Batch()
-        for key in ("last", *keys):
-            role, _, of = key.partition(":")
-            kind = {"every": "series"}.get(role, role)
-            monitor = of if kind == "best" else None
-            value = state.best.get(of) if monitor else None
+        for kind, monitor in _roles(keys):
+            value = state.best.get(monitor) if monitor else None
             row = CheckpointRow(
                 id=new_id("ckpt"),
                 kind=kind,
                 monitor=monitor,
-                mode=self._modes.get(of) if monitor else None,
+                mode=self._modes.get(monitor) if monitor else None,
                 value=value,
                 stage=stage,
                 epoch=state.epoch,
@@ -117,6 +114,19 @@ class Keeper:
                 self.best[monitor] = {"value": number(value), **place}
                 batch.best = dict(self.best)
         return batch
+
+
+def _roles(keys: Iterable[str]) -> Iterable[tuple[str, str | None]]:
+    """The kinds of checkpoint that a step is, each once, with the metric that one is the best of.
+
+    Several rules may keep an epoch in the series.
+    """
+    roles: dict[tuple[str, str | None], None] = {("last", None): None}
+    for key in keys:
+        role, _, of = key.partition(":")
+        kind = {"every": "series"}.get(role, role)
+        roles[kind, of if kind == "best" else None] = None
+    return roles
 
 
 def _compute_alone() -> None:

@@ -14,15 +14,15 @@ class Progress:
 
     def __init__(self) -> None:
         self._rate: float | None = None
-        self._images = 0
-        self._first = 0
-        self._since = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """Time counts from now on: what came before, such as loading, is no part of the rate."""
+        self._images, self._since = 0, time.monotonic()
 
     def after(self, report: Stepped) -> dict[str, Any]:
         """The progress as a job carries it."""
         self._images += report.images
-        if not self._first:
-            self._first = report.step - 1
         elapsed = time.monotonic() - self._since
         if elapsed >= 1 or self._rate is None:
             newest = self._images / max(elapsed, 1e-9)

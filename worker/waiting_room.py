@@ -1,11 +1,14 @@
 """Where snapshots wait for the disk and the database: a bound on the memory that they take."""
 
 import threading
+from collections.abc import Callable
 
 #: While less than this waits, a training goes on; with more it waits for the disk itself.
 MOST_BYTES = 512 * 2**20
 #: So many may wait however large they are: one is written while the next is taken.
 ALWAYS = 2
+#: How often whoever waits looks whether it is worth while.
+LOOK_SECONDS = 0.5
 
 
 class WaitingRoom:
@@ -21,10 +24,16 @@ class WaitingRoom:
         """Whether the next one may come in at once."""
         return self._guests < ALWAYS or self._bytes < MOST_BYTES
 
-    def enter(self, size: int) -> None:
-        """Come in with so many bytes, when there is room."""
+    def enter(self, size: int, *, look: Callable[[], None]) -> None:
+        """Come in with so many bytes, when there is room.
+
+        Args:
+            size: the bytes.
+            look: raises once nobody will leave any more, and ends the waiting so.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self.is_open)
+            while not self._changed.wait_for(lambda: self.is_open, LOOK_SECONDS):
+                look()
             self._guests += 1
             self._bytes += size
 

@@ -12,7 +12,7 @@ from api.deps import ServicesDep
 from api.described import content
 from api.jobs import data
 from api.jobs.admission import in_order
-from api.jobs.structure import faults_of, without
+from api.jobs.structure import faults_of, mended
 from api.jobs.targets import check_turns
 from api.requests import json_body
 from api.services import Services
@@ -83,8 +83,4 @@ def _structure(raw: dict[str, Any], faults: Faults) -> PreviewSpec | None:
         return PreviewSpec.model_validate(raw)
     except ValidationError as error:
         faults += faults_of(error, MODELS)
-        rest = without(raw, error)
-    try:
-        return PreviewSpec.model_validate(rest)
-    except ValidationError:
-        return None  # what is required is missing
+        return mended(raw, PreviewSpec, error)

@@ -185,6 +185,13 @@ def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
             if key not in value:
                 yield Fault(f"{at}/{escaped(key)}", "is missing")
         return
+    if keyword == "anyOf":
+        # What is wrong with it as what it is; else which types there are.
+        fitting = [one for one in error.context or () if one.validator != "type"]
+        if fitting:
+            yield from _told(fitting[0], pointer)
+            return
+        bound = " or ".join(str(part.get("type")) for part in schema["anyOf"])
     says = {
         "minimum": f"must be at least {bound}",
         "maximum": f"must be at most {bound}",
@@ -195,6 +202,8 @@ def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
         "enum": f"must be one of {', '.join(map(str, bound))}" if isinstance(bound, list) else "",
         "const": f"must be {bound!r}",
         "type": f"must be of type {bound}",
-        "anyOf": "is of none of the types admitted",
+        "anyOf": f"must be of type {bound}",
+        "minLength": f"must have {bound} or more characters",
+        "maxLength": f"must have at most {bound} characters",
     }.get(str(keyword), f"breaks the rule {keyword}: {shown(bound)}")
     yield Fault(at, f"{says}, and is {shown(value)}")

@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
 from api.jobs import data, fine_tuning, targets, warmups
 from api.jobs.choices import chosen_initializer, chosen_optimizer
-from api.jobs.structure import faults_of, without
+from api.jobs.structure import faults_of, mended
 from api.jobs.tables import Ask
-from api.jobs.targets import metric_names
+from api.jobs.targets import DEFAULT_TOP_K, metric_names
 from shared.datasets import DatasetFacts
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 
 #: Where a fault changes the network: the desk would be asked of another one.
 OF_THE_NETWORK = re.compile(
-    "/(dataset|architecture|regularizers|fine_tuning/head)|/fine_tuning(/stages/[0-9]+)?$"
+    "/(dataset|architecture|regularizers|fine_tuning/head)|/fine_tuning(/stages(/[0-9]+)?)?$"
 )
 
 
@@ -75,12 +75,12 @@ def examine(raw: Any, methods: Methods, ask: Ask) -> Examined:
     fine_tuning.complete(raw, spec, filled, methods, faults)
     facts = facts and data.of_job(spec.dataset, facts, filled, methods, ask, faults)
     if facts is not None:
-        filled["dataset"]["normalization"] = fine_tuning.normalization(spec, faults)
+        filled["dataset"]["normalization"] = fine_tuning.normalization(raw, spec, faults)
         targets.check(spec, filled, facts, methods, faults)
     data.check_size(filled, methods, faults)
     fine_tuning.check_channels(filled, methods, faults)
     targets.default_checkpoints(raw, filled, methods)
-    _monitors(filled, methods, faults)
+    _monitors(filled, facts, methods, faults)
     _together(spec, filled, methods, faults)
     warmups.check(spec, filled, faults)
     return Examined(faults, filled, _question(filled, facts, faults))
@@ -100,11 +100,7 @@ def _structure(raw: dict[str, Any], faults: Faults) -> JobSpec | None:
         return JobSpec.model_validate(raw)
     except ValidationError as error:
         faults += faults_of(error)
-        rest = without(raw, error)
-    try:
-        return JobSpec.model_validate(rest)
-    except ValidationError:
-        return None  # what is required is missing
+        return mended(raw, JobSpec, error)
 
 
 def _methods(
@@ -112,10 +108,9 @@ def _methods(
 ) -> dict[str, Any]:
     """Every part that names methods, filled in."""
     parts: dict[str, Any] = {}
-    for field, slot in (("architecture", "architectures"), ("loss", "losses")):
-        if field in raw or field == "loss":
-            chosen = methods.choice(slot, raw.get(field, default_loss), f"/{field}", faults)
-            parts[field] = chosen
+    chosen = methods.choice("architectures", raw.get("architecture"), "/architecture", faults)
+    parts["architecture"] = chosen
+    parts["loss"] = methods.choice("losses", raw.get("loss", default_loss), "/loss", faults)
     for field, slot in (("regularizers", "regularizers"), ("augmentation", "augmentations")):
         parts[field] = methods.named(slot, raw.get(field, {}), f"/{field}", faults)
     parts["initializer"] = chosen_initializer(raw.get("initializer", "he_normal"), methods, faults)
@@ -125,16 +120,24 @@ def _methods(
     return parts
 
 
-def _monitors(filled: dict[str, Any], methods: Methods, faults: Faults) -> None:
-    top_k, entries = filled["metrics"]["top_k"] or [], methods.catalog["regularizers"]
+def _monitors(
+    filled: dict[str, Any], facts: DatasetFacts | None, methods: Methods, faults: Faults
+) -> None:
+    top_k, entries = filled["metrics"]["top_k"], methods.catalog["regularizers"]
     stages = fine_tuning.stages_of(filled)
     clipped = [(stage.get("optimizer") or {}).get("gradient_clipping") for stage in stages]
-    known = metric_names(
-        top_k,
-        is_clipped=all(clipped),
-        is_number=targets.takes_numbers(filled["loss"], methods),
-        is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
-    )
+    is_known = facts is not None and filled["loss"] is not None
+    kinds = [targets.takes_numbers(filled["loss"], methods)] if is_known else [False, True]
+    known = {
+        name
+        for is_number in kinds
+        for name in metric_names(
+            DEFAULT_TOP_K if top_k is None else top_k,
+            is_clipped=all(clipped),
+            is_number=is_number,
+            is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
+        )
+    }
     watched = [
         (f"/checkpoints/{place}/monitor", one["monitor"])
         for place, one in enumerate(filled["checkpoints"])

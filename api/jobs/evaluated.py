@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from api.jobs.targets import takes_numbers
 from api.services import Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import reading
 from shared.jobs.checkpoints import deciding, find, name_of, names
+from shared.states import FINAL
 
 Row = dict[str, Any]
 
@@ -75,15 +77,17 @@ def of_classes(services: Services, job_id: str) -> Evaluated:
             raise NotFound(f"There is no job {job_id}.")
         rows = {row["id"]: row for row in reading.checkpoints(connection, job_id)}
         found = reading.evaluations(connection, job_id)
-    pairs = [(rows[one["checkpoint_id"]], one) for one in found]
-    if not pairs:
-        raise Conflict(
-            "The job has no test results yet: they come at its end, from its best checkpoints."
-        )
-    if "confusion" not in pairs[0][1]["data"]:
+    if takes_numbers(job["spec"]["loss"], services.methods):
         raise Conflict(
             "The job asks for a number, so there are no classes to rank or confuse: its errors "
             "are among its metrics, and its predictions among its artifacts."
+        )
+    pairs = [(rows[one["checkpoint_id"]], one) for one in found]
+    if not pairs:
+        raise Conflict(
+            f"The job is {job['state']} and was never tested: there are no results."
+            if job["state"] in FINAL
+            else "The job has no test results yet: they come at its end, from its best checkpoints."
         )
     monitors = [rule.get("monitor") for rule in job["spec"]["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]

@@ -1,5 +1,6 @@
 """Fine-tuning in a specification: what its stages inherit, and what goes with what."""
 
+import re
 from typing import Any
 
 from api.catalog.methods import Faults, Methods, shown
@@ -8,6 +9,8 @@ from shared.errors import Fault
 from shared.spec import JobSpec, OptimizerSpec
 
 AT = "/fine_tuning"
+#: Where a fault leaves a stage without its number of epochs.
+EPOCHS = re.compile(f"{AT}/stages/[0-9]+(/epochs)?$")
 EARLY_STOPPING = "/training/early_stopping/monitor"
 SCHEDULE = "/optimizer/schedule/monitor"
 
@@ -28,24 +31,24 @@ def complete(
         return
     stages = filled["fine_tuning"]["stages"]
     given = raw["fine_tuning"]["stages"]
-    whole = [(place, one) for place, one in enumerate(given) if isinstance(one, dict)]
-    for stage, (place, one) in zip(stages, whole, strict=True):
-        own = one.get("optimizer")
+    for place, (stage, one) in enumerate(zip(stages, given, strict=True)):
+        own = one.get("optimizer") if isinstance(one, dict) else None
         stage["optimizer"] = filled["optimizer"] and dict(filled["optimizer"])
         if own is not None:
             at = f"{AT}/stages/{place}/optimizer"
             stage["optimizer"] = chosen_optimizer(own, at, methods, faults)
         if stage["early_stopping"] is None:
             stage["early_stopping"] = filled["training"]["early_stopping"]
-    if len(given) == len(stages):  # else some are at fault
+    if not any(EPOCHS.match(fault.pointer) for fault in faults):
         _epochs(raw, filled, faults)
     _pretrained(spec, filled, methods, faults)
 
 
-def normalization(spec: JobSpec, faults: Faults) -> str:
+def normalization(raw: dict[str, Any], spec: JobSpec, faults: Faults) -> str:
     """How pixels become inputs: what was asked for, else what the weights expect."""
-    asked = spec.dataset.normalization
-    has_weights = spec.fine_tuning is not None and spec.fine_tuning.weights is not None
+    asked, given = spec.dataset.normalization, raw.get("fine_tuning")
+    # As they came: such as are at fault are told already, and are no longer in `spec`.
+    has_weights = isinstance(given, dict) and given.get("weights") is not None
     if asked == "of_weights" and not has_weights:
         text = "is of_weights, and there are none: take standardize, unit or none"
         faults.append(Fault("/dataset/normalization", text))

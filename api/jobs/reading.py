@@ -16,6 +16,7 @@ from api.deps import JobId, ServicesDep
 from api.described import ListOf, content
 from api.jobs import rendering, series
 from api.jobs.schemas import Event, Series
+from api.requests import Text
 from api.services import Services
 from api.watcher import WORK, Version
 from shared.errors import BadRequest, NotFound
@@ -46,9 +47,14 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Any:
     """A stream goes on after `Last-Event-ID` and closes after the last event of an ended job."""
-    await run_in_threadpool(_job, services, job_id)
+    row = await run_in_threadpool(_job, services, job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
         first = after if last_event_id is None else _number(last_event_id)
+        if first > row["last_event"]:
+            raise BadRequest(
+                f"The job has {row['last_event']} events so far, so none has the number {first}; "
+                "whoever begins there would miss some. Without a number all of them come."
+            )
         return EventSourceResponse(_follow(services, job_id, first), ping=COMMENT_SECONDS)
     rows = await run_in_threadpool(_events, services, job_id, after, limit + 1)
     shown = [rendering.event(row) for row in rows[:limit]]
@@ -85,9 +91,9 @@ def metrics(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
-    name: Annotated[str | None, Query(max_length=64)] = None,
+    name: Annotated[Text | None, Query(max_length=64)] = None,
     split: Literal["train", "validation", "test"] | None = None,
-    stage: Annotated[str | None, Query(max_length=64)] = None,
+    stage: Annotated[Text | None, Query(max_length=64)] = None,
     after_step: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     points: Annotated[
         int | None,
@@ -102,8 +108,6 @@ def metrics(
 ) -> Response:
     """A value that is not finite is "nan", "inf" or "-inf". A long answer is sent as it is read."""
     _job(services, job_id)
-    if any(value is not None and not value.isprintable() for value in (name, stage)):
-        raise BadRequest("A filter has a character that is not printable.")
     found, is_long = series.find(
         services.database,
         job_id,

@@ -127,7 +127,7 @@ def event(row: Row) -> Row:
 
 def checkpoint(row: Row) -> Row:
     """A checkpoint as the API gives it."""
-    value = row["value"] if row["kind"] == "best" else None
+    value = figure(row["value"]) if row["kind"] == "best" else None
     return {
         "id": row["id"],
         "object": "checkpoint",

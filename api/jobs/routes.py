@@ -9,14 +9,14 @@ from api.answers import json_answer, list_of
 from api.conditional import is_known
 from api.cursors import check_cursor
 from api.deps import CallerDep, JobId, ServicesDep
-from api.described import NOT_CHANGED, ListOf
+from api.described import ETAG, LOCATION, NOT_CHANGED, ListOf
 from api.jobs import rendering, service
 from api.jobs.schemas import Job, Validation
 from api.openapi import SPEC_BODY
-from api.requests import IdempotencyKey, check_key, json_body
+from api.requests import IdempotencyKey, Text, check_key, json_body
 from api.services import Services
 from api.watcher import ANYTHING, STATE, Version
-from shared.errors import BadRequest, NotFound
+from shared.errors import NotFound
 from shared.jobs import reading
 from shared.states import FINAL, State
 
@@ -30,7 +30,7 @@ LONGEST_WAIT_SECONDS = 60
     status_code=202,
     summary="Submit a job",
     openapi_extra=SPEC_BODY,
-    responses={202: {"model": Job}},
+    responses={202: {"model": Job, **LOCATION}},
 )
 async def create(
     request: Request,
@@ -65,17 +65,13 @@ def index(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
     state: State | None = None,
-    owner: Annotated[str | None, Query(max_length=64)] = None,
-    tag: Annotated[str | None, Query(max_length=600, description="key or key:value")] = None,
-    dataset: Annotated[str | None, Query(max_length=100)] = None,
-    sweep: Annotated[str | None, Query(max_length=40)] = None,
+    owner: Annotated[Text | None, Query(max_length=64)] = None,
+    tag: Annotated[Text | None, Query(max_length=600, description="key or key:value")] = None,
+    dataset: Annotated[Text | None, Query(max_length=100)] = None,
+    sweep: Annotated[Text | None, Query(max_length=40)] = None,
 ) -> Any:
     """`after` is the id of the last job of the page before."""
     check_cursor(after, "job")
-    for value in (owner, tag, dataset, sweep):
-        if value is not None and not value.isprintable():
-            raise BadRequest("A filter has a character that is not printable.")
-    key, has_value, value = (tag or "").partition(":")
     with services.database.read() as connection:
         rows = reading.page(
             connection,
@@ -85,7 +81,7 @@ def index(
             owner=owner,
             dataset=dataset,
             sweep=sweep,
-            tag=None if tag is None else (key, value if has_value else None),
+            tag=tag,
         )
     shown = [rendering.job(row, position=_position(services, row)) for row in rows[:limit]]
     return json_answer(list_of(shown, has_more=len(rows) > limit))
@@ -94,7 +90,7 @@ def index(
 @router.get(
     "/{job_id}",
     summary="One job; `wait` answers at the next change or in time",
-    responses={200: {"model": Job}, **NOT_CHANGED},
+    responses={200: {"model": Job, **ETAG}, **NOT_CHANGED},
 )
 async def show(
     job_id: JobId,
@@ -139,7 +135,7 @@ def cancel(job_id: JobId, services: ServicesDep) -> Any:
     "/{job_id}/retry",
     status_code=202,
     summary="Repeat a failed or cancelled job",
-    responses={202: {"model": Job}},
+    responses={202: {"model": Job, **LOCATION}},
 )
 def retry(
     job_id: JobId,

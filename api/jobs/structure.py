@@ -1,9 +1,10 @@
 """Faults of a specification's structure, in our words, from what pydantic found."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +27,7 @@ from shared.spec import (
     WeightsSpec,
 )
 
+Part = TypeVar("Part", bound=BaseModel)
 Models = Mapping[tuple[str, ...], type[BaseModel]]
 
 MODELS: Models = {
@@ -48,11 +50,25 @@ MODELS: Models = {
 }
 
 
-#: What is put where an entry of a list is at fault, so that the others keep their places.
-STAND_INS: Mapping[tuple[str, ...], Any] = {
-    ("checkpoints", "*"): {"epoch": 0},
-    ("metrics", "top_k", "*"): 1,
+UNKNOWN = "what_is_at_fault"
+#: As many as there may be: no warm-up is too long for it.
+EPOCHS = 100_000
+#: What is put where something is at fault that cannot be left out, or whose place others count by;
+#: made of the place. No other check finds fault with it.
+STAND_INS: Mapping[tuple[str, ...], Callable[[int], Any]] = {
+    ("dataset",): lambda _: {"name": UNKNOWN},
+    ("dataset", "name"): lambda _: UNKNOWN,
+    ("architecture",): lambda _: {"name": UNKNOWN},
+    ("architecture", "name"): lambda _: UNKNOWN,
+    ("training", "epochs"): lambda _: EPOCHS,
+    ("checkpoints", "*"): lambda _: {"epoch": 0},
+    ("metrics", "top_k", "*"): lambda _: 1,
+    ("fine_tuning", "stages", "*"): lambda at: {"name": f"{UNKNOWN}_{at}", "epochs": EPOCHS},
+    ("fine_tuning", "stages", "*", "name"): lambda at: f"{UNKNOWN}_{at}",
+    ("fine_tuning", "stages", "*", "epochs"): lambda _: EPOCHS,
 }
+#: More than a specification has levels: what is left out may leave something without its parts.
+ROUNDS = 10
 
 #: What is wrong, in our words, by pydantic's name of it and with the bound it gives.
 WORDS: Mapping[str, str] = {
@@ -93,32 +109,48 @@ def faults_of(error: ValidationError, models: Models = MODELS) -> Faults:
     return [_fault(one, models) for one in islice(_told(found), MOST_FAULTS + 1)]
 
 
-def without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
-    """A copy of the specification without the values that are at fault."""
+def mended(raw: dict[str, Any], model: type[Part], error: ValidationError) -> Part | None:
+    """The model without the values that are at fault, so that the rest can be checked.
+
+    What is required has a stand-in; where it has none, what requires it is left out as well.
+
+    Args:
+        raw: the object as it came.
+        model: what it should be.
+        error: what pydantic found.
+    """
     rest = copy.deepcopy(raw)
-    places = [_place(one) for one in error.errors(include_url=False)]
-    # From the back, so that places in a list stay what they are.
-    for place in sorted(places, key=lambda place: [(isinstance(p, int), p) for p in place])[::-1]:
+    for _ in range(ROUNDS):
+        found = _told(error.errors(include_url=False))
+        # From the back, so that places in a list stay what they are.
+        for one in sorted(found, key=_numbers_last, reverse=True):
+            with suppress(KeyError, IndexError):  # it is gone already
+                _take_out(rest, _place(one), is_missing=one["type"] == "missing")
         try:
-            _take_out(rest, place)
-        except (KeyError, IndexError, TypeError):
-            continue  # it is gone already, or was never there
-    return rest
+            return model.model_validate(rest)
+        except ValidationError as again:
+            error = again
+    return None
 
 
-def _take_out(rest: Any, place: list[int | str]) -> None:
-    """Delete what stands at a place, or put what stands in for it."""
-    for depth in range(1, len(place) + 1):
-        stand_in = STAND_INS.get(_pattern(place[:depth]))
-        if stand_in is not None or depth == len(place):
-            *way, last = place[:depth]
-            for part in way:
-                rest = rest[part]
-            if stand_in is None:
-                del rest[last]
-            else:
-                rest[last] = stand_in
-            return
+def _numbers_last(one: Any) -> list[tuple[bool, Any]]:
+    return [(isinstance(part, int), part) for part in _place(one)]
+
+
+def _take_out(rest: Any, place: list[int | str], *, is_missing: bool) -> None:
+    """Put its stand-in at a place, or delete what is there."""
+    *way, last = place
+    around: Any = rest
+    for part in way:
+        around = around[part]
+    stand_in = STAND_INS.get(_pattern(place))
+    is_short = type(around) not in (dict, list)  # a bare name, which has no parts
+    if is_short or (is_missing and stand_in is None):
+        _take_out(rest, way, is_missing=False)
+    elif stand_in is None:
+        del around[last]
+    else:
+        around[last] = stand_in(max((part for part in place if isinstance(part, int)), default=0))
 
 
 def _told(found: list[Any]) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """What a job asks its network for: classes or a number, and what goes with which."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from api.catalog.methods import Faults, Methods, escaped, nearest, shown
@@ -73,7 +74,7 @@ def check_turns(augmentation: Filled, methods: Methods, faults: Faults) -> None:
 
 
 def metric_names(
-    top_k: list[int], *, is_clipped: bool, is_mixed: bool = False, is_number: bool = False
+    top_k: Iterable[int], *, is_clipped: bool, is_mixed: bool = False, is_number: bool = False
 ) -> list[str]:
     """The metrics of an epoch, which checkpoints and early stopping can watch."""
     names = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]

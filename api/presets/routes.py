@@ -10,7 +10,7 @@ from api.catalog.methods import nearest
 from api.described import ListOf
 from api.presets.presets import presets
 from api.presets.schemas import Preset
-from shared.errors import NotFound
+from shared.errors import BadRequest, NotFound
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
 
@@ -26,7 +26,7 @@ def index(limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)]
     """In the order in which they are best taken; `after` is a name."""
     names = [*presets()]
     if after is not None and after not in names:
-        raise _unknown(after)
+        raise BadRequest(f"`after` is no place in this list: {_unknown(after)}")
     first = 0 if after is None else names.index(after) + 1
     chosen = [one.as_json() for one in islice(presets().values(), first, first + limit)]
     return json_answer(list_of(chosen, has_more=first + limit < len(names)))
@@ -37,9 +37,9 @@ def show(name: str) -> Any:
     """Its specification under `spec`, as one would write it."""
     found = presets().get(name)
     if found is None:
-        raise _unknown(name)
+        raise NotFound(_unknown(name))
     return json_answer(found.as_json())
 
 
-def _unknown(name: str) -> NotFound:
-    return NotFound(f"There is no preset of this name; {nearest(name, presets())}.")
+def _unknown(name: str) -> str:
+    return f"There is no preset of this name; {nearest(name, presets())}."

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.answers import json_answer, list_of
 from api.cursors import check_cursor
 from api.deps import CallerDep, ServicesDep
-from api.described import Freed, ListOf
+from api.described import LOCATION, Freed, ListOf
 from api.services import Services
 from api.weights import rows
 from api.weights.receiving import receive
@@ -33,7 +33,7 @@ BODY: dict[str, Any] = {
     status_code=201,
     summary="Upload a safetensors file",
     openapi_extra=BODY,
-    responses={201: {"model": Weights}},
+    responses={201: {"model": Weights, **LOCATION}},
 )
 async def create(
     request: Request,

@@ -10,6 +10,7 @@ from shared import tables
 from shared.jobs.attempts import waiting
 
 Row = dict[str, Any]
+LONGEST_TAG_KEY = 64
 
 _job_and_live = sa.select(
     tables.jobs,
@@ -45,9 +46,12 @@ def page(
     owner: str | None = None,
     dataset: str | None = None,
     sweep: str | None = None,
-    tag: tuple[str, str | None] | None = None,
+    tag: str | None = None,
 ) -> list[Row]:
-    """At most `limit` jobs that match every filter given, newest first, past the id `after`."""
+    """At most `limit` jobs that match every filter given, newest first, past the id `after`.
+
+    `tag` is a key, or a key and its value with a colon between them.
+    """
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     if after is not None:
@@ -57,12 +61,17 @@ def page(
         if value is not None:
             query = query.where(column == value)
     if tag is not None:
-        key, value = tag
-        tagged = sa.select(tables.tags.c.job_id).where(tables.tags.c.key == key)
-        if value is not None:
-            tagged = tagged.where(tables.tags.c.value == value)
-        query = query.where(jobs.id.in_(tagged))
+        query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _is_tag(text: str) -> sa.ColumnElement[bool]:
+    """Whether a tag is meant; a key may have colons itself."""
+    key, value = tables.tags.c.key, tables.tags.c.value
+    head = text[: LONGEST_TAG_KEY + 1]
+    ends = (place for place, character in enumerate(head) if character == ":")
+    pairs = (sa.and_(key == text[:end], value == text[end + 1 :]) for end in ends)
+    return sa.or_(key == text, *pairs)
 
 
 def order(connection: sa.Connection, *, limit: int | None = None) -> list[str]:

@@ -21,41 +21,32 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         NotFound: no such job.
         Conflict: it has succeeded or failed already.
     """
-    at = now()
-    jobs = tables.jobs.c
-    waiting = connection.execute(
-        sa.update(tables.jobs)
-        .where(jobs.id == job_id, jobs.state.in_(("queued", "paused")))
-        .values(
-            state="cancelled",
-            phase=None,
-            reason="cancelled_by_user",
-            cancel_requested_at=at,
-            finished_at=at,
-        )
-    )
-    if waiting.rowcount:
-        data = {"state": "cancelled", "reason": "cancelled_by_user"}
-        append(connection, job_id, at, EventRow("state", data))
-        return
-    running = connection.execute(
-        sa.update(tables.jobs)
-        .where(jobs.id == job_id, jobs.state == "running", jobs.cancel_requested_at.is_(None))
-        .values(cancel_requested_at=at, phase="cancelling")
-    )
-    if running.rowcount:
-        append(connection, job_id, at, EventRow("cancel_requested"))
-        return
-    row = connection.execute(sa.select(jobs.state).where(jobs.id == job_id)).one_or_none()
+    at, jobs = now(), tables.jobs.c
+    mine = jobs.id == job_id
+    # Locked: between two statements the job could move, and neither would find it.
+    row = connection.execute(
+        sa.select(jobs.state, jobs.cancel_requested_at).where(mine).with_for_update()
+    ).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    if row.state in FINAL - {"cancelled"}:
+    if row.state in ("succeeded", "failed"):
         raise Conflict(
             f"The job has {row.state} already; cancel takes a job that is queued, running or "
             "paused.",
             state=row.state,
             allowed=["queued", "running", "paused"],
         )
+    if row.state == "cancelled" or (row.state == "running" and row.cancel_requested_at):
+        return
+    if row.state == "running":
+        values = {"cancel_requested_at": at, "phase": "cancelling"}
+        event = EventRow("cancel_requested")
+    else:
+        told = {"state": "cancelled", "reason": "cancelled_by_user"}
+        values = {**told, "phase": None, "cancel_requested_at": at, "finished_at": at}
+        event = EventRow("state", told)
+    connection.execute(sa.update(tables.jobs).where(mine).values(values))
+    append(connection, job_id, at, event)
 
 
 def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from api import desk, protocol
 from shared import migrations, tables
 from shared.database import Database
-from tests.api.service import Service, agreeable, serving
+from shared.desk import ask
+from tests.api.service import PATIENCE_SECONDS, Service, agreeable, serving
 from tests.conftest import postgresql_database
 
 EMPTIED = (tables.jobs, tables.desk_answers, tables.workers, tables.weights)
@@ -36,7 +38,15 @@ def _serve(address: str, home: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def service(running_service: Service) -> Service:
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the service gives up in time takes longer where service, desk and test share a core."""
+    monkeypatch.setattr(desk, "TURN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setitem(ask.__kwdefaults__, "timeout_seconds", PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def service(running_service: Service, _patient: None) -> Service:
     """The API over an empty database, with a desk that agrees."""
     with running_service.database.write() as connection:
         for table in EMPTIED:

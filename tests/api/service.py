@@ -31,6 +31,8 @@ from shared.storage import Storage
 
 KEY = "a key of more than twenty characters"
 SPEC: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
+#: Far more than anything takes, also on a machine that is slow and loaded.
+PATIENCE_SECONDS = 60.0
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
@@ -152,7 +154,7 @@ class Service:
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until something holds."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := condition()):
             assert time.monotonic() < deadline, f"{what} did not come"
             time.sleep(0.02)
@@ -197,7 +199,7 @@ def serving(database_url: str, home: Path) -> Iterator[Service]:
     with httpx.Client(
         base_url=address,
         headers={"Authorization": f"Bearer {KEY}"},
-        timeout=30,
+        timeout=2 * PATIENCE_SECONDS,  # also for a wait of a minute
         # Less than the server's: a connection that it is just closing would be reset.
         limits=httpx.Limits(keepalive_expiry=2),
     ) as client:

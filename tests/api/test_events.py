@@ -10,7 +10,7 @@ import pytest
 
 from shared.jobs import attempts
 from shared.jobs.events import EventRow
-from tests.api.service import Service
+from tests.api.service import PATIENCE_SECONDS, Service
 
 
 def _page(service: Service, job_id: str, **params: int) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_a_stream_follows_live_and_shows_progress(service: Service) -> None:
     service.until(lambda: service.job(lease.job_id)["progress"], "progress")
     service.record(lease, events=_notes(1))
     service.succeed(lease)
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive(), "the stream did not close"
     numbered = [one for one in seen if "id" in one]
     assert [int(one["id"]) for one in numbered] == [1, 2, 3, 4, 5, 6]
@@ -100,3 +100,17 @@ def test_a_number_that_is_none_is_refused(service: Service, given: str) -> None:
     headers = {"Accept": "text/event-stream", "Last-Event-ID": given.encode()}
     answer = service.client.get(f"/v1/jobs/{job_id}/events", headers=headers)
     assert answer.status_code == 400
+
+
+def test_a_number_that_no_event_has_yet_is_refused_lest_some_be_missed(service: Service) -> None:
+    lease = service.running()  # two events
+    at = f"/v1/jobs/{lease.job_id}/events"
+    stream = {"Accept": "text/event-stream"}
+    asked = (
+        {"headers": {**stream, "Last-Event-ID": "3"}},
+        {"headers": stream, "params": {"after": 3}},
+    )
+    for given in asked:
+        answer = service.client.get(at, **given)
+        assert answer.status_code == 400
+        assert "The job has 2 events so far" in answer.json()["detail"]

@@ -153,6 +153,25 @@ class TestAnswers:
                     schemas = [part.get("schema") for part in response["content"].values()]
                     assert all(schemas), (verb, path)
 
+    def test_where_a_new_one_is_and_which_state_is_shown_are_declared(
+        self, document: dict[str, Any]
+    ) -> None:
+        declared = {
+            (verb, path): {*answer["headers"]}
+            for path, verbs in document["paths"].items()
+            for verb, operation in verbs.items()
+            for status, answer in operation["responses"].items()
+            if status in {"200", "201", "202"} and "headers" in answer
+        }
+        job = "/v1/jobs/{job_id}"
+        new = [("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights")]
+        files = (
+            f"{job}/checkpoints/{{checkpoint}}/download",
+            f"{job}/artifacts/{{artifact}}/download",
+        )
+        shown = [("get", path) for path in (job, *files)]
+        assert declared == {one: {"Location"} for one in new} | {one: {"ETag"} for one in shown}
+
     def test_an_answer_has_the_declared_media_type_and_form(
         self, service: Service, document: dict[str, Any]
     ) -> None:

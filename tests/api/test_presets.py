@@ -90,7 +90,7 @@ def test_a_name_that_is_none_is_told_the_nearest(service: Service) -> None:
     answer = service.client.get("/v1/presets/small-vgg-mixupp")
     assert answer.status_code == 404
     assert "small-vgg-mixup" in answer.json()["detail"]
-    assert service.client.get("/v1/presets", params={"after": "nothing"}).status_code == 404
+    assert service.client.get("/v1/presets", params={"after": "nothing"}).status_code == 400
 
 
 def test_a_file_named_otherwise_is_a_mistake_and_not_passed_over(

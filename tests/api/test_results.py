@@ -365,3 +365,30 @@ def test_artifacts(service: Service, lease: Lease) -> None:
     assert outside.headers["content-range"] == "bytes */8"
     missing = service.client.get(f"/v1/jobs/{lease.job_id}/artifacts/another/download")
     assert missing.status_code == 404
+
+
+def test_a_best_value_may_be_infinite(service: Service) -> None:
+    lease = service.running()
+    best = checkpoint("best", monitor="gradient_norm", mode="max", value=math.inf)
+    service.record(lease, checkpoints=[best])
+    (found,) = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints").json()["data"]
+    assert found["value"] == "inf"
+
+
+class TestNoResults:
+    """Why there are none is told as it is."""
+
+    def _told(self, service: Service, job_id: str) -> str:
+        answer = service.client.get(f"/v1/jobs/{job_id}/top-k")
+        assert answer.status_code == 409
+        return answer.json()["detail"]
+
+    def test_of_a_job_that_asks_for_a_number_there_will_be_none(self, service: Service) -> None:
+        waiting = service.submit(dataset={"name": "digits", "target": "rotation"})
+        assert self._told(service, waiting).startswith("The job asks for a number")
+
+    def test_of_a_job_that_has_ended_none_will_come(self, service: Service) -> None:
+        job_id = service.submit()
+        assert "they come at its end" in self._told(service, job_id)
+        service.post(f"/v1/jobs/{job_id}/cancel")
+        assert self._told(service, job_id).startswith("The job is cancelled and was never tested")

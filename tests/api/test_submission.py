@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import tables
-from tests.api.service import SPEC, Service
+from tests.api.service import PATIENCE_SECONDS, SPEC, Service
 
 
 class TestCreate:
@@ -48,13 +48,13 @@ class TestCreate:
 
         def hold(_: sa.Connection) -> None:
             held.set()
-            release.wait(10)
+            release.wait(PATIENCE_SECONDS)
 
         sa.event.listen(engine, "commit", hold)
         try:
             with ThreadPoolExecutor() as pool:
                 answer = pool.submit(service.post, "/v1/jobs", SPEC)
-                assert held.wait(10)
+                assert held.wait(PATIENCE_SECONDS)
                 time.sleep(0.3)
                 assert not answer.done(), "the answer came before the commit"
                 release.set()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api import desk
-from tests.api.service import SPEC, Service, agreeable
+from tests.api.service import PATIENCE_SECONDS, SPEC, Service, agreeable
 
 MANY = 3 * desk.AT_ONCE
 
@@ -21,7 +21,7 @@ class Held:
         self.go_on = threading.Event()
 
     def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
-        self.go_on.wait(10)
+        self.go_on.wait(PATIENCE_SECONDS)
         return agreeable(question)
 
 
@@ -42,7 +42,7 @@ def _submit(service: Service, asking: ThreadPoolExecutor, *units: int) -> list[F
 
 
 def _answers(there: list[Future[httpx.Response]]) -> list[httpx.Response]:
-    return [one.result(30) for one in there]
+    return [one.result(PATIENCE_SECONDS) for one in there]
 
 
 def test_no_more_ask_at_once_than_the_desk_can_hear(
@@ -54,9 +54,10 @@ def test_no_more_ask_at_once_than_the_desk_can_hear(
         service.until(
             lambda: sum(one.done() for one in there) == MANY - desk.AT_ONCE, "those without a turn"
         )
-        assert len(service.desk.asked) == desk.AT_ONCE
+        service.until(lambda: len(service.desk.asked) == desk.AT_ONCE, "those with one")
         held.go_on.set()
         answers = _answers(there)
+    assert len(service.desk.asked) == desk.AT_ONCE
     refused = [one for one in answers if one.status_code == 503]
     assert len(refused) == MANY - desk.AT_ONCE
     assert all(one.headers["retry-after"] for one in refused)
@@ -88,10 +89,7 @@ def test_whoever_asks_something_known_needs_no_turn(service: Service, held: Held
         assert {one.status_code for one in _answers(there)} == {202}
 
 
-def test_whoever_asks_nothing_has_a_thread_meanwhile(
-    service: Service, held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desk, "TURN_SECONDS", 10)
+def test_whoever_asks_nothing_has_a_thread_meanwhile(service: Service, held: Held) -> None:
     crowd = 60  # more than the threads there are for everything else
     with ThreadPoolExecutor(crowd) as asking:
         there = _submit(service, asking, *range(1, crowd + 1))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.ids import new_id
-from tests.api.service import KEY, Service
+from tests.api.service import KEY, PATIENCE_SECONDS, Service
 
 HEAD = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 FILE = struct.pack("<Q", len(HEAD)) + HEAD + b"\0" * 8
@@ -126,7 +126,7 @@ class TestUpload:
         head += "Content-Type: application/octet-stream\r\nConnection: close\r\n"
         head += f"Content-Length: {2**40}\r\n\r\n"
         address = (service.client.base_url.host, service.client.base_url.port or 80)
-        with socket.create_connection(address, 10) as connection:
+        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
             connection.sendall(head.encode())
             assert b" 413 " in connection.recv(1000).splitlines()[0]
         assert _kept(service) == ([], 0)
@@ -150,7 +150,7 @@ class TestUpload:
         head += "Content-Type: application/octet-stream\r\n"
         head += f"Content-Length: {len(FILE)}\r\n\r\n"
         address = (service.client.base_url.host, service.client.base_url.port or 80)
-        with socket.create_connection(address, 10) as connection:
+        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
             connection.sendall(head.encode() + FILE[: len(FILE) // 2])
             service.until(lambda: _kept(service)[0], "the file that is being written")
         service.until(lambda: not _kept(service)[0], "its end")

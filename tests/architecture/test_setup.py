@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -126,13 +127,42 @@ def test_mlflow_s_pages_before_the_first_start_leave_a_home_that_is_closed_to_ot
     server.chmod(0o755)
     (tmp_path / "pyproject.toml").touch()
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-    home = tmp_path / "home"
+    home = tmp_path / "box"
     subprocess.run(
         [ROOT / "scripts" / "mlflow"],
         cwd=tmp_path,
-        env=clean | {"TRAINSHED_HOME": str(home)},
+        env=clean | {"TRAINSHED_HOME": "~/box", "HOME": str(tmp_path)},
         umask=0o022,
         capture_output=True,
         check=True,
     )
     assert [stat.S_IMODE(one.stat().st_mode) for one in (home, home / "mlflow")] == [0o700, 0o700]
+
+
+def test_the_command_is_found_in_a_path_with_a_space_and_runs_from_any_directory(
+    tmp_path: Path,
+) -> None:
+    venv = tmp_path / "my checkout" / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    programs = venv / "bin"
+    (programs / "real").symlink_to(os.path.realpath(sys.executable))
+    (programs / "python").unlink()
+    (programs / "python").write_text(
+        '#!/usr/bin/env bash\n[ "$1" != - ] || exec "$(dirname "$0")/real" "$@"\n'
+    )
+    (programs / "pip").touch()
+    for name in ("python", "pip"):
+        (programs / name).chmod(0o755)
+    command = [ROOT / "scripts" / "setup", venv]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHON": sys.executable}, check=True)
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the user is imported')\n")
+    done = subprocess.run(
+        [programs / "trainshed", "--help"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: trainshed [OPTIONS]")

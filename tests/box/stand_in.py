@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from box.parts import ROOT, Part
@@ -17,6 +18,7 @@ from shared.settings import Settings
 
 #: In the order of the real ones: they end in the reverse order.
 NAMES = ("desk", "worker", "api")
+PATIENCE_SECONDS = 60.0
 
 
 def diary(home: Path) -> list[str]:
@@ -35,6 +37,8 @@ def part(name: str, *, stubborn: bool) -> None:
     """Live until told to end; a stubborn one does not listen."""
 
     def end(*_: object) -> None:
+        if not stubborn:  # once: it may be told again while it ends
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         note(f"{name} is told to end")
         if not stubborn:
             sys.exit(0)
@@ -47,19 +51,22 @@ def part(name: str, *, stubborn: bool) -> None:
 
 def is_told_silent(settings: Settings) -> bool:
     """The desk answers unless the test says otherwise."""
-    return not (settings.home / "silence").exists()
+    if (settings.home / "silence").exists():
+        return False
+    (settings.home / "answered").touch()
+    return True
 
 
 def up() -> int:
     """Run the supervisor over the stand-ins."""
-    stubborn = os.environ.get("STUBBORN", "")
+    stubborn, grace = os.environ.get("STUBBORN", ""), float(os.environ.get("GRACE", "60"))
     command = (sys.executable, "-m", "tests.box.stand_in")
     found = [
-        Part(name, (*command, "stubborn" if name == stubborn else "part", name), 2)
+        Part(name, (*command, "stubborn" if name == stubborn else "part", name), grace)
         for name in NAMES
     ]
     if os.environ.get("MISSING"):
-        found[0] = Part("desk", ("/there/is/no/such/program",), 2)
+        found[0] = Part("desk", ("/there/is/no/such/program",), grace)
     settings = Settings()
     return Supervisor(
         settings,
@@ -88,20 +95,32 @@ class StandInBox:
 
     def until(self, *lines: str) -> None:
         """Wait until the diary holds these lines, each as often as it is named."""
-        deadline = time.monotonic() + 20
-        while any(diary(self.home).count(line) < lines.count(line) for line in lines):
+        self._until(
+            lambda: all(diary(self.home).count(line) >= lines.count(line) for line in lines)
+        )
+
+    def until_desk_answers(self) -> None:
+        """Wait until the desk, asked from now on, has answered."""
+        (self.home / "answered").unlink(missing_ok=True)
+        self._until((self.home / "answered").exists)
+
+    def _until(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
             assert self.process.poll() is None, self.process.communicate()[0]
             assert time.monotonic() < deadline, diary(self.home)
             time.sleep(0.02)
 
     def pid(self, name: str) -> int:
-        """The process of a part."""
-        return int((self.home / "run" / f"{name}.pid").read_text().split()[0])
+        """The process of a part, once it is written down: a part may be faster to begin."""
+        path = self.home / "run" / f"{name}.pid"
+        self._until(path.exists)
+        return int(path.read_text().split()[0])
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> str:
         """Send a signal and return all that was said."""
         self.process.send_signal(number)
-        return self.process.communicate(timeout=30)[0]
+        return self.process.communicate(timeout=2 * PATIENCE_SECONDS)[0]
 
 
 if __name__ == "__main__":

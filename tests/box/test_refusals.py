@@ -1,9 +1,14 @@
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
+from box import supervisor
 from box.__main__ import main
+from box.admission import free_port
+from box.parts import Part
+from shared.settings import Settings
 
 
 def test_a_setting_out_of_its_bounds_is_named(
@@ -47,3 +52,34 @@ def test_a_home_that_cannot_be_made_is_named(
     monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path / "file" / "home"))
     assert main(["up"]) == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_an_address_of_another_machine_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRAINSHED_HOME", str(tmp_path))
+    monkeypatch.setenv("TRAINSHED_HOST", "192.0.2.1")  # for documents: no machine has it
+    assert main(["up"]) == 2
+    assert "set TRAINSHED_HOST to an address of this machine" in capsys.readouterr().err
+
+
+def test_a_box_that_does_not_get_ready_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if text.startswith("still starting"):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(supervisor, "say", say)
+    monkeypatch.setattr(supervisor, "LONGEST_START_SECONDS", 0.0)
+    supervisor.Supervisor(
+        Settings(home=tmp_path, port=free_port("127.0.0.1")),
+        list_parts=lambda _: [],
+        migration=Part("migrations", ("true",), 1),
+    ).run()
+    (line,) = (one for one in said if one.startswith("still starting"))
+    assert "The API does not answer." in line
+    assert str(tmp_path / "logs") in line

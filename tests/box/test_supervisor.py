@@ -8,7 +8,7 @@ import pytest
 
 from box.admission import free_port
 from box.processes import recall, started_at
-from tests.box.stand_in import NAMES, StandInBox, diary
+from tests.box.stand_in import NAMES, PATIENCE_SECONDS, StandInBox, diary
 
 BEGUN = tuple(f"{name} begins" for name in NAMES)
 
@@ -70,29 +70,28 @@ def test_a_program_that_cannot_be_started_keeps_nobody_else_from_running(start: 
 
 
 def test_a_part_that_does_not_listen_is_killed_after_its_grace(start: Start) -> None:
-    box = start(STUBBORN="worker")
+    box = start(STUBBORN="worker", GRACE="2")
     box.until(*BEGUN)
     pid, began = box.pid("worker"), time.monotonic()
     box.end()
-    assert 2 <= time.monotonic() - began < 10
+    assert time.monotonic() - began >= 2
     assert started_at(pid) is None
     assert box.process.returncode == 0
 
 
 def test_a_second_signal_does_not_wait(start: Start) -> None:
-    box = start(STUBBORN="api")
+    box = start(STUBBORN="api", GRACE="600")
     box.until(*BEGUN)
-    began = time.monotonic()
     box.process.send_signal(signal.SIGINT)
     box.until(*BEGUN, "api is told to end")
-    box.end(signal.SIGINT)
-    assert time.monotonic() - began < 2
+    box.end(signal.SIGINT)  # else it would wait for longer than this does
+    assert box.process.returncode == 0
 
 
 def test_a_part_that_hangs_is_ended_and_started_again(start: Start, tmp_path: Path) -> None:
     box = start()
     box.until(*BEGUN)
-    time.sleep(0.3)
+    box.until_desk_answers()
     (tmp_path / "silence").touch()
     box.until(*BEGUN, "desk begins")
     assert "desk lives but has not answered" in box.end()
@@ -120,7 +119,7 @@ class TestLeftovers:
         first.until(*BEGUN)
         pids = {name: first.pid(name) for name in NAMES}
         second = start()
-        second.process.communicate(timeout=20)
+        second.process.communicate(timeout=PATIENCE_SECONDS)
         assert second.process.returncode != 0
         assert {name: first.pid(name) for name in NAMES} == pids
         assert all(started_at(pid) is not None for pid in pids.values())
@@ -135,4 +134,4 @@ def test_the_end_of_who_reads_is_not_the_end_of_the_box(start: Start) -> None:
     os.kill(box.pid("api"), signal.SIGKILL)
     box.until(*BEGUN, "api begins")
     box.process.send_signal(signal.SIGTERM)
-    assert box.process.wait(timeout=20) == 0
+    assert box.process.wait(timeout=PATIENCE_SECONDS) == 0

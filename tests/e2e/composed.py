@@ -18,6 +18,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("desk", "api", "worker-cpu", "tracking")
+START_SECONDS = 240.0
 
 
 def services() -> dict[str, dict[str, Any]]:
@@ -83,7 +84,7 @@ class Composed:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for part, process in self.processes.items():
                 if process.poll() is not None:
@@ -95,7 +96,7 @@ class Composed:
             except httpx.HTTPError:
                 pass
             time.sleep(0.1)
-        raise RuntimeError("the parts were not ready within 60 seconds")
+        raise RuntimeError(f"the parts were not ready within {START_SECONDS:.0f} seconds")
 
     def stop(self) -> None:
         """Stop as `docker compose stop` does: SIGTERM, and SIGKILL after the grace period."""

@@ -5,15 +5,28 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trainshed import Client
 
 ROOT = Path(__file__).parents[2]
+#: Several times what anything takes on two cores that are shared with others.
+PATIENCE_SECONDS = 240.0
+
+
+def until(is_so: Callable[[], Any], what: str) -> None:
+    """Wait for something, and say what was waited for in vain."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"in vain waited for {what}"
+        time.sleep(0.1)
 
 
 def free_port() -> int:
@@ -59,8 +72,21 @@ class EmbeddedBox:
         """Stop it as Ctrl-C does; return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=90)
+        try:
+            self.process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.process.communicate()
+            raise
         return self.process.returncode
+
+    def kill(self) -> None:
+        """End all of it at once, so that nothing of it holds up the tests that come."""
+        while left := processes_of(self.home):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
 
     def client(self) -> Client:
         """A client with the box's own key."""
@@ -71,10 +97,13 @@ class EmbeddedBox:
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
     """One box for the tests of a file."""
     started = EmbeddedBox(tmp_path_factory.mktemp("a box with spaces"), free_port())
-    started.start()
-    yield started
-    if started.process is not None and started.process.poll() is None:
-        started.stop()
+    try:
+        started.start()
+        yield started
+    finally:
+        if started.process is not None and started.process.poll() is None:
+            started.stop()
+        started.kill()
 
 
 def processes_of(home: Path) -> dict[int, str]:

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import until
 from trainshed import ApiError, Client
 
 SPEC: dict[str, Any] = {
@@ -102,10 +102,7 @@ def _look_at_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:
 
 
 def _wait_for_mlflow(client: Client, job: dict[str, Any]) -> None:
-    deadline = time.monotonic() + 20
-    while client.get(job["id"])["mlflow_run_id"] is None:
-        assert time.monotonic() < deadline, "MLflow has no run of the job"
-        time.sleep(0.2)
+    until(lambda: client.get(job["id"])["mlflow_run_id"], "MLflow's run of the job")
 
 
 def _refused(client: Client) -> None:

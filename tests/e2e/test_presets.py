@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.presets.presets import presets
-from tests.e2e.conftest import EmbeddedBox
+from tests.e2e.conftest import PATIENCE_SECONDS, EmbeddedBox
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +23,9 @@ def test_every_preset_trains(box: EmbeddedBox) -> None:
     with box.client() as client:
         listed = {one["name"]: one["spec"] for one in client.presets()}
         jobs = {name: client.submit(_small(spec))["id"] for name, spec in listed.items()}
-        ended = {name: client.wait(job, timeout_seconds=200) for name, job in jobs.items()}
+        ended = {
+            name: client.wait(job, timeout_seconds=PATIENCE_SECONDS) for name, job in jobs.items()
+        }
     assert set(ended) == set(presets())
     failures = {name: job["failure"] for name, job in ended.items() if job["failure"]}
     assert not failures

@@ -18,13 +18,17 @@ pytestmark = pytest.mark.faults
 
 #: Longer than the lease of this box: the reaper must not take the training for dead.
 OUTAGE_SECONDS = 5.0
+#: The reaper counts 4 s of an outage as silence, and ends who is silent for twice the lease.
+LEASE_SECONDS = "4"
 
 
 @pytest.fixture
 def box_on_postgresql(postgresql_url: str) -> Iterator[BoxDriver]:
     """Another box, without a broker: it does not need one."""
     home = Path(tempfile.mkdtemp(prefix="trainshed-faults-"))
-    driver = BoxDriver(home, TRAINSHED_DATABASE_URL=postgresql_url)
+    driver = BoxDriver(
+        home, TRAINSHED_DATABASE_URL=postgresql_url, TRAINSHED_LEASE_SECONDS=LEASE_SECONDS
+    )
     try:
         driver.start("worker")
         yield driver
@@ -63,14 +67,14 @@ def test_a_training_goes_on_without_its_database(
     server = Server(sa.make_url(box.settings.database).database or "")
     job_id = box.submit(SPEC, rings=False)
     box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "an epoch")
+    log = box.storage.log(job_id, 1)
     server.refuse()
     time.sleep(OUTAGE_SECONDS)
-    log = box.storage.log(job_id, 1).read_text()
+    box.until(lambda: "database away" in log.read_text(), "a complaint")
     server.admit()
     server.engine.dispose()
     box.database.engine.dispose()
     job = box.finish(job_id)
     assert job["state"] == "succeeded", job["failure"]
-    assert "database away" in log
     assert [one["number"] for one in box.attempts(job_id)] == [1]
     assert box.outcome(job_id) == undisturbed

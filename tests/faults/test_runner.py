@@ -11,17 +11,26 @@ from shared.jobs import attempts
 from shared.jobs.attempts import Lease
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS, STEPS_OF_AN_EPOCH
+from tests.faults.pausing import pause, resume
 
 pytestmark = pytest.mark.faults
 
 
-def _in_the_middle_of_an_epoch(box: BoxDriver, job_id: str) -> bool:
-    """Past the first epoch, with a checkpoint inside the second."""
-    return STEPS_OF_AN_EPOCH < box.last_step(job_id) < 2 * STEPS_OF_AN_EPOCH
+def _stopped_inside_an_epoch(box: BoxDriver, job_id: str) -> int:
+    """The job's runner, stopped past the first epoch and with a checkpoint inside a later one."""
+    runner = box.runner(job_id)
 
+    def is_stopped() -> bool:
+        if box.last_step(job_id) <= STEPS_OF_AN_EPOCH:
+            return False
+        pause(box, runner)
+        is_inside = bool(box.last_step(job_id) % STEPS_OF_AN_EPOCH)
+        if not is_inside:
+            resume(runner)
+        return is_inside
 
-def _wait_for_the_middle(box: BoxDriver, job_id: str) -> None:
-    box.until(lambda: _in_the_middle_of_an_epoch(box, job_id), "a checkpoint inside an epoch")
+    box.until(is_stopped, "a checkpoint inside an epoch")
+    return runner
 
 
 def _directories(box: BoxDriver, job_id: str) -> set[str]:
@@ -36,9 +45,7 @@ def test_a_killed_runner_s_job_comes_to_the_same_bit_for_bit(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
-    runner = box.runner(job_id)
-    _wait_for_the_middle(box, job_id)
-    os.kill(runner, signal.SIGKILL)
+    os.kill(_stopped_inside_an_epoch(box, job_id), signal.SIGKILL)
     job = box.finish(job_id)
     assert job["state"] == "succeeded", job["failure"]
     first, second = box.attempts(job_id)
@@ -68,16 +75,19 @@ def test_cancelled_is_said_only_once_the_process_is_gone(box: BoxDriver) -> None
     job_id = box.submit(LONG)
     runner = box.runner(job_id)
     box.until(lambda: box.step(job_id) > 0, "the first step")
+    pause(box, runner)
     box.cancel(job_id)
     assert box.job(job_id)["state"] == "running"
+    assert is_alive(runner)
+    resume(runner)
     while box.job(job_id)["state"] == "running":
-        was_alive = is_alive(runner)
-    assert box.job(job_id)["state"] == "cancelled"
+        pass
     assert not is_alive(runner)
-    assert was_alive or box.job(job_id)["finished_at"], "looked too late"
+    assert box.job(job_id)["state"] == "cancelled"
     assert box.attempts(job_id)[-1]["outcome"] == "cancelled_by_user"
     assert job_id not in box.runners().values()
-    assert not (box.settings.locks / f"{job_id}.lock").exists()
+    lock = box.settings.locks / f"{job_id}.lock"
+    box.until(lambda: not lock.exists(), "the end of its lock's file, which comes last")
 
 
 def test_a_fenced_runner_writes_nothing_and_ends_itself(
@@ -85,9 +95,7 @@ def test_a_fenced_runner_writes_nothing_and_ends_itself(
 ) -> None:
     """It is stopped, taken for dead, and wakes when another machine has its job."""
     job_id = box.submit(SPEC)
-    zombie = box.runner(job_id)
-    _wait_for_the_middle(box, job_id)
-    os.kill(zombie, signal.SIGSTOP)
+    zombie = _stopped_inside_an_epoch(box, job_id)
     with box.database.write() as connection:
         attempts.stop(connection, Lease(job_id, 1), "worker_lost")
         elsewhere = attempts.claim(
@@ -96,12 +104,15 @@ def test_a_fenced_runner_writes_nothing_and_ends_itself(
     assert elsewhere is not None
     assert elsewhere.lease == Lease(job_id, 2)
     before = box.outcome(job_id)
-    os.kill(zombie, signal.SIGCONT)
-    box.until(lambda: _ended(box, zombie_of=job_id), "the zombie's end with exit code 75")
+    resume(zombie)
+    box.until(
+        lambda: _beat(box, elsewhere.lease) and _ended(box, zombie_of=job_id),
+        "the zombie's end with exit code 75",
+    )
     assert not is_alive(zombie)
     assert "no longer holds its job" in box.storage.log(job_id, 1).read_text()
     assert box.outcome(job_id) == before
-    # The other machine never shows a heartbeat: the reaper here takes the job back.
+    # The other machine shows no heartbeat any more: the reaper here takes the job back.
     job = box.finish(job_id)
     assert job["state"] == "succeeded", job["failure"]
     assert [one["outcome"] for one in box.attempts(job_id)] == [
@@ -111,6 +122,13 @@ def test_a_fenced_runner_writes_nothing_and_ends_itself(
     ]
     assert job["deaths"] == 0
     assert box.outcome(job_id) == undisturbed
+
+
+def _beat(box: BoxDriver, lease: Lease) -> bool:
+    """Show a heartbeat for another machine."""
+    with box.database.write() as connection:
+        attempts.heartbeat(connection, lease, pid=os.getpid(), progress=None)
+    return True
 
 
 def _ended(box: BoxDriver, *, zombie_of: str) -> bool:
@@ -145,7 +163,7 @@ class TestPoisonedCheckpoint:
         job_id = box.submit(SPEC)
         runner = box.runner(job_id)
         box.until(lambda: box.last_step(job_id) > 2 * STEPS_OF_AN_EPOCH, "two epochs")
-        os.kill(runner, signal.SIGSTOP)
+        pause(box, runner)
         rows = {row["kind"]: row for row in box.checkpoints(job_id)}
         assert rows["previous"]["step"] < rows["last"]["step"]
         _flip_a_bit(box.storage.path(rows["last"]["directory"]) / "state.safetensors")
@@ -161,9 +179,7 @@ class TestPoisonedCheckpoint:
         self, box: BoxDriver, undisturbed: dict[str, Any]
     ) -> None:
         job_id = box.submit(SPEC)
-        runner = box.runner(job_id)
-        _wait_for_the_middle(box, job_id)
-        os.kill(runner, signal.SIGSTOP)
+        runner = _stopped_inside_an_epoch(box, job_id)
         for row in box.checkpoints(job_id):
             _flip_a_bit(box.storage.path(row["directory"]) / "weights.safetensors")
         os.kill(runner, signal.SIGKILL)

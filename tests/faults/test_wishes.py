@@ -1,5 +1,6 @@
 """What people ask of a job that runs: cancel, and retry afterwards."""
 
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from shared.jobs.submission import Submission, submit
 from shared.queue import ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import SPEC, STEPS, STEPS_OF_AN_EPOCH
+from tests.faults.pausing import pause, resume
+from worker.pulse import BEAT_SECONDS
 
 pytestmark = pytest.mark.faults
 
@@ -17,10 +20,13 @@ def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
-    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "the second epoch")
     pid = box.runner(job_id)
+    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "the second epoch")
 
+    pause(box, pid)
     box.cancel(job_id)
+    time.sleep(BEAT_SECONDS)  # its heartbeat is due when it goes on, which brings the wish
+    resume(pid)
     box.until(lambda: box.job(job_id)["state"] == "cancelled", "the cancel")
 
     assert not is_alive(pid)

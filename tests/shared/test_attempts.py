@@ -1,4 +1,5 @@
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,16 @@ def _state(database: Database, job_id: str) -> str:
         row = reading.get(connection, job_id)
     assert row is not None
     return row["state"]
+
+
+def _is_held_up(database: Database) -> bool:
+    """Whether somebody waits for another's transaction; SQLite has one writer at a time anyway."""
+    if database.is_sqlite:
+        return True
+    with database.read() as connection:
+        held_up = "SELECT bool_or(cardinality(pg_blocking_pids(pid)) > 0) FROM pg_stat_activity "
+        query = sa.text(held_up + "WHERE datname = current_database()")
+        return bool(connection.execute(query).scalar_one())
 
 
 class TestClaim:
@@ -142,6 +153,31 @@ class TestCancel:
         with database.read() as connection:
             kinds = [event["type"] for event in page(connection, lease.job_id)]
         assert kinds.count("cancel_requested") == 1
+
+    def test_a_job_that_is_drained_meanwhile_does_not_slip_through(
+        self, database: Database
+    ) -> None:
+        lease = _claimed(database)
+        drained = threading.Event()
+
+        def drain() -> None:
+            with database.write() as connection:
+                attempts.stop(connection, lease, "drained")
+            drained.set()
+
+        drain_thread = threading.Thread(target=drain)
+
+        def after_the_first_statement(*_: object) -> None:
+            if drain_thread.ident is None:
+                drain_thread.start()
+                while not (drained.is_set() or _is_held_up(database)):
+                    time.sleep(0.01)
+
+        with database.write() as connection:
+            sa.event.listen(connection, "after_cursor_execute", after_the_first_statement)
+            requests.request_cancel(connection, lease.job_id)
+        drain_thread.join()
+        assert _state(database, lease.job_id) == "cancelled"
 
 
 class TestResume:

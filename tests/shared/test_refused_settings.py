@@ -47,6 +47,10 @@ def test_each_process_says_it_in_a_line_and_ends_with_2(tmp_path: Path, main: st
         ("HOME", "~nobody-of-this-name/x", "is '~nobody-of-this-name/x'; it takes a directory"),
         ("STORAGE_URL", "s3://bucket", "is 's3://bucket'; it takes file:///a/directory"),
         ("STORAGE_URL", "file://here", "is 'file://here'; it takes file:///a/directory"),
+        ("DATABASE_URL", "mysql://u:pw@host/db", "begins with 'mysql://'; it takes sqlite:///path"),
+        ("DATABASE_URL", "u:pw@host/db", "has no :// in it; it takes sqlite:///path or postgresql"),
+        ("BROKER_URL", "amqp://u:pw@host", "begins with 'amqp://'; it takes redis://host:6379/0"),
+        ("MLFLOW_URL", "./mlruns", "has no :// in it; it takes sqlite:///path or http://host:5000"),
         ("DESK_URL", "http://desk", "is 'http://desk'; it takes unix:///path or tcp://host:port"),
         ("DESK_URL", "tcp://desk", "is 'tcp://desk'; it takes unix:///path or tcp://host:port"),
         ("DESK_URL", "tcp://desk:99999", "it takes unix:///path or tcp://host:port"),
@@ -67,11 +71,41 @@ def test_what_is_wrong_and_what_is_allowed(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"TRAINSHED_{name} ")
     assert says in line
+    assert "pw" not in line, "what may be a password is not shown"
 
 
 @pytest.mark.parametrize("url", ["", "unix:///run/desk.sock", "tcp://desk:8101"])
 def test_an_address_of_the_desk_is_admitted(url: str) -> None:
     assert Settings(desk_url=url)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("database_url", "sqlite:////tmp/box.db"),
+        ("database_url", "postgresql+psycopg://user@host/name"),
+        ("database_url", "postgres://user@host/name"),
+        ("broker_url", "rediss://host:6380/1"),
+        ("broker_url", "redis+socket:///run/broker.sock"),
+        ("mlflow_url", "https://mlflow.example"),
+    ],
+)
+def test_an_address_of_a_server_is_admitted(name: str, url: str) -> None:
+    assert getattr(Settings(**{name: url}), name) == url  # pyright: ignore[reportArgumentType]
+
+
+def test_an_empty_variable_is_one_that_is_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty home would be the current directory, and an empty host every network."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"TRAINSHED_{name.upper()}", "")
+    settings = Settings()
+    assert (settings.home, settings.host, settings.port) == (
+        tmp_path / ".trainshed", "127.0.0.1", 8000,
+    )  # fmt: skip
+    assert settings.admin_key is None
 
 
 def test_a_traceback_does_not_show_what_was_given() -> None:

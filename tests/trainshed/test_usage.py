@@ -1,5 +1,6 @@
 """Wrong usage ends with 2 and a sentence, whatever typer it is and wherever the mistake is."""
 
+import json
 import os
 import subprocess
 import sys
@@ -152,3 +153,57 @@ def test_the_command_line_needs_no_click_beside_typer() -> None:
     script += "; sys.exit(main(['bogus']))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 2, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_as_json_is_whatever_the_terminal_speaks(
+    encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "spec.json").write_bytes('{"name": "Größe", "dataset": "digits"}'.encode(encoding))
+    asked: list[bytes] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+        say(handler, 202, b'{"id": "job_x"}')
+
+    with service(answer) as client, (tmp_path / "spec.json").open("rb") as spec:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainshed", "--url", client.url, "submit", "-"],
+            stdin=spec,
+            env=os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
+            capture_output=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, b"job_x\n"), done.stderr
+    assert json.loads(asked[0])["name"] == "Größe"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_terminal_that_lacks_a_character_shows_the_others(options: list[str]) -> None:
+    summary = "λ is a penalty"
+    rows = [{"name": "a", "title": summary, "teaches": ""}]
+    page = json.dumps({"data": rows, "has_more": False}).encode()
+    with service(lambda handler: say(handler, 200, page)) as client:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainshed", "--url", client.url, "presets", *options],
+            env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+            capture_output=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert b"is a penalty" in done.stdout
+    if options:
+        assert json.loads(done.stdout) == rows
+
+
+def test_a_download_does_not_take_the_place_of_a_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root could: what stood at /dev/null would be a file of weights from then on."""
+    os.mkfifo(tmp_path / "device")
+    rows = b'{"data": [{"id": "c", "name": "last"}], "has_more": false}'
+    with service(lambda handler: say(handler, 200, rows)) as client:
+        output = str(tmp_path / "device")
+        assert main(["--url", client.url, "download", "job_x", "-o", output]) == 2
+    assert "is no file" in capsys.readouterr().err
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from shared.jobs import attempts, reading
+from shared.jobs import attempts, events, reading
 from shared.storage import sha256_of_file
+from tests.worker.attempts import SPEC as ONE_STAGE
 from tests.worker.attempts import Box
+from tests.worker.clocks import Clock
 from worker import attempt as module
+from worker import progress
 from worker.assignment import DONE, DRAINED
 from worker.attempt import Attempt
+from worker.progress import Progress
 from worker.training import checkpoint
 from worker.training.metrics import StepFigures
+from worker.training.reports import Stepped
 from worker.training.step import Stepper
 
 STEPS_OF_AN_EPOCH = 4
@@ -255,3 +260,46 @@ def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_ane
     assert jobs.attempt() == DONE
     steps = [row["step"] for row in jobs.metrics(job_id, "val_loss")]
     assert steps == [STEPS_OF_AN_EPOCH * epoch for epoch in (1, 2, 3, 4)]
+
+
+def test_loading_takes_nothing_from_the_rate_that_a_job_shows(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, told = Clock(), list[dict[str, Any]]()
+
+    def load(*arguments: Any, **named: Any) -> Any:
+        clock.now += 3600
+        return load_splits(*arguments, **named)
+
+    def after(self: Progress, report: Stepped) -> dict[str, Any]:
+        clock.now += 0.1
+        told.append(look(self, report))
+        return told[-1]
+
+    load_splits, look = module.datasets.load_splits, Progress.after
+    monkeypatch.setattr(module.datasets, "load_splits", load)
+    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(Progress, "after", after)
+    jobs.submit()
+    jobs.attempt()
+    assert told[0]["images_per_second"] == pytest.approx(160)
+
+
+def test_a_step_that_several_rules_keep_is_told_of_once(jobs: Jobs) -> None:
+    """Else the events name checkpoints that nobody can download."""
+    job_id = jobs.submit({**ONE_STAGE, "checkpoints": [{"every_epochs": 1}, {"every_epochs": 2}]})
+    jobs.attempt()
+    with jobs.database.read() as connection:
+        rows = events.page(connection, job_id, limit=1000)
+    told = [row["data"]["id"] for row in rows if row["data"].get("kind") == "series"]
+    assert told == [row["id"] for row in jobs.checkpoints(job_id) if row["kind"] == "series"]
+
+
+def test_it_says_that_a_resume_is_inexact_where_nobody_asked_for_the_same_bits(jobs: Jobs) -> None:
+    training = {**ONE_STAGE["training"], "deterministic": False}
+    for drains, is_inexact in (([], False), ([3], True)):
+        job_id = jobs.submit({**ONE_STAGE, "training": training})
+        for step in drains:
+            jobs.attempt(drain_at=step)
+        jobs.attempt()
+        assert jobs.job(job_id)["result"]["resumed_inexact"] is is_inexact

@@ -1,7 +1,6 @@
 """Which GPUs a spare sees and a job gets, when one fails; a small program is the runner."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from box.processes import started_at
 from shared import migrations
 from shared.database import Database
 from shared.jobs import reading
@@ -156,7 +156,7 @@ def test_the_only_gpu_gets_jobs_again_after_a_while_and_a_good_end_clears_it(
     monkeypatch.setattr(quarantine, "FIRST_SECONDS", 1.0)
     machine = start(GPUS[:1], "fault-GPU-0")
     job_id = machine.submit()
-    _until(lambda: len(machine.given()) == 2)
+    _until(lambda: len(machine.given()) >= 2)
     (machine.home / "fault-GPU-0").unlink()
     _until(lambda: machine.has_succeeded(job_id))
     assert set(machine.given()) == {("GPU-0", "cuda:0", 0)}
@@ -180,6 +180,5 @@ def test_a_spare_that_hangs_is_ended_and_another_is_tried(
         job_id = machine.submit()
         _until(lambda: machine.has_succeeded(job_id))
     (hung,) = machine.home.glob("hung-*")
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(hung.name.removeprefix("hung-")), 0)
+    _until(lambda: started_at(int(hung.name.removeprefix("hung-"))) is None)
     assert "a spare hung and was ended" in {line["event"] for line in told}

@@ -1,3 +1,5 @@
+import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,12 @@ from shared.database import Database
 from shared.storage import Storage
 from tests.worker.experiments import experiment
 from tests.worker.jobs import claimed
-from worker.keeping import Keeper
+from worker import waiting_room
+from worker.keeping import Keeper, size_of
 from worker.scribe import Scribe
+from worker.training import checkpoint
+from worker.training.fit import fit
+from worker.training.reports import EpochEnded, InitialState
 
 
 @pytest.fixture
@@ -32,3 +38,42 @@ def test_writing_checkpoints_leaves_the_training_all_its_threads(scribe: Scribe)
     finally:
         torch.set_num_threads(before)
         scribe.database.close()
+
+
+def test_a_training_that_waits_for_room_hears_that_there_will_be_none(
+    scribe: Scribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full: what waits to be written is written no more, and makes no room."""
+    states = [
+        report.snapshot()
+        for report in fit(experiment(training={"epochs": 2}))
+        if isinstance(report, InitialState | EpochEnded)
+    ]
+    sizes = [size_of(state) for state in states]
+    assert sizes[0] < sizes[1], "the optimizer keeps something since its first step"
+    monkeypatch.setattr(waiting_room, "MOST_BYTES", sum(sizes[:2]) + 1)
+
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save", fill)
+    is_away = threading.Event()
+    heard: list[OSError] = []
+
+    def train() -> None:
+        try:
+            keeper.keep(states[2], "training", ())
+        except OSError as error:
+            heard.append(error)
+
+    keeper = Keeper(scribe, experiment())
+    scribe.put(lambda: is_away.wait() and None)
+    for state in states:
+        keeper.keep(state, "training", ())
+    assert not keeper.has_room
+    training = threading.Thread(target=train, daemon=True)
+    training.start()
+    is_away.set()
+    training.join(60)
+    scribe.database.close()
+    assert [error.errno for error in heard] == [errno.ENOSPC]

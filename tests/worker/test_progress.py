@@ -79,3 +79,15 @@ def test_a_clock_that_stands_still_is_no_division_by_zero(clock: Clock) -> None:
     shown = Progress().after(_stepped(1))
 
     assert shown["images_per_second"] > 0
+
+
+def test_what_came_before_the_training_is_no_part_of_its_rate(clock: Clock) -> None:
+    told = Progress()
+    clock.now += 60  # the data set is fetched
+
+    told.begin()
+    clock.now += 0.1
+    shown = told.after(_stepped(1))
+
+    assert shown["images_per_second"] == pytest.approx(320)
+    assert shown["eta_seconds"] == pytest.approx(9.9, rel=0.01)

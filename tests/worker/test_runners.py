@@ -15,6 +15,7 @@ from shared.database import Database
 from shared.jobs import attempts, deaths, requests
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, claimed_again, job
 from worker import runners
 from worker.assignment import BUSY, CANCELLED, DEVICE_FAULT, DONE, DRAINED, FENCED, STALLED
@@ -231,7 +232,11 @@ def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease
     assert _runner(lease).exit_code(settings) == -signal.SIGKILL
 
 
-def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(lease: Lease) -> None:
+def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(runners, "time", clock)
     deaf = (
         "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=1); time.sleep(60)"
     )
@@ -242,12 +247,13 @@ def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(lease
         process.stdout.readline()
         runner = Runner(lease, CPU, process.pid, process)
 
-        runner.ask_to_end(patience=0.4, term=True)
-        runner.ask_to_end(patience=0.4, term=True)
+        runner.ask_to_end(patience=10, term=True)
+        clock.now += 9
+        runner.ask_to_end(patience=10, term=True)
         time.sleep(0.1)  # a kill takes a moment to show
         assert process.poll() is None, "killed before its time was up"
-        time.sleep(0.4)
-        runner.ask_to_end(patience=0.4, term=True)
+        clock.now += 2
+        runner.ask_to_end(patience=10, term=True)
 
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
         runner.ask_to_end(patience=0, term=True)  # one that is gone is no error

@@ -38,6 +38,7 @@ def test_an_address_is_passed_on(name: str) -> None:
 @pytest.mark.parametrize("address", ["http://me:word@proxy:3128", "me:word@proxy:3128"])
 def test_an_address_with_a_password_is_left_out_and_its_name_is_told_once(address: str) -> None:
     name = f"{'HTTP' if address.startswith('http') else 'ALL'}_PROXY"
+    module._say_left_out.cache_clear()  # it may have been told of this machine's own proxy
     with capture_logs() as told:
         assert passed_on({name: address, **CACHES}) == CACHES
         passed_on({name: address})
@@ -66,7 +67,7 @@ def begin(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin
     yield start
     for spare in begun:
         spare.dismiss()
-        assert spare.is_dead
+        spare.process.wait(60)  # `dismiss` waits a second, in which a loaded machine may not end it
 
 
 @pytest.mark.parametrize(("devices", "visible"), [(GPUS, "GPU-0,GPU-2"), (CPU, "")])

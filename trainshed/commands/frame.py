@@ -55,7 +55,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 @contextmanager
@@ -85,8 +85,8 @@ def read_spec(spec: str) -> Any:
         WrongUsage: it cannot be read, or is not JSON.
     """
     try:
-        text = sys.stdin.read() if spec == "-" else Path(spec).read_text()
-        return json.loads(text)
+        # As bytes: its encoding is JSON's, UTF-8 with or without a mark, and not the terminal's.
+        return json.loads(sys.stdin.buffer.read() if spec == "-" else Path(spec).read_bytes())
     except OSError as error:
         raise WrongUsage(f"{spec} cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -61,7 +61,9 @@ class Course:
         self.ended: tuple[StageEnd, ...] = ()
         self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
-        self.exactness = Exactness(experiment.device, operations)
+        self.exactness = Exactness(
+            experiment.device, operations, is_deterministic=experiment.deterministic
+        )
         #: Where it goes on; the next stage's optimizer takes over what is in it.
         self.resumed_from: TrainingState | None = None
         self._penalties = Penalties(experiment)
@@ -92,6 +94,7 @@ class Course:
         self.ended += (end,)
         self.position.stage += 1
         self.position.stage_epoch = self.position.stage_step = 0
+        self.sums = self.no_sums()
         self.patience, self.best_weights, self.stepper = Patience(), None, None
         self.plateau = PlateauRecord()
 
@@ -149,7 +152,9 @@ class Course:
         self.position.epoch += 1
         self.position.stage_epoch += 1
         self.position.epoch_step = 0
-        self.sums = self.no_sums()
+        # A search for float16's scale may go on over the boundary.
+        skipped, self.sums = self.sums.skipped_in_a_row, self.no_sums()
+        self.sums.skipped_in_a_row = skipped
 
     def improve(self, metrics: dict[str, float]) -> tuple[str, ...]:
         """Keep the best values; which monitors are better than ever."""

@@ -20,8 +20,12 @@ WARNING = " does not have a deterministic implementation"
 class Exactness:
     """What one training's last bits depend on."""
 
-    def __init__(self, device: torch.device, operations: set[str]) -> None:
+    def __init__(
+        self, device: torch.device, operations: set[str], *, is_deterministic: bool
+    ) -> None:
         self._device = device
+        #: Whether the same bits were asked for: else torch says of no operation that it has others.
+        self._is_deterministic = is_deterministic
         #: Operations at work that torch cannot promise the same bits of; grows as they are met.
         self._operations = operations
         self._told: set[str] = set()
@@ -30,6 +34,8 @@ class Exactness:
     def fingerprint(self) -> dict[str, str]:
         """The machine's, and what speaks against the same bits on it."""
         marks: dict[str, str] = {}
+        if not self._is_deterministic:
+            marks["algorithms"] = "any"
         if self._operations:
             marks["operations"] = ", ".join(sorted(self._operations))
         if self._is_lost:

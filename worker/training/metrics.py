@@ -26,8 +26,8 @@ class Sums:
     penalty: float = 0.0
     #: Over the steps whose gradient was finite: float16 skips the others.
     gradient_norm: float = 0.0
-    finite_steps: int = 0
     clipped_steps: int = 0
+    finite_steps: int = 0
     skipped_in_a_row: int = 0
     learning_rate: float = 0.0
     seconds: float = 0.0
@@ -47,7 +47,7 @@ class Sums:
             "images_per_second": self.images / self.seconds if self.seconds else 0.0,
         }
         if is_clipped:
-            metrics["clipped_fraction"] = self.clipped_steps / max(1, self.steps)
+            metrics["clipped_fraction"] = self.clipped_steps / max(1, self.finite_steps)
         counted = target.metrics(self.tallies, images)
         return metrics | {target.train_name(name): value for name, value in counted.items()}
 
@@ -135,7 +135,7 @@ class Window:
             sums.penalty += images * penalty
             sums.gradient_norm += 0.0 if has_overflown else gradient_norm
             sums.finite_steps += not has_overflown
-            sums.clipped_steps += round(was_clipped)
+            sums.clipped_steps += 0 if has_overflown else round(was_clipped)
             sums.learning_rate = figures.learning_rate
         for row in tallies.tolist():
             sums.tallies = [before + now for before, now in zip(sums.tallies, row, strict=True)]

@@ -1,5 +1,4 @@
 import errno
-import time
 from pathlib import Path
 
 import pytest
@@ -19,46 +18,46 @@ class Odd(Quiet):
         self.wfile.write(b"x" * 10)
         if self.path == "/stalls":
             self.wfile.flush()
-            time.sleep(1)
+            self.rfile.read(1)  # until the client hangs up
 
 
 class TestDownload:
     def test_writes_what_the_address_answers(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"content")
         with served(tmp_path) as address:
-            download(f"{address}/file", tmp_path / "got", most_bytes=7, within_seconds=5)
+            download(f"{address}/file", tmp_path / "got", most_bytes=7, within_seconds=60)
         assert (tmp_path / "got").read_bytes() == b"content"
 
     def test_a_longer_answer_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"content")
         with served(tmp_path) as address, pytest.raises(SourceFailed, match="more than 6 bytes"):
-            download(f"{address}/file", tmp_path / "got", most_bytes=6, within_seconds=5)
+            download(f"{address}/file", tmp_path / "got", most_bytes=6, within_seconds=60)
 
     def test_a_missing_file_says_its_status(self, tmp_path: Path) -> None:
         with served(tmp_path) as address, pytest.raises(SourceFailed, match="answers 404"):
-            download(f"{address}/file", tmp_path / "got", most_bytes=6, within_seconds=5)
+            download(f"{address}/file", tmp_path / "got", most_bytes=6, within_seconds=60)
 
     def test_an_answer_that_breaks_off_is_refused(self, tmp_path: Path) -> None:
         with (
             served(tmp_path, Odd) as address,
             pytest.raises(SourceFailed, match="broke off after 10"),
         ):
-            download(f"{address}/short", tmp_path / "got", most_bytes=9999, within_seconds=5)
+            download(f"{address}/short", tmp_path / "got", most_bytes=9999, within_seconds=60)
 
     def test_an_answer_that_stalls_is_given_up(self, tmp_path: Path) -> None:
         with (
             served(tmp_path, Odd) as address,
             pytest.raises(SourceFailed, match="stopped answering after 10 bytes"),
         ):
-            download(f"{address}/stalls", tmp_path / "got", most_bytes=9999, within_seconds=0.3)
+            download(f"{address}/stalls", tmp_path / "got", most_bytes=9999, within_seconds=1.0)
 
     def test_no_server_fails_at_once(self, tmp_path: Path) -> None:
         with pytest.raises(SourceFailed, match="does not answer"):
-            download(f"{NOWHERE}/file", tmp_path / "got", most_bytes=9, within_seconds=5)
+            download(f"{NOWHERE}/file", tmp_path / "got", most_bytes=9, within_seconds=60)
 
     def test_nothing_but_http_is_opened(self, tmp_path: Path) -> None:
         with pytest.raises(SourceFailed, match="not an http"):
-            download("file:///etc/hosts", tmp_path / "got", most_bytes=9999, within_seconds=5)
+            download("file:///etc/hosts", tmp_path / "got", most_bytes=9999, within_seconds=60)
 
 
 class TestDebianPackage:
@@ -68,7 +67,7 @@ class TestDebianPackage:
             (tmp_path / tool).chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(SourceFailed, match="ended with 100: E: Unable to locate it"):
-            debian_package("some-package", tmp_path, within_seconds=5)
+            debian_package("some-package", tmp_path, within_seconds=60)
 
 
 class TestTryingWays:

@@ -85,3 +85,16 @@ def test_the_clipped_fraction_is_that_of_the_steps() -> None:
                 before = report.snapshot().sums["gradient_norm"]  # type: ignore[attr-defined]
     bound = sorted(norms)[2] - 1e-4  # two of four are above
     assert _metrics(gradient_clipping={"global_norm": bound})["clipped_fraction"] == 0.5
+
+
+def test_a_step_that_float16_skips_is_not_clipped() -> None:
+    """Its gradient overflowed for the scale it was given; nothing of it reached a weight."""
+    training = experiment(
+        architecture={"name": "mlp", "hidden_units": [64]},
+        initializer={"name": "normal", "scale": 0.5},
+        optimizer={"name": "sgd", "gradient_clipping": {"global_norm": 1e6}},
+        training={"precision": "float16", "epochs": 1},
+    )
+    (ended,) = (report for report in fit(training) if isinstance(report, EpochEnded))
+    assert any("overflowed float16" in note for note in ended.notes)
+    assert ended.metrics["clipped_fraction"] == 0.0

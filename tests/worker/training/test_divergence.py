@@ -1,22 +1,34 @@
+from dataclasses import replace
+
 import pytest
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from tests.worker.experiments import experiment, vgg
 from worker.training import course
 from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged
+from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.reports import Stepped
 
 
-def _until_divergence(**fields: object) -> tuple[Diverged, int]:
+def _until_divergence(built: Experiment | None = None, /, **fields: object) -> tuple[Diverged, int]:
     """The error, and the last step that was reported before it."""
     last = 0
     try:
-        for report in fit(experiment(**fields)):
+        for report in fit(built or experiment(**fields)):
             if isinstance(report, Stepped):
                 last = report.step
     except Diverged as diverged:
         return diverged, last
     pytest.fail("the training did not diverge")
+
+
+def _without_a_gradient() -> Experiment:
+    def loss(outputs_NM: Tensor, labels_N: Tensor) -> Tensor:
+        return cross_entropy(outputs_NM, labels_N) + (0 * outputs_NM).square().sum().sqrt()
+
+    return replace(experiment(training={"epochs": 50, "precision": "float16"}), loss=loss)
 
 
 class TestDivergence:
@@ -63,3 +75,16 @@ class TestDivergence:
         assert diverged.step <= last + 1
         assert "bfloat16" in diverged.hint
         assert SKIPPED_IN_A_ROW > 20
+
+    def test_it_does_not_skip_them_for_ever_however_few_an_epoch_has(self) -> None:
+        """Four, of a loss that is finite and whose gradient is not, whatever the scale is."""
+        diverged, last = _until_divergence(_without_a_gradient())
+        assert (diverged.what, diverged.step) == ("The gradient", 1)
+        assert last == SKIPPED_IN_A_ROW - 1
+
+    def test_each_stage_looks_for_its_own_scale(self) -> None:
+        training = _without_a_gradient()
+        (stage,) = training.stages
+        stages = tuple(replace(stage, name=name, epochs=6) for name in ("first", "second"))
+        *_, fitted = fit(replace(training, stages=stages))
+        assert fitted.step == 48

@@ -122,3 +122,10 @@ def test_the_warnings_of_others_are_shown_as_ever() -> None:
         warnings.warn("another", UserWarning, stacklevel=1)
     generator.close()
     assert (warnings.showwarning, list(warnings.filters)) == (show, filters)
+
+
+def test_a_resume_is_not_exact_where_nobody_asked_for_the_same_bits() -> None:
+    """Then torch does not say which of its operations give others."""
+    training = replace(experiment(), deterministic=False)
+    assert _end(training, _at(2, training))["resumed"] == "inexactly"
+    assert "resumed" not in _end(training)
