@@ -22,6 +22,9 @@ structlog.configure(
     ]
 )
 
+# Readline, which pytest loads, sets it for pytest's own workers: pipes would have 80 columns.
+os.environ.pop("COLUMNS", None)
+
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -34,10 +37,16 @@ POSTGRESQL = os.environ.get(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives a real box has more time: that trains on whatever cores are left."""
+    """What drives a real box has more time: that trains on whatever cores are left.
+
+    Side by side, tests of a file keep together; those that take parts away come one by one.
+    """
     for item in items:
-        if {"e2e", "faults"} & {mark.name for mark in item.iter_markers()}:
+        marks = {mark.name for mark in item.iter_markers()}
+        if {"e2e", "faults"} & marks:
             item.add_marker(pytest.mark.timeout(REAL_BOX_SECONDS))
+        group = "faults" if "faults" in marks else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _postgresql_answers() -> str | None:

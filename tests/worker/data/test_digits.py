@@ -53,6 +53,7 @@ def test_reading_them_does_not_import_scikit_learn() -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", gzip.compress(b"1,2,3\n"), gzip.compress(b"a,b\n"), gzip.compress(b"1,2\n")[:-9]],
+    ids=["empty", "too few columns", "no numbers", "cut short"],  # the content has the time in it
 )
 def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "digits.csv.gz").write_bytes(content)
