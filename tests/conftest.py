@@ -37,16 +37,19 @@ POSTGRESQL = os.environ.get(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives a real box has more time: that trains on whatever cores are left.
+    """What drives a real box comes first and has more time: it trains on whatever cores are left.
 
-    Side by side, tests of a file keep together; those that take parts away come one by one.
+    Side by side, tests of a file keep together, and there is one real box at a time.
     """
+    items.sort(key=lambda item: not _drives_a_box(item))
     for item in items:
-        marks = {mark.name for mark in item.iter_markers()}
-        if {"e2e", "faults"} & marks:
+        if _drives_a_box(item):
             item.add_marker(pytest.mark.timeout(REAL_BOX_SECONDS))
-        group = "faults" if "faults" in marks else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group("a box" if _drives_a_box(item) else str(item.path)))
+
+
+def _drives_a_box(item: pytest.Item) -> bool:
+    return any(mark.name in {"e2e", "faults"} for mark in item.iter_markers())
 
 
 def _postgresql_answers() -> str | None:

@@ -59,6 +59,7 @@ def is_told_silent(settings: Settings) -> bool:
 
 def up() -> int:
     """Run the supervisor over the stand-ins."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     stubborn, grace = os.environ.get("STUBBORN", ""), float(os.environ.get("GRACE", "60"))
     command = (sys.executable, "-m", "tests.box.stand_in")
     found = [

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.e2e.conftest import BESIDE_OTHERS
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("desk", "api", "worker-cpu", "tracking")
 START_SECONDS = 240.0
@@ -60,7 +62,7 @@ class Composed:
         }
         asked = services()[service]["environment"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        return clean | {name: here[name] for name in asked}
+        return clean | {name: here[name] for name in asked} | BESIDE_OTHERS
 
     def command(self, service: str) -> list[str]:
         """The service's command, with this environment's Python."""

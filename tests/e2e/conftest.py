@@ -29,6 +29,10 @@ def until(is_so: Callable[[], Any], what: str) -> None:
         time.sleep(0.1)
 
 
+#: Threads that meet at every step wait for each other where other tests have the cores.
+BESIDE_OTHERS = {"TRAINSHED_THREADS": "1"}
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -47,7 +51,8 @@ class EmbeddedBox:
     def environment(self) -> dict[str, str]:
         """Ours without any setting of a box, with this one's home and port."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        return clean | {"TRAINSHED_HOME": str(self.home), "TRAINSHED_PORT": str(self.port)}
+        own = {"TRAINSHED_HOME": str(self.home), "TRAINSHED_PORT": str(self.port)}
+        return clean | own | BESIDE_OTHERS
 
     def start(self) -> list[str]:
         """Start and wait until it says that it is ready; return what it said."""
