@@ -36,6 +36,7 @@ POSTGRESQL = os.environ.get(
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are looked up
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What drives a real box comes first and has more time: it trains on whatever cores are left.
 
