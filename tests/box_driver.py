@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ SETTINGS = {
     "TRAINSHED_CPU_SLOTS": "2",
     "TRAINSHED_THREADS": "1",
     "TRAINSHED_CHECKPOINT_SECONDS": "0.25",
-    "TRAINSHED_LEASE_SECONDS": "2",
+    "TRAINSHED_LEASE_SECONDS": "4",
     "TRAINSHED_WORKER_ID": "worker-of-the-test",
 }
 
@@ -87,7 +88,7 @@ class BoxDriver:
         self._processes[name].kill()
         self._processes.pop(name).wait()
 
-    def end(self, name: str, *, within_seconds: float = 30) -> int:
+    def end(self, name: str, *, within_seconds: float = 120) -> int:
         """SIGTERM, and wait; return the exit code."""
         process = self._processes.pop(name)
         process.terminate()
@@ -98,7 +99,9 @@ class BoxDriver:
         for name in list(self._processes):
             self.kill(name)
         for pid in self.runners():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a spare ends with its worker
+                os.kill(pid, signal.SIGKILL)
+        self.until(lambda: not self.runners(), "the end of all trainings")
         self.celery.close()
         self.database.close()
         if not self.settings.sockets.is_relative_to(self.settings.home):
@@ -182,7 +185,7 @@ class BoxDriver:
         self.until(lambda: job_id in self.runners().values(), f"a runner of {job_id}")
         return next(pid for pid, job in self.runners().items() if job == job_id)
 
-    def until(self, is_so: Callable[[], Any], what: str, *, within_seconds: float = 60) -> None:
+    def until(self, is_so: Callable[[], Any], what: str, *, within_seconds: float = 240) -> None:
         """Wait for something, and say what was waited for in vain."""
         deadline = time.monotonic() + within_seconds
         while not is_so():
@@ -191,7 +194,7 @@ class BoxDriver:
                 raise AssertionError(f"in vain waited for {what}; the worker said:\n{said[-3000:]}")
             time.sleep(TICK_SECONDS)
 
-    def finish(self, job_id: str, *, within_seconds: float = 90) -> dict[str, Any]:
+    def finish(self, job_id: str, *, within_seconds: float = 300) -> dict[str, Any]:
         """Wait for its end, whichever it is, and return it."""
         self.until(
             lambda: self.job(job_id)["state"] in FINAL,

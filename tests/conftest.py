@@ -5,11 +5,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from shared import migrations
 from shared.database import Database
@@ -29,6 +31,8 @@ os.environ.pop("COLUMNS", None)
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+#: Where tests drive real boxes.
+BOXES = ("tests/e2e/", "tests/faults/")
 REAL_BOX_SECONDS = 900.0
 
 POSTGRESQL = os.environ.get(
@@ -36,21 +40,24 @@ POSTGRESQL = os.environ.get(
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are looked up
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives a real box comes first and has more time: it trains on whatever cores are left.
-
-    Side by side, tests of a file keep together, and there is one real box at a time.
-    """
-    items.sort(key=lambda item: not _drives_a_box(item))
+    """What drives a real box comes first and has more time: it trains on what cores are left."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BOXES))
     for item in items:
-        if _drives_a_box(item):
+        if item.nodeid.startswith(BOXES):
             item.add_marker(pytest.mark.timeout(REAL_BOX_SECONDS))
-        item.add_marker(pytest.mark.xdist_group("a box" if _drives_a_box(item) else str(item.path)))
 
 
-def _drives_a_box(item: pytest.Item) -> bool:
-    return any(mark.name in {"e2e", "faults"} for mark in item.iter_markers())
+class SideBySide(LoadScopeScheduling):
+    """Tests of a file keep together, and there is one real box at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "a box" if nodeid.startswith(BOXES) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
+    """How `--numprocesses` distributes."""
+    return SideBySide(config, log)
 
 
 def _postgresql_answers() -> str | None:

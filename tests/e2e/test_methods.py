@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from shared import catalog
-from tests.e2e.conftest import EmbeddedBox
+from tests.e2e.conftest import PATIENCE_SECONDS, EmbeddedBox
 from trainshed import ApiError, Client
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +29,7 @@ STAGES = [
 
 
 def _finished(client: Client, spec: dict[str, Any]) -> dict[str, Any]:
-    job = client.wait(client.submit(spec)["id"], timeout_seconds=120)
+    job = client.wait(client.submit(spec)["id"], timeout_seconds=PATIENCE_SECONDS)
     assert job["state"] == "succeeded", job["failure"]
     return job
 
@@ -214,7 +214,7 @@ def test_every_method_of_the_small_slots_trains(box: EmbeddedBox) -> None:
     ]
     with box.client() as client:
         jobs = [client.submit({**small, **methods})["id"] for methods in asked]
-        ended = [client.wait(job_id, timeout_seconds=120) for job_id in jobs]
+        ended = [client.wait(job_id, timeout_seconds=PATIENCE_SECONDS) for job_id in jobs]
     failed = [
         (methods, job["failure"])
         for methods, job in zip(asked, ended, strict=True)

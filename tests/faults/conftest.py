@@ -43,7 +43,7 @@ def stage() -> Iterator[BoxDriver]:
         yield driver
     finally:
         driver.close()
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
