@@ -28,6 +28,7 @@ from tests.desks import nobody
 
 TICK_SECONDS = 0.01
 #: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
+#: The lease: of an outage the reaper counts 4 s as silence, and ends who is silent for two leases.
 SETTINGS = {
     "TRAINSHED_CPU_SLOTS": "2",
     "TRAINSHED_THREADS": "1",

@@ -18,17 +18,13 @@ pytestmark = pytest.mark.faults
 
 #: Longer than the lease of this box: the reaper must not take the training for dead.
 OUTAGE_SECONDS = 5.0
-#: The reaper counts 4 s of an outage as silence, and ends who is silent for twice the lease.
-LEASE_SECONDS = "4"
 
 
 @pytest.fixture
 def box_on_postgresql(postgresql_url: str) -> Iterator[BoxDriver]:
     """Another box, without a broker: it does not need one."""
     home = Path(tempfile.mkdtemp(prefix="trainshed-faults-"))
-    driver = BoxDriver(
-        home, TRAINSHED_DATABASE_URL=postgresql_url, TRAINSHED_LEASE_SECONDS=LEASE_SECONDS
-    )
+    driver = BoxDriver(home, TRAINSHED_DATABASE_URL=postgresql_url)
     try:
         driver.start("worker")
         yield driver

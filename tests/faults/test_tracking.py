@@ -1,7 +1,6 @@
 """MLflow gets its copy of every job, whenever it is there, and each point once."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -70,11 +69,6 @@ def _is_complete(box: BoxDriver, job_id: str) -> bool:
         return job_id not in tracking.behind(connection)
 
 
-def _until(box: BoxDriver, is_so: Callable[[], Any], what: str) -> None:
-    """MLflow takes its time, to be imported and to make its tables."""
-    box.until(is_so, what, within_seconds=240)
-
-
 def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, store: Store) -> None:
     box.start("tracking", TRAINSHED_MLFLOW_URL=NOBODY)
     try:
@@ -82,11 +76,11 @@ def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, sto
         job = box.finish(job_id)
         assert job["state"] == "succeeded", job["failure"]
         assert job["mlflow_run_id"] is None
-        _until(box, lambda: "MLflow away" in box.log("tracking").read_text(), "a complaint")
+        box.until(lambda: "MLflow away" in box.log("tracking").read_text(), "a complaint")
     finally:  # else the next test would take it for one that has an MLflow
         box.end("tracking")
     box.start("tracking")
-    _until(box, lambda: _is_complete(box, job_id), "MLflow's copy")
+    box.until(lambda: _is_complete(box, job_id), "MLflow's copy")
     (run,) = store.runs(job_id)
     assert box.job(job_id)["mlflow_run_id"] == run
     assert store.points(run) == _recorded(box, job_id)
@@ -116,16 +110,16 @@ def test_what_is_sent_twice_is_there_once(box: BoxDriver, store: Store) -> None:
     if not box.is_running("tracking"):
         box.start("tracking")
     job_id = box.submit(LONG)
-    _until(box, lambda: len(store.runs(job_id)) == 1, "a run")
+    box.until(lambda: len(store.runs(job_id)) == 1, "a run")
     (run,) = store.runs(job_id)
-    _until(box, lambda: len(store.points(run)) > 0, "points while it trains")
+    box.until(lambda: len(store.points(run)) > 0, "points while it trains")
     box.kill("tracking")
     with box.database.write() as connection:
         tracking.forgotten(connection, job_id)
     box.cancel(job_id)
     box.finish(job_id)
     box.start("tracking")
-    _until(box, lambda: _is_complete(box, job_id), "MLflow's copy")
+    box.until(lambda: _is_complete(box, job_id), "MLflow's copy")
     assert store.runs(job_id) == [run]
     assert store.points(run) == _recorded(box, job_id)
     assert store.status(run) == "KILLED"
@@ -135,7 +129,7 @@ def test_only_what_a_resumed_attempt_cannot_take_back_is_sent(box: BoxDriver, st
     if not box.is_running("tracking"):
         box.start("tracking")
     job_id = box.submit(LONG)
-    _until(box, lambda: len(store.runs(job_id)) == 1, "a run")
+    box.until(lambda: len(store.runs(job_id)) == 1, "a run")
     (run,) = store.runs(job_id)
     for _ in range(200):
         sent = max((step for _, step, _, _ in store.points(run)), default=0)
@@ -152,18 +146,18 @@ def test_a_job_that_mlflow_refuses_does_not_hold_the_others_up(
     if not box.is_running("tracking"):
         box.start("tracking")
     first = box.submit(LONG)
-    _until(box, lambda: len(store.runs(first)) == 1, "a run")
+    box.until(lambda: len(store.runs(first)) == 1, "a run")
     (lost,) = store.runs(first)
     with sqlite_driver().connect(store.path, timeout=60) as connection:
         for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (lost,))  # noqa: S608
-    _until(box, lambda: "MLflow refused" in box.log("tracking").read_text(), "a refusal")
+    box.until(lambda: "MLflow refused" in box.log("tracking").read_text(), "a refusal")
     second = box.submit(SHORT)
     box.finish(second)
-    _until(box, lambda: _is_complete(box, second), "the other job's copy")
+    box.until(lambda: _is_complete(box, second), "the other job's copy")
     box.cancel(first)
     box.finish(first)
-    _until(box, lambda: _is_complete(box, first), "its copy, made anew")
+    box.until(lambda: _is_complete(box, first), "its copy, made anew")
     (anew,) = store.runs(first)
     assert anew != lost
     assert store.points(anew) == _recorded(box, first)
