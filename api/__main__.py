@@ -3,7 +3,7 @@
 import uvicorn
 
 from api.app import create_app
-from api.serving import allow_many_connections, options
+from api.http.server import allow_many_connections, options
 from shared import logs
 from shared.database import Database
 from shared.migrations import wait_for_head

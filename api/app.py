@@ -10,9 +10,9 @@ from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
 from api.datasets.routes import router as datasets
 from api.deps import caller
-from api.guard import Guard
 from api.health.routes import private as metrics
 from api.health.routes import public as health
+from api.http.guard import Guard
 from api.jobs.router import router as jobs
 from api.openapi import complete
 from api.presets.routes import router as presets

@@ -101,7 +101,7 @@ def process(command: list[str], environment: dict[str, str], ready: str) -> Iter
 
 @contextmanager
 def ours(directory: Path, fill: Callable[[Database], None] | None = None) -> Iterator[Served]:
-    """The API with the desk, and with no worker and no broker.
+    """The API with the sidecar, and with no worker and no broker.
 
     Args:
         directory: where its home will be.
@@ -123,7 +123,7 @@ def ours(directory: Path, fill: Callable[[Database], None] | None = None) -> Ite
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     url = f"http://127.0.0.1:{port}"
     with (
-        process([*python, "worker.desk"], environment, f"{url}/healthz"),
+        process([*python, "worker.sidecar"], environment, f"{url}/healthz"),
         process([*python, "api"], environment, f"{url}/healthz"),
     ):
         collection = f"{url}/v1/jobs"

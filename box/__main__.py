@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from box.admission import Refusal
 from box.demo import demo
+from box.preconditions import Refusal
 from box.supervisor import Supervisor
 from shared.settings import read_settings
 

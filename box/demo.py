@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from box.admission import Refusal, check_port, free_port, is_taken
 from box.parts import ROOT
+from box.preconditions import Refusal, check_port, free_port, is_taken
 from box.terminal import say
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ def demo(settings: Settings, *, keep: bool) -> int:
             say(f"a box is running in {settings.home} already: it is used")
         else:
             environment["TRAINSHED_PORT"] = str(_port(settings))
-            say("starting the box: API, worker, desk, tracking, broker")
+            say("starting the box: API, worker, sidecar, tracking, broker")
             log = _make_log(settings)
             box = _box(environment, log)
             say(_until_ready(box, log))

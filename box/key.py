@@ -4,7 +4,7 @@ import os
 import secrets
 import zlib
 
-from box.admission import Refusal
+from box.preconditions import Refusal
 from shared.settings import Settings
 from shared.storage import publish
 

@@ -45,7 +45,7 @@ def parts(settings: Settings) -> list[Part]:
     """All parts; they end in the reverse order."""
     found = [
         # Importing torch takes longest, and needs nobody.
-        Part("desk", _python("worker.desk"), 5, "at once"),
+        Part("sidecar", _python("worker.sidecar"), 5, "at once"),
         # Nobody waits for it, and MLflow takes seconds to import.
         Part(
             "tracking", _python("worker.tracking"), 10, "when ready", frozenset({DATABASE, MLFLOW})

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from box.admission import Refusal, check_port, take_home
-from box.answering import url, what_is_missing
+from box.hang_detector import Pulse
+from box.health_checks import url, what_is_missing
 from box.key import ensure_key
-from box.leftovers import clear_leftovers
+from box.orphans import clear_leftovers
 from box.parts import ROOT, Part, migrations, parts
+from box.preconditions import Refusal, check_port, take_home
 from box.processes import ask_to_end, end, remember, runners
-from box.pulse import Pulse
 from box.terminal import say
 from shared.settings import Settings
 

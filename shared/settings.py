@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="", description="a Valkey of our own unless set")
     mlflow_url: str = Field(default="", description="MLflow store; SQLite under home unless set")
     storage_url: str = Field(default="", description="file:// address of jobs' files")
-    desk_url: str = Field(default="", description="unix:///path or tcp://host:port of the desk")
+    sidecar_url: str = Field(
+        default="", description="unix:///path or tcp://host:port of the sidecar"
+    )
     admin_key: SecretStr | None = Field(
         default=None, description="the admin's key; made at first start unless set"
     )
@@ -100,7 +102,7 @@ class Settings(BaseSettings):
             raise ValueError(f"TRAINSHED_STORAGE_URL is {value!r}; it takes file:///a/directory")
         return value
 
-    @field_validator("desk_url", mode="after")
+    @field_validator("sidecar_url", mode="after")
     @classmethod
     def _is_socket(cls, value: str) -> str:
         url = urlsplit(value)
@@ -110,7 +112,7 @@ class Settings(BaseSettings):
             takes = None
         if value and not takes:
             raise ValueError(
-                f"TRAINSHED_DESK_URL is {value!r}; it takes unix:///path or tcp://host:port"
+                f"TRAINSHED_SIDECAR_URL is {value!r}; it takes unix:///path or tcp://host:port"
             )
         return value
 
@@ -138,9 +140,9 @@ class Settings(BaseSettings):
         return self.broker_url or f"redis+socket://{self.sockets / 'broker.sock'}"
 
     @property
-    def desk(self) -> str:
-        """Where the desk listens."""
-        return self.desk_url or f"unix://{self.sockets / 'desk.sock'}"
+    def sidecar(self) -> str:
+        """Where the sidecar listens."""
+        return self.sidecar_url or f"unix://{self.sockets / 'sidecar.sock'}"
 
     @property
     def mlflow(self) -> str:

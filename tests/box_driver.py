@@ -14,17 +14,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.catalog.methods import Methods
-from api.jobs.admission import admit
+from api.jobs.admission.checks import admit
 from box.parts import ROOT, parts
 from shared import catalog, migrations, tables
+from shared.broker import make_celery, ring
 from shared.database import Database
-from shared.jobs import events, reading, requests
+from shared.jobs import control, events, queries
 from shared.jobs.submission import Submission, submit
-from shared.queue import make_celery, ring
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
-from tests.desks import nobody
+from tests.sidecars import nobody
 
 TICK_SECONDS = 0.01
 #: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
@@ -138,7 +138,7 @@ class BoxDriver:
     def cancel(self, job_id: str) -> None:
         """Ask that it ends."""
         with self.database.write() as connection:
-            requests.request_cancel(connection, job_id)
+            control.request_cancel(connection, job_id)
 
     def cancel_what_is_left(self) -> None:
         """Jobs of a test that failed would keep the next one's slots."""
@@ -153,14 +153,14 @@ class BoxDriver:
     def job(self, job_id: str) -> dict[str, Any]:
         """The job's row."""
         with self.database.read() as connection:
-            row = reading.get(connection, job_id)
+            row = queries.get(connection, job_id)
         assert row is not None
         return row
 
     def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """Its attempts."""
         with self.database.read() as connection:
-            return reading.attempts(connection, job_id)
+            return queries.attempts(connection, job_id)
 
     def events(self, job_id: str) -> list[dict[str, Any]]:
         """Everything that happened to it."""
@@ -170,7 +170,7 @@ class BoxDriver:
     def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
         """Its checkpoints."""
         with self.database.read() as connection:
-            return reading.checkpoints(connection, job_id)
+            return queries.checkpoints(connection, job_id)
 
     def last_step(self, job_id: str) -> int:
         """The step of its last checkpoint, 0 without one."""
@@ -207,8 +207,8 @@ class BoxDriver:
     def outcome(self, job_id: str) -> dict[str, Any]:
         """All that a training comes to, without what differs from one run to the next."""
         with self.database.read() as connection:
-            metrics = reading.metrics(connection, job_id)
-            evaluations = reading.evaluations(connection, job_id)
+            metrics = queries.metrics(connection, job_id)
+            evaluations = queries.evaluations(connection, job_id)
         kept = [row for row in self.checkpoints(job_id) if row["kind"] != "previous"]
         names = {row["id"]: (row["kind"], row["monitor"]) for row in kept}
         timed = {"seconds", "images_per_second"}

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from trainshed.commands import box, jobs, results
-from trainshed.commands.frame import Address
-from trainshed.exits import guarded
+from trainshed.commands.common_options import Address
+from trainshed.exit_codes import guarded
 
 # Without frames of ours: what goes wrong is said in a sentence.
 app = typer.Typer(

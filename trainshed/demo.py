@@ -10,8 +10,8 @@ from rich.console import Console
 
 from trainshed import show, show_results
 from trainshed.client import Client
-from trainshed.exits import guarded
-from trainshed.figures import percent
+from trainshed.exit_codes import guarded
+from trainshed.formatting import percent
 from trainshed.live import live
 
 Json = dict[str, Any]

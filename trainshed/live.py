@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from trainshed.client import Client
-from trainshed.figures import figure
+from trainshed.formatting import figure
 
 Json = dict[str, Any]
 #: What the stage of a job is called that asks for none.

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trainshed import show_results
-from trainshed.figures import figure, moment, percent, size
+from trainshed.formatting import figure, moment, percent, size
 
 Json = dict[str, Any]
 PIPE_WIDTH = 200

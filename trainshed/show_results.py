@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from trainshed.figures import figure, percent, size
+from trainshed.formatting import figure, percent, size
 
 Json = dict[str, Any]
 #: What says which checkpoint it is, in its entry of a job's result.

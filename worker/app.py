@@ -5,14 +5,14 @@ from typing import Any
 from celery.signals import worker_shutting_down
 
 from shared import logs
+from shared.broker import make_celery
 from shared.database import Database
 from shared.migrations import wait_for_head
-from shared.queue import make_celery
 from shared.settings import Settings
-from worker.devices import NoUsableGpu
-from worker.dispatcher import Dispatcher
+from worker.dispatch.devices import NoUsableGpu
+from worker.dispatch.dispatcher import Dispatcher
+from worker.dispatch.reaper import Reaper
 from worker.locks import worker_lock
-from worker.reaper import Reaper
 from worker.tasks import hear, listen
 
 

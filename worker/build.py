@@ -29,7 +29,7 @@ from worker.registry import (
 )
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
-from worker.training.count import build_on_meta
+from worker.training.device_split import Normalization
 from worker.training.experiment import (
     Best,
     CheckpointRules,
@@ -42,7 +42,7 @@ from worker.training.experiment import (
 )
 from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
-from worker.training.resident import Normalization
+from worker.training.meta_model import build_on_meta
 from worker.training.transfer import Weights, load_body
 
 DEFAULT_TOP_K = (1, 5)

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared import catalog
 from worker.registry import SLOTS, Entry
-from worker.training.count import describe
+from worker.training.meta_model import describe
 
 
 def generate() -> catalog.Catalog:

@@ -11,7 +11,7 @@ import celery
 import structlog
 from celery.signals import setup_logging
 
-from shared.queue import QUEUE, RING
+from shared.broker import QUEUE, RING
 
 log = structlog.get_logger()
 

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from api.augmentation.schemas import MOST_PIXELS, PREVIEW_BODY, PreviewSpec, most_images
 from api.catalog.methods import Faults, shown
 from api.deps import ServicesDep
-from api.described import content
-from api.jobs import data
-from api.jobs.admission import in_order
-from api.jobs.structure import faults_of, mended
-from api.jobs.targets import check_turns
-from api.requests import json_body
+from api.http.requests import json_body
+from api.http.schemas import content
+from api.http.strict_json import parse
+from api.jobs.admission import dataset as datasets
+from api.jobs.admission.checks import in_order
+from api.jobs.admission.structure import faults_of, mended
+from api.jobs.admission.task import check_turns
 from api.services import Services
-from api.strict_json import parse
 from shared.datasets import TABLE, is_at_hand
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec
@@ -36,7 +36,7 @@ MODELS = {(): PreviewSpec, ("dataset",): DatasetSpec}
 async def preview(request: Request, services: ServicesDep) -> Response:
     """Originals above, made ones beneath: a person should not be able to tell them apart."""
     body = await json_body(request)
-    png = await services.desk.in_thread(_preview, services, body)
+    png = await services.sidecar.in_thread(_preview, services, body)
     return Response(png, media_type="image/png")
 
 
@@ -47,7 +47,7 @@ def _preview(services: Services, body: bytes) -> bytes:
         raise Conflict(
             f"{name} is not on this box yet; the first job that trains on it fetches it."
         )
-    return base64.b64decode(services.desk.ask({"ask": "preview", **question})["png"])
+    return base64.b64decode(services.sidecar.ask({"ask": "preview", **question})["png"])
 
 
 def _admitted(raw: Any, services: Services) -> dict[str, Any]:
@@ -59,13 +59,13 @@ def _admitted(raw: Any, services: Services) -> dict[str, Any]:
     augmentation = services.methods.named(
         "augmentations", raw.get("augmentation", {}), "/augmentation", faults
     )
-    facts = data.known(raw.get("dataset"), faults)
+    facts = datasets.known(raw.get("dataset"), faults)
     if asked is None or facts is None:
         raise InvalidSpec(in_order(faults))
     if facts.name == TABLE.name:
         faults.append(Fault("/dataset/name", "table has rows, and a preview is of images"))
         raise InvalidSpec(in_order(faults))
-    dataset = data.of_images(asked.dataset, facts, faults)
+    dataset = datasets.of_images(asked.dataset, facts, faults)
     if dataset.get("target") == "rotation":
         check_turns(augmentation, services.methods, faults)
     count, most = asked.images(dataset["image_size"]), most_images(dataset["image_size"])

@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.fields import A_NUMBER, MAX_SEED, MethodName, or_name
 from shared.spec import DatasetSpec, Frozen
 
-#: Of the images in a picture together: a desk draws that in well under a second.
+#: Of the images in a picture together: a sidecar draws that in well under a second.
 MOST_PIXELS = 2**21
 COUNT = 8
 

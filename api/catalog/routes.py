@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.answers import json_answer
 from api.catalog.schemas import Entries
 from api.deps import ServicesDep
+from api.http.responses import json_answer
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 

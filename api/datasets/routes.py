@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.answers import json_answer, list_of
 from api.catalog.methods import nearest
 from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
-from api.described import ListOf
+from api.http.responses import json_answer, list_of
+from api.http.schemas import ListOf
 from shared.datasets import FACTS, TABLE, is_at_hand, tables_of
 from shared.errors import NotFound
 

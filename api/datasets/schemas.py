@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.described import Count
+from api.http.schemas import Count
 
 
 class Dataset(BaseModel):

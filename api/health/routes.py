@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from api.answers import json_answer
 from api.deps import ServicesDep
 from api.errors import RETRY_AFTER_SECONDS, problem
 from api.health.schemas import Alive, Ready
+from api.http.responses import json_answer
 from api.services import Services
 from shared import tables
 from shared.clock import now
 from shared.errors import Unavailable
-from shared.jobs import reaping
+from shared.jobs import liveness
 from shared.states import STATES
 
 public = APIRouter(tags=["health"])
@@ -34,7 +34,7 @@ async def healthz() -> Any:
 
 @public.get(
     "/readyz",
-    summary="Database, broker, desk and a worker answer",
+    summary="Database, broker, sidecar and a worker answer",
     responses={200: {"model": Ready}},
 )
 def readyz(request: Request, services: ServicesDep) -> Any:
@@ -42,7 +42,7 @@ def readyz(request: Request, services: ServicesDep) -> Any:
     parts = {
         "database": _database_answers(services),
         "broker": services.doorbell.answers(),
-        "desk": services.desk.answers(),
+        "sidecar": services.sidecar.answers(),
         "worker": False,
     }
     if parts["database"]:
@@ -100,5 +100,5 @@ def _database_answers(services: Services) -> bool:
 
 def _fresh_workers(services: Services) -> list[dict[str, Any]]:
     with services.database.read() as connection:
-        known = reaping.workers(connection)
+        known = liveness.workers(connection)
     return [worker for worker in known if now() - worker["seen_at"] < WORKER_FRESH]

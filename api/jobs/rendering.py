@@ -1,10 +1,10 @@
 """How a job looks outside."""
 
-import math
 from typing import Any
 
 from shared.clock import rfc3339
-from shared.jobs.checkpoints import name_of
+from shared.jobs.checkpoint_names import name_of
+from shared.json_numbers import json_number
 from shared.states import FINAL, PRIORITY_NAMES
 
 Row = dict[str, Any]
@@ -13,13 +13,6 @@ Row = dict[str, Any]
 def etag(row: Row, position: int | None) -> str:
     """Changes with everything that a job shows."""
     return f'"{row["revision"]}-{row["beat"] or 0}-{position or 0}"'
-
-
-def figure(value: float) -> float | str:
-    """The value; "nan", "inf" or "-inf" where it is not finite, for which JSON has no number."""
-    if math.isfinite(value):
-        return value
-    return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
 
 
 def job(row: Row, *, position: int | None, attempts: list[Row] | None = None) -> Row:
@@ -127,7 +120,7 @@ def event(row: Row) -> Row:
 
 def checkpoint(row: Row) -> Row:
     """A checkpoint as the API gives it."""
-    value = figure(row["value"]) if row["kind"] == "best" else None
+    value = json_number(row["value"]) if row["kind"] == "best" else None
     return {
         "id": row["id"],
         "object": "checkpoint",

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from api.jobs.reading import router as reading
-from api.jobs.results import router as results
+from api.jobs.history.routes import router as reading
+from api.jobs.results.routes import router as results
+from api.jobs.results.tensorboard import router as tensorboard
 from api.jobs.routes import router as jobs
-from api.jobs.tensorboard import router as tensorboard
 
 router = APIRouter()
 for part in (jobs, reading, results, tensorboard):

@@ -5,19 +5,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.answers import json_answer, list_of
-from api.conditional import is_known
-from api.cursors import check_cursor
 from api.deps import CallerDep, JobId, ServicesDep
-from api.described import ETAG, LOCATION, NOT_CHANGED, ListOf
+from api.http.requests import IdempotencyKey, Text, check_cursor, check_key, json_body
+from api.http.responses import is_known, json_answer, list_of
+from api.http.schemas import ETAG, LOCATION, NOT_CHANGED, ListOf
 from api.jobs import rendering, service
 from api.jobs.schemas import Job, Validation
 from api.openapi import SPEC_BODY
-from api.requests import IdempotencyKey, Text, check_key, json_body
 from api.services import Services
-from api.watcher import ANYTHING, STATE, Version
+from api.services.change_watcher import ANYTHING, STATE, Version
 from shared.errors import NotFound
-from shared.jobs import reading
+from shared.jobs import queries
 from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -41,7 +39,7 @@ async def create(
     """The job, once it is durable. The same `Idempotency-Key` and body give the same job."""
     check_key(idempotency_key)
     body = await json_body(request)
-    job_id = await services.desk.in_thread(
+    job_id = await services.sidecar.in_thread(
         service.create, services, caller.name, body, idempotency_key
     )
     return await run_in_threadpool(_accepted, services, job_id)
@@ -56,7 +54,7 @@ async def create(
 async def validate(request: Request, services: ServicesDep) -> Any:
     """Every default filled in, parameter count, predicted memory and time, place in the queue."""
     body = await json_body(request)
-    return json_answer(await services.desk.in_thread(service.validate, services, body))
+    return json_answer(await services.sidecar.in_thread(service.validate, services, body))
 
 
 @router.get("", summary="The jobs, newest first", responses={200: {"model": ListOf[Job]}})
@@ -73,7 +71,7 @@ def index(
     """`after` is the id of the last job of the page before."""
     check_cursor(after, "job")
     with services.database.read() as connection:
-        rows = reading.page(
+        rows = queries.page(
             connection,
             limit=limit + 1,
             after=after,
@@ -164,7 +162,7 @@ def _read(
     services: Services, job_id: str, *, anew: bool = True
 ) -> tuple[dict[str, Any], int | None]:
     with services.database.read() as connection:
-        row = reading.get(connection, job_id)
+        row = queries.get(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return row, _position(services, row, anew=anew)
@@ -172,7 +170,7 @@ def _read(
 
 def _attempts(services: Services, job_id: str) -> list[dict[str, Any]]:
     with services.database.read() as connection:
-        return reading.attempts(connection, job_id)
+        return queries.attempts(connection, job_id)
 
 
 def _position(services: Services, row: dict[str, Any], *, anew: bool = True) -> int | None:

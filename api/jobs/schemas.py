@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.described import At, Count, Figure, Fraction
+from api.http.schemas import At, Count, Figure, Fraction
 from shared.errors import FailureKind
 from shared.spec import JobSpec
 from shared.states import State

@@ -3,26 +3,26 @@
 from typing import Any
 
 from api.catalog.methods import Faults
-from api.jobs.admission import Admitted, examine, in_order
-from api.jobs.durations import seconds_per_epoch
-from api.jobs.fine_tuning import optimizers_with_parameters
-from api.jobs.origins import ask_of_weights
+from api.http.strict_json import parse
+from api.jobs.admission.checks import Admitted, examine, in_order
+from api.jobs.admission.fine_tuning import optimizers_with_parameters
+from api.jobs.admission.weights import ask_of_weights
+from api.jobs.estimates import seconds_per_epoch
 from api.services import Services
-from api.strict_json import parse
 from shared.errors import InvalidSpec, Unavailable
-from shared.jobs import reading, requests
+from shared.jobs import control, queries
 from shared.jobs.submission import Submission, known, of_retry, sha256_of, submit
 from shared.states import PRIORITIES
 
 
 def check(services: Services, raw: Any) -> tuple[Admitted, dict[str, Any]]:
-    """What is admitted of a parsed body, and what the desk says of its network.
+    """What is admitted of a parsed body, and what the sidecar says of its network.
 
     Raises:
-        InvalidSpec: the specification has faults; all of them, the desk's too.
-        Unavailable: the desk does not answer.
+        InvalidSpec: the specification has faults; all of them, the sidecar's too.
+        Unavailable: the sidecar does not answer.
     """
-    found = examine(raw, services.methods, services.desk.ask)
+    found = examine(raw, services.methods, services.sidecar.ask)
     faults, described, question = found.faults, {}, found.question or {}
     if found.question is not None:
         question |= ask_of_weights(services, found.spec, faults)
@@ -33,9 +33,9 @@ def check(services: Services, raw: Any) -> tuple[Admitted, dict[str, Any]]:
 
 
 def _described(services: Services, question: dict[str, Any], faults: Faults) -> dict[str, Any]:
-    """What the desk says of the network; what it finds wrong is added to the faults."""
+    """What the sidecar says of the network; what it finds wrong is added to the faults."""
     try:
-        return services.desk.describe(question)
+        return services.sidecar.describe(question)
     except InvalidSpec as refused:
         faults += refused.faults
     except Unavailable:
@@ -76,7 +76,7 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
     admitted, described = check(services, parse(body))
     spec = admitted.spec
     try:
-        memory = services.desk.describe(
+        memory = services.sidecar.describe(
             {
                 **admitted.question,
                 "batch_size": min(spec["training"]["batch_size"], spec["dataset"]["train"]),
@@ -100,7 +100,7 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
 def cancel(services: Services, job_id: str) -> None:
     """Ask that the job ends."""
     with services.database.write() as connection:
-        requests.request_cancel(connection, job_id)
+        control.request_cancel(connection, job_id)
 
 
 def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
@@ -113,8 +113,8 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
     if before is not None:
         return before
     with services.database.write() as connection:
-        spec, checkpoint = requests.origin_of_retry(connection, job_id)
-        before = requests.open_retry(connection, owner, job_id) if key is None else None
+        spec, checkpoint = control.origin_of_retry(connection, job_id)
+        before = control.open_retry(connection, owner, job_id) if key is None else None
         if before is not None:
             return before
         submission = Submission(
@@ -134,4 +134,4 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
 def _place(services: Services, priority: int) -> int:
     """Where in the order a job of this priority would stand now, from 1."""
     with services.database.read() as connection:
-        return 1 + reading.ahead_of(connection, priority)
+        return 1 + queries.ahead_of(connection, priority)

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.answers import json_answer, list_of
 from api.catalog.methods import nearest
-from api.described import ListOf
+from api.http.responses import json_answer, list_of
+from api.http.schemas import ListOf
 from api.presets.presets import presets
 from api.presets.schemas import Preset
 from shared.errors import BadRequest, NotFound

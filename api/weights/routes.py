@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.answers import json_answer, list_of
-from api.cursors import check_cursor
 from api.deps import CallerDep, ServicesDep
-from api.described import LOCATION, Freed, ListOf
+from api.http.requests import check_cursor
+from api.http.responses import json_answer, list_of
+from api.http.schemas import LOCATION, Freed, ListOf
 from api.services import Services
 from api.weights import rows
 from api.weights.receiving import receive

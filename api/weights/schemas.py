@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from api.described import At, Count, Sha256
+from api.http.schemas import At, Count, Sha256
 
 
 class Weights(BaseModel):

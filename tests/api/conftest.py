@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from api import desk, protocol
+from api.http import protocol
+from api.services import sidecar_client
 from shared import migrations, tables
 from shared.database import Database
-from shared.desk import ask
+from shared.sidecar import ask
 from tests.api.service import PATIENCE_SECONDS, Service, agreeable, serving
 from tests.conftest import postgresql_database
 
-EMPTIED = (tables.jobs, tables.desk_answers, tables.workers, tables.weights)
+EMPTIED = (tables.jobs, tables.sidecar_answers, tables.workers, tables.weights)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -39,20 +40,20 @@ def _serve(address: str, home: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the service gives up in time takes longer where service, desk and test share a core."""
-    monkeypatch.setattr(desk, "TURN_SECONDS", PATIENCE_SECONDS)
+    """Timeouts are longer where service, sidecar and test share a core."""
+    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(protocol, "LINGER_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setitem(ask.__kwdefaults__, "timeout_seconds", PATIENCE_SECONDS)
 
 
 @pytest.fixture
 def service(running_service: Service, _patient: None) -> Service:
-    """The API over an empty database, with a desk that agrees."""
+    """The API over an empty database, with a sidecar that agrees."""
     with running_service.database.write() as connection:
         for table in EMPTIED:
             connection.execute(sa.delete(table))
-    running_service.desk.say = agreeable
-    running_service.desk.asked.clear()
-    running_service.app.state.services.desk._lately.cache_clear()
+    running_service.sidecar.say = agreeable
+    running_service.sidecar.asked.clear()
+    running_service.app.state.services.sidecar._lately.cache_clear()
     running_service.app.state.services.order._read_at = float("-inf")
     return running_service

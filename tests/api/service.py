@@ -18,15 +18,15 @@ import sqlalchemy as sa
 import uvicorn
 
 from api.app import create_app
-from api.serving import options
+from api.http.server import options
 from shared import tables
 from shared.database import Database
-from shared.desk import listen
 from shared.ids import new_id
 from shared.jobs import attempts
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch, CheckpointRow, MetricRow, record
 from shared.settings import Settings
+from shared.sidecar import listen
 from shared.storage import Storage
 
 KEY = "a key of more than twenty characters"
@@ -36,8 +36,8 @@ PATIENCE_SECONDS = 60.0
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
-class Desk(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    """Speaks the desk's wire and says what the test wants."""
+class SidecarServer(socketserver.ThreadingMixIn, socketserver.BaseServer):
+    """Speaks the sidecar's wire and says what the test wants."""
 
     daemon_threads = True
 
@@ -59,16 +59,16 @@ class Desk(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
 class _Answer(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        desk: Any = self.server
+        sidecar: Any = self.server
         line = self.rfile.readline()
         if line:
             question = orjson.loads(line)
-            desk.asked.append(question)
-            self.wfile.write(orjson.dumps(desk.say(question)) + b"\n")
+            sidecar.asked.append(question)
+            self.wfile.write(orjson.dumps(sidecar.say(question)) + b"\n")
 
 
 def agreeable(question: dict[str, Any]) -> dict[str, Any]:
-    """A desk that finds nothing wrong."""
+    """A sidecar that finds nothing wrong."""
     if question["ask"] == "preview":
         return {"ok": True, "png": ""}
     counted = {"trainable": 1234, "with_statistics": 1240}
@@ -82,7 +82,7 @@ class Service:
 
     settings: Settings
     database: Database
-    desk: Desk
+    sidecar: SidecarServer
     app: Any
     client: httpx.Client
     storage: Storage = field(init=False)
@@ -187,8 +187,8 @@ def serving(database_url: str, home: Path) -> Iterator[Service]:
         admin_key=KEY,  # pyright: ignore[reportArgumentType]
     )
     settings.make_directories()
-    desk = Desk(settings.desk)
-    threading.Thread(target=desk.serve_forever, args=(0.02,), daemon=True).start()
+    sidecar = SidecarServer(settings.sidecar)
+    threading.Thread(target=sidecar.serve_forever, args=(0.02,), daemon=True).start()
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     server = uvicorn.Server(uvicorn.Config(app, **options(settings)))
@@ -207,11 +207,11 @@ def serving(database_url: str, home: Path) -> Iterator[Service]:
             assert thread.is_alive()
             time.sleep(0.01)
         try:
-            yield Service(settings, database, desk, app, client)
+            yield Service(settings, database, sidecar, app, client)
         finally:
             server.should_exit = True
             thread.join(10)
-            desk.shutdown()
-            desk.socket.close()
+            sidecar.shutdown()
+            sidecar.socket.close()
             database.close()
             listening.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from api.jobs.targets import metric_names
+from api.jobs.admission.task import metric_names
 from shared import catalog
 
 CATALOG = catalog.load()

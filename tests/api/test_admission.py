@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.catalog.methods import Methods
-from api.jobs.admission import admit
-from api.jobs.targets import metric_names
-from api.strict_json import parse
+from api.http.strict_json import parse
+from api.jobs.admission.checks import admit
+from api.jobs.admission.task import metric_names
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
-from tests.desks import nobody
+from tests.sidecars import nobody
 from worker.registry import SLOTS
 from worker.training import metrics
-from worker.training.targets import Classes, Numbers
+from worker.training.task import Classes, Numbers
 
 METHODS = Methods(catalog.load())
 

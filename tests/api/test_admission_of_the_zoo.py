@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from api.catalog.methods import Methods
-from api.jobs.admission import admit
+from api.jobs.admission.checks import admit
 from shared import catalog
 from shared.errors import InvalidSpec
-from tests.desks import nobody
+from tests.sidecars import nobody
 
 METHODS = Methods(catalog.load())
 

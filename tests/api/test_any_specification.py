@@ -11,16 +11,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
 from api.catalog.methods import Methods
+from api.http.strict_json import parse
 from api.jobs import service
-from api.strict_json import parse
 from shared import catalog
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 from tests.api.specifications import CLASSES, NUMBERS, WRONG, put, specification
 from worker import data as datasets
-from worker import desk
 from worker.build import Data, asks_for_a_number, build
 from worker.data.tensors import take
+from worker.sidecar import server
 from worker.training.checkpoint import metadata
 from worker.training.divergence import Diverged
 from worker.training.experiment import Split, Splits
@@ -31,11 +31,11 @@ ASKED = os.environ.get("TRAINSHED_TEST_EXAMPLES")
 EXAMPLES = int(ASKED or 60)
 
 
-class Desk:
-    """The desk's own functions without its process."""
+class Sidecar:
+    """The sidecar's own functions without its process."""
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        answer = desk.answer(question)
+        answer = server.answer(question)
         if not answer["ok"]:
             raise InvalidSpec([Fault(**one) for one in answer["faults"]])
         return answer
@@ -44,7 +44,7 @@ class Desk:
         return self.ask({"ask": "describe", **question})
 
 
-SERVICES: Any = SimpleNamespace(methods=Methods(catalog.load()), desk=Desk(), database=None)
+SERVICES: Any = SimpleNamespace(methods=Methods(catalog.load()), sidecar=Sidecar(), database=None)
 
 
 def _checked(raw: Any) -> tuple[dict[str, Any], list[Fault]]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.conditional import is_known
-from api.files import wanted
+from api.http.files import wanted
+from api.http.responses import is_known
 from shared.errors import RangeNotSatisfiable
 
 

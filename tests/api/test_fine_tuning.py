@@ -67,7 +67,7 @@ class TestFilledIn:
 
     def test_the_desk_is_told_of_head_and_stages(self, service: Service) -> None:
         service.submit(**_tune(head={"hidden_units": []}))
-        (asked,) = service.desk.asked
+        (asked,) = service.sidecar.asked
         assert asked["head"] == {"hidden_units": [], "dropout": 0.3}
         assert asked["first"] == {"/fine_tuning/stages/1/train/from": "body.*"}
         assert "tensors" not in asked
@@ -77,19 +77,19 @@ class TestWeights:
     def test_of_a_job(self, service: Service) -> None:
         job_id = _job_with_checkpoint(service, {**BODY, "head.output.bias": torch.zeros(10)})
         for name in (None, "last", "best_val_loss"):
-            service.desk.asked.clear()
+            service.sidecar.asked.clear()
             tuned = service.submit(**_tune({"job": job_id, "checkpoint": name}), name=str(name))
             spec = service.job(tuned)["spec"]
             assert spec["dataset"]["normalization"] == "of_weights"
         answer = service.post("/v1/jobs/validate", _tune({"job": job_id}))
         assert answer.status_code == 200
-        asked = service.desk.asked[-1]
+        asked = service.sidecar.asked[-1]
         assert asked["tensors"] == {"body.hidden1.weight": [4, 64], "body.hidden1.bias": [4]}
 
     def test_what_the_desk_says_of_them_is_a_fault(self, service: Service) -> None:
         job_id = _job_with_checkpoint(service, BODY)
         fault = {"pointer": "/fine_tuning/weights", "detail": "are of another network"}
-        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
         assert set(service.faults(_tune({"job": job_id}))) == {"/fine_tuning/weights"}
 
     def test_that_are_not_there(self, service: Service) -> None:
@@ -181,8 +181,8 @@ class TestWeights:
 
     def test_of_a_table_are_for_as_many_columns(self, service: Service) -> None:
         read = {"rows": 100, "features": ["size", "age"], "classes": ["no", "yes"]}
-        usual = service.desk.say
-        service.desk.say = lambda question: (
+        usual = service.sidecar.say
+        service.sidecar.say = lambda question: (
             {"ok": True, **read, "content_hash": "sha256:" + "a" * 64}
             if question["ask"] == "table"
             else usual(question)
@@ -196,7 +196,7 @@ class TestWeights:
 class TestEveryFaultAtOnce:
     def test_of_the_weights_of_the_desk_and_of_the_rest(self, service: Service) -> None:
         fault = {"pointer": "/fine_tuning/stages/1/train/from", "detail": "matches no layer"}
-        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
         spec = {**_tune({"job": new_id("job")}), "seed": -1}
         assert set(service.faults(spec)) == {fault["pointer"], "/fine_tuning/weights/job", "/seed"}
 
@@ -210,15 +210,15 @@ class TestEveryFaultAtOnce:
             {"fine_tuning": 3},
         ):
             service.faults({**_tune(), **change})
-        assert not service.desk.asked
+        assert not service.sidecar.asked
 
     def test_without_the_desk_the_others_are_told(self, service: Service) -> None:
-        desk = service.app.state.services.desk
-        address, desk.address = desk.address, "unix:///nowhere/at/all.sock"
+        sidecar = service.app.state.services.sidecar
+        address, sidecar.address = sidecar.address, "unix:///nowhere/at/all.sock"
         try:
             assert set(service.faults({**_tune(), "seed": -1})) == {"/seed"}
         finally:
-            desk.address = address
+            sidecar.address = address
 
     def test_an_image_size_that_the_network_does_not_take(self, service: Service) -> None:
         faults = service.faults(

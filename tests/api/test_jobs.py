@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Failure
 from shared.ids import new_id
-from shared.jobs import attempts, reading
+from shared.jobs import attempts, queries
 from shared.jobs.attempts import Lease
 from tests.api.service import KEY, PATIENCE_SECONDS, SPEC, Service, checkpoint
 
@@ -312,7 +312,7 @@ class TestRetry:
         assert job["spec"] == service.job(lease.job_id)["spec"]
         assert service.claim().job_id == job["id"]
         with service.database.read() as connection:
-            row = reading.get(connection, job["id"])
+            row = queries.get(connection, job["id"])
         assert row is not None
         assert row["resume_from"] == last.id
 

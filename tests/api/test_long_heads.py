@@ -10,7 +10,7 @@ from itertools import repeat
 
 import pytest
 
-from api.protocol import MOST_HEAD_BYTES
+from api.http.protocol import MOST_HEAD_BYTES
 from tests.api.service import KEY, PATIENCE_SECONDS, SPEC, Service
 
 #: Far more than one read takes in beside the bound.

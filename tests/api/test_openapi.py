@@ -9,12 +9,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api.catalog.methods import Methods
-from api.jobs.admission import admit
+from api.jobs.admission.checks import admit
 from api.presets.presets import presets
 from shared import catalog
 from shared.errors import InvalidSpec
 from tests.api.service import SPEC, Service, checkpoint, metric
-from tests.desks import nobody
+from tests.sidecars import nobody
 
 #: What JSON Schema knows; a reader passes over anything else, and so over a bound that is not one.
 KEYWORDS = {

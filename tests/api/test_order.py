@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from api.jobs.order import FRESH_SECONDS, MOST_EXTRA, Order
+from api.services.queue_order import FRESH_SECONDS, MOST_EXTRA, QueueOrder
 from tests.api.service import SPEC, Service
 
 
@@ -32,7 +32,9 @@ def _reading(engine: sa.Engine, seconds: float = 0) -> Iterator[list[str]]:
 def test_a_job_has_its_place_also_right_after_somebody_asked(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.jobs.order.EXTRA_SECONDS", 60.0)  # a loaded machine reads slowly
+    monkeypatch.setattr(
+        "api.services.queue_order.EXTRA_SECONDS", 60.0
+    )  # a loaded machine reads slowly
     for place in (1, 2, 3):
         job_id = service.submit()
         assert service.job(job_id)["queue_position"] == place
@@ -41,7 +43,7 @@ def test_a_job_has_its_place_also_right_after_somebody_asked(
 
 
 def test_many_who_ask_for_what_does_not_wait_read_the_queue_a_few_times(service: Service) -> None:
-    order = Order(service.database)
+    order = QueueOrder(service.database)
     with _reading(service.database.engine) as read:
         began = time.monotonic()
         for _ in range(500):
@@ -51,7 +53,7 @@ def test_many_who_ask_for_what_does_not_wait_read_the_queue_a_few_times(service:
 
 
 def test_a_queue_that_takes_its_time_is_read_once_more_at_most(service: Service) -> None:
-    order = Order(service.database)
+    order = QueueOrder(service.database)
     with _reading(service.database.engine, seconds=0.15) as read:
         began = time.monotonic()
         for _ in range(50):

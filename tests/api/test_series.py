@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.jobs import series
+from api.jobs.history import series
 from shared import tables
-from shared.jobs import reading
+from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import MetricRow
 from tests.api.service import AT, Service, metric
@@ -163,5 +163,5 @@ class TestLong:
             connection.execute(sa.delete(tables.metrics).where(past))
         assert [len(page) for page in read] == [5]
         with service.database.read() as connection:
-            (left,) = reading.series(connection, lease.job_id)
+            (left,) = queries.series(connection, lease.job_id)
         assert left.count == series.PAGE + 5

@@ -5,7 +5,7 @@ import sys
 
 FEW = """
 import resource
-from api.serving import allow_many_connections
+from api.http.server import allow_many_connections
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
 allow_many_connections()

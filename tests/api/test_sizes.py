@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from api.catalog import methods
-from api.jobs import structure
+from api.jobs.admission import structure
 from shared.errors import MOST_FAULTS
 from tests.api.service import SPEC, Service
 
@@ -90,7 +90,7 @@ def test_a_hundred_faults_are_all_told(service: Service) -> None:
 def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:
     features = [f"column {n}" for n in range(10_000)]
     dataset = {"name": "table", "file": "a.csv", "target": "y", "features": features}
-    service.desk.say = lambda _: {
+    service.sidecar.say = lambda _: {
         "ok": True, "rows": 9, "classes": ["a"], "features": features,
         "content_hash": f"sha256:{'0' * 64}", "parameter_count": {},
     }  # fmt: skip

@@ -91,27 +91,27 @@ class TestCreate:
     def test_the_desk_is_asked_of_a_network_once(self, service: Service) -> None:
         service.submit()
         service.submit(seed=1, name="another")
-        assert len(service.desk.asked) == 1
-        service.app.state.services.desk._lately.cache_clear()
+        assert len(service.sidecar.asked) == 1
+        service.app.state.services.sidecar._lately.cache_clear()
         service.submit(seed=2)
-        assert len(service.desk.asked) == 1, "the table remembers"
+        assert len(service.sidecar.asked) == 1, "the table remembers"
         service.submit(architecture={"name": "mlp", "hidden_units": [7]})
-        assert len(service.desk.asked) == 2
+        assert len(service.sidecar.asked) == 2
 
     def test_what_the_desk_refuses_is_a_fault_of_the_specification(self, service: Service) -> None:
         fault = {"pointer": "/dataset/image_size", "detail": "is too small"}
-        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
         assert service.faults(SPEC) == {"/dataset/image_size": "is too small"}
 
     def test_without_the_desk_a_new_network_has_to_wait(self, service: Service) -> None:
         service.submit()
-        desk = service.app.state.services.desk
-        address, desk.address = desk.address, "unix:///nowhere/at/all.sock"
+        sidecar = service.app.state.services.sidecar
+        address, sidecar.address = sidecar.address, "unix:///nowhere/at/all.sock"
         try:
             answer = service.post("/v1/jobs", {**SPEC, "architecture": "linear"})
             assert service.post("/v1/jobs", SPEC).status_code == 202, "this one is known"
         finally:
-            desk.address = address
+            sidecar.address = address
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
         assert service.rows()["jobs"] == 2
@@ -141,9 +141,9 @@ class TestIdempotency:
         fault = {"pointer": "/dataset/image_size", "detail": "is too small"}
         first = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
         with service.database.write() as connection:
-            connection.execute(sa.delete(tables.desk_answers))
-        service.app.state.services.desk._lately.cache_clear()
-        service.desk.say = lambda _: {"ok": False, "faults": [fault]}
+            connection.execute(sa.delete(tables.sidecar_answers))
+        service.app.state.services.sidecar._lately.cache_clear()
+        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
         assert service.post("/v1/jobs", SPEC).status_code == 422
         again = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
         assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
@@ -190,7 +190,7 @@ class TestValidate:
         ]
         spec = {**SPEC, "optimizer": {"name": "sgd"}, "fine_tuning": {"stages": stages}}
         assert service.post("/v1/jobs/validate", spec).status_code == 200
-        assert service.desk.asked[-1]["optimizers"] == [
+        assert service.sidecar.asked[-1]["optimizers"] == [
             {"name": "sgd", "momentum": 0.9, "nesterov": False},
             {"name": "rmsprop", "rho": 0.9, "momentum": 0.5, "epsilon": 1e-8},
         ]
@@ -200,7 +200,7 @@ class TestValidate:
             dataset = {"name": "digits", "train": train, "validation": 8, "test": 8}
             spec = {**SPEC, "dataset": dataset, "training": {"batch_size": 32}}
             assert service.post("/v1/jobs/validate", spec).status_code == 200
-            assert service.desk.asked[-1]["batch_size"] == batch
+            assert service.sidecar.asked[-1]["batch_size"] == batch
 
     def test_a_finished_job_of_the_same_work_says_how_long_an_epoch_takes(
         self, service: Service

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared import catalog, tables
 from shared.clock import now
-from shared.jobs import reaping
+from shared.jobs import liveness
 from tests.api.service import Service
 
 
@@ -16,7 +16,7 @@ def _work(service: Service) -> None:
     """A worker shows itself."""
     with service.database.write() as connection:
         devices = [{"name": "cpu:0"}, {"name": "cpu:1"}]
-        reaping.see_worker(connection, worker="w", host="h", pid=1, devices=devices)
+        liveness.see_worker(connection, worker="w", host="h", pid=1, devices=devices)
 
 
 def _ready(service: Service, parts: dict[str, bool]) -> httpx.Response | None:
@@ -64,8 +64,10 @@ class TestHealth:
         assert service.client.get("/healthz").json() == {"status": "alive"}
 
     def test_not_ready_says_what_is_missing(self, service: Service) -> None:
-        parts = {"database": True, "broker": False, "desk": True, "worker": False}
-        answer = service.until(lambda: _ready(service, parts), "an answer of the desk within 1 s")
+        parts = {"database": True, "broker": False, "sidecar": True, "worker": False}
+        answer = service.until(
+            lambda: _ready(service, parts), "an answer of the sidecar within 1 s"
+        )
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
         assert answer.headers["content-type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Many who ask the desk at once: some have their turn, nobody is blamed for the others."""
+"""Many who ask the sidecar at once: some have their turn, nobody is blamed for the others."""
 
 import threading
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from api import desk
+from api.services import sidecar_client
 from tests.api.service import PATIENCE_SECONDS, SPEC, Service, agreeable
 
-MANY = 3 * desk.AT_ONCE
+MANY = 3 * sidecar_client.AT_ONCE
 
 
 class Held:
-    """A desk that answers once it is let go on."""
+    """A sidecar that answers once it is let go on."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
@@ -28,7 +28,7 @@ class Held:
 @pytest.fixture
 def held(service: Service) -> Iterator[Held]:
     made = Held()
-    service.desk.say = made
+    service.sidecar.say = made
     yield made
     made.go_on.set()
 
@@ -48,21 +48,24 @@ def _answers(there: list[Future[httpx.Response]]) -> list[httpx.Response]:
 def test_no_more_ask_at_once_than_the_desk_can_hear(
     service: Service, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", 0.05)
     with ThreadPoolExecutor(MANY) as asking:
         there = _submit(service, asking, *range(1, MANY + 1))
         service.until(
-            lambda: sum(one.done() for one in there) == MANY - desk.AT_ONCE, "those without a turn"
+            lambda: sum(one.done() for one in there) == MANY - sidecar_client.AT_ONCE,
+            "those without a turn",
         )
-        service.until(lambda: len(service.desk.asked) == desk.AT_ONCE, "those with one")
+        service.until(
+            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "those with one"
+        )
         held.go_on.set()
         answers = _answers(there)
-    assert len(service.desk.asked) == desk.AT_ONCE
+    assert len(service.sidecar.asked) == sidecar_client.AT_ONCE
     refused = [one for one in answers if one.status_code == 503]
-    assert len(refused) == MANY - desk.AT_ONCE
+    assert len(refused) == MANY - sidecar_client.AT_ONCE
     assert all(one.headers["retry-after"] for one in refused)
     assert {one.status_code for one in answers if one not in refused} == {202}
-    assert service.rows()["jobs"] == desk.AT_ONCE
+    assert service.rows()["jobs"] == sidecar_client.AT_ONCE
 
 
 def test_whoever_waits_for_a_turn_hears_what_was_answered_meanwhile(
@@ -70,19 +73,23 @@ def test_whoever_waits_for_a_turn_hears_what_was_answered_meanwhile(
 ) -> None:
     with ThreadPoolExecutor(MANY) as asking:
         there = _submit(service, asking, *[7] * MANY)
-        service.until(lambda: len(service.desk.asked) == desk.AT_ONCE, "the first who ask")
+        service.until(
+            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "the first who ask"
+        )
         held.go_on.set()
         assert {one.status_code for one in _answers(there)} == {202}
-    assert len(service.desk.asked) == desk.AT_ONCE
+    assert len(service.sidecar.asked) == sidecar_client.AT_ONCE
 
 
 def test_whoever_asks_something_known_needs_no_turn(service: Service, held: Held) -> None:
     held.go_on.set()
     service.submit()
     held.go_on.clear()
-    with ThreadPoolExecutor(desk.AT_ONCE) as asking:
-        there = _submit(service, asking, *range(1, desk.AT_ONCE + 1))
-        service.until(lambda: len(service.desk.asked) == desk.AT_ONCE + 1, "those who ask")
+    with ThreadPoolExecutor(sidecar_client.AT_ONCE) as asking:
+        there = _submit(service, asking, *range(1, sidecar_client.AT_ONCE + 1))
+        service.until(
+            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE + 1, "those who ask"
+        )
         service.submit()
         assert not any(one.done() for one in there)
         held.go_on.set()
@@ -93,7 +100,7 @@ def test_whoever_asks_nothing_has_a_thread_meanwhile(service: Service, held: Hel
     crowd = 60  # more than the threads there are for everything else
     with ThreadPoolExecutor(crowd) as asking:
         there = _submit(service, asking, *range(1, crowd + 1))
-        service.until(lambda: len(service.desk.asked) == desk.AT_ONCE, "those who ask")
+        service.until(lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "those who ask")
         assert service.client.get("/v1/jobs").status_code == 200
         assert not any(one.done() for one in there)
         held.go_on.set()

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from api.jobs.order import Order
-from api.watcher import ANYTHING, STATE, WORK, Version, Watcher
-from shared.jobs import reading
+from api.services.change_watcher import ANYTHING, STATE, WORK, ChangeWatcher, Version
+from api.services.queue_order import QueueOrder
+from shared.jobs import queries
 from tests.api.service import Service
 
 LONG_SECONDS = 20
@@ -21,23 +21,23 @@ def test_another_place_in_the_queue_is_a_change_to_who_waits_for_any(
     service.submit()
     job_id = service.submit()
     with service.database.read() as connection:
-        row = reading.get(connection, job_id)
+        row = queries.get(connection, job_id)
     assert row is not None
     seen = Version.of(row, 3)
 
     async def wait() -> bool:
-        watcher = Watcher(service.database, Order(service.database))
+        watcher = ChangeWatcher(service.database, QueueOrder(service.database))
         seconds = LONG_SECONDS if is_told else SHORT_SECONDS
         return await watcher.changed(job_id, seen, timeout_seconds=seconds, parts=parts)
 
     assert asyncio.run(wait()) is is_told
 
 
-class Slow(Watcher):
+class Slow(ChangeWatcher):
     """Its first round reads the old version, and takes until it is released."""
 
     def __init__(self, service: Service, old: Version, new: Version) -> None:
-        super().__init__(service.database, Order(service.database))
+        super().__init__(service.database, QueueOrder(service.database))
         self.old, self.new = old, new
         self.is_reading, self.is_released = threading.Event(), threading.Event()
 

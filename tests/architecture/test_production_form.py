@@ -58,9 +58,10 @@ def test_the_compose_file_follows_the_published_schema() -> None:
 def test_every_part_is_there_and_its_command_is_a_module_of_ours() -> None:
     parts = services()
     assert set(parts) == {
-        "postgres", "redis", "mlflow", "migrate", "api", "desk", "tracking", "worker", "worker-cpu",
+        "postgres", "redis", "mlflow", "migrate", "api", "sidecar", "tracking",
+        "worker", "worker-cpu",
     }  # fmt: skip
-    for name in ("migrate", "api", "desk", "tracking", "worker", "worker-cpu"):
+    for name in ("migrate", "api", "sidecar", "tracking", "worker", "worker-cpu"):
         program, flag, module = parts[name]["command"]
         assert (program, flag) == ("python", "-m")
         path = ROOT / module.replace(".", "/")
@@ -131,7 +132,7 @@ def test_who_fetches_has_a_way_out_and_the_database_and_the_broker_have_none() -
     networks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]
     closed = {name for name, network in networks.items() if network and network.get("internal")}
     parts = services()
-    for name in ("worker", "worker-cpu", "desk"):
+    for name in ("worker", "worker-cpu", "sidecar"):
         assert set(parts[name]["networks"]) - closed, name
     for name in ("postgres", "redis", "migrate"):
         assert set(parts[name]["networks"]) <= closed, name
@@ -142,9 +143,9 @@ def test_who_fetches_has_a_way_out_and_the_database_and_the_broker_have_none() -
 def test_the_desk_listens_on_all_its_networks_under_the_port_it_is_asked_at() -> None:
     """Bound to its own name, it would listen on whichever network that resolves to."""
     parts = services()
-    listens = urlsplit(parts["desk"]["environment"]["TRAINSHED_DESK_URL"])
-    asked = urlsplit(parts["api"]["environment"]["TRAINSHED_DESK_URL"])
-    assert (listens.hostname, asked.hostname) == ("0.0.0.0", "desk")  # noqa: S104
+    listens = urlsplit(parts["sidecar"]["environment"]["TRAINSHED_SIDECAR_URL"])
+    asked = urlsplit(parts["api"]["environment"]["TRAINSHED_SIDECAR_URL"])
+    assert (listens.hostname, asked.hostname) == ("0.0.0.0", "sidecar")  # noqa: S104
     assert listens.port == asked.port
 
 

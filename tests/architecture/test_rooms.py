@@ -36,7 +36,7 @@ def test_the_api_loads_neither_torch_nor_mlflow_nor_numpy() -> None:
 
 
 def test_the_worker_s_main_process_loads_no_torch() -> None:
-    loaded = _loaded_by("import worker.app, worker.dispatcher")
+    loaded = _loaded_by("import worker.app, worker.dispatch.dispatcher")
     assert loaded & {"torch", "mlflow", "fastapi", "api"} == set()
 
 

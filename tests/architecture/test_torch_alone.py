@@ -19,7 +19,7 @@ ROOMS = (
     "training",
 )
 #: What they share of ours, beside one another.
-OURS = {"worker.registry", "worker.torchvision_cure"}
+OURS = {"worker.registry"}
 #: Parameters are described with pydantic, and weights are kept as safetensors. The model library is
 #: imported by its name when one of its networks is built.
 FOREIGN = {"pydantic", "safetensors", "torch"}
@@ -47,7 +47,7 @@ from worker.registry import architectures, losses, optimizers
 from worker.training.experiment import Experiment, Split, Splits, Stage
 from worker.training.fit import fit
 from worker.training.reports import Fitted
-from worker.training.resident import Normalization
+from worker.training.device_split import Normalization
 
 images = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8)
 split = Split(images, torch.arange(8) % 2, torch.arange(8))

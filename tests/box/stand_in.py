@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from box.hang_detector import Pulse
 from box.parts import ROOT, Part
-from box.pulse import Pulse
 from box.supervisor import Supervisor
 from shared.settings import Settings
 
 #: In the order of the real ones: they end in the reverse order.
-NAMES = ("desk", "worker", "api")
+NAMES = ("sidecar", "worker", "api")
 PATIENCE_SECONDS = 60.0
 
 
@@ -50,7 +50,7 @@ def part(name: str, *, stubborn: bool) -> None:
 
 
 def is_told_silent(settings: Settings) -> bool:
-    """The desk answers unless the test says otherwise."""
+    """The sidecar answers unless the test says otherwise."""
     if (settings.home / "silence").exists():
         return False
     (settings.home / "answered").touch()
@@ -67,13 +67,13 @@ def up() -> int:
         for name in NAMES
     ]
     if os.environ.get("MISSING"):
-        found[0] = Part("desk", ("/there/is/no/such/program",), grace)
+        found[0] = Part("sidecar", ("/there/is/no/such/program",), grace)
     settings = Settings()
     return Supervisor(
         settings,
         list_parts=lambda _: found,
         migration=Part("migrations", (sys.executable, "-c", ""), 1),
-        pulse=Pulse(settings, {"desk": is_told_silent}, round_seconds=0.02),
+        pulse=Pulse(settings, {"sidecar": is_told_silent}, round_seconds=0.02),
     ).run()
 
 
@@ -101,7 +101,7 @@ class StandInBox:
         )
 
     def until_desk_answers(self) -> None:
-        """Wait until the desk, asked from now on, has answered."""
+        """Wait until the sidecar, asked from now on, has answered."""
         (self.home / "answered").unlink(missing_ok=True)
         self._until((self.home / "answered").exists)
 

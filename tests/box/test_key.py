@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from box.admission import Refusal
 from box.key import ensure_key, make_key
+from box.preconditions import Refusal
 from shared.settings import Settings
 
 

@@ -32,7 +32,7 @@ def test_a_part_is_told_the_secrets_that_it_needs_and_no_other(
     told = {one.name: SECRETS & set(one.environment(settings)) for one in parts(settings)}
     assert told == {
         "broker": set(),
-        "desk": set(),
+        "sidecar": set(),
         "tracking": {DATABASE, MLFLOW},
         "worker": {DATABASE, BROKER},
         "api": {DATABASE, BROKER, KEY},

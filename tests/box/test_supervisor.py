@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from box.admission import free_port
+from box.preconditions import free_port
 from box.processes import recall, started_at
 from tests.box.stand_in import NAMES, PATIENCE_SECONDS, StandInBox, diary
 
@@ -46,7 +46,7 @@ def test_a_signal_stops_the_parts_in_order_the_api_first(
     said = box.end(number)
     assert box.process.returncode == 0, said
     told = [line for line in diary(tmp_path) if "told" in line]
-    assert told == [f"{name} is told to end" for name in ("api", "worker", "desk")]
+    assert told == [f"{name} is told to end" for name in ("api", "worker", "sidecar")]
     assert [started_at(pid) for pid in pids] == [None, None, None]
     assert [path.name for path in (tmp_path / "run").glob("*.pid")] == []
 
@@ -62,11 +62,11 @@ def test_a_part_that_dies_is_started_again_and_the_others_are_left_alone(start: 
 
 
 def test_a_program_that_cannot_be_started_keeps_nobody_else_from_running(start: Start) -> None:
-    box = start(MISSING="desk")
+    box = start(MISSING="sidecar")
     box.until("worker begins", "api begins")
     said = box.end()
     assert box.process.returncode == 0
-    assert "desk: No such file or directory" in said
+    assert "sidecar: No such file or directory" in said
 
 
 def test_a_part_that_does_not_listen_is_killed_after_its_grace(start: Start) -> None:
@@ -93,8 +93,8 @@ def test_a_part_that_hangs_is_ended_and_started_again(start: Start, tmp_path: Pa
     box.until(*BEGUN)
     box.until_desk_answers()
     (tmp_path / "silence").touch()
-    box.until(*BEGUN, "desk begins")
-    assert "desk lives but has not answered" in box.end()
+    box.until(*BEGUN, "sidecar begins")
+    assert "sidecar lives but has not answered" in box.end()
 
 
 class TestLeftovers:
@@ -111,7 +111,7 @@ class TestLeftovers:
         second.until(*BEGUN, *BEGUN)
         assert all(started_at(pid) is None for pid in left.values())
         told = [line for line in diary(tmp_path) if "told" in line]
-        assert sorted(told) == ["api is told to end", "desk is told to end"]
+        assert sorted(told) == ["api is told to end", "sidecar is told to end"]
         assert "stopping the worker that an earlier box left behind" in second.end()
 
     def test_a_box_in_use_is_refused_and_its_parts_live_on(self, start: Start) -> None:

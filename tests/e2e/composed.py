@@ -19,7 +19,7 @@ import yaml
 from tests.e2e.conftest import BESIDE_OTHERS
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("desk", "api", "worker-cpu", "tracking")
+PARTS = ("sidecar", "api", "worker-cpu", "tracking")
 START_SECONDS = 240.0
 
 
@@ -37,7 +37,7 @@ class Composed:
     broker_url: str
     mlflow_url: str
     api_port: int
-    desk_port: int
+    sidecar_port: int
     key: str = "a key for tests only, of enough characters"
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Composed:
             "TRAINSHED_BROKER_URL": self.broker_url,
             "TRAINSHED_MLFLOW_URL": self.mlflow_url,
             "TRAINSHED_STORAGE_URL": f"file://{self.home}/jobs",
-            "TRAINSHED_DESK_URL": f"tcp://127.0.0.1:{self.desk_port}",
+            "TRAINSHED_SIDECAR_URL": f"tcp://127.0.0.1:{self.sidecar_port}",
             "TRAINSHED_HOST": "127.0.0.1",
             "TRAINSHED_PORT": str(self.api_port),
             "TRAINSHED_ADMIN_KEY": self.key,

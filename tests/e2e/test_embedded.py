@@ -245,7 +245,7 @@ def test_a_killed_supervisor_s_training_is_adopted_and_its_parts_are_replaced(
         assert runner not in processes_of(box.home)
 
 
-PARTS = ("-m api", "-m worker ", "worker.desk", "worker.tracking", "valkey-server")
+PARTS = ("-m api", "-m worker ", "worker.sidecar", "worker.tracking", "valkey-server")
 
 
 def _parts_of(box: EmbeddedBox) -> dict[str, int]:

@@ -36,7 +36,7 @@ def test_a_job_goes_the_whole_way(postgresql_url: str, redis_url: str, tmp_path:
         broker_url=redis_url,
         mlflow_url=f"sqlite:///{tmp_path / 'mlflow.db'}",
         api_port=free_port(),
-        desk_port=free_port(),
+        sidecar_port=free_port(),
     )
     try:
         composed.start()

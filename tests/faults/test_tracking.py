@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from shared.database import sqlite_driver
-from shared.jobs import reading, tracking
+from shared.jobs import mlflow_sync, queries
 from tests.box_driver import BoxDriver
 from tests.faults.conftest import LONG, SHORT, SPEC
 
@@ -60,13 +60,13 @@ def store(box: BoxDriver) -> Store:
 
 def _recorded(box: BoxDriver, job_id: str) -> list[tuple[str, int, float, int]]:
     with box.database.read() as connection:
-        rows = reading.metrics(connection, job_id)
+        rows = queries.metrics(connection, job_id)
     return sorted((r["name"], r["step"], r["value"], int(r["at"].timestamp() * 1000)) for r in rows)
 
 
 def _is_complete(box: BoxDriver, job_id: str) -> bool:
     with box.database.read() as connection:
-        return job_id not in tracking.behind(connection)
+        return job_id not in mlflow_sync.behind(connection)
 
 
 def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, store: Store) -> None:
@@ -115,7 +115,7 @@ def test_what_is_sent_twice_is_there_once(box: BoxDriver, store: Store) -> None:
     box.until(lambda: len(store.points(run)) > 0, "points while it trains")
     box.kill("tracking")
     with box.database.write() as connection:
-        tracking.forgotten(connection, job_id)
+        mlflow_sync.forgotten(connection, job_id)
     box.cancel(job_id)
     box.finish(job_id)
     box.start("tracking")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from shared.jobs import requests
+from shared.broker import ring
+from shared.jobs import control
 from shared.jobs.submission import Submission, submit
-from shared.queue import ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import SPEC, STEPS, STEPS_OF_AN_EPOCH
 from tests.faults.pausing import pause, resume
-from worker.pulse import BEAT_SECONDS
+from worker.runner.heartbeat import BEAT_SECONDS
 
 pytestmark = pytest.mark.faults
 
@@ -35,7 +35,7 @@ def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
     assert STEPS_OF_AN_EPOCH < last < STEPS
 
     with box.database.write() as connection:
-        spec, checkpoint = requests.origin_of_retry(connection, job_id)
+        spec, checkpoint = control.origin_of_retry(connection, job_id)
         retry, _ = submit(
             connection,
             Submission(owner="admin", spec=spec, retry_of=job_id, resume_from=checkpoint),

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from shared.queue import QUEUE, RING, ring
+from shared.broker import QUEUE, RING, ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_OF_AN_EPOCH
 from tests.faults.pausing import pause, resume
-from worker.dispatcher import SPARE_DELAY_SECONDS
+from worker.dispatch.dispatcher import SPARE_DELAY_SECONDS
 
 pytestmark = pytest.mark.faults
 

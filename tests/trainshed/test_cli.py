@@ -7,7 +7,7 @@ import pytest
 
 from tests.trainshed.service import say, service
 from trainshed.cli import main
-from trainshed.commands import frame
+from trainshed.commands import common_options
 
 JOB = {
     "id": "job_01m847ypybr28kppjvjqwjja05",
@@ -74,7 +74,7 @@ def test_a_list_in_a_pipe_is_neither_broken_nor_coloured_nor_read_as_markup(
 def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame.console, "width", 80)
+    monkeypatch.setattr(common_options.console, "width", 80)
     running = {"state": "running", "progress": {"fraction": 0.42}, "name": "a" * 20}
     page = json.dumps({"data": [{**JOB, **running}], "has_more": False}).encode()
     with service(lambda handler: say(handler, 200, page)) as client:
@@ -129,7 +129,9 @@ def test_the_client_alone_has_no_box(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("trainshed.checkout.__file__", str(tmp_path / "site" / "trainshed" / "x"))
+    monkeypatch.setattr(
+        "trainshed.local_checkout.__file__", str(tmp_path / "site" / "trainshed" / "x")
+    )
     assert main(["up"]) == 2
     assert "needs a checkout" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.database import Database
-from shared.jobs import attempts, reading
+from shared.jobs import attempts, queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import CheckpointRow
 from shared.jobs.submission import Submission, submit
@@ -31,7 +31,7 @@ def claimed_again(database: Database) -> Lease:
 def job(database: Database, lease: Lease) -> dict[str, Any]:
     """The job's row."""
     with database.read() as connection:
-        row = reading.get(connection, lease.job_id)
+        row = queries.get(connection, lease.job_id)
     assert row is not None
     return row
 

@@ -4,14 +4,14 @@ import torch
 from tests.worker.experiments import data, experiment, spec, split
 from worker.build import architecture_parameters, build, normalization
 from worker.training.clipping import Clipping
+from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Best, Split
-from worker.training.resident import ResidentSplit
 
 
 class TestNormalization:
     def _inputs(self, kind: str) -> torch.Tensor:
         train = split(50, seed=1)
-        resident = ResidentSplit(
+        resident = DeviceSplit(
             train.images, train.labels, normalization(kind, train), torch.device("cpu")
         )
         images_NCHW, _ = resident.batch(slice(None))

@@ -3,7 +3,7 @@
 import celery
 import pytest
 
-from shared.queue import RING
+from shared.broker import RING
 from worker.tasks import hear
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from trainshed import show
-from trainshed.checkout import become_the_box
-from trainshed.commands.frame import AsJson, connect, console, print_json, say, transfer
+from trainshed.commands.common_options import AsJson, connect, console, print_json, say, transfer
+from trainshed.local_checkout import become_the_box
 
 app = typer.Typer()
 

@@ -8,7 +8,7 @@ import typer
 
 from trainshed import show
 from trainshed.client import Client
-from trainshed.commands.frame import (
+from trainshed.commands.common_options import (
     AsJson,
     Job,
     Preset,
@@ -20,7 +20,7 @@ from trainshed.commands.frame import (
     say,
 )
 from trainshed.errors import WrongUsage
-from trainshed.exits import OF_STATE
+from trainshed.exit_codes import OF_STATE
 from trainshed.live import live
 
 app = typer.Typer()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trainshed import show_results
-from trainshed.commands.frame import (
+from trainshed.commands.common_options import (
     AsJson,
     Checkpoint,
     Job,

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from shared.clock import rfc3339
-from shared.jobs.checkpoints import name_of
+from shared.jobs.checkpoint_names import name_of
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 

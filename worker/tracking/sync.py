@@ -12,7 +12,7 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Unavailable
-from shared.jobs import reading, tracking
+from shared.jobs import mlflow_sync, queries
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -57,7 +57,7 @@ class Sync:
             Exception: what MLflow's client raises where it is away.
         """
         with self.database.read() as connection:
-            behind = tracking.behind(connection)
+            behind = mlflow_sync.behind(connection)
         for job_id in behind:
             if time.monotonic() < self._again_at.get(job_id, 0):
                 continue
@@ -75,26 +75,26 @@ class Sync:
         """MLflow is there, and yet it refused: look whether it still has the run, and wait."""
         log.warning("MLflow refused", job=job_id, error=_brief(error))
         with self.database.read() as connection:
-            run_id = tracking.copy_of(connection, job_id).run_id
+            run_id = mlflow_sync.copy_of(connection, job_id).run_id
         is_gone = run_id is not None and not self.mirror.revive(run_id)
         with self.database.write() as connection:
-            tracking.stumbled(connection, job_id, _brief(error))
+            mlflow_sync.stumbled(connection, job_id, _brief(error))
             if is_gone:
-                tracking.forgotten(connection, job_id)
+                mlflow_sync.forgotten(connection, job_id)
         if not is_gone:
             self._again_at[job_id] = time.monotonic() + LONGEST_BACKOFF_SECONDS
 
     def _send(self, job_id: str) -> None:
         with self.database.read() as connection:
-            job = reading.get(connection, job_id)
-            copy = tracking.copy_of(connection, job_id)
-            checkpoints = reading.checkpoints(connection, job_id)
+            job = queries.get(connection, job_id)
+            copy = mlflow_sync.copy_of(connection, job_id)
+            checkpoints = queries.checkpoints(connection, job_id)
         if job is None:
             return
         run_id = copy.run_id or self.mirror.open(job)
         if copy.run_id is None:
             with self.database.write() as connection:
-                tracking.opened(connection, job_id, run_id)
+                mlflow_sync.opened(connection, job_id, run_id)
         is_final = job["state"] in FINAL
         # A resumed attempt deletes rows past its checkpoint: only what it cannot is sent.
         up_to = None if is_final else safe_place(checkpoints)
@@ -102,10 +102,10 @@ class Sync:
             self._send_metrics(job_id, run_id, copy.last_metric_id, up_to)
         if is_final:
             with self.database.read() as connection:
-                evaluations = reading.evaluations(connection, job_id)
+                evaluations = queries.evaluations(connection, job_id)
             self.mirror.close(run_id, job, checkpoints, evaluations)
             with self.database.write() as connection:
-                tracking.completed(connection, job_id)
+                mlflow_sync.completed(connection, job_id)
             log.info("complete", job=job_id, run=run_id)
 
     def _send_metrics(
@@ -113,13 +113,13 @@ class Sync:
     ) -> None:
         while True:
             with self.database.read() as connection:
-                rows = reading.metrics(connection, job_id, past_id=cursor, up_to=up_to, limit=BATCH)
+                rows = queries.metrics(connection, job_id, past_id=cursor, up_to=up_to, limit=BATCH)
             if not rows:
                 return
             self.mirror.log(run_id, rows)
             cursor = rows[-1]["id"]
             with self.database.write() as connection:
-                tracking.sent(connection, job_id, cursor)
+                mlflow_sync.sent(connection, job_id, cursor)
 
 
 def safe_place(checkpoints: list[dict[str, Any]]) -> tuple[int, int] | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Split
-from worker.training.resident import ResidentSplit
 from worker.training.topk import admitted, are_finite, counts, rank, ranking
 
 #: Pixels a channel in one batch: 64 images of 32x32 stay in a CPU's caches, which makes them
@@ -70,7 +70,7 @@ class Evaluation:
 @torch.inference_mode()
 def score(
     experiment: Experiment,
-    split: ResidentSplit,
+    split: DeviceSplit,
     *,
     chosen: Tensor | None = None,
     is_counted: bool = False,
@@ -100,7 +100,7 @@ def score(
 
 
 @dataclass(frozen=True)
-class NumbersEvaluation:
+class RegressionEvaluation:
     """What a checkpoint is worth on a split where a number is asked for."""
 
     loss: float
@@ -113,7 +113,9 @@ class NumbersEvaluation:
 
 
 @torch.inference_mode()
-def evaluate_numbers(experiment: Experiment, model: nn.Module, split: Split) -> NumbersEvaluation:
+def evaluate_regression(
+    experiment: Experiment, model: nn.Module, split: Split
+) -> RegressionEvaluation:
     """Everything there is to say of a model on a split where a number is asked for.
 
     Args:
@@ -121,9 +123,7 @@ def evaluate_numbers(experiment: Experiment, model: nn.Module, split: Split) -> 
         model: what is evaluated, on the experiment's device; left in evaluation mode.
         split: the samples.
     """
-    resident = ResidentSplit(
-        split.images, split.labels, experiment.normalization, experiment.device
-    )
+    resident = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
     losses: list[Tensor] = []
     outputs: list[Tensor] = []
     model.eval()
@@ -135,7 +135,7 @@ def evaluate_numbers(experiment: Experiment, model: nn.Module, split: Split) -> 
     tally = target.tally([outputs_N1], [split.labels]).sum(0).tolist()
     spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
     figures = target.metrics(tally, len(split.labels))
-    return NumbersEvaluation(
+    return RegressionEvaluation(
         loss=_mean(losses, [len(part) for part in outputs]),
         metrics={**figures, "r2": 1 - tally[1] / spread if spread else None},
         indices=split.indices,
@@ -158,9 +158,7 @@ def evaluate(
             how many classes the predictions name.
     """
     ks = admitted(top_k, experiment.classes)
-    resident = ResidentSplit(
-        split.images, split.labels, experiment.normalization, experiment.device
-    )
+    resident = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
     losses: list[Tensor] = []
     sizes: list[int] = []
     ranks: list[Tensor] = []
@@ -217,7 +215,7 @@ def _per_class(
 
 
 def _outputs(
-    experiment: Experiment, model: nn.Module, split: ResidentSplit, chosen: Tensor | None = None
+    experiment: Experiment, model: nn.Module, split: DeviceSplit, chosen: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Outputs [n, M] and targets [n], batch by batch; by smaller ones once memory runs out."""
     samples = len(split) if chosen is None else len(chosen)
@@ -238,7 +236,7 @@ def _outputs(
 
 
 def _forward(
-    experiment: Experiment, model: nn.Module, split: ResidentSplit, batch: Tensor | slice
+    experiment: Experiment, model: nn.Module, split: DeviceSplit, batch: Tensor | slice
 ) -> tuple[Tensor, Tensor]:
     images_NCHW, targets_N = split.batch(batch)
     with experiment.arithmetic.autocast():
@@ -246,7 +244,7 @@ def _forward(
     return outputs_NM.float(), targets_N
 
 
-def _batch_size(experiment: Experiment, split: ResidentSplit) -> int:
+def _batch_size(experiment: Experiment, split: DeviceSplit) -> int:
     """As many as suit the device, whatever the training's batch size."""
     _, height, width, _ = split.images_NHWC.shape
     pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])

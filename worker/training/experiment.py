@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
+from worker.training.device_split import Augment, Normalization
 from worker.training.freezing import check_first
 from worker.training.metrics import metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
-from worker.training.resident import Augment, Normalization
 from worker.training.state import PlateauRecord
-from worker.training.targets import Classes, Numbers, Target
+from worker.training.task import Classes, Numbers, Target
 from worker.training.topk import admitted
 
 Loss = Callable[[Tensor, Tensor], Tensor]

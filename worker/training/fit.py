@@ -9,9 +9,7 @@ report's `snapshot()` gave, it goes on bit for bit on a CPU as if it had never b
 import time
 from collections.abc import Generator
 
-from worker.training.copies import restore
-from worker.training.course import Course
-from worker.training.exactness import nondeterministic_operations
+from worker.training.determinism import nondeterministic_operations
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import set_modes
 from worker.training.reports import (
@@ -24,8 +22,10 @@ from worker.training.reports import (
     Stepped,
 )
 from worker.training.seed import deterministic_algorithms, order
+from worker.training.snapshot import restore
 from worker.training.state import StageEnd, TrainingState
 from worker.training.step import Stepper
+from worker.training.trainer import Trainer
 
 
 def fit(
@@ -48,7 +48,7 @@ def fit(
         deterministic_algorithms(experiment.deterministic),
         nondeterministic_operations() as operations,
     ):
-        course = Course(experiment, operations)
+        course = Trainer(experiment, operations)
         if state is None:
             yield from course.tell(
                 InitialState(
@@ -66,7 +66,7 @@ def fit(
         )
 
 
-def _stage(course: Course, stage: Stage) -> Generator[Report, None, None]:
+def _stage(course: Trainer, stage: Stage) -> Generator[Report, None, None]:
     stepper = course.begin_stage(stage)
     yield from course.tell(
         StageStarted(
@@ -84,7 +84,7 @@ def _stage(course: Course, stage: Stage) -> Generator[Report, None, None]:
     course.end_stage(StageEnd(stage.name, reason, restored))
 
 
-def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:
+def _epoch(course: Trainer, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:
     experiment, position = course.experiment, course.position
     epoch, steps = position.epoch + 1, experiment.steps_of_epoch(stage)
     order_N = order(len(course.train), experiment.seed, epoch).to(experiment.device)
@@ -112,7 +112,7 @@ def _epoch(course: Course, stage: Stage, stepper: Stepper) -> Generator[Report, 
     yield from course.tell(_end_epoch(course, stage, epoch))
 
 
-def _end_epoch(course: Course, stage: Stage, epoch: int) -> EpochEnded:
+def _end_epoch(course: Trainer, stage: Stage, epoch: int) -> EpochEnded:
     """Validate, decide what it means, and move to the boundary between epochs."""
     started = time.perf_counter()
     experiment = course.experiment

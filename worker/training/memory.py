@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_leaves
 from worker.architectures.layers import ImageShape
 from worker.registry import losses
 from worker.regularizers.regularizer import OnForward, Penalty
-from worker.training.count import build_on_meta, count_parameters
 from worker.training.head import Head
+from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.replay import unrecorded
 
 FLOAT_BYTES = 4

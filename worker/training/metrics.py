@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged, is_finite
-from worker.training.targets import Target
+from worker.training.task import Target
 
 
 @dataclass
@@ -156,3 +156,9 @@ def metric_names(target: Target, *, is_clipped: bool) -> tuple[str, ...]:
         *(["clipped_fraction"] if is_clipped else []),
         *("images_per_second", "seconds"),
     )
+
+
+def split_of(metric: str) -> str | None:
+    """Return the split that a metric is of, by its name."""
+    prefixes = {"train_": "train", "val_": "validation", "test_": "test"}
+    return next((split for prefix, split in prefixes.items() if metric.startswith(prefix)), None)

@@ -4,19 +4,19 @@ import torch
 from torch import Tensor
 
 from worker.training.clipping import clip, tensor_norms
+from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import freeze
 from worker.training.metrics import StepFigures
 from worker.training.penalties import Penalties
 from worker.training.replay import Replay
-from worker.training.resident import ResidentSplit
 from worker.training.seed import reseed
 
 
 class Stepper:
     """Takes the steps of one stage. Nothing in it waits for the device."""
 
-    def __init__(self, experiment: Experiment, stage: Stage, train: ResidentSplit) -> None:
+    def __init__(self, experiment: Experiment, stage: Stage, train: DeviceSplit) -> None:
         self.experiment = experiment
         self.stage = stage
         self.train = train

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from worker.training.device_split import Normalization
 from worker.training.freezing import HEAD
-from worker.training.resident import Normalization
 
 #: How many tensors a refusal names.
 NAMED = 5

@@ -6,7 +6,7 @@ import pytest
 
 from shared.clock import now
 from shared.database import Database
-from shared.jobs import reading
+from shared.jobs import queries
 from shared.jobs.recording import Batch, MetricRow, record
 from tests.worker.jobs import claimed
 from worker.tracking.sync import safe_place
@@ -47,5 +47,5 @@ def test_what_is_past_the_checkpoint_before_the_last_one_waits(
         assert bound is None
         return
     with database.read() as connection:
-        found = reading.metrics(connection, lease.job_id, up_to=bound)
+        found = queries.metrics(connection, lease.job_id, up_to=bound)
     assert [row["step"] for row in found] == sent

@@ -1,5 +1,5 @@
 """torchmetrics imports torchvision where there is one, and that needs its cure first."""
 
-from worker.torchvision_cure import import_torchvision
+from worker.architectures.zoo.torchvision_compat import import_torchvision
 
 import_torchvision()

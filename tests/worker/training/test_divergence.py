@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tests.worker.experiments import experiment, vgg
-from worker.training import course
+from worker.training import trainer
 from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
@@ -60,7 +60,7 @@ class TestDivergence:
             "training": {"epochs": 50},
         }
         at_once, _ = _until_divergence(**fields)
-        monkeypatch.setitem(course.STEPS_BETWEEN_READINGS, "cpu", 50)
+        monkeypatch.setitem(trainer.STEPS_BETWEEN_READINGS, "cpu", 50)
         later, last = _until_divergence(**fields)
         assert later.step == at_once.step
         assert last >= later.step

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.worker.experiments import CLASSES, data, experiment, split
-from worker.training.evaluation import evaluate, evaluate_numbers, score
+from worker.training.device_split import DeviceSplit
+from worker.training.evaluation import evaluate, evaluate_regression, score
 from worker.training.experiment import CheckpointRules, Experiment
-from worker.training.resident import ResidentSplit
 
 SAMPLES = 23
 
@@ -40,9 +40,9 @@ def _experiment(model: nn.Module, *, size: int = 8, batch_size: int = 8) -> Expe
     return replace(training, model=model)
 
 
-def _resident(training: Experiment, *, size: int = 8) -> ResidentSplit:
+def _resident(training: Experiment, *, size: int = 8) -> DeviceSplit:
     samples = split(SAMPLES, seed=5, size=size)
-    return ResidentSplit(samples.images, samples.labels, training.normalization, training.device)
+    return DeviceSplit(samples.images, samples.labels, training.normalization, training.device)
 
 
 class TestWhereMemoryRunsOut:
@@ -75,8 +75,8 @@ class TestWhereMemoryRunsOut:
         training = experiment(bundle=data())
         rules = CheckpointRules()
         training = replace(training, class_names=(), loss=_squares, checkpoints=rules)
-        whole = evaluate_numbers(training, Bounded(outputs=1), samples)
-        parts = evaluate_numbers(training, Bounded(4, outputs=1), samples)
+        whole = evaluate_regression(training, Bounded(outputs=1), samples)
+        parts = evaluate_regression(training, Bounded(4, outputs=1), samples)
         assert torch.equal(parts.outputs, whole.outputs)
         assert parts.loss == pytest.approx(whole.loss)
 

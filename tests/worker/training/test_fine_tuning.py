@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from tests.worker.experiments import data, spec, vgg
 from worker.build import build
 from worker.training.checkpoint import load, save
+from worker.training.device_split import Normalization
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.freezing import check_first, freeze, set_modes
 from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
-from worker.training.resident import Normalization
 from worker.training.state import StageEnd, TrainingState
 from worker.training.transfer import Weights, body_tensors, check_fits
 

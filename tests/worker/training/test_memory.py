@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from worker.predicted import predicted_mib
 from worker.registry import architectures
 from worker.regularizers.norms import add_l1_gradient, l1_value
 from worker.regularizers.regularizer import Penalty
+from worker.sidecar.memory import predicted_mib
 from worker.training.memory import Live, Update, memory_mib, of_penalty
 
 #: Trains for two steps and prints by how many MiB the peak is above what was there before.
@@ -25,7 +25,7 @@ import torch
 from shared.spec import JobSpec
 from worker.build import Data, build
 from worker.training.experiment import Split, Splits
-from worker.training.resident import ResidentSplit
+from worker.training.device_split import DeviceSplit
 from worker.training.step import Stepper
 
 def mib(field):
@@ -37,7 +37,7 @@ def steps(size, count, **spec):
     split = Split(images, torch.arange(count) % 10, torch.arange(count))
     data = Data(tuple("abcdefghij"), Splits(split, split, split))
     experiment = build(JobSpec.model_validate({"dataset": "any", **spec}), data)
-    resident = ResidentSplit(images, split.labels, experiment.normalization, experiment.device)
+    resident = DeviceSplit(images, split.labels, experiment.normalization, experiment.device)
     stepper = Stepper(experiment, experiment.stages[0], resident)
     for step in (1, 2):
         stepper.step(torch.arange(count), step=step, updates=step - 1)

@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional
 
 from tests.worker.experiments import data, experiment
+from worker.training.device_split import DeviceSplit
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded
-from worker.training.resident import ResidentSplit
 
 #: At this rate weights stand still: what an epoch records is what the first weights give.
 STILL = {"name": "sgd", "learning_rate": 1e-30, "momentum": 0.0}
@@ -60,7 +60,7 @@ class TestGeneralizationGap:
                 seen.append(chosen.clone())
             return score(*given, chosen=chosen, **further)
 
-        monkeypatch.setattr("worker.training.course.score", listening)
+        monkeypatch.setattr("worker.training.trainer.score", listening)
         _epochs(self._training(seed))
         return seen
 
@@ -84,9 +84,7 @@ class TestGeneralizationGap:
         sample = self._samples(monkeypatch, 3)[0]
         training = self._training(3)
         train = training.splits.train
-        resident = ResidentSplit(
-            train.images, train.labels, training.normalization, training.device
-        )
+        resident = DeviceSplit(train.images, train.labels, training.normalization, training.device)
         images_NCHW, labels_N = resident.batch(sample)
         with torch.no_grad():
             loss = functional.cross_entropy(training.model.eval()(images_NCHW), labels_N).item()

@@ -7,7 +7,7 @@ from torch import nn
 
 from worker.architectures.layers import ImageShape
 from worker.architectures.zoo.network import Network, linear_head
-from worker.torchvision_cure import import_torchvision
+from worker.architectures.zoo.torchvision_compat import import_torchvision
 
 
 def import_timm() -> Any:

@@ -1,0 +1,1 @@
+"""HTTP without our domain: request guard, strict JSON, requests, responses, files."""

@@ -1,0 +1,1 @@
+"""The results of a job: checkpoints, top-k, confusion, artifacts, event files."""

@@ -1,0 +1,115 @@
+"""Which checkpoints a job has, which were evaluated, and which of them is meant."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.jobs.admission.task import takes_numbers
+from api.services import Services
+from shared.errors import Conflict, NotFound
+from shared.jobs import queries
+from shared.jobs.checkpoint_names import deciding, find, name_of, names
+from shared.states import FINAL
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was evaluated of a job."""
+
+    #: Checkpoints with their evaluations: in the order of the specification, then the last.
+    pairs: list[tuple[Row, Row]]
+    #: The name of the checkpoint that speaks for the job.
+    default: str
+
+
+def kept(services: Services, job_id: str) -> list[Row]:
+    """The checkpoints of a job, oldest first, without what is there for safety only.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    return [row for row in _all(services, job_id) if row["kind"] != "previous"]
+
+
+def addressed(services: Services, job_id: str, name: str) -> Row:
+    """The checkpoint of this id or name; by its id also one that is there for safety only.
+
+    What was `last` when its id was given is `previous` after the next one, with its file there.
+
+    Raises:
+        NotFound: there is none, or no such job.
+    """
+    rows = _all(services, job_id)
+    previous = (row for row in rows if row["kind"] == "previous" and row["id"] == name)
+    return next(previous, None) or named(rows, name)
+
+
+def _all(services: Services, job_id: str) -> list[Row]:
+    with services.database.read() as connection:
+        if queries.get(connection, job_id) is None:
+            raise NotFound(f"There is no job {job_id}.")
+        return queries.checkpoints(connection, job_id)
+
+
+def named(rows: list[Row], name: str) -> Row:
+    """The checkpoint of this id or name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = find(rows, name)
+    if found is None:
+        raise NotFound(f"The job has no such checkpoint; there are {names(rows)}.")
+    return found
+
+
+def of_classes(services: Services, job_id: str) -> Evaluated:
+    """What was evaluated, where there are classes that can be right or taken for each other.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: nothing was evaluated yet, or a number is asked for.
+    """
+    with services.database.read() as connection:
+        job = queries.get(connection, job_id)
+        if job is None:
+            raise NotFound(f"There is no job {job_id}.")
+        rows = {row["id"]: row for row in queries.checkpoints(connection, job_id)}
+        found = queries.evaluations(connection, job_id)
+    if takes_numbers(job["spec"]["loss"], services.methods):
+        raise Conflict(
+            "The job asks for a number, so there are no classes to rank or confuse: its errors "
+            "are among its metrics, and its predictions among its artifacts."
+        )
+    pairs = [(rows[one["checkpoint_id"]], one) for one in found]
+    if not pairs:
+        raise Conflict(
+            f"The job is {job['state']} and was never tested: there are no results."
+            if job["state"] in FINAL
+            else "The job has no test results yet: they come at its end, from its best checkpoints."
+        )
+    monitors = [rule.get("monitor") for rule in job["spec"]["checkpoints"]]
+    order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
+    pairs.sort(key=lambda pair: _place(order, name_of(pair[0])))
+    return Evaluated(pairs, deciding(monitors))
+
+
+def _place(order: list[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def chosen_of(found: Evaluated, name: str | None) -> tuple[Row, Row]:
+    """The checkpoint of this id or name, with its evaluation.
+
+    Without a name it is the one that speaks for the job, as for its `test_…` metrics: where that
+    is lost, the last.
+
+    Raises:
+        NotFound: there is none.
+    """
+    rows = [row for row, _ in found.pairs]
+    if name is None:
+        name = found.default if find(rows, found.default) else "last"
+    chosen = named(rows, name)
+    return next(pair for pair in found.pairs if pair[0] is chosen)

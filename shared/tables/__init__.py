@@ -1,0 +1,35 @@
+"""Every table, one file per noun. Changes go through a migration in `shared/migrations`."""
+
+from shared.tables.artifact import artifacts
+from shared.tables.attempt import attempts, live
+from shared.tables.checkpoint import checkpoints, evaluations
+from shared.tables.columns import BigInt, Measured, UtcTime, metadata
+from shared.tables.event import events
+from shared.tables.job import idempotency, jobs, tags
+from shared.tables.metric import metrics
+from shared.tables.mlflow_run import tracking
+from shared.tables.sidecar_answer import sidecar_answers
+from shared.tables.upload import weights
+from shared.tables.worker import leases, workers
+
+__all__ = [
+    "BigInt",
+    "Measured",
+    "UtcTime",
+    "artifacts",
+    "attempts",
+    "checkpoints",
+    "evaluations",
+    "events",
+    "idempotency",
+    "jobs",
+    "leases",
+    "live",
+    "metadata",
+    "metrics",
+    "sidecar_answers",
+    "tags",
+    "tracking",
+    "weights",
+    "workers",
+]

@@ -1,0 +1,40 @@
+"""Attempts of jobs and their heartbeats."""
+
+import sqlalchemy as sa
+
+from shared.tables.columns import BigInt, UtcTime, job_id, metadata
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    job_id(primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("worker", sa.String(128), nullable=False),
+    sa.Column("host", sa.String(128), nullable=False),
+    sa.Column("device", sa.String(64), nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("ended_at", UtcTime),
+    #: Why it ended: a final state, drained, worker_lost, crashed, stalled …
+    sa.Column("outcome", sa.String(64)),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("first_step", BigInt, nullable=False),
+    #: Versions and hardware, which exactness depends on.
+    sa.Column("fingerprint", sa.JSON(none_as_null=True)),
+    #: How many batches of it are stored: one whose answer was lost is not stored again.
+    sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
+)
+
+#: What changes every second while a job runs: narrow, so that the wide rows stay still.
+live = sa.Table(
+    "live",
+    metadata,
+    job_id(primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("beat", sa.Integer, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("worker", sa.String(128), nullable=False),
+    sa.Column("host", sa.String(128), nullable=False),
+    sa.Column("pid", sa.Integer),
+    sa.Column("devices", sa.JSON, nullable=False),
+    sa.Column("progress", sa.JSON(none_as_null=True)),
+)

@@ -1,0 +1,84 @@
+"""Jobs, their tags and the keys that submitted them."""
+
+import sqlalchemy as sa
+
+from shared.states import STATES
+from shared.tables.columns import Id, UtcTime, job_id, metadata
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("phase", sa.String(64)),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("gpus", sa.Integer, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False, server_default=""),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("spec_sha256", sa.String(64), nullable=False),
+    sa.Column("dataset", sa.String(100), nullable=False),
+    sa.Column("sweep_id", Id),
+    sa.Column("retry_of", Id),
+    #: The checkpoint of another job that the first attempt goes on from.
+    sa.Column("resume_from", Id),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("cancel_requested_at", UtcTime),
+    sa.Column("pause_requested_at", UtcTime),
+    #: The fencing number: every write of an attempt must show the current one.
+    sa.Column("attempt", sa.Integer, nullable=False),
+    #: Deaths by itself in a row without a new checkpoint.
+    sa.Column("deaths", sa.Integer, nullable=False),
+    #: Counts every change, for ETag.
+    sa.Column("revision", sa.Integer, nullable=False),
+    #: The number of the job's last event.
+    sa.Column("last_event", sa.Integer, nullable=False),
+    sa.Column("device", sa.String(64)),
+    sa.Column("mlflow_run_id", sa.String(64)),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("best", sa.JSON, nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("failure", sa.JSON(none_as_null=True)),
+    sa.CheckConstraint(f"state IN ({', '.join(map(repr, STATES))})", name="state"),
+    sa.Index(
+        "ix_jobs_waiting",
+        sa.desc("priority"),
+        "id",
+        postgresql_where=sa.text("state='queued'"),
+        sqlite_where=sa.text("state='queued'"),
+    ),
+    sa.Index("ix_jobs_state", "state", "id"),
+    sa.Index("ix_jobs_owner", "owner", "id"),
+    sa.Index("ix_jobs_dataset", "dataset", "id"),
+    sa.Index("ix_jobs_sweep", "sweep_id", "id"),
+    sa.Index(
+        "ix_jobs_retry_of",
+        "retry_of",
+        postgresql_where=sa.text("retry_of IS NOT NULL"),
+        sqlite_where=sa.text("retry_of IS NOT NULL"),
+    ),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    job_id(primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("value", sa.String(512), nullable=False),
+    sa.Index("ix_tags_key_value", "key", "value", "job_id"),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    job_id(nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,22 @@
+"""Values of metrics."""
+
+import sqlalchemy as sa
+
+from shared.tables.columns import BigInt, Measured, UtcTime, job_id, metadata
+
+metrics = sa.Table(
+    "metrics",
+    metadata,
+    #: Never used again, so that the tracking process can remember how far it came.
+    sa.Column("id", BigInt, primary_key=True, autoincrement=True),
+    job_id(nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("split", sa.String(16)),
+    sa.Column("stage", sa.String(64), nullable=False),
+    sa.Column("step", BigInt, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("value", Measured),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Index("uq_metrics_point", "job_id", "name", "stage", "step", unique=True),
+    sqlite_autoincrement=True,
+)

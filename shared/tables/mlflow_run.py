@@ -1,0 +1,16 @@
+"""MLflow's copies of jobs."""
+
+import sqlalchemy as sa
+
+from shared.tables.columns import BigInt, job_id, metadata
+
+#: How far MLflow has its copy of each job.
+tracking = sa.Table(
+    "tracking",
+    metadata,
+    job_id(primary_key=True),
+    sa.Column("run_id", sa.String(64)),
+    sa.Column("last_metric_id", BigInt, nullable=False),
+    sa.Column("is_complete", sa.Boolean, nullable=False),
+    sa.Column("error", sa.Text),
+)

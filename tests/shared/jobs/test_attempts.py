@@ -1,0 +1,278 @@
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from shared import tables
+from shared.database import Database
+from shared.errors import Conflict, Failure, Fenced
+from shared.jobs import attempts, control, queries, recording, retry_policy
+from shared.jobs.attempts import Claimed, Lease
+from shared.jobs.events import EventRow, page
+from shared.jobs.recording import Batch
+from shared.jobs.submission import Submission, submit
+from tests.shared.rows import checkpoint, point
+from tests.shared.specs import filled_in
+
+CRASH = Failure(kind="crashed", message="signal 11", hint="look at the log")
+
+
+def _submit(database: Database, **changes: object) -> str:
+    with database.write() as connection:
+        return submit(connection, Submission(owner="admin", spec=filled_in(**changes)))[0]
+
+
+def _claim(database: Database) -> Claimed | None:
+    with database.write() as connection:
+        return attempts.claim(
+            connection, worker="w", host="h", device="cpu", devices=["cpu:0"], gpus=1
+        )
+
+
+def _claimed(database: Database) -> Lease:
+    _submit(database)
+    claimed = _claim(database)
+    assert claimed is not None
+    return claimed.lease
+
+
+def _state(database: Database, job_id: str) -> str:
+    with database.read() as connection:
+        row = queries.get(connection, job_id)
+    assert row is not None
+    return row["state"]
+
+
+def _is_held_up(database: Database) -> bool:
+    """Whether somebody waits for another's transaction; SQLite has one writer at a time anyway."""
+    if database.is_sqlite:
+        return True
+    with database.read() as connection:
+        held_up = "SELECT bool_or(cardinality(pg_blocking_pids(pid)) > 0) FROM pg_stat_activity "
+        query = sa.text(held_up + "WHERE datname = current_database()")
+        return bool(connection.execute(query).scalar_one())
+
+
+class TestClaim:
+    def test_the_highest_priority_goes_first_and_among_equals_the_oldest(
+        self, database: Database
+    ) -> None:
+        low = _submit(database, priority="low")
+        first, second = _submit(database), _submit(database)
+        high = _submit(database, priority="high")
+        claimed = [_claim(database) for _ in range(5)]
+        assert [one and one.lease.job_id for one in claimed] == [high, first, second, low, None]
+
+    def test_of_many_claims_at_once_each_job_goes_to_one(self, database: Database) -> None:
+        jobs = {_submit(database) for _ in range(12)}
+        claimed: list[str] = []
+
+        def take() -> None:
+            while (one := _claim(database)) is not None:
+                claimed.append(one.lease.job_id)
+
+        threads = [threading.Thread(target=take) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(claimed) == sorted(jobs)
+
+    def test_a_cancelled_job_is_never_claimed(self, database: Database) -> None:
+        job = _submit(database)
+        with database.write() as connection:
+            control.request_cancel(connection, job)
+        assert _claim(database) is None
+        assert _state(database, job) == "cancelled"
+
+
+class TestFence:
+    def test_an_attempt_that_was_given_up_can_write_nothing(self, database: Database) -> None:
+        old = _claimed(database)
+        with database.write() as connection:
+            attempts.stop(connection, old, "worker_lost")
+        new = _claim(database)
+        assert new is not None
+        assert new.lease == Lease(old.job_id, old.attempt + 1)
+        writes = (
+            lambda c: attempts.heartbeat(c, old, pid=1, progress={}),
+            lambda c: attempts.begin(c, old, first_step=0, fingerprint={}),
+            lambda c: attempts.succeed(c, old, {}),
+            lambda c: attempts.fail(c, old, CRASH),
+            lambda c: attempts.stop(c, old, "drained"),
+            lambda c: retry_policy.died(c, old, "crashed", CRASH, exit_code=1),
+            lambda c: retry_policy.died(c, old, "stalled", CRASH, exit_code=13),
+            lambda c: retry_policy.give_up(c, old, CRASH, exit_code=-9),
+            lambda c: recording.record(c, old, Batch(metrics=[point(1)])),
+        )
+        for write in writes:
+            with pytest.raises(Fenced), database.write() as connection:
+                write(connection)
+        with database.read() as connection:
+            assert queries.metrics(connection, old.job_id) == []
+            row = queries.get(connection, old.job_id)
+        assert row is not None
+        assert row["beat"] == 0
+
+    @pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
+    def test_a_final_state_is_never_left(self, database: Database, final: str) -> None:
+        lease = _claimed(database)
+        with database.write() as connection:
+            if final == "succeeded":
+                attempts.succeed(connection, lease, {})
+            elif final == "failed":
+                attempts.fail(connection, lease, CRASH)
+            else:
+                control.request_cancel(connection, lease.job_id)
+                attempts.stop(connection, lease, "cancel")
+        for write in (attempts.succeed, attempts.fail, attempts.stop):
+            with pytest.raises(Fenced), database.write() as connection:
+                write(connection, lease, CRASH)  # pyright: ignore[reportArgumentType]
+        if final != "cancelled":
+            with pytest.raises(Conflict), database.write() as connection:
+                control.request_cancel(connection, lease.job_id)
+        assert _claim(database) is None
+        assert _state(database, lease.job_id) == final
+
+
+class TestCancel:
+    def test_a_running_job_is_cancelled_only_when_its_process_is_gone(
+        self, database: Database
+    ) -> None:
+        lease = _claimed(database)
+        for _ in range(3):
+            with database.write() as connection:
+                control.request_cancel(connection, lease.job_id)
+        assert _state(database, lease.job_id) == "running"
+        with database.write() as connection:
+            assert attempts.heartbeat(connection, lease, pid=1, progress=None).cancel
+        with database.write() as connection:
+            assert attempts.stop(connection, lease, "worker_lost") == "cancelled"
+        with database.read() as connection:
+            kinds = [event["type"] for event in page(connection, lease.job_id)]
+        assert kinds.count("cancel_requested") == 1
+
+    def test_a_job_that_is_drained_meanwhile_does_not_slip_through(
+        self, database: Database
+    ) -> None:
+        lease = _claimed(database)
+        drained = threading.Event()
+
+        def drain() -> None:
+            with database.write() as connection:
+                attempts.stop(connection, lease, "drained")
+            drained.set()
+
+        drain_thread = threading.Thread(target=drain)
+
+        def after_the_first_statement(*_: object) -> None:
+            if drain_thread.ident is None:
+                drain_thread.start()
+                while not (drained.is_set() or _is_held_up(database)):
+                    time.sleep(0.01)
+
+        with database.write() as connection:
+            sa.event.listen(connection, "after_cursor_execute", after_the_first_statement)
+            control.request_cancel(connection, lease.job_id)
+        drain_thread.join()
+        assert _state(database, lease.job_id) == "cancelled"
+
+
+class TestResume:
+    def test_what_lies_past_the_checkpoint_is_deleted(self, database: Database) -> None:
+        lease = _claimed(database)
+        with database.write() as connection:
+            recording.record(
+                connection,
+                lease,
+                Batch(
+                    metrics=[point(step) for step in (10, 20, 30)],
+                    checkpoints=[
+                        checkpoint("last", 10),
+                        checkpoint("last", 20),
+                        checkpoint("best", 20, "val_loss"),
+                    ],
+                ),
+            )
+            attempts.begin(connection, lease, first_step=10, fingerprint={})
+        with database.read() as connection:
+            steps = [row["step"] for row in queries.metrics(connection, lease.job_id)]
+            left = [
+                (row["kind"], row["step"]) for row in queries.checkpoints(connection, lease.job_id)
+            ]
+        assert steps == [10]
+        assert left == [("last", 10)]
+
+    @pytest.mark.parametrize("is_inside", [True, False])
+    def test_an_epoch_s_end_is_past_a_checkpoint_of_its_last_step_and_not_past_its_own(
+        self, database: Database, *, is_inside: bool
+    ) -> None:
+        """Both have step 20; the first has one epoch finished, the second two."""
+        first = _claimed(database)
+        inside = replace(checkpoint("last", 20), id="ckpt_inside", epoch=1)
+        end = replace(checkpoint("last", 20), id="ckpt_end", epoch=2)
+        best = replace(checkpoint("best", 20, "val_loss"), epoch=2)
+        with database.write() as connection:
+            for step, epoch in ((10, 1), (20, 2)):
+                event = EventRow("epoch", {"epoch": epoch}, step)
+                points = [replace(point(step), epoch=epoch)]
+                batch = Batch(metrics=points, events=[event])
+                recording.record(connection, first, batch)
+            recording.record(connection, first, Batch(checkpoints=[inside]))
+            recording.record(connection, first, Batch(checkpoints=[end, best]))
+            attempts.stop(connection, first, "worker_lost")
+        again = _claim(database)
+        assert again is not None
+        with database.write() as connection:
+            attempts.begin(
+                connection,
+                again.lease,
+                first_step=20,
+                first_epoch=1 if is_inside else 2,
+                fingerprint={},
+            )
+        with database.read() as connection:
+            steps = [row["step"] for row in queries.metrics(connection, first.job_id)]
+            rows = queries.checkpoints(connection, first.job_id)
+            told = page(connection, first.job_id)[-1]
+        assert steps == ([10] if is_inside else [10, 20])
+        assert {(row["id"], row["kind"]) for row in rows} == (
+            {("ckpt_inside", "last")}
+            if is_inside
+            else {("ckpt_inside", "previous"), ("ckpt_end", "last"), (best.id, "best")}
+        )
+        assert (told["type"], told["data"]["repeats_epochs"]) == ("attempt", int(is_inside))
+        if is_inside:  # the epoch ends once more
+            with database.write() as connection:
+                recording.record(connection, again.lease, Batch(metrics=[point(20)]))
+
+    def test_a_beginning_whose_answer_was_lost_is_told_once(self, database: Database) -> None:
+        lease = _claimed(database)
+        for _ in range(2):
+            with database.write() as connection:
+                attempts.begin(connection, lease, first_step=0, fingerprint={})
+        with database.read() as connection:
+            kinds = [event["type"] for event in page(connection, lease.job_id)]
+        assert kinds == ["state", "state", "attempt"]
+
+    def test_the_number_of_a_deleted_metric_is_never_used_again(self, database: Database) -> None:
+        lease = _claimed(database)
+        with database.write() as connection:
+            recording.record(connection, lease, Batch(metrics=[point(1), point(2)]))
+        with database.read() as connection:
+            before = max(row["id"] for row in queries.metrics(connection, lease.job_id))
+        with database.write() as connection:
+            attempts.begin(connection, lease, first_step=0, fingerprint={})
+            recording.record(connection, lease, Batch(metrics=[point(1)]))
+        with database.read() as connection:
+            assert queries.metrics(connection, lease.job_id)[0]["id"] > before
+
+
+def test_a_state_that_does_not_exist_cannot_be_written(database: Database) -> None:
+    job = _submit(database)
+    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
+        connection.execute(
+            sa.update(tables.jobs).where(tables.jobs.c.id == job).values(state="done")
+        )

@@ -1,0 +1,193 @@
+"""Random histories of the protocol against a model of it: who holds what, and what was promised."""
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from shared import migrations
+from shared.database import Database
+from shared.errors import Conflict, Failure, Fenced
+from shared.jobs import attempts, control, events, queries, recording, retry_policy
+from shared.jobs.attempts import Lease
+from shared.jobs.events import EventRow
+from shared.jobs.recording import Batch
+from shared.jobs.submission import Submission, submit
+from shared.states import FINAL
+from tests.shared.specs import filled_in
+
+HISTORIES = int(os.environ.get("TRAINSHED_TEST_HISTORIES", "60"))
+CRASH = Failure(kind="crashed", message="exit 1", hint="")
+STALL = Failure(kind="stalled", message="no step", hint="")
+PICK = st.integers(0, 10**6)
+
+
+class Histories(RuleBasedStateMachine):
+    """Any order of submissions, claims, heartbeats, ends, losses, cancels and zombies."""
+
+    @initialize()
+    def open(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.database = Database(f"sqlite:///{Path(self.directory.name) / 'h.db'}", pool_size=2)
+        migrations.upgrade(self.database)
+        self.states: dict[str, str] = {}
+        self.asked: set[str] = set()
+        self.holders: dict[str, Lease] = {}
+        self.zombies: list[Lease] = []
+        self.stalls: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.batches: Counter[Lease] = Counter()
+
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.database.close()
+            self.directory.cleanup()
+
+    @rule(priority=st.sampled_from(["low", "normal", "high"]))
+    def submit(self, priority: str) -> None:
+        with self.database.write() as connection:
+            spec = filled_in(priority=priority)
+            job, _ = submit(connection, Submission(owner="admin", spec=spec))
+        self.states[job] = "queued"
+
+    @rule()
+    def claim(self) -> None:
+        with self.database.write() as connection:
+            claimed = attempts.claim(
+                connection, worker="w", host="h", device="cpu", devices=[], gpus=1
+            )
+        if claimed is None:
+            assert "queued" not in self.states.values()
+            return
+        job = claimed.lease.job_id
+        assert self.states[job] == "queued"
+        self.states[job] = "running"
+        self.holders[job] = claimed.lease
+
+    def _held(self, pick: int) -> Lease | None:
+        held = sorted(self.holders.values(), key=lambda lease: lease.job_id)
+        return held[pick % len(held)] if held else None
+
+    def _let_go(self, lease: Lease, state: str) -> None:
+        self.states[lease.job_id] = state
+        self.zombies.append(self.holders.pop(lease.job_id))
+
+    @rule(pick=PICK, reason=st.sampled_from(["drained", "worker_lost", "cancel"]))
+    def stop(self, pick: int, reason: str) -> None:
+        lease = self._held(pick)
+        if lease is not None:
+            with self.database.write() as connection:
+                state = attempts.stop(connection, lease, reason)
+            assert state == ("cancelled" if lease.job_id in self.asked else "queued")
+            self._let_go(lease, state)
+
+    @rule(pick=PICK)
+    def die(self, pick: int) -> None:
+        lease = self._held(pick)
+        if lease is not None:
+            with self.database.write() as connection:
+                state = retry_policy.died(connection, lease, "crashed", CRASH, exit_code=1)
+            self._let_go(lease, state)
+
+    @rule(pick=PICK)
+    def stall(self, pick: int) -> None:
+        lease = self._held(pick)
+        if lease is not None:
+            with self.database.write() as connection:
+                state = retry_policy.died(connection, lease, "stalled", STALL, exit_code=13)
+            self.stalls[lease.job_id] += 1
+            again = "queued" if self.stalls[lease.job_id] == 1 else "failed"
+            assert state == ("cancelled" if lease.job_id in self.asked else again)
+            self._let_go(lease, state)
+
+    @rule(pick=PICK, well=st.booleans())
+    def end(self, pick: int, *, well: bool) -> None:
+        lease = self._held(pick)
+        if lease is not None:
+            with self.database.write() as connection:
+                if well:
+                    attempts.succeed(connection, lease, {})
+                else:
+                    attempts.fail(connection, lease, CRASH)
+            self._let_go(lease, "succeeded" if well else "failed")
+
+    @rule(pick=PICK, times=st.integers(1, 3))
+    def beat_and_record(self, pick: int, times: int) -> None:
+        """Each answer but the last is lost."""
+        lease = self._held(pick)
+        if lease is not None:
+            self.batches[lease] += 1
+            self.notes[lease.job_id] += 1
+            number, batch = self.batches[lease], Batch(events=[EventRow("note")])
+            for _ in range(times):
+                with self.database.write() as connection:
+                    recording.record(connection, lease, batch, number=number)
+            with self.database.write() as connection:
+                orders = attempts.heartbeat(connection, lease, pid=1, progress=None)
+            assert orders.cancel == (lease.job_id in self.asked)
+
+    @rule(pick=PICK)
+    def cancel(self, pick: int) -> None:
+        if not self.states:
+            return
+        job = sorted(self.states)[pick % len(self.states)]
+        try:
+            with self.database.write() as connection:
+                control.request_cancel(connection, job)
+        except Conflict:
+            assert self.states[job] in FINAL - {"cancelled"}
+        else:
+            self.asked.add(job)
+            if self.states[job] == "queued":
+                self.states[job] = "cancelled"
+
+    @rule(pick=PICK, which=st.integers(0, 4))
+    def zombie_wakes(self, pick: int, which: int) -> None:
+        if not self.zombies:
+            return
+        lease = self.zombies[pick % len(self.zombies)]
+        writes: list[Any] = [
+            lambda c: attempts.heartbeat(c, lease, pid=1, progress={}),
+            lambda c: recording.record(c, lease, Batch(events=[EventRow("note")])),
+            lambda c: attempts.succeed(c, lease, {}),
+            lambda c: attempts.stop(c, lease, "drained"),
+            lambda c: attempts.begin(c, lease, first_step=0, fingerprint={}),
+        ]
+        try:
+            with self.database.write() as connection:
+                writes[which](connection)
+        except Fenced:
+            return
+        raise AssertionError(f"{lease} was given up and wrote all the same")
+
+    @invariant()
+    def the_database_says_what_was_promised(self) -> None:
+        if not hasattr(self, "database"):
+            return
+        with self.database.read() as connection:
+            for job, state in self.states.items():
+                row = queries.get(connection, job)
+                assert row is not None, "a submission that was answered is lost"
+                assert row["state"] == state
+                assert (row["finished_at"] is not None) == (state in FINAL)
+                told = events.page(connection, job, limit=1000)
+                assert [one["number"] for one in told] == list(range(1, len(told) + 1))
+                assert sum(one["type"] == "note" for one in told) == self.notes[job]
+            assert set(queries.order(connection)) == {
+                job for job, state in self.states.items() if state == "queued"
+            }
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(
+    max_examples=HISTORIES,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,204 @@
+"""The zoo: what each network is made of, on the meta device; and one step of training."""
+
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tests.worker.experiments import data, experiment
+from worker.architectures.zoo.library import import_timm
+from worker.architectures.zoo.record import RECORDS
+from worker.registry import architectures
+from worker.training.fit import fit
+from worker.training.memory import Update, memory_mib
+from worker.training.meta_model import build_on_meta, count_parameters, describe
+from worker.training.reports import EpochEnded
+
+#: Parameters and statistics of batch norm at 3 channels and 1000 classes: Keras's own count,
+#: and how many more or fewer we have for the reason that the catalogue gives.
+COUNTS = {
+    "xception": (22_910_480, 0),
+    "vgg16": (138_357_544, 0),
+    "vgg19": (143_667_240, 0),
+    "resnet50": (25_636_712, -26_560),
+    "resnet101": (44_707_176, -52_672),
+    "resnet152": (60_419_944, -75_712),
+    "resnet50_v2": (25_613_800, -19_008),
+    "resnet101_v2": (44_675_560, -36_416),
+    "resnet152_v2": (60_380_648, -51_776),
+    "inception_v3": (23_851_784, 17_216),
+    "inception_resnet_v2": (55_873_736, 30_272),
+    "mobilenet": (4_253_864, 0),
+    "mobilenet_v2": (3_538_984, 0),
+    "densenet121": (8_062_504, 0),
+    "densenet169": (14_307_880, 0),
+    "densenet201": (20_242_984, 0),
+    "nasnet_mobile": (5_326_716, 0),
+    "nasnet_large": (88_949_818, 0),
+    "efficientnet_b0": (5_330_571, -7),
+    "efficientnet_b1": (7_856_239, -7),
+    "efficientnet_b2": (9_177_569, -7),
+    "efficientnet_b3": (12_320_535, -7),
+    "efficientnet_b4": (19_466_823, -7),
+    "efficientnet_b5": (30_562_527, -7),
+    "efficientnet_b6": (43_265_143, -7),
+    "efficientnet_b7": (66_658_687, -7),
+}
+ZOO = [*COUNTS, "efficientnet_lite0"]
+CHEAP = ("mobilenet_v2", "nasnet_mobile", "efficientnet_lite0")
+HEADS = {"vgg16": 6, "vgg19": 6}  # tensors of three dense layers; all others have one
+
+
+def facts(name: str) -> Any:
+    return architectures.get(name).facts
+
+
+def at_home(name: str) -> tuple[int, int, int]:
+    """The images that a network was made for."""
+    size = facts(name)["image_size"]["default"]
+    return (3, size, size)
+
+
+@cache
+def built(name: str) -> Any:
+    """The network at its own image size and 1000 classes; not to be changed."""
+    return build_on_meta(name, {}, at_home(name), 1000)
+
+
+def smallest(name: str, channels: int = 3) -> tuple[int, int, int]:
+    size = facts(name)["image_size"]["minimum"]
+    return (channels, size, size)
+
+
+def test_the_zoo_is_what_is_heavy() -> None:
+    heavy = [name for name, entry in architectures.entries().items() if entry.facts.get("heavy")]
+    assert sorted(heavy) == sorted(ZOO) == sorted(RECORDS)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameters_are_keras_s_but_for_what_the_catalogue_explains(name: str) -> None:
+    reference, difference = COUNTS[name]
+    counted = count_parameters(built(name))["with_statistics"]
+    assert (facts(name)["reference"], counted) == (reference, reference + difference)
+    assert bool(facts(name)["difference"]) == (difference != 0)
+
+
+def test_the_packaged_network_is_the_size_of_its_weights() -> None:
+    counted = describe("efficientnet_lite0", {}, (3, 224, 224), 1000)
+    assert counted == {"trainable": 4_652_008, "with_statistics": 4_694_024}
+
+
+@pytest.mark.parametrize("name", ZOO)
+class TestEveryNetwork:
+    def test_the_tensors_outside_the_head_lie_in_its_stages_in_order(self, name: str) -> None:
+        model = built(name)
+        tensors = list(model.state_dict())
+        stages = facts(name)["stages"]
+        staged = [
+            tensor for stage in stages for tensor in tensors if tensor.startswith(f"{stage}.")
+        ]
+        assert staged == [tensor for tensor in tensors if not tensor.startswith("head.")]
+        assert all(any(t.startswith(f"{stage}.") for t in tensors) for stage in stages)
+
+    def test_the_head_is_last_and_ends_in_a_score_a_class(self, name: str) -> None:
+        model = built(name)
+        parameters = dict(model.named_parameters())
+        assert sum(tensor.startswith("head.") for tensor in parameters) == HEADS.get(name, 2)
+        assert list(parameters)[-2:] == ["head.output.weight", "head.output.bias"]
+        assert parameters["head.output.weight"].shape[0] == 1000
+
+    def test_gray_images_of_the_smallest_size_can_be_trained_on(self, name: str) -> None:
+        needed = memory_mib(name, {}, smallest(name, 1), 7, batch_size=8, updates=[Update(slots=1)])
+        assert needed > 2 * 4 * count_parameters(built(name).body)["trainable"] / 2**20
+
+    def test_a_smaller_image_is_refused(self, name: str) -> None:
+        size = facts(name)["image_size"]["minimum"]
+        with pytest.raises(ValueError, match=f"at least {size}"):
+            describe(name, {}, (3, size - 1, size - 1), 7)
+
+    def test_the_size_is_that_of_the_weights(self, name: str) -> None:
+        counted = count_parameters(built(name))["with_statistics"]
+        assert facts(name)["size_mib"] == round(counted * 4 / 2**20)
+
+    def test_dropout_acts_in_the_head_alone(self, name: str) -> None:
+        model = build_on_meta(name, {"dropout": 0.125}, at_home(name), 7)
+        rates = {
+            place: layer.p
+            for place, layer in model.named_modules()
+            if isinstance(layer, nn.Dropout) and layer.p > 0
+        }
+        assert set(rates.values()) == {0.125}
+        assert all(place.startswith("head.") for place in rates)
+
+    def test_the_batch_norm_that_the_catalogue_says(self, name: str) -> None:
+        model = built(name)
+        has_statistics = any("running_mean" in tensor for tensor, _ in model.named_buffers())
+        assert facts(name)["has_batch_norm"] == has_statistics
+
+    def test_the_normalization_is_that_of_its_pretrained_weights(self, name: str) -> None:
+        library_name = RECORDS[name].library_name
+        if library_name is None:
+            pytest.skip("written here; there are no weights of it")
+        config = import_timm().get_pretrained_cfg(library_name)
+        assert facts(name)["normalization"] == {"mean": [*config.mean], "std": [*config.std]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in CHEAP else pytest.param(name, marks=pytest.mark.zoo) for name in ZOO],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_step_gives_finite_gradients_to_every_tensor(name: str, channels: int) -> None:
+    torch.manual_seed(0)
+    image_shape = smallest(name, channels)
+    model = architectures.get(name).function(image_shape, 5)
+    logits_NM = model(torch.randn(4, *image_shape))
+    assert (logits_NM.shape, logits_NM.dtype) == ((4, 5), torch.float32)
+    functional.cross_entropy(logits_NM, torch.tensor([0, 1, 2, 3])).backward()
+    for tensor, parameter in model.named_parameters():
+        assert parameter.grad is not None, tensor
+        assert parameter.grad.isfinite().all(), tensor
+
+
+@pytest.mark.parametrize("size", [32, 47, 224])
+def test_nasnet_mobile_halves_alike_whatever_the_size(size: int) -> None:
+    model = build_on_meta("nasnet_mobile", {}, (3, size, size), 10)
+    assert model(torch.empty(2, 3, size, size, device="meta")).shape == (2, 10)
+
+
+def test_vgg_s_head_is_as_wide_as_the_image_needs() -> None:
+    wide = dict(build_on_meta("vgg16", {}, (3, 224, 224), 1000).named_parameters())
+    narrow = dict(build_on_meta("vgg16", {}, (3, 64, 64), 1000).named_parameters())
+    assert wide["head.hidden1.weight"].shape == (4096, 512 * 7 * 7)
+    assert narrow["head.hidden1.weight"].shape == (4096, 512 * 2 * 2)
+
+
+def test_the_registry_is_read_without_the_library() -> None:
+    code = (
+        "import sys; from worker.registry import architectures; architectures.entries(); "
+        "assert not {'timm', 'torchvision'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_a_short_training_lowers_the_loss(name: str) -> None:
+    training = experiment(
+        architecture=name,
+        bundle=data(train=16, size=32),
+        regularizers={"dropout": {"rate": 0.1}},
+        optimizer={"name": "adam", "learning_rate": 0.001},
+        training={"epochs": 3},
+    )
+    assert training.architecture["dropout"] == 0.1
+    losses = [
+        report.metrics["train_data_loss"]
+        for report in fit(training)
+        if isinstance(report, EpochEnded)
+    ]
+    assert losses[-1] < losses[0]

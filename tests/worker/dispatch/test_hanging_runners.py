@@ -1,0 +1,99 @@
+"""A real runner's process in which something hangs: it ends itself and says why."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worker.runner.attempts import SPEC, Box
+from worker.assignment import DONE, STALLED, Assignment
+
+ROOT = Path(__file__).parents[3]
+#: What hangs is replaced; the rest is the runner as it is, with less patience.
+RUNNER = """
+import os, sys, time
+from types import SimpleNamespace
+from shared.settings import Settings
+from worker.runner import attempt, heartbeat, process, time_limit, watchdog
+from worker.assignment import Assignment
+from worker.training.trainer import Trainer
+from worker.training.step import Stepper
+
+def hang(*_, **__):
+    print("it hangs", flush=True)
+    if sys.argv[2:]:  # and an hour goes by
+        time_limit.time = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+    time.sleep(600)
+
+def in_a_step(take=Stepper.step):
+    def step(self, chosen_N, *, step, **rest):
+        return hang() if step == 7 else take(self, chosen_N, step=step, **rest)
+    Stepper.step = step
+
+def in_validation(validate=Trainer.validate):
+    Trainer.validate = lambda self: hang() if self.position.epoch == 1 else validate(self)
+
+def in_loading():
+    attempt.datasets.load_splits = hang
+
+heartbeat.BEAT_SECONDS = 0.05
+watchdog.LEAST_SECONDS = watchdog.LAST_SECONDS = time_limit.MARGIN_SECONDS = 1.0
+globals()[sys.argv[1]]()
+code = process.train(Assignment.parse(sys.stdin.buffer.readline()), Settings())
+os._exit(code)
+"""
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    box = Box(tmp_path)
+    yield box
+    box.database.close()
+
+
+def _run(box: Box, assignment: Assignment, *hangs: str) -> int:
+    """Train in a process of its own; the exit code."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *hangs],
+        cwd=ROOT,
+        env=clean | {"TRAINSHED_HOME": str(box.settings.home)},
+        input=assignment.line(),
+        stderr=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
+    said = box.storage.log(assignment.job_id, assignment.attempt).read_text()
+    assert "it hangs" in said, done.stderr.decode() + said
+    return done.returncode
+
+
+def _log(box: Box, job_id: str) -> str:
+    return box.storage.log(job_id, 1).read_text()
+
+
+def test_a_step_that_does_not_end_is_told_with_its_stacks(box: Box) -> None:
+    job_id = box.submit()
+    assert _run(box, box.assignment(), "in_a_step") == STALLED
+    said = _log(box, job_id)
+    places = [said.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")]
+    assert places == sorted(places)
+    # Whoever waits for the process says what becomes of the job.
+    assert box.job(job_id)["state"] == "running"
+    assert [row["step"] for row in box.checkpoints(job_id) if row["kind"] == "last"] == [4]
+
+
+@pytest.mark.parametrize(("hangs", "kept"), [("in_loading", []), ("in_validation", [4])])
+def test_what_is_no_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
+    box: Box, hangs: str, kept: list[int]
+) -> None:
+    job_id = box.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
+    assert _run(box, box.assignment(), hangs, "for an hour") == DONE
+    job = box.job(job_id)
+    assert (job["state"], job["failure"]["kind"]) == ("failed", "max_runtime")
+    assert "no step ends" in _log(box, job_id)
+    assert "Thread 0x" not in _log(box, job_id), "it did not stall"
+    assert [row["step"] for row in box.checkpoints(job_id) if row["kind"] == "last"] == kept

@@ -1,0 +1,259 @@
+"""What becomes of a job when its runner is gone, by how it went."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared import migrations
+from shared.database import Database
+from shared.jobs import attempts, control, retry_policy
+from shared.jobs.attempts import Lease
+from shared.settings import Settings
+from tests.worker.clocks import Clock
+from tests.worker.jobs import claimed, claimed_again, job
+from worker.assignment import BUSY, CANCELLED, DEVICE_FAULT, DONE, DRAINED, FENCED, STALLED
+from worker.dispatch import runners
+from worker.dispatch.devices import Device
+from worker.dispatch.runners import Runner, settle
+from worker.locks import job_lock
+
+CPU = Device("cpu:0", "CPU")
+
+
+@dataclass
+class Kernel:
+    """How many processes it has killed for memory."""
+
+    kills: int
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
+    migrations.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lease(database: Database) -> Lease:
+    return claimed(database)
+
+
+def _runner(lease: Lease) -> Runner:
+    return Runner(lease, CPU, pid=0, process=None, kills_before=runners.oom_kills())
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (DONE, "worker_lost"),
+        (BUSY, "worker_lost"),
+        (FENCED, "worker_lost"),
+        (DRAINED, "drained"),
+        (-signal.SIGKILL, "worker_lost"),
+        (-signal.SIGTERM, "worker_lost"),
+        (-signal.SIGSEGV, "crashed"),
+        (1, "crashed"),
+        (DEVICE_FAULT, "device_fault"),
+        (-35, "crashed"),
+        (STALLED, "stalled"),
+    ],
+)
+def test_a_job_that_was_not_finished_waits_again(
+    database: Database, lease: Lease, code: int, reason: str
+) -> None:
+    assert settle(_runner(lease), code, database) == "queued"
+
+    row = job(database, lease)
+    assert (row["state"], row["reason"]) == ("queued", reason)
+    assert row["deaths"] == (1 if reason == "crashed" else 0)
+
+
+@pytest.mark.parametrize(
+    "code", [CANCELLED, -signal.SIGKILL, -signal.SIGSEGV, DEVICE_FAULT, STALLED]
+)
+def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
+    database: Database, lease: Lease, code: int
+) -> None:
+    with database.write() as connection:
+        control.request_cancel(connection, lease.job_id)
+
+    assert settle(_runner(lease), code, database) == "cancelled"
+
+
+def test_a_job_that_ended_by_itself_stays_as_it_is(database: Database, lease: Lease) -> None:
+    with database.write() as connection:
+        attempts.succeed(connection, lease, {})
+
+    assert settle(_runner(lease), DONE, database) == "succeeded"
+    assert settle(_runner(lease), 1, database) == "succeeded"
+
+
+def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
+    database: Database, lease: Lease
+) -> None:
+    for _ in range(retry_policy.MOST["crashed"] - 1):
+        assert settle(_runner(lease), -signal.SIGSEGV, database) == "queued"
+        lease = claimed_again(database)
+
+    assert settle(_runner(lease), -signal.SIGSEGV, database) == "failed"
+
+    failure = job(database, lease)["failure"]
+    assert failure["kind"] == "crashed"
+    assert "SIGSEGV" in failure["message"]
+    assert str(retry_policy.MOST["crashed"]) in failure["message"]
+    assert "/" not in failure["message"] + failure["hint"], "a path of the server"
+
+
+def test_a_gpu_that_fails_again_and_again_is_named(database: Database, lease: Lease) -> None:
+    for _ in range(retry_policy.MOST["device_fault"] - 1):
+        assert settle(_runner(lease), DEVICE_FAULT, database) == "queued"
+        lease = claimed_again(database)
+
+    assert settle(_runner(lease), DEVICE_FAULT, database) == "failed"
+
+    row = job(database, lease)
+    assert row["failure"]["kind"] == "crashed"
+    assert "GPU" in row["failure"]["message"]
+    assert "look at the GPU" in row["failure"]["hint"]
+
+
+def test_a_training_that_stands_still_twice_has_failed(database: Database, lease: Lease) -> None:
+    assert settle(_runner(lease), STALLED, database) == "queued"
+    lease = claimed_again(database)
+    assert settle(_runner(lease), STALLED, database) == "failed"
+
+    failure = job(database, lease)["failure"]
+    assert failure["kind"] == "stalled"
+    assert "no step" in failure["message"]
+    assert "last checkpoint" in failure["hint"]
+
+
+class TestOutOfMemory:
+    """The kernel counts its kills for the whole machine and does not say whom it killed."""
+
+    @pytest.fixture
+    def kernel(self, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+        """It has killed others before."""
+        kernel = Kernel(kills=7)
+        monkeypatch.setattr(runners, "oom_kills", lambda: kernel.kills)
+        return kernel
+
+    @pytest.fixture
+    def runner(self, lease: Lease, kernel: Kernel) -> Iterator[Runner]:
+        """A living child."""
+        with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+            yield Runner(lease, CPU, process.pid, process, kills_before=kernel.kills)
+            process.kill()
+
+    def test_a_kill_is_the_job_s_failure(
+        self, database: Database, runner: Runner, kernel: Kernel
+    ) -> None:
+        kernel.kills += 1
+        assert _killed(runner, database) == "failed"
+        failure = job(database, runner.lease)["failure"]
+        assert failure["kind"] == "out_of_memory"
+        assert "batch_size" in failure["hint"]
+
+    def test_so_it_is_when_the_process_takes_a_moment_to_be_gone(
+        self,
+        database: Database,
+        runner: Runner,
+        kernel: Kernel,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(runners, "RECENT_SECONDS", 0)
+        kernel.kills += 1
+        assert runner.exit_code(Settings()) is None
+        assert _killed(runner, database) == "failed"
+
+    def test_the_kill_of_another_process_long_before_is_not_ours(
+        self,
+        database: Database,
+        runner: Runner,
+        kernel: Kernel,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(runners, "RECENT_SECONDS", 0)
+        kernel.kills += 1
+        for _ in range(2):
+            assert runner.exit_code(Settings()) is None
+        assert _killed(runner, database) == "queued"
+        assert job(database, runner.lease)["reason"] == "worker_lost"
+
+    def test_a_runner_that_we_killed_ourselves_had_memory(
+        self, database: Database, runner: Runner, kernel: Kernel
+    ) -> None:
+        kernel.kills += 1
+        runner.ask_to_end()
+        runner.ask_to_end(patience=0)
+        assert _killed(runner, database) == "queued"
+
+    def test_an_adopted_one_s_exit_code_is_only_supposed(
+        self, database: Database, lease: Lease, kernel: Kernel
+    ) -> None:
+        adopted = Runner(lease, CPU, pid=0, process=None, kills_before=kernel.kills)
+        kernel.kills += 1
+        assert settle(adopted, -signal.SIGKILL, database) == "queued"
+
+    def test_a_cancel_that_was_asked_for_comes_first(
+        self, database: Database, runner: Runner, kernel: Kernel
+    ) -> None:
+        kernel.kills += 1
+        with database.write() as connection:
+            control.request_cancel(connection, runner.lease.job_id)
+        assert _killed(runner, database) == "cancelled"
+
+
+def _killed(runner: Runner, database: Database) -> str | None:
+    """Kill the child; what its job is then."""
+    assert runner.process is not None
+    runner.process.kill()
+    runner.process.wait()
+    assert runner.exit_code(Settings()) == -signal.SIGKILL
+    return settle(runner, -signal.SIGKILL, database)
+
+
+def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease) -> None:
+    settings = Settings(home=tmp_path)
+    settings.make_directories()
+    lock = job_lock(settings, lease.job_id)
+    assert lock.take()
+
+    assert _runner(lease).exit_code(settings) is None
+    lock.release()
+    assert _runner(lease).exit_code(settings) == -signal.SIGKILL
+
+
+def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(runners, "time", clock)
+    deaf = (
+        "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=1); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        runner = Runner(lease, CPU, process.pid, process)
+
+        runner.ask_to_end(patience=10, term=True)
+        clock.now += 9
+        runner.ask_to_end(patience=10, term=True)
+        time.sleep(0.1)  # a kill takes a moment to show
+        assert process.poll() is None, "killed before its time was up"
+        clock.now += 2
+        runner.ask_to_end(patience=10, term=True)
+
+        assert process.wait(60) == -signal.SIGKILL
+        runner.ask_to_end(patience=0, term=True)  # one that is gone is no error

@@ -1,0 +1,82 @@
+"""Jobs of one database that a test claims itself."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from api.catalog.methods import Methods
+from api.jobs.admission.checks import admit
+from shared import catalog, migrations
+from shared.database import Database
+from shared.jobs import attempts, events, queries
+from shared.jobs.attempts import Claimed
+from shared.jobs.submission import Submission, submit
+from shared.settings import Settings
+from shared.storage import Storage
+from tests.sidecars import nobody
+from worker.assignment import Assignment
+
+#: Four steps an epoch.
+SPEC: dict[str, Any] = {
+    "dataset": {"name": "digits", "train": 64, "validation": 32, "test": 32},
+    "architecture": {"name": "mlp", "hidden_units": [8]},
+    "training": {"batch_size": 16, "epochs": 4},
+}
+
+
+@cache
+def _methods() -> Methods:
+    return Methods(catalog.load())
+
+
+class Box:
+    """A database and its files."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home)
+        self.settings.make_directories()
+        self.storage = Storage(self.settings.storage)
+        self.database = Database(self.settings.database, pool_size=4)
+        migrations.upgrade(self.database)
+
+    def submit(self, spec: dict[str, Any] = SPEC, **retry: str) -> str:
+        filled_in = admit(spec, _methods(), nobody).spec
+        with self.database.write() as connection:
+            return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
+
+    def claim(self) -> Claimed:
+        """Claim the job that waits."""
+        with self.database.write() as connection:
+            claimed = attempts.claim(
+                connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
+            )
+        assert claimed is not None
+        return claimed
+
+    def assignment(self) -> Assignment:
+        """Claim the job that waits, for a runner of one thread."""
+        claimed = self.claim()
+        return Assignment(
+            job_id=claimed.lease.job_id,
+            attempt=claimed.lease.attempt,
+            spec=claimed.spec,
+            resume_from=claimed.resume_from,
+            device="cpu:0",
+            uuid="",
+            threads=1,
+        )
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        with self.database.read() as connection:
+            row = queries.get(connection, job_id)
+        assert row is not None
+        return row
+
+    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
+        with self.database.read() as connection:
+            return queries.checkpoints(connection, job_id)
+
+    def notes(self, job_id: str) -> list[str]:
+        with self.database.read() as connection:
+            rows = events.page(connection, job_id, limit=1000)
+        return [row["data"]["text"] for row in rows if row["type"] == "note"]

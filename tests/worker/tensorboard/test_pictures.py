@@ -1,0 +1,99 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from worker.registry import architectures
+from worker.tensorboard import pictures
+
+
+def _normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+class TestHistogram:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            _normal(5, 1000),
+            _normal(3, 2 * pictures.PART["cpu"] // 3 + 1),  # in several parts, the last short
+            _normal(4, 8, 8, 3).permute(0, 3, 1, 2),  # channels last
+            _normal(200) * 5e37,  # as wide as float32 goes, and as narrow
+            _normal(200) * 1e-40,
+        ],
+        ids=["small", "parts", "channels last", "wide", "narrow"],
+    )
+    def test_it_counts_every_value_once(self, values: torch.Tensor) -> None:
+        histogram = pictures.histogram("w", values).value[0].histo
+        exact = values.double().numpy().ravel()
+        counts, edges = np.histogram(exact, bins=pictures.BINS)
+        assert [*histogram.bucket] == counts.tolist()
+        assert histogram.num == values.numel()
+        assert np.allclose(histogram.bucket_limit, edges[1:], atol=0)
+        assert np.isclose(histogram.sum, exact.sum(), atol=0)
+        assert np.isclose(histogram.sum_squares, (exact * exact).sum(), atol=0)
+        assert (histogram.min, histogram.max) == (values.min().item(), values.max().item())
+
+    @pytest.mark.parametrize("value", [3.0, 0.0, -1e30])
+    def test_a_constant_is_one_bar(self, value: float) -> None:
+        histogram = pictures.histogram("w", torch.full((4,), value)).value[0].histo
+        assert sum(count > 0 for count in histogram.bucket) == 1
+        assert histogram.num == 4
+
+    def test_what_is_not_finite_is_left_out_and_nothing_else(self) -> None:
+        values = torch.tensor([1.0, float("nan"), float("inf"), 2.0])
+        histogram = pictures.histogram("w", values).value[0].histo
+        assert (histogram.num, histogram.min, histogram.max) == (2, 1, 2)
+        assert pictures.histogram("w", values[1:3]) is None
+        assert pictures.histogram("w", torch.empty(0)) is None
+
+
+def _decoded(summary: pictures.Summary) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(summary.value[0].image.encoded_image_string)))
+
+
+class TestFilters:
+    def test_zero_is_grey_and_the_strongest_weight_black_or_white(self) -> None:
+        tiles = torch.zeros(4, 1, 3, 3)
+        tiles[1], tiles[2] = 0.5, -0.5
+        picture = _decoded(pictures.filters("w", tiles))[..., 0].astype(int)
+        size = picture.shape[0] // 2 - 1  # a line of one pixel between tiles
+        middle = size // 2
+        assert abs(picture[middle, middle] - 128) <= 1
+        assert picture[middle, size + 1 + middle] == 255
+        assert picture[size + 1 + middle, middle] == 0
+
+    def test_a_filter_in_colour_stays_in_colour(self) -> None:
+        tiles = torch.zeros(1, 3, 5, 5)
+        tiles[:, 0] = 1.0
+        picture = _decoded(pictures.filters("w", tiles))
+        assert picture[0, 0, 0] == 255
+        assert abs(int(picture[0, 0, 1]) - 128) <= 1
+
+    def test_a_layer_without_any_weight_is_all_grey(self) -> None:
+        picture = _decoded(pictures.filters("w", torch.zeros(1, 1, 24, 24)))
+        assert set(np.unique(picture[:24, :24])) <= {127, 128}
+
+
+class TestFirstLayer:
+    def test_of_a_convolution_its_filters(self) -> None:
+        model = architectures.get("vgg_small").function((3, 32, 32), 10)
+        name, tiles = pictures.first_layer(model, (3, 32, 32))
+        assert name == "block1.conv1.weight"
+        assert tiles.shape == (32, 3, 3, 3)
+
+    def test_of_a_dense_layer_what_each_unit_looks_for(self) -> None:
+        model = architectures.get("linear").function((1, 8, 8), 10)
+        _, tiles = pictures.first_layer(model, (1, 8, 8))
+        (weight,) = (p for p in model.parameters() if p.ndim == 2)
+        assert torch.equal(tiles.flatten(1), weight)
+        assert tiles.shape == (10, 1, 8, 8)
+
+    def test_no_picture_where_the_input_is_none(self) -> None:
+        row_of_a_table = (5, 1, 1)
+        model = architectures.get("linear").function(row_of_a_table, 3)
+        assert pictures.first_layer(model, row_of_a_table) is None
+        assert pictures.first_layer(nn.Conv2d(2, 4, 3), (2, 8, 8)) is None

@@ -1,0 +1,1 @@
+"""The worker's main process: claims jobs, starts runners, watches them. Never imports torch."""

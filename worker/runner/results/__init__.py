@@ -1,0 +1,1 @@
+"""Test results of a job's checkpoints and their files."""

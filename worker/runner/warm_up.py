@@ -1,0 +1,33 @@
+"""What torch loads on first use, used once: so that a job's first step is not its slowest."""
+
+import torch
+
+from shared.spec import JobSpec
+from worker.build import Data, build
+from worker.registry import SLOTS
+from worker.runner import attempt as _everything  # noqa: F401 - imported now, not at the first job
+from worker.training.experiment import Split, Splits
+from worker.training.fit import fit
+
+SPEC = {
+    "dataset": {"name": "synthetic"},
+    "architecture": {"name": "vgg_small", "widths": [4], "hidden_units": [8]},
+    "training": {"epochs": 1, "batch_size": 4},
+}
+
+
+def warm_up() -> None:
+    """Train a network of a few weights for two steps, on the CPU.
+
+    No GPU gets a context or loses memory; but the backward pass has torch ask the driver which
+    GPUs there are, and from then on this process sees those and no others.
+    """
+    for registry in SLOTS.values():
+        registry.entries()
+    images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
+    labels = torch.arange(8) % 2
+    part = Split(images, labels, torch.arange(8))
+    experiment = build(JobSpec.model_validate(SPEC), Data(("a", "b"), Splits(part, part, part)))
+    for report in fit(experiment):
+        if hasattr(report, "snapshot"):
+            report.snapshot()  # pyright: ignore[reportAttributeAccessIssue]
