@@ -18,6 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class SpecError(ValueError):
+    """The specification is invalid: a name, a parameter, or parts that do not fit together."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One method: its function and what the catalogue says of it.
