@@ -24,7 +24,7 @@ from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
-from tests.sidecars import nobody
+from tests.fakes.sidecar import no_sidecar
 
 TICK_SECONDS = 0.01
 #: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
@@ -128,7 +128,7 @@ class BoxDriver:
 
     def submit(self, spec: dict[str, Any], *, rings: bool = True) -> str:
         """Write a job, and ring."""
-        filled_in = admit(spec, self.methods, nobody).spec
+        filled_in = admit(spec, self.methods, no_sidecar).spec
         with self.database.write() as connection:
             job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in))
         if rings:

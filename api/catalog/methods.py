@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from api.http.json_pointer import escape
 from shared.catalog import Catalog
 from shared.errors import MOST_FAULTS, Fault
 
@@ -30,11 +31,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}there are {', '.join(names)}"
-
-
-def escaped(name: str) -> str:
-    """A name as a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def is_full(faults: Faults) -> bool:
@@ -94,7 +90,7 @@ class Methods:
         for name, value in raw.items():
             if is_full(faults):
                 break
-            at = f"{pointer}/{escaped(name)}"
+            at = f"{pointer}/{escape(name)}"
             if name not in self.catalog[slot]:
                 text = f"{shown(name)} is not in the catalogue's {slot}; "
                 faults.append(Fault(at, text + nearest(name, self.catalog[slot])))
@@ -130,7 +126,7 @@ class Methods:
             most = properties.get(key, {}).get("maxItems")
             if most is not None and isinstance(value, list) and len(value) > most:
                 text = f"must have at most {most} entries, and has {len(value)}"
-                yield Fault(f"{pointer}/{escaped(key)}", text)
+                yield Fault(f"{pointer}/{escape(key)}", text)
             else:
                 looked_at[key] = value
         for error in self._validators[slot, name].iter_errors(looked_at):
@@ -168,7 +164,7 @@ def _exact(value: Any, schema: dict[str, Any]) -> Any:
 
 def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
     """Faults in our words: what was given, what is allowed."""
-    at = pointer + "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
+    at = pointer + "".join(f"/{escape(str(part))}" for part in error.absolute_path)
     schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
     value: Any = error.instance
     keyword, bound = error.validator, error.validator_value
@@ -177,13 +173,13 @@ def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
         for key in value:
             if key not in properties:
                 text = f"is not a parameter; {nearest(key, properties)}"
-                yield Fault(f"{at}/{escaped(key)}", text)
+                yield Fault(f"{at}/{escape(key)}", text)
         return
     if keyword == "required":
         # One error a name, which none of them names.
         for key in schema["required"]:
             if key not in value:
-                yield Fault(f"{at}/{escaped(key)}", "is missing")
+                yield Fault(f"{at}/{escape(key)}", "is missing")
         return
     if keyword == "anyOf":
         # What is wrong with it as what it is; else which types there are.

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from api.catalog.methods import escaped
+from api.http.json_pointer import escape
 from shared.errors import BadRequest, Fault, InvalidSpec
 
 DEEPEST = 32
@@ -111,7 +111,7 @@ def _check_size(value: Any) -> None:
             faults.append(Fault("", f"has more than the {MOST_VALUES} values that are admitted"))
             break
         named = part.items() if isinstance(part, dict) else enumerate(part)
-        waiting += [(f"{pointer}/{escaped(str(name))}", inner) for name, inner in named]
+        waiting += [(f"{pointer}/{escape(str(name))}", inner) for name, inner in named]
     if faults:
         raise InvalidSpec(sorted(faults, key=lambda fault: fault.pointer))
 

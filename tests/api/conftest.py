@@ -1,4 +1,4 @@
-"""The API once for each kind of database; every test begins with an empty one."""
+"""The API, started once for each kind of database; every test begins with an empty database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,9 @@ from api.services import sidecar_client
 from shared import migrations, tables
 from shared.database import Database
 from shared.sidecar import ask
-from tests.api.service import PATIENCE_SECONDS, Service, agreeable, serving
+from tests.api.service import TIMEOUT_SECONDS, Service, serve
 from tests.conftest import postgresql_database
+from tests.fakes.sidecar import accept_everything
 
 EMPTIED = (tables.jobs, tables.sidecar_answers, tables.workers, tables.weights)
 
@@ -21,7 +22,7 @@ EMPTIED = (tables.jobs, tables.sidecar_answers, tables.workers, tables.weights)
 def running_service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The API, kept for all tests."""
+    """Serve the API for all tests of the session."""
     home = tmp_path_factory.mktemp("api")
     if request.param == "sqlite":
         yield from _serve(f"sqlite:///{home / 'test.db'}", home)
@@ -34,26 +35,26 @@ def _serve(address: str, home: Path) -> Iterator[Service]:
     database = Database(address, pool_size=1)
     migrations.upgrade(database)
     database.close()
-    with serving(address, home) as service:
+    with serve(address, home) as service:
         yield service
 
 
 @pytest.fixture
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timeouts are longer where service, sidecar and test share a core."""
-    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setitem(ask.__kwdefaults__, "timeout_seconds", PATIENCE_SECONDS)
+def _long_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengthen timeouts, since API, fake sidecar and test share a core."""
+    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setitem(ask.__kwdefaults__, "timeout_seconds", TIMEOUT_SECONDS)
 
 
 @pytest.fixture
-def service(running_service: Service, _patient: None) -> Service:
-    """The API over an empty database, with a sidecar that agrees."""
+def service(running_service: Service, _long_timeouts: None) -> Service:
+    """Return the API over an empty database, with a sidecar that accepts everything."""
     with running_service.database.write() as connection:
         for table in EMPTIED:
             connection.execute(sa.delete(table))
-    running_service.sidecar.say = agreeable
-    running_service.sidecar.asked.clear()
+    running_service.sidecar.respond = accept_everything
+    running_service.sidecar.requests.clear()
     running_service.app.state.services.sidecar._lately.cache_clear()
     running_service.app.state.services.order._read_at = float("-inf")
     return running_service

@@ -17,7 +17,7 @@ from api.jobs.admission.task import metric_names
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
-from tests.sidecars import nobody
+from tests.fakes.sidecar import no_sidecar
 from worker.registry import SLOTS
 from worker.training import metrics
 from worker.training.task import Classes, Numbers
@@ -28,7 +28,7 @@ METHODS = Methods(catalog.load())
 def _faults(**fields: Any) -> list[str]:
     """Where a small specification with these fields is at fault."""
     try:
-        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS, nobody)
+        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS, no_sidecar)
     except InvalidSpec as error:
         return [fault.pointer for fault in error.faults]
     return []
@@ -116,9 +116,9 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
         "checkpoints": [{"epoch": 0}, {"every_epochs": 2}],
         "metrics": {"top_k": [3, 1, 3]},
     }
-    admitted = admit(raw, METHODS, nobody)
+    admitted = admit(raw, METHODS, no_sidecar)
     spec = JobSpec.model_validate(admitted.spec)
-    assert admit(admitted.spec, METHODS, nobody).spec == admitted.spec
+    assert admit(admitted.spec, METHODS, no_sidecar).spec == admitted.spec
     assert spec.optimizer.gradient_clipping is not None
     assert spec.initializer.overrides["head.*"].name == "zeros"
     assert admitted.question["patterns"] == {"/initializer/overrides/head.*": "head.*"}
@@ -136,12 +136,12 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
 )
 def test_false_and_null_are_as_good_as_nothing(field: str, value: Any) -> None:
     raw = {"dataset": "digits", "architecture": "mlp"}
-    assert admit({**raw, field: value}, METHODS, nobody) == admit(raw, METHODS, nobody)
+    assert admit({**raw, field: value}, METHODS, no_sidecar) == admit(raw, METHODS, no_sidecar)
 
 
 def test_each_k_is_computed_once() -> None:
     raw = {"dataset": "digits", "architecture": "mlp", "metrics": {"top_k": [5, 5, 1]}}
-    assert admit(raw, METHODS, nobody).spec["metrics"]["top_k"] == [5, 1]
+    assert admit(raw, METHODS, no_sidecar).spec["metrics"]["top_k"] == [5, 1]
 
 
 def test_a_number_is_a_number_however_it_was_written() -> None:
@@ -156,7 +156,7 @@ def test_a_number_is_a_number_however_it_was_written() -> None:
             "initializer": {"name": "he_glorot", "alpha": one},
             "optimizer": {"name": "sgd", "learning_rate": one, "gradient_clipping": clipping},
         }
-        return json.dumps(admit(raw, METHODS, nobody).spec)
+        return json.dumps(admit(raw, METHODS, no_sidecar).spec)
 
     assert spec(1) == spec(1.0)
 
@@ -200,7 +200,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
         "tracking": {"tensorboard": True},
         "metrics": {"top_k": [1, 5]},
     }
-    whole = admit(whole, METHODS, nobody).spec
+    whole = admit(whole, METHODS, no_sidecar).spec
     written = ("1" + "0" * 30, "-" + str(2**63), str(2**63), "1e308", "1.0", "true", "null")
     kept = refused = 0
     for place in _places(whole):
@@ -213,7 +213,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
                 at[place[-1]] = json.loads(text)
             raw = parse(json.dumps(changed).encode() if place else text.encode())
             try:
-                orjson.dumps([raw, admit(raw, METHODS, nobody).spec])
+                orjson.dumps([raw, admit(raw, METHODS, no_sidecar).spec])
                 kept += 1
             except InvalidSpec:
                 refused += 1
@@ -223,7 +223,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
 
 def test_faults_come_in_the_order_of_their_pointers() -> None:
     with pytest.raises(InvalidSpec) as caught:
-        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS, nobody)
+        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS, no_sidecar)
     pointers = [fault.pointer for fault in caught.value.faults]
     assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
 

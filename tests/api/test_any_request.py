@@ -4,7 +4,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.api.service import KEY, PATIENCE_SECONDS, Service
+from tests.api.service import KEY, TIMEOUT_SECONDS, Service
 
 #: `/readyz` answers 503 where there is no broker, as here; a stream of events does not end.
 LEFT_OUT = {"/readyz", "/v1/jobs/{job_id}/events"}
@@ -37,7 +37,7 @@ def test_no_request_is_a_mistake_of_the_service(service: Service) -> None:
         ) -> None:
             case = data.draw(strategy)
             given = {"Authorization": f"Bearer {KEY}"}
-            answer = case.call(headers=given, timeout=PATIENCE_SECONDS)
+            answer = case.call(headers=given, timeout=TIMEOUT_SECONDS)
             told = (case.method, case.formatted_path, answer.status_code, answer.text)
             assert answer.status_code < 500, told
             assert str(answer.status_code) in declared, told

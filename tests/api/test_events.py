@@ -10,7 +10,7 @@ import pytest
 
 from shared.jobs import attempts
 from shared.jobs.events import EventRow
-from tests.api.service import PATIENCE_SECONDS, Service
+from tests.api.service import TIMEOUT_SECONDS, Service
 
 
 def _page(service: Service, job_id: str, **params: int) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _notes(count: int) -> list[EventRow]:
 
 
 def test_pages_join_without_gap_or_repeat(service: Service) -> None:
-    lease = service.running()
+    lease = service.start_job()
     service.record(lease, events=_notes(5))
     first = _page(service, lease.job_id, limit=4)
     rest = _page(service, lease.job_id, after=first["data"][-1]["id"])
@@ -56,7 +56,7 @@ def test_pages_join_without_gap_or_repeat(service: Service) -> None:
 
 
 def test_a_stream_of_a_finished_job_has_everything_and_closes(service: Service) -> None:
-    lease = service.running()
+    lease = service.start_job()
     service.record(lease, events=_notes(600))  # more than are read at once
     service.succeed(lease)
     frames = _stream(service, lease.job_id)
@@ -66,7 +66,7 @@ def test_a_stream_of_a_finished_job_has_everything_and_closes(service: Service) 
 
 
 def test_a_stream_goes_on_where_it_was_left(service: Service) -> None:
-    lease = service.running()
+    lease = service.start_job()
     service.record(lease, events=_notes(5))
     service.succeed(lease)
     frames = _stream(service, lease.job_id, **{"Last-Event-ID": "4"})
@@ -75,17 +75,17 @@ def test_a_stream_goes_on_where_it_was_left(service: Service) -> None:
 
 
 def test_a_stream_follows_live_and_shows_progress(service: Service) -> None:
-    lease = service.running()
+    lease = service.start_job()
     seen: list[dict[str, str]] = []
     thread = threading.Thread(target=lambda: seen.extend(_stream(service, lease.job_id)))
     thread.start()
     with service.database.write() as connection:
         attempts.heartbeat(connection, lease, pid=1, progress={"step": 7})
     service.record(lease, events=_notes(2))
-    service.until(lambda: service.job(lease.job_id)["progress"], "progress")
+    service.wait_until(lambda: service.job(lease.job_id)["progress"], "progress")
     service.record(lease, events=_notes(1))
     service.succeed(lease)
-    thread.join(PATIENCE_SECONDS)
+    thread.join(TIMEOUT_SECONDS)
     assert not thread.is_alive(), "the stream did not close"
     numbered = [one for one in seen if "id" in one]
     assert [int(one["id"]) for one in numbered] == [1, 2, 3, 4, 5, 6]
@@ -103,7 +103,7 @@ def test_a_number_that_is_none_is_refused(service: Service, given: str) -> None:
 
 
 def test_a_number_that_no_event_has_yet_is_refused_lest_some_be_missed(service: Service) -> None:
-    lease = service.running()  # two events
+    lease = service.start_job()  # two events
     at = f"/v1/jobs/{lease.job_id}/events"
     stream = {"Accept": "text/event-stream"}
     asked = (

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from shared.ids import new_id
 from shared.storage import WEIGHTS
-from tests.api.service import SPEC, Service, checkpoint
+from tests.api.service import SPEC, Service, checkpoint_row
 
 STAGES = [
     {"name": "warm_up", "train": "head", "epochs": 2, "optimizer": {"name": "adam"}},
@@ -34,7 +34,7 @@ def _upload(service: Service, tensors: dict[str, torch.Tensor], metadata: dict[s
 
 
 def _job_with_checkpoint(service: Service, tensors: dict[str, torch.Tensor]) -> str:
-    lease = service.running()
+    lease = service.start_job()
     directory = service.storage.attempt(lease.job_id, 1) / "step-1"
     directory.mkdir(parents=True)
     save_file(tensors, directory / WEIGHTS, metadata=METADATA)
@@ -43,8 +43,8 @@ def _job_with_checkpoint(service: Service, tensors: dict[str, torch.Tensor]) -> 
     service.record(
         lease,
         checkpoints=[
-            checkpoint("last", directory=relative),
-            checkpoint("best", directory=relative, **best),
+            checkpoint_row("last", directory=relative),
+            checkpoint_row("best", directory=relative, **best),
         ],
     )
     return lease.job_id
@@ -67,7 +67,7 @@ class TestFilledIn:
 
     def test_the_desk_is_told_of_head_and_stages(self, service: Service) -> None:
         service.submit(**_tune(head={"hidden_units": []}))
-        (asked,) = service.sidecar.asked
+        (asked,) = service.sidecar.requests
         assert asked["head"] == {"hidden_units": [], "dropout": 0.3}
         assert asked["first"] == {"/fine_tuning/stages/1/train/from": "body.*"}
         assert "tensors" not in asked
@@ -77,19 +77,19 @@ class TestWeights:
     def test_of_a_job(self, service: Service) -> None:
         job_id = _job_with_checkpoint(service, {**BODY, "head.output.bias": torch.zeros(10)})
         for name in (None, "last", "best_val_loss"):
-            service.sidecar.asked.clear()
+            service.sidecar.requests.clear()
             tuned = service.submit(**_tune({"job": job_id, "checkpoint": name}), name=str(name))
             spec = service.job(tuned)["spec"]
             assert spec["dataset"]["normalization"] == "of_weights"
         answer = service.post("/v1/jobs/validate", _tune({"job": job_id}))
         assert answer.status_code == 200
-        asked = service.sidecar.asked[-1]
+        asked = service.sidecar.requests[-1]
         assert asked["tensors"] == {"body.hidden1.weight": [4, 64], "body.hidden1.bias": [4]}
 
     def test_what_the_desk_says_of_them_is_a_fault(self, service: Service) -> None:
         job_id = _job_with_checkpoint(service, BODY)
         fault = {"pointer": "/fine_tuning/weights", "detail": "are of another network"}
-        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         assert set(service.faults(_tune({"job": job_id}))) == {"/fine_tuning/weights"}
 
     def test_that_are_not_there(self, service: Service) -> None:
@@ -107,8 +107,8 @@ class TestWeights:
         assert set(service.faults(_tune({"upload": "../x"}))) == {"/fine_tuning/weights/upload"}
 
     def test_whose_file_is_gone(self, service: Service) -> None:
-        lease = service.running()
-        service.record(lease, checkpoints=[checkpoint("last")])
+        lease = service.start_job()
+        service.record(lease, checkpoints=[checkpoint_row("last")])
         faults = service.faults(_tune({"job": lease.job_id}))
         assert "not there any more" in faults["/fine_tuning/weights/checkpoint"]
 
@@ -181,8 +181,8 @@ class TestWeights:
 
     def test_of_a_table_are_for_as_many_columns(self, service: Service) -> None:
         read = {"rows": 100, "features": ["size", "age"], "classes": ["no", "yes"]}
-        usual = service.sidecar.say
-        service.sidecar.say = lambda question: (
+        usual = service.sidecar.respond
+        service.sidecar.respond = lambda question: (
             {"ok": True, **read, "content_hash": "sha256:" + "a" * 64}
             if question["ask"] == "table"
             else usual(question)
@@ -196,7 +196,7 @@ class TestWeights:
 class TestEveryFaultAtOnce:
     def test_of_the_weights_of_the_desk_and_of_the_rest(self, service: Service) -> None:
         fault = {"pointer": "/fine_tuning/stages/1/train/from", "detail": "matches no layer"}
-        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         spec = {**_tune({"job": new_id("job")}), "seed": -1}
         assert set(service.faults(spec)) == {fault["pointer"], "/fine_tuning/weights/job", "/seed"}
 
@@ -210,7 +210,7 @@ class TestEveryFaultAtOnce:
             {"fine_tuning": 3},
         ):
             service.faults({**_tune(), **change})
-        assert not service.sidecar.asked
+        assert not service.sidecar.requests
 
     def test_without_the_desk_the_others_are_told(self, service: Service) -> None:
         sidecar = service.app.state.services.sidecar

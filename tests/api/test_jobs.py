@@ -10,12 +10,12 @@ from shared.errors import Failure
 from shared.ids import new_id
 from shared.jobs import attempts, queries
 from shared.jobs.attempts import Lease
-from tests.api.service import KEY, PATIENCE_SECONDS, SPEC, Service, checkpoint
+from tests.api.service import KEY, SPEC, TIMEOUT_SECONDS, Service, checkpoint_row
 
 
 def _until_somebody_waits(service: Service, job_id: str) -> None:
     watcher = service.app.state.services.watcher
-    service.until(lambda: watcher._watched[job_id], "who waits")
+    service.wait_until(lambda: watcher._watched[job_id], "who waits")
 
 
 class TestList:
@@ -32,7 +32,7 @@ class TestList:
         assert found == ids[::-1]
 
     def test_filters(self, service: Service) -> None:
-        running = service.running(tags={"group": "vision", "n": "1"}).job_id
+        running = service.start_job(tags={"group": "vision", "n": "1"}).job_id
         other = service.submit(dataset="synthetic", tags={"group": "text"})
 
         def found(**params: str) -> list[str]:
@@ -90,7 +90,7 @@ class TestOne:
 
     def test_what_is_known_is_not_sent_again(self, service: Service) -> None:
         job_id = service.submit()
-        service.until(lambda: service.job(job_id)["queue_position"], "its position")
+        service.wait_until(lambda: service.job(job_id)["queue_position"], "its position")
         first = service.client.get(f"/v1/jobs/{job_id}")
         known = {"If-None-Match": first.headers["etag"]}
         again = service.client.get(f"/v1/jobs/{job_id}", headers=known)
@@ -116,7 +116,7 @@ class TestOne:
         assert time.monotonic() - began < 60
 
     def test_waiting_with_what_is_known_ends_at_any_change(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         at = f"/v1/jobs/{lease.job_id}"
         known = {"If-None-Match": service.client.get(at).headers["etag"]}
         with ThreadPoolExecutor() as pool:
@@ -144,7 +144,7 @@ class TestOne:
 
     def test_waiting_ends_in_time(self, service: Service) -> None:
         job_id = service.submit()
-        service.until(lambda: service.job(job_id)["queue_position"], "its position")
+        service.wait_until(lambda: service.job(job_id)["queue_position"], "its position")
         at = f"/v1/jobs/{job_id}"
         known = {"If-None-Match": service.client.get(at).headers["etag"]}
         began = time.monotonic()
@@ -153,7 +153,7 @@ class TestOne:
         assert time.monotonic() - began >= 0.8
 
     def test_nobody_waits_for_a_job_that_has_ended(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         service.succeed(lease)
         at = f"/v1/jobs/{lease.job_id}"
         began = time.monotonic()
@@ -176,7 +176,7 @@ class TestOne:
                 base_url=service.client.base_url,
                 headers={"Authorization": f"Bearer {KEY}"},
                 limits=limits,
-                timeout=2 * PATIENCE_SECONDS,
+                timeout=2 * TIMEOUT_SECONDS,
             ) as client,
             ThreadPoolExecutor(100) as pool,
         ):
@@ -185,14 +185,16 @@ class TestOne:
                 for _ in range(100)
             ]
             services = service.app.state.services
-            service.until(lambda: services.watcher._watched[job_id] == 100, "a hundred who wait")
+            service.wait_until(
+                lambda: services.watcher._watched[job_id] == 100, "a hundred who wait"
+            )
             engine = services.database.engine
-            service.until(lambda: engine.pool.checkedout() <= 1, "free connections")
+            service.wait_until(lambda: engine.pool.checkedout() <= 1, "free connections")
             assert client.get("/v1/jobs").status_code == 200, "others are served meanwhile"
             service.claim()
             states = {one.result().json()["state"] for one in waiting}
         assert states == {"running"}
-        service.until(lambda: not services.watcher._watched, "nobody to be watched for")
+        service.wait_until(lambda: not services.watcher._watched, "nobody to be watched for")
 
 
 class TestProgress:
@@ -206,7 +208,7 @@ class TestProgress:
     def test_of_a_job_that_succeeded_is_at_its_end_also_where_it_stopped_early(
         self, service: Service, epochs: int, steps: int
     ) -> None:
-        lease = service.running()
+        lease = service.start_job()
         self._beat(service, lease)
         assert service.job(lease.job_id)["progress"]["fraction"] == 0.86
         service.succeed(lease, epochs=epochs, steps=steps, stages={"training": "epochs"})
@@ -222,13 +224,13 @@ class TestProgress:
         }
 
     def test_of_a_job_that_was_done_before_its_first_heartbeat(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         service.succeed(lease, epochs=1, steps=2, stages={"warm_up": "", "fine_tune": ""})
         found = service.client.get("/v1/jobs").json()["data"][0]["progress"]
         assert (found["stage"], found["fraction"], found["step"]) == ("fine_tune", 1.0, 2)
 
     def test_of_a_job_that_ended_otherwise_stands_where_it_was(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         self._beat(service, lease)
         failure = Failure(kind="crashed", message="", hint="")
         with service.database.write() as connection:
@@ -264,7 +266,7 @@ class TestCancel:
         assert answer.json()["finished_at"]
 
     def test_a_running_one_once_its_process_is_gone(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         first = service.post(f"/v1/jobs/{lease.job_id}/cancel").json()
         assert (first["state"], first["phase"]) == ("running", "cancelling")
         assert first["cancel_requested_at"]
@@ -276,7 +278,7 @@ class TestCancel:
         assert service.post(f"/v1/jobs/{lease.job_id}/cancel").status_code == 202
 
     def test_a_hundred_at_once_are_one_wish(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         with ThreadPoolExecutor(32) as pool:
             codes = set(
                 pool.map(
@@ -289,7 +291,7 @@ class TestCancel:
         assert [one["type"] for one in page].count("cancel_requested") == 1
 
     def test_a_finished_one_says_what_cancel_takes(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         service.succeed(lease)
         answer = service.post(f"/v1/jobs/{lease.job_id}/cancel")
         assert answer.status_code == 409
@@ -299,8 +301,8 @@ class TestCancel:
 
 class TestRetry:
     def test_it_is_a_new_job_that_goes_on_from_the_last_checkpoint(self, service: Service) -> None:
-        lease = service.running(name="again", seed=5)
-        last = checkpoint("last")
+        lease = service.start_job(name="again", seed=5)
+        last = checkpoint_row("last")
         service.record(lease, checkpoints=[last])
         service.post(f"/v1/jobs/{lease.job_id}/cancel")
         service.stop(lease)
@@ -321,7 +323,7 @@ class TestRetry:
         if state == "queued":
             job_id = service.submit()
         else:
-            lease = service.running()
+            lease = service.start_job()
             job_id = lease.job_id
             if state == "succeeded":
                 service.succeed(lease)

@@ -11,7 +11,7 @@ from itertools import repeat
 import pytest
 
 from api.http.protocol import MOST_HEAD_BYTES
-from tests.api.service import KEY, PATIENCE_SECONDS, SPEC, Service
+from tests.api.service import KEY, SPEC, TIMEOUT_SECONDS, Service
 
 #: Far more than one read takes in beside the bound.
 FLOOD = 400
@@ -23,7 +23,7 @@ LAST = HEAD + b"Connection: close\r\n\r\n"
 @contextmanager
 def _connected(service: Service) -> Iterator[socket.socket]:
     address = (service.client.base_url.host, service.client.base_url.port or 80)
-    with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+    with socket.create_connection(address, TIMEOUT_SECONDS) as connection:
         yield connection
 
 

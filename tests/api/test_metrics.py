@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.jobs.attempts import Lease
-from tests.api.service import Service, metric
+from tests.api.service import Service, metric_row
 
 
 def _series(service: Service, lease: Lease, **params: Any) -> list[dict[str, Any]]:
@@ -19,9 +19,9 @@ def _series(service: Service, lease: Lease, **params: Any) -> list[dict[str, Any
 @pytest.fixture
 def lease(service: Service) -> Lease:
     """A job with two series of ten points."""
-    lease = service.running()
+    lease = service.start_job()
     rows = [
-        metric(name, step, step / 100)
+        metric_row(name, step, step / 100)
         for step in range(10, 110, 10)
         for name in ("train_loss", "val_loss")
     ]
@@ -60,7 +60,7 @@ def test_thinning_keeps_the_ends(service: Service, lease: Lease) -> None:
 
 def test_what_is_not_finite_is_said_in_words(service: Service, lease: Lease) -> None:
     values = {110: math.nan, 120: math.inf, 130: -math.inf}
-    service.record(lease, metrics=[metric("train_loss", at, v) for at, v in values.items()])
+    service.record(lease, metrics=[metric_row("train_loss", at, v) for at, v in values.items()])
     found = _series(service, lease, name="train_loss", after_step=100)
     assert [point["value"] for point in found[0]["points"]] == ["nan", "inf", "-inf"]
 
@@ -92,20 +92,20 @@ class TestLogs:
         return f"/v1/jobs/{lease.job_id}/logs"
 
     def test_what_could_fool_a_terminal_is_written_out(self, service: Service) -> None:
-        at = self._log(service, service.running(), b"a\x1b[31mred\r\n\x00\xff \xc2\x9b")
+        at = self._log(service, service.start_job(), b"a\x1b[31mred\r\n\x00\xff \xc2\x9b")
         answer = service.client.get(at)
         assert answer.text == "a\\x1b[31mred\\x0d\n\\x00\ufffd \\x9b"
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
 
     def test_the_end_of_it(self, service: Service) -> None:
-        at = self._log(service, service.running(), b"0123456789" * 10_000)
+        at = self._log(service, service.start_job(), b"0123456789" * 10_000)
         assert service.client.get(at, params={"tail": 4}).text == "6789"
         assert len(service.client.get(at).text) == 65_536
         assert service.client.get(at, params={"tail": 0}).status_code == 422
 
     def test_of_each_attempt(self, service: Service) -> None:
-        lease = service.running()
+        lease = service.start_job()
         at = self._log(service, lease, b"first")
         service.stop(lease)
         assert service.claim().attempt == 2

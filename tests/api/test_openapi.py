@@ -13,8 +13,8 @@ from api.jobs.admission.checks import admit
 from api.presets.presets import presets
 from shared import catalog
 from shared.errors import InvalidSpec
-from tests.api.service import SPEC, Service, checkpoint, metric
-from tests.sidecars import nobody
+from tests.api.service import SPEC, Service, checkpoint_row, metric_row
+from tests.fakes.sidecar import no_sidecar
 
 #: What JSON Schema knows; a reader passes over anything else, and so over a bound that is not one.
 KEYWORDS = {
@@ -119,14 +119,14 @@ class TestSpecification:
 
     @pytest.mark.parametrize("changes", RIGHT.values(), ids=RIGHT)
     def test_what_is_right(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
-        filled = admit({**SPEC, **changes}, Methods(catalog.load()), nobody).spec
+        filled = admit({**SPEC, **changes}, Methods(catalog.load()), no_sidecar).spec
         assert of_model(document, "JobSpec", {**SPEC, **changes}) == []
         assert of_model(document, "JobSpec", filled) == []
 
     @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
     def test_what_is_wrong(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
         with pytest.raises(InvalidSpec):
-            admit({**SPEC, **changes}, Methods(catalog.load()), nobody)
+            admit({**SPEC, **changes}, Methods(catalog.load()), no_sidecar)
         assert of_model(document, "JobSpec", {**SPEC, **changes}) != []
 
     def test_every_method_can_be_chosen(self, document: dict[str, Any]) -> None:
@@ -175,9 +175,9 @@ class TestAnswers:
     def test_an_answer_has_the_declared_media_type_and_form(
         self, service: Service, document: dict[str, Any]
     ) -> None:
-        lease = service.running(tags={"a": "b"})
+        lease = service.start_job(tags={"a": "b"})
         service.record(
-            lease, metrics=[metric("val_loss", 10, 0.5)], checkpoints=[checkpoint("last")]
+            lease, metrics=[metric_row("val_loss", 10, 0.5)], checkpoints=[checkpoint_row("last")]
         )
         service.submit()
         paths = {
@@ -205,10 +205,10 @@ class TestAnswers:
         fields = document["components"]["schemas"]["Job"]["properties"]
         service.submit()
         service.succeed(service.claim(), epochs=1)
-        service.stop(service.running())
+        service.stop(service.start_job())
         service.post(f"/v1/jobs/{service.submit()}/cancel")
         service.submit(fine_tuning={"stages": [{"name": "a", "epochs": 1}]})
-        service.running(training={"early_stopping": {}}, metrics={"top_k": [1]})
+        service.start_job(training={"early_stopping": {}}, metrics={"top_k": [1]})
         jobs = service.client.get("/v1/jobs").json()
         assert valid(document, answer(document, "get", "/v1/jobs"), jobs) == []
         assert len({one["state"] for one in jobs["data"]}) >= 4

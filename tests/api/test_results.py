@@ -14,7 +14,7 @@ from shared.jobs.attempts import Lease
 from shared.jobs.recording import ArtifactRow, CheckpointRow, EvaluationRow
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
-from tests.api.service import AT, Service, checkpoint
+from tests.api.service import RECORDED_AT, Service, checkpoint_row
 
 CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -31,13 +31,13 @@ def _with_file(service: Service, lease: Lease, row: CheckpointRow) -> Checkpoint
 @pytest.fixture
 def lease(service: Service) -> Lease:
     """A job with a checkpoint of each kind."""
-    lease = service.running()
+    lease = service.start_job()
     rows = [
-        checkpoint("initial", 0, epoch=0),
-        checkpoint("best", 10, monitor="val_loss", mode="min", value=0.5),
-        checkpoint("last", 20, epoch=2),
-        checkpoint("series", 20, epoch=2),
-        checkpoint("last", 30, epoch=3),
+        checkpoint_row("initial", 0, epoch=0),
+        checkpoint_row("best", 10, monitor="val_loss", mode="min", value=0.5),
+        checkpoint_row("last", 20, epoch=2),
+        checkpoint_row("series", 20, epoch=2),
+        checkpoint_row("last", 30, epoch=3),
     ]
     service.record(lease, checkpoints=[_with_file(service, lease, row) for row in rows])
     return lease
@@ -80,7 +80,7 @@ class TestCheckpoints:
     ) -> None:
         at = f"/v1/jobs/{lease.job_id}/checkpoints"
         last = service.client.get(at).json()["data"][-1]
-        newer = _with_file(service, lease, checkpoint("last", 40, epoch=4))
+        newer = _with_file(service, lease, checkpoint_row("last", 40, epoch=4))
         service.record(lease, checkpoints=[newer])
         listed = service.client.get(at).json()["data"]
         assert (listed[-1]["name"], listed[-1]["id"]) == ("last", newer.id)
@@ -159,7 +159,7 @@ class TestCheckpoints:
     ) -> None:
         stolen = service.settings.home / WEIGHTS
         stolen.write_bytes(b"secret")
-        service.record(lease, checkpoints=[checkpoint("last", 40, directory="..")])
+        service.record(lease, checkpoints=[checkpoint_row("last", 40, directory="..")])
         answer = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints/last/download")
         assert answer.status_code == 404
         assert str(service.settings.home) not in answer.text
@@ -264,7 +264,7 @@ class TestTopK:
 
         def come(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
             if "FROM checkpoints" in statement and not came:
-                came.append(_with_file(service, lease, checkpoint("series", 40, epoch=4)))
+                came.append(_with_file(service, lease, checkpoint_row("series", 40, epoch=4)))
                 data = {"loss": 0.5, "accuracy": 0.9, "top_k": {}, "per_class": []}
                 data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[0, 0], [0, 0]]}
                 row = EvaluationRow(
@@ -292,11 +292,11 @@ class TestUnasked:
 
     def _job(self, service: Service, *monitors: str) -> Lease:
         rules = [{"monitor": monitor, "mode": "min"} for monitor in monitors]
-        lease = service.running(checkpoints=[{"epoch": 0}, *rules])
+        lease = service.start_job(checkpoints=[{"epoch": 0}, *rules])
         for monitor in ("val_loss", "val_data_loss"):  # in the order of their ids
-            row = checkpoint("best", 10, monitor=monitor, mode="min", value=0.5)
+            row = checkpoint_row("best", 10, monitor=monitor, mode="min", value=0.5)
             service.record(lease, checkpoints=[row])
-        service.record(lease, checkpoints=[checkpoint("last", 30)])
+        service.record(lease, checkpoints=[checkpoint_row("last", 30)])
         return lease
 
     def _names(self, service: Service, lease: Lease) -> tuple[str, list[str]]:
@@ -347,7 +347,7 @@ def test_artifacts(service: Service, lease: Lease) -> None:
         media_type="text/html",
         bytes=8,
         sha256="1" * 64,
-        created_at=AT,
+        created_at=RECORDED_AT,
     )
     service.record(lease, artifacts=[row])
     found = service.client.get(f"/v1/jobs/{lease.job_id}/artifacts").json()["data"]
@@ -368,8 +368,8 @@ def test_artifacts(service: Service, lease: Lease) -> None:
 
 
 def test_a_best_value_may_be_infinite(service: Service) -> None:
-    lease = service.running()
-    best = checkpoint("best", monitor="gradient_norm", mode="max", value=math.inf)
+    lease = service.start_job()
+    best = checkpoint_row("best", monitor="gradient_norm", mode="max", value=math.inf)
     service.record(lease, checkpoints=[best])
     (found,) = service.client.get(f"/v1/jobs/{lease.job_id}/checkpoints").json()["data"]
     assert found["value"] == "inf"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from tests.api.service import KEY, PATIENCE_SECONDS, SPEC, Service
+from tests.api.service import KEY, SPEC, TIMEOUT_SECONDS, Service
 
 PUBLIC = {"/healthz", "/readyz", "/docs", "/openapi.json"}
 
@@ -26,7 +26,7 @@ def _routes(service: Service) -> list[tuple[str, str]]:
 def _raw(service: Service, request: bytes, *, hangs_up: bool = False) -> bytes:
     """What comes back for these bytes."""
     host, port = service.client.base_url.host, service.client.base_url.port
-    with socket.create_connection((host, port or 80), PATIENCE_SECONDS) as connection:
+    with socket.create_connection((host, port or 80), TIMEOUT_SECONDS) as connection:
         connection.sendall(request)
         if hangs_up:
             connection.shutdown(socket.SHUT_WR)

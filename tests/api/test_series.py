@@ -16,7 +16,7 @@ from shared import tables
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import MetricRow
-from tests.api.service import AT, Service, metric
+from tests.api.service import RECORDED_AT, Service, metric_row
 
 NAMES = ("train_loss", "val_loss", "learning_rate")
 SOME = st.sets(st.sampled_from(NAMES), min_size=1)
@@ -37,7 +37,7 @@ def recorded(draw: st.DrawFn) -> list[MetricRow]:
             step += draw(st.integers(1, 9))
             values = draw(st.lists(VALUES, min_size=3, max_size=3))
             told = zip(sorted(names), values, strict=False)
-            rows += [metric(name, step, value, stage=stage) for name, value in told]
+            rows += [metric_row(name, step, value, stage=stage) for name, value in told]
     return rows
 
 
@@ -92,7 +92,7 @@ def test_any_answer_is_that_of_one_reading_of_all_rows(
     )
     @given(rows=recorded(), query=asked())
     def compare(rows: list[MetricRow], query: dict[str, Any]) -> None:
-        lease = service.running()
+        lease = service.start_job()
         service.record(lease, metrics=rows)
         at, expected = f"/v1/jobs/{lease.job_id}/metrics", plain(rows, **query)
         given = service.client.get(at, params=query).raise_for_status()
@@ -116,9 +116,9 @@ class TestLong:
     """Of more points than a page."""
 
     def _job(self, service: Service, points: int) -> Lease:
-        lease = service.running()
+        lease = service.start_job()
         row = {"job_id": lease.job_id, "name": "val_loss", "split": "validation"}
-        row |= {"stage": "training", "epoch": 1, "value": 0.5, "at": AT}
+        row |= {"stage": "training", "epoch": 1, "value": 0.5, "at": RECORDED_AT}
         with service.database.write() as connection:
             rows = [{**row, "step": step} for step in range(points)]
             connection.execute(sa.insert(tables.metrics), rows)

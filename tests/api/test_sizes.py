@@ -90,7 +90,7 @@ def test_a_hundred_faults_are_all_told(service: Service) -> None:
 def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:
     features = [f"column {n}" for n in range(10_000)]
     dataset = {"name": "table", "file": "a.csv", "target": "y", "features": features}
-    service.sidecar.say = lambda _: {
+    service.sidecar.respond = lambda _: {
         "ok": True, "rows": 9, "classes": ["a"], "features": features,
         "content_hash": f"sha256:{'0' * 64}", "parameter_count": {},
     }  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import tables
-from tests.api.service import PATIENCE_SECONDS, SPEC, Service
+from tests.api.service import SPEC, TIMEOUT_SECONDS, Service
 
 
 class TestCreate:
@@ -48,13 +48,13 @@ class TestCreate:
 
         def hold(_: sa.Connection) -> None:
             held.set()
-            release.wait(PATIENCE_SECONDS)
+            release.wait(TIMEOUT_SECONDS)
 
         sa.event.listen(engine, "commit", hold)
         try:
             with ThreadPoolExecutor() as pool:
                 answer = pool.submit(service.post, "/v1/jobs", SPEC)
-                assert held.wait(PATIENCE_SECONDS)
+                assert held.wait(TIMEOUT_SECONDS)
                 time.sleep(0.3)
                 assert not answer.done(), "the answer came before the commit"
                 release.set()
@@ -86,21 +86,21 @@ class TestCreate:
             service.submit()
         assert time.monotonic() - began < 2 * 5, "the broker's own patience is 2 s"
         doorbell = service.app.state.services.doorbell
-        service.until(lambda: doorbell.failed, "a ring that failed")
+        service.wait_until(lambda: doorbell.failed, "a ring that failed")
 
     def test_the_desk_is_asked_of_a_network_once(self, service: Service) -> None:
         service.submit()
         service.submit(seed=1, name="another")
-        assert len(service.sidecar.asked) == 1
+        assert len(service.sidecar.requests) == 1
         service.app.state.services.sidecar._lately.cache_clear()
         service.submit(seed=2)
-        assert len(service.sidecar.asked) == 1, "the table remembers"
+        assert len(service.sidecar.requests) == 1, "the table remembers"
         service.submit(architecture={"name": "mlp", "hidden_units": [7]})
-        assert len(service.sidecar.asked) == 2
+        assert len(service.sidecar.requests) == 2
 
     def test_what_the_desk_refuses_is_a_fault_of_the_specification(self, service: Service) -> None:
         fault = {"pointer": "/dataset/image_size", "detail": "is too small"}
-        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         assert service.faults(SPEC) == {"/dataset/image_size": "is too small"}
 
     def test_without_the_desk_a_new_network_has_to_wait(self, service: Service) -> None:
@@ -143,7 +143,7 @@ class TestIdempotency:
         with service.database.write() as connection:
             connection.execute(sa.delete(tables.sidecar_answers))
         service.app.state.services.sidecar._lately.cache_clear()
-        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         assert service.post("/v1/jobs", SPEC).status_code == 422
         again = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
         assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
@@ -190,7 +190,7 @@ class TestValidate:
         ]
         spec = {**SPEC, "optimizer": {"name": "sgd"}, "fine_tuning": {"stages": stages}}
         assert service.post("/v1/jobs/validate", spec).status_code == 200
-        assert service.sidecar.asked[-1]["optimizers"] == [
+        assert service.sidecar.requests[-1]["optimizers"] == [
             {"name": "sgd", "momentum": 0.9, "nesterov": False},
             {"name": "rmsprop", "rho": 0.9, "momentum": 0.5, "epsilon": 1e-8},
         ]
@@ -200,12 +200,12 @@ class TestValidate:
             dataset = {"name": "digits", "train": train, "validation": 8, "test": 8}
             spec = {**SPEC, "dataset": dataset, "training": {"batch_size": 32}}
             assert service.post("/v1/jobs/validate", spec).status_code == 200
-            assert service.sidecar.asked[-1]["batch_size"] == batch
+            assert service.sidecar.requests[-1]["batch_size"] == batch
 
     def test_a_finished_job_of_the_same_work_says_how_long_an_epoch_takes(
         self, service: Service
     ) -> None:
-        lease = service.running()
+        lease = service.start_job()
         service.record(lease, latest={"seconds": 1.23456})
         service.succeed(lease)
         assert service.post("/v1/jobs/validate", SPEC).json()["seconds_per_epoch"] == 1.235
@@ -214,7 +214,7 @@ class TestValidate:
 
     def test_fewer_images_of_another_set_take_their_share(self, service: Service) -> None:
         made = {"image_size": 16, "channels": 3, "train": 400, "validation": 100, "test": 100}
-        lease = service.running(dataset={**made, "name": "synthetic"})
+        lease = service.start_job(dataset={**made, "name": "synthetic"})
         service.record(lease, latest={"seconds": 7.0})
         service.succeed(lease)
         half = {**made, "name": "digits", "train": 200, "validation": 50}
@@ -242,7 +242,7 @@ def test_the_queue_s_positions_follow_priority_then_age(service: Service) -> Non
     def positions() -> bool:
         return [service.job(one)["queue_position"] for one in wanted] == [1, 2, 3]
 
-    service.until(positions, "the order, at most 2 s old")
+    service.wait_until(positions, "the order, at most 2 s old")
     assert service.claim().job_id == ids["high"]
     assert service.job(ids["high"])["queue_position"] is None
 

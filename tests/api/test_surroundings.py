@@ -65,7 +65,7 @@ class TestHealth:
 
     def test_not_ready_says_what_is_missing(self, service: Service) -> None:
         parts = {"database": True, "broker": False, "sidecar": True, "worker": False}
-        answer = service.until(
+        answer = service.wait_until(
             lambda: _ready(service, parts), "an answer of the sidecar within 1 s"
         )
         assert answer.status_code == 503
@@ -87,7 +87,7 @@ class TestHealth:
 
     def test_figures_for_prometheus(self, service: Service) -> None:
         _work(service)
-        service.running()
+        service.start_job()
         service.submit()
         service.submit()
         text = service.client.get("/metrics").text

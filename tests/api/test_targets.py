@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.service import Service
-from tests.sidecars import nobody
+from tests.fakes.sidecar import no_sidecar
 
 DIGITS = {"name": "digits", "target": "rotation"}
 ROTATION = {"dataset": DIGITS, "architecture": "mlp"}
@@ -17,12 +17,12 @@ CLASSES = {**NUMBERS, "classes": ["no", "yes"]}
 
 def says(service: Service, answer: dict[str, Any]) -> None:
     """Have the sidecar describe a table so."""
-    usual = service.sidecar.say
+    usual = service.sidecar.respond
 
     def say(question: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, **answer} if question["ask"] == "table" else usual(question)
 
-    service.sidecar.say = say
+    service.sidecar.respond = say
 
 
 class TestRotation:
@@ -33,7 +33,7 @@ class TestRotation:
         assert spec["metrics"]["top_k"] == []
         monitors = [one["monitor"] for one in spec["checkpoints"]]
         assert monitors == ["val_loss", "val_mean_absolute_error"]
-        assert service.sidecar.asked[-1]["classes"] == 1
+        assert service.sidecar.requests[-1]["classes"] == 1
 
     @pytest.mark.parametrize("loss", ["l1", "l2", {"name": "epsilon_insensitive", "epsilon": 0.2}])
     def test_with_each_loss_for_numbers(self, service: Service, loss: Any) -> None:
@@ -125,7 +125,7 @@ class TestTables:
             "image_size": None,
             "channels": None,
         }
-        asked = service.sidecar.asked[0]
+        asked = service.sidecar.requests[0]
         assert asked == {
             "ask": "table",
             "file": "houses.csv",
@@ -133,7 +133,7 @@ class TestTables:
             "features": None,
             "is_number": True,
         }
-        assert service.sidecar.asked[-1]["image"] == [2, 1, 1]
+        assert service.sidecar.requests[-1]["image"] == [2, 1, 1]
 
     def test_what_is_filled_in_is_admitted_as_it_is(self, service: Service) -> None:
         says(service, CLASSES)
@@ -170,7 +170,7 @@ class TestTables:
 
     def test_what_the_desk_finds_comes_with_everything_else(self, service: Service) -> None:
         fault = {"pointer": "/dataset/target", "detail": "'price' is no column of houses.csv"}
-        service.sidecar.say = lambda _: {"ok": False, "faults": [fault]}
+        service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         spec = {"dataset": TABLE, "architecture": "linear", "loss": "l2", "seed": -1}
         assert set(service.faults(spec)) == {"/dataset/target", "/seed"}
 
@@ -191,4 +191,4 @@ class TestTables:
 
 def test_nobody_is_asked_without_a_table() -> None:
     with pytest.raises(AssertionError):
-        nobody({})
+        no_sidecar({})

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from api.services import sidecar_client
-from tests.api.service import PATIENCE_SECONDS, SPEC, Service, agreeable
+from tests.api.service import SPEC, TIMEOUT_SECONDS, Service
+from tests.fakes.sidecar import accept_everything
 
 MANY = 3 * sidecar_client.AT_ONCE
 
@@ -21,14 +22,14 @@ class Held:
         self.go_on = threading.Event()
 
     def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
-        self.go_on.wait(PATIENCE_SECONDS)
-        return agreeable(question)
+        self.go_on.wait(TIMEOUT_SECONDS)
+        return accept_everything(question)
 
 
 @pytest.fixture
 def held(service: Service) -> Iterator[Held]:
     made = Held()
-    service.sidecar.say = made
+    service.sidecar.respond = made
     yield made
     made.go_on.set()
 
@@ -42,7 +43,7 @@ def _submit(service: Service, asking: ThreadPoolExecutor, *units: int) -> list[F
 
 
 def _answers(there: list[Future[httpx.Response]]) -> list[httpx.Response]:
-    return [one.result(PATIENCE_SECONDS) for one in there]
+    return [one.result(TIMEOUT_SECONDS) for one in there]
 
 
 def test_no_more_ask_at_once_than_the_desk_can_hear(
@@ -51,16 +52,16 @@ def test_no_more_ask_at_once_than_the_desk_can_hear(
     monkeypatch.setattr(sidecar_client, "TURN_SECONDS", 0.05)
     with ThreadPoolExecutor(MANY) as asking:
         there = _submit(service, asking, *range(1, MANY + 1))
-        service.until(
+        service.wait_until(
             lambda: sum(one.done() for one in there) == MANY - sidecar_client.AT_ONCE,
             "those without a turn",
         )
-        service.until(
-            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "those with one"
+        service.wait_until(
+            lambda: len(service.sidecar.requests) == sidecar_client.AT_ONCE, "those with one"
         )
         held.go_on.set()
         answers = _answers(there)
-    assert len(service.sidecar.asked) == sidecar_client.AT_ONCE
+    assert len(service.sidecar.requests) == sidecar_client.AT_ONCE
     refused = [one for one in answers if one.status_code == 503]
     assert len(refused) == MANY - sidecar_client.AT_ONCE
     assert all(one.headers["retry-after"] for one in refused)
@@ -73,12 +74,12 @@ def test_whoever_waits_for_a_turn_hears_what_was_answered_meanwhile(
 ) -> None:
     with ThreadPoolExecutor(MANY) as asking:
         there = _submit(service, asking, *[7] * MANY)
-        service.until(
-            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "the first who ask"
+        service.wait_until(
+            lambda: len(service.sidecar.requests) == sidecar_client.AT_ONCE, "the first who ask"
         )
         held.go_on.set()
         assert {one.status_code for one in _answers(there)} == {202}
-    assert len(service.sidecar.asked) == sidecar_client.AT_ONCE
+    assert len(service.sidecar.requests) == sidecar_client.AT_ONCE
 
 
 def test_whoever_asks_something_known_needs_no_turn(service: Service, held: Held) -> None:
@@ -87,8 +88,8 @@ def test_whoever_asks_something_known_needs_no_turn(service: Service, held: Held
     held.go_on.clear()
     with ThreadPoolExecutor(sidecar_client.AT_ONCE) as asking:
         there = _submit(service, asking, *range(1, sidecar_client.AT_ONCE + 1))
-        service.until(
-            lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE + 1, "those who ask"
+        service.wait_until(
+            lambda: len(service.sidecar.requests) == sidecar_client.AT_ONCE + 1, "those who ask"
         )
         service.submit()
         assert not any(one.done() for one in there)
@@ -100,7 +101,9 @@ def test_whoever_asks_nothing_has_a_thread_meanwhile(service: Service, held: Hel
     crowd = 60  # more than the threads there are for everything else
     with ThreadPoolExecutor(crowd) as asking:
         there = _submit(service, asking, *range(1, crowd + 1))
-        service.until(lambda: len(service.sidecar.asked) == sidecar_client.AT_ONCE, "those who ask")
+        service.wait_until(
+            lambda: len(service.sidecar.requests) == sidecar_client.AT_ONCE, "those who ask"
+        )
         assert service.client.get("/v1/jobs").status_code == 200
         assert not any(one.done() for one in there)
         held.go_on.set()

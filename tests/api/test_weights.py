@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import tables
-from tests.api.service import KEY, PATIENCE_SECONDS, Service
+from tests.api.service import KEY, TIMEOUT_SECONDS, Service
 
 HEAD = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 FILE = struct.pack("<Q", len(HEAD)) + HEAD + b"\0" * 8
@@ -125,7 +125,7 @@ class TestUpload:
         head += "Content-Type: application/octet-stream\r\nConnection: close\r\n"
         head += f"Content-Length: {2**40}\r\n\r\n"
         address = (service.client.base_url.host, service.client.base_url.port or 80)
-        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+        with socket.create_connection(address, TIMEOUT_SECONDS) as connection:
             connection.sendall(head.encode())
             assert b" 413 " in connection.recv(1000).splitlines()[0]
         assert _kept(service) == ([], 0)
@@ -149,10 +149,10 @@ class TestUpload:
         head += "Content-Type: application/octet-stream\r\n"
         head += f"Content-Length: {len(FILE)}\r\n\r\n"
         address = (service.client.base_url.host, service.client.base_url.port or 80)
-        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+        with socket.create_connection(address, TIMEOUT_SECONDS) as connection:
             connection.sendall(head.encode() + FILE[: len(FILE) // 2])
-            service.until(lambda: _kept(service)[0], "the file that is being written")
-        service.until(lambda: not _kept(service)[0], "its end")
+            service.wait_until(lambda: _kept(service)[0], "the file that is being written")
+        service.wait_until(lambda: not _kept(service)[0], "its end")
         assert _kept(service) == ([], 0)
 
     def test_a_row_that_cannot_be_written_leaves_no_file(self, service: Service) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.catalog.methods import Faults, Methods, escaped, nearest, shown
+from api.catalog.methods import Faults, Methods, nearest, shown
+from api.http.json_pointer import escape
 from api.jobs.admission import dataset, fine_tuning, task, warm_up
 from api.jobs.admission.optimizer import chosen_initializer, chosen_optimizer
 from api.jobs.admission.structure import faults_of, mended
@@ -169,7 +170,7 @@ def _together(spec: JobSpec, filled: dict[str, Any], methods: Methods, faults: F
         sets = methods.catalog["regularizers"][name].get("sets", [])
         if architecture and sets and not any(one in architecture for one in sets):
             text = f"has nothing to set in {architecture['name']}, which has no {' or '.join(sets)}"
-            faults.append(Fault(f"/regularizers/{escaped(name)}", text))
+            faults.append(Fault(f"/regularizers/{escape(name)}", text))
     for at, optimizer in fine_tuning.optimizers_of(spec, filled):
         _requirements(optimizer, at, methods, faults)
     has_norm = _has_norm(architecture, methods) or "batch_norm" in filled["regularizers"]
@@ -215,7 +216,7 @@ def _question(
         if given.get("only") is not None
     }
     for pattern in (filled["initializer"] or {}).get("overrides", ()):
-        patterns[f"/initializer/overrides/{escaped(pattern)}"] = pattern
+        patterns[f"/initializer/overrides/{escape(pattern)}"] = pattern
     return {
         **fine_tuning.question(filled),
         "architecture": filled["architecture"],

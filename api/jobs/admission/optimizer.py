@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.catalog.methods import Faults, Methods, escaped, is_full
+from api.catalog.methods import Faults, Methods, is_full
+from api.http.json_pointer import escape
 from shared.spec import ClippingSpec
 
 BESIDE_OPTIMIZER = frozenset({"learning_rate", "schedule", "gradient_clipping"})
@@ -20,7 +21,7 @@ def chosen_initializer(raw: Any, methods: Methods, faults: Faults) -> Any:
     for pattern, other in overrides.items() if isinstance(overrides, dict) else ():
         if is_full(faults):
             break
-        where = f"{at}/overrides/{escaped(pattern)}"
+        where = f"{at}/overrides/{escape(pattern)}"
         filled[pattern] = methods.choice("initializers", other, where, faults)
     return chosen and {**chosen, "overrides": filled}
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.catalog.methods import Faults, escaped, nearest, shown
+from api.catalog.methods import Faults, nearest, shown
+from api.http.json_pointer import escape
 from shared.errors import MOST_FAULTS, Fault
 from shared.spec import (
     CheckpointSpec,
@@ -172,7 +173,7 @@ def _pattern(place: list[int | str]) -> tuple[str, ...]:
 
 def _fault(one: Any, models: Models) -> Fault:
     place, kind, value = _place(one), one["type"], one["input"]
-    pointer = "".join(f"/{escaped(str(part))}" for part in place)
+    pointer = "".join(f"/{escape(str(part))}" for part in place)
     if kind == "missing":
         return Fault(pointer, "is missing")
     if kind == "extra_forbidden":

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from api.catalog.methods import Faults, Methods, escaped, nearest, shown
+from api.catalog.methods import Faults, Methods, nearest, shown
+from api.http.json_pointer import escape
 from shared.datasets import TABLE, DatasetFacts
 from shared.errors import Fault
 from shared.spec import CheckpointSpec, DatasetSpec, JobSpec
@@ -70,7 +71,7 @@ def check_turns(augmentation: Filled, methods: Methods, faults: Faults) -> None:
     for name in augmentation:
         if methods.catalog["augmentations"][name].get("turns"):
             text = "changes the angle that is asked for, and not what counts as right: leave it out"
-            faults.append(Fault(f"/augmentation/{escaped(name)}", text))
+            faults.append(Fault(f"/augmentation/{escape(name)}", text))
 
 
 def metric_names(
@@ -121,7 +122,7 @@ def _check_regularizers(filled: Filled, methods: Methods, faults: Faults) -> Non
     is_number = takes_numbers(loss, methods)
     takes_probabilities = methods.catalog["losses"][loss["name"]].get("takes_probabilities")
     for name in filled["regularizers"]:
-        at = f"/regularizers/{escaped(name)}"
+        at = f"/regularizers/{escape(name)}"
         if is_number and entries[name].get("needs_classes"):
             text = f"needs classes, and the loss {loss['name']} is for a number: leave it out"
             faults.append(Fault(at, text))

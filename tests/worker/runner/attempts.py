@@ -13,7 +13,7 @@ from shared.jobs.attempts import Claimed
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.storage import Storage
-from tests.sidecars import nobody
+from tests.fakes.sidecar import no_sidecar
 from worker.assignment import Assignment
 
 #: Four steps an epoch.
@@ -40,7 +40,7 @@ class Box:
         migrations.upgrade(self.database)
 
     def submit(self, spec: dict[str, Any] = SPEC, **retry: str) -> str:
-        filled_in = admit(spec, _methods(), nobody).spec
+        filled_in = admit(spec, _methods(), no_sidecar).spec
         with self.database.write() as connection:
             return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
 
