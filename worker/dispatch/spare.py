@@ -18,7 +18,7 @@ from worker.dispatch.devices import Device
 
 log = structlog.get_logger()
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "worker.runner"]
 #: A spare that takes longer hangs; torch from a slow network disk may take minutes.
 READY_SECONDS = 180.0
