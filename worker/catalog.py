@@ -1,32 +1,35 @@
-"""Writes `shared/catalog.json` from the registries: `python -m worker.catalog`."""
+"""The generator of `shared/catalog.json`: `python -m worker.catalog`."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from shared import catalog
 from worker.registry import SLOTS, Entry
 from worker.training.meta_model import describe
+from worker.training.metrics import METRICS, Metric
 
 
 def generate() -> catalog.Catalog:
-    """The catalogue as the registries give it now."""
-    return {
-        slot: {name: _described(slot, entry) for name, entry in registry.entries().items()}
+    """Return the catalogue of the methods that are registered and the metrics that are declared."""
+    methods = {
+        slot: {name: _method(slot, entry) for name, entry in registry.entries().items()}
         for slot, registry in SLOTS.items()
     }
+    return methods | {catalog.METRICS: {metric.name: _metric(metric) for metric in METRICS}}
 
 
-def fresh() -> bool:
-    """Whether the committed file is what the registries give now."""
+def is_fresh() -> bool:
+    """Return whether the committed file is the catalogue of the present code."""
     return catalog.PATH.exists() and catalog.PATH.read_bytes() == catalog.dump(generate())
 
 
-def _described(slot: str, entry: Entry) -> dict[str, Any]:
-    described = {
+def _method(slot: str, entry: Entry) -> dict[str, Any]:
+    method = {
         "summary": entry.summary,
         "source": entry.source,
         "parameters": entry.schema(),
-        # What a bare value stands for: the first parameter of the signature.
+        # The parameter that a bare value sets: the first of the signature.
         "short_form": next(iter(entry.parameters.model_fields), None),
     }
     facts = dict(entry.facts)
@@ -37,14 +40,25 @@ def _described(slot: str, entry: Entry) -> dict[str, Any]:
             **describe(entry.name, {}, image_shape, at["classes"]),
             "reference": facts.pop("reference"),
         }
-    return described | facts
+    return method | facts
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    conditions = asdict(metric.conditions)
+    return {
+        "split": metric.split,
+        "unit": metric.unit,
+        "direction": metric.direction,
+        "summary": metric.summary,
+        "conditions": {name: value for name, value in conditions.items() if value is not None},
+    }
 
 
 def main() -> None:
-    """Write the file anew and say whether it changed."""
-    was_fresh = fresh()
+    """Write the file and print whether it changed."""
+    was_fresh = is_fresh()
     catalog.PATH.write_bytes(catalog.dump(generate()))
-    sys.stdout.write(f"{catalog.PATH.name}: {'unchanged' if was_fresh else 'written anew'}\n")
+    sys.stdout.write(f"{catalog.PATH.name}: {'unchanged' if was_fresh else 'written'}\n")
 
 
 if __name__ == "__main__":

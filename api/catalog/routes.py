@@ -17,5 +17,5 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
     responses={200: {"model": Entries}},
 )
 async def show(services: ServicesDep) -> Any:
-    """`{slot: {name: {summary, source, parameters}}}`."""
+    """Return `{slot: {name: {summary, source, parameters}}}`, and `metrics` by their names."""
     return json_answer(services.methods.catalog)

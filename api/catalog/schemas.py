@@ -1,8 +1,8 @@
 """The catalogue as JSON Schema: what the parts of a specification that name methods can be."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.catalog import Catalog
 
@@ -32,8 +32,22 @@ class Method(BaseModel):
     short_form: str | None
 
 
+class Metric(BaseModel):
+    """What the catalogue declares of a metric."""
+
+    split: Literal["train", "validation", "test"] | None
+    unit: str
+    direction: Literal["higher", "lower"] | None = Field(
+        description="Which values are better; null where neither is."
+    )
+    summary: str
+    conditions: dict[str, str | bool] = Field(
+        description="What a job must have for the metric to exist."
+    )
+
+
 class Entries(BaseModel):
-    """Every method by its name, a slot a field."""
+    """Every method by its name, a slot a field, and every metric."""
 
     architectures: dict[str, Method]
     initializers: dict[str, Method]
@@ -42,6 +56,7 @@ class Entries(BaseModel):
     losses: dict[str, Method]
     optimizers: dict[str, Method]
     schedules: dict[str, Method]
+    metrics: dict[str, Metric]
 
 
 def ref(model: str) -> Schema:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from api.jobs.admission.task import metric_names
+from api.catalog.metrics import epoch_metric_names
 from shared import catalog
 
 CATALOG = catalog.load()
@@ -241,7 +241,8 @@ def specification(draw: st.DrawFn) -> Any:
         if not (is_number and regularizers[name].get("needs_classes"))
         and (not sets[name] or architecture["name"] != "linear")
     ]
-    names = metric_names([2], is_clipped=False, is_number=is_number)
+    task = "regression" if is_number else "classification"
+    names = epoch_metric_names(CATALOG, task, top_k=[2], is_clipped=False, is_mixed=False)
     watched = st.sampled_from([one for one in names if one.startswith("val_")])
     changes = [one for one in CATALOG["augmentations"] if not is_number or one[0] in "bcwh"]
     changes = [one for one in changes if one != "horizontal_flip" or not is_number]

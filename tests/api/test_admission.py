@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.catalog.methods import Methods
+from api.catalog.metrics import epoch_metric_names
 from api.http.strict_json import parse
 from api.jobs.admission.checks import admit
-from api.jobs.admission.task import metric_names
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
 from tests.fakes.sidecar import no_sidecar
 from worker.registry import SLOTS
-from worker.training import metrics
-from worker.training.task import Classes, Numbers
+from worker.training.metrics import Conditions
+from worker.training.metrics import epoch_metric_names as names_in_worker
 
 METHODS = Methods(catalog.load())
 
@@ -40,17 +40,20 @@ def _faults(**fields: Any) -> list[str]:
 def test_both_sides_know_the_same_metrics(
     top_k: tuple[int, ...], is_clipped: bool, is_mixed: bool
 ) -> None:
-    target = Classes(10, tuple(sorted({1, *top_k})), is_mixed)
-    assert set(metric_names(list(top_k), is_clipped=is_clipped, is_mixed=is_mixed)) == set(
-        metrics.metric_names(target, is_clipped=is_clipped)
+    in_api = epoch_metric_names(
+        METHODS.catalog, "classification", top_k=top_k, is_clipped=is_clipped, is_mixed=is_mixed
     )
+    job = Conditions("classification", mixed_targets=is_mixed, gradient_clipping=is_clipped)
+    assert set(in_api) == set(names_in_worker(job, top_k))
 
 
 @pytest.mark.parametrize("is_clipped", [False, True])
 def test_both_sides_know_the_same_metrics_of_a_number(is_clipped: bool) -> None:
-    assert set(metric_names([], is_clipped=is_clipped, is_number=True)) == set(
-        metrics.metric_names(Numbers(), is_clipped=is_clipped)
+    in_api = epoch_metric_names(
+        METHODS.catalog, "regression", is_clipped=is_clipped, is_mixed=False
     )
+    job = Conditions("regression", mixed_targets=False, gradient_clipping=is_clipped)
+    assert set(in_api) == set(names_in_worker(job))
 
 
 def test_with_mixup_there_is_no_training_accuracy_to_watch() -> None:

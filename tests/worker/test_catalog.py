@@ -1,16 +1,17 @@
 from jsonschema import Draft202012Validator
 
 from shared import catalog
-from worker.catalog import fresh
+from worker.catalog import is_fresh
 
 
-def test_the_committed_catalogue_is_fresh() -> None:
-    assert fresh(), "run `make catalog` and commit shared/catalog.json"
+def test_committed_catalogue_is_fresh() -> None:
+    assert is_fresh(), "run `make catalog` and commit shared/catalog.json"
 
 
-def test_every_schema_is_valid_and_admits_its_own_defaults() -> None:
-    for methods in catalog.load().values():
-        for method in methods.values():
+def test_every_schema_is_valid_and_accepts_its_own_defaults() -> None:
+    entries = catalog.load()
+    for slot in catalog.SLOTS:
+        for method in entries[slot].values():
             schema = method["parameters"]
             Draft202012Validator.check_schema(schema)
             defaults = {
@@ -21,7 +22,7 @@ def test_every_schema_is_valid_and_admits_its_own_defaults() -> None:
             Draft202012Validator(schema).validate(defaults)
 
 
-def test_the_small_vgg_has_the_parameters_it_should() -> None:
+def test_small_vgg_has_the_documented_parameter_count() -> None:
     vgg_small = catalog.load()["architectures"]["vgg_small"]
     assert vgg_small["parameter_count"] == {
         "trainable": 2_169_770,

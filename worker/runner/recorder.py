@@ -9,7 +9,7 @@ from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch, MetricRow
 from shared.json_numbers import json_number
 from worker.runner.checkpoints import CheckpointWriter
-from worker.training.metrics import split_of
+from worker.training.metrics import metric_of
 from worker.training.parameters import gradient_norms
 from worker.training.reports import (
     EpochEnded,
@@ -92,7 +92,7 @@ class Recorder:
         rows = [
             MetricRow(
                 name=name,
-                split=split_of(name),
+                split=metric_of(name).split,
                 stage=report.stage,
                 step=report.step,
                 epoch=report.epoch,

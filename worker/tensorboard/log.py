@@ -15,7 +15,7 @@ from worker.tensorboard.event_file import PREFIX, EventFile
 from worker.tensorboard.graph import graph
 from worker.tensorboard.probe import Probe
 from worker.training.experiment import Experiment
-from worker.training.metrics import split_of
+from worker.training.metrics import PREFIXES, metric_of
 
 log = structlog.get_logger()
 
@@ -131,6 +131,5 @@ class TensorBoardLog:
 
 def tag(metric: str) -> str:
     """A metric's name under what it measures, so that the splits stand side by side."""
-    split = split_of(metric)
-    prefixes = {"train": "train_", "validation": "val_", "test": "test_"}
-    return f"{metric.removeprefix(prefixes.get(split or '', ''))}/{metric}"
+    split = metric_of(metric).split
+    return f"{metric.removeprefix(PREFIXES[split] if split else '')}/{metric}"

@@ -3,7 +3,7 @@
 import math
 
 #: So many steps in a row that float16 skips are no search for a scale any more.
-SKIPPED_IN_A_ROW = 30
+MAX_SKIPPED_IN_A_ROW = 30
 
 
 class Diverged(Exception):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Split
-from worker.training.topk import admitted, are_finite, counts, rank, ranking
+from worker.training.topk import are_finite, count_right, rank, ranking, valid_ks
 
 #: Pixels a channel in one batch: 64 images of 32x32 stay in a CPU's caches, which makes them
 #: half as fast again as 256 (measured on 2 cores); a GPU wants many at once.
@@ -85,8 +85,8 @@ def score(
         chosen: which of them, int64; None for all.
         is_counted: whether more than the loss is wanted: accuracies or errors.
     """
-    target = experiment.target
-    tallies: list[Tensor] = []
+    task = experiment.task
+    statistics: list[Tensor] = []
     losses: list[Tensor] = []
     sizes: list[int] = []
     experiment.model.eval()
@@ -94,8 +94,8 @@ def score(
         losses.append(experiment.loss(outputs_NM, targets_N))
         sizes.append(len(targets_N))
         if is_counted:
-            tallies.append(target.tally([outputs_NM], [targets_N]))
-    metrics = target.metrics(torch.cat(tallies).sum(0).tolist(), sum(sizes)) if tallies else {}
+            statistics.append(task.statistics([outputs_NM], [targets_N]))
+    metrics = task.metrics(torch.cat(statistics).sum(0).tolist(), sum(sizes)) if statistics else {}
     return Score(_mean(losses, sizes), metrics)
 
 
@@ -131,13 +131,13 @@ def evaluate_regression(
         losses.append(experiment.loss(outputs_N1, targets_N))
         outputs.append(outputs_N1)
     outputs_N1 = torch.cat(outputs).cpu()
-    target = experiment.target
-    tally = target.tally([outputs_N1], [split.labels]).sum(0).tolist()
+    task = experiment.task
+    sums = task.statistics([outputs_N1], [split.labels]).sum(0).tolist()
     spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
-    figures = target.metrics(tally, len(split.labels))
+    measured = task.metrics(sums, len(split.labels))
     return RegressionEvaluation(
         loss=_mean(losses, [len(part) for part in outputs]),
-        metrics={**figures, "r2": 1 - tally[1] / spread if spread else None},
+        metrics={**measured, "r2": 1 - sums[1] / spread if spread else None},
         indices=split.indices,
         targets=split.labels,
         outputs=outputs_N1.squeeze(1),
@@ -157,7 +157,7 @@ def evaluate(
         top_k: which top-k accuracies; those above the class count are left out. The highest is
             how many classes the predictions name.
     """
-    ks = admitted(top_k, experiment.classes)
+    ks = valid_ks(top_k, experiment.classes)
     resident = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
     losses: list[Tensor] = []
     sizes: list[int] = []
@@ -177,7 +177,7 @@ def evaluate(
         )
     ranks_N, classes_NK = torch.cat(ranks).cpu(), torch.cat(tops).cpu()
     probabilities_NK = torch.cat(probabilities).cpu()
-    right_K = counts(ranks_N, ks).tolist()
+    right_K = count_right(ranks_N, ks).tolist()
     accuracies = {k: right / len(ranks_N) for k, right in zip(ks, right_K, strict=True)}
     is_finite_N = are_finite(probabilities_NK)
     return Evaluation(

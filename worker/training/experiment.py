@@ -12,12 +12,12 @@ from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
 from worker.training.device_split import Augment, Normalization
 from worker.training.freezing import check_first
-from worker.training.metrics import metric_names
+from worker.training.metrics import Conditions, epoch_metric_names
 from worker.training.parameters import has_batch_norm, selected, weights
 from worker.training.precision import Arithmetic, Precision
 from worker.training.state import PlateauRecord
-from worker.training.task import Classes, Numbers, Target
-from worker.training.topk import admitted
+from worker.training.task import Classification, Regression, Task
+from worker.training.topk import valid_ks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Mode = Literal["min", "max"]
@@ -178,16 +178,21 @@ class Experiment:
             self._check_batches(stage)
             if stage.first is not None:
                 check_first(self.model, stage.first)
-            known = metric_names(self.target, is_clipped=stage.clipping is not None)
+            metrics = self.metric_names(stage)
             for monitor in [*monitors, *stage.monitors]:
-                if monitor not in known:
+                if monitor not in metrics:
                     raise ValueError(
-                        f"there is no metric {monitor!r} to watch; there are: {', '.join(known)}"
+                        f"there is no metric {monitor!r} to watch; there are: {', '.join(metrics)}"
                     )
         named = weights(self.model)
         for regularizer in self.regularizers:
             if regularizer.penalty is not None:
                 selected(named, regularizer.penalty.only, "regularizers")
+
+    def metric_names(self, stage: Stage) -> tuple[str, ...]:
+        """Return the metrics that each epoch of a stage reports."""
+        job = Conditions(self.task.name, self.is_mixed, stage.clipping is not None)
+        return epoch_metric_names(job, self.ks)
 
     def _check_batches(self, stage: Stage) -> None:
         images = len(self.splits.train.labels)
@@ -203,16 +208,16 @@ class Experiment:
         return len(self.class_names)
 
     @cached_property
-    def target(self) -> Target:
-        """What the network is asked for."""
+    def task(self) -> Task:
+        """The task of the network."""
         if not self.class_names:
-            return Numbers()
-        return Classes(self.classes, self.ks, self.is_mixed)
+            return Regression()
+        return Classification(self.ks, self.is_mixed)
 
     @property
     def ks(self) -> tuple[int, ...]:
         """The k of each top-k accuracy: 1 and those asked for, up to the class count."""
-        return admitted(self.top_k, self.classes)
+        return valid_ks(self.top_k, self.classes)
 
     @property
     def is_mixed(self) -> bool:

@@ -116,7 +116,7 @@ def _end_epoch(course: Trainer, stage: Stage, epoch: int) -> EpochEnded:
     """Validate, decide what it means, and move to the boundary between epochs."""
     started = time.perf_counter()
     experiment = course.experiment
-    trained = course.sums.metrics(experiment.target, is_clipped=stage.clipping is not None)
+    trained = course.sums.metrics(experiment.task, is_clipped=stage.clipping is not None)
     metrics = trained | course.validate()
     metrics["seconds"] = course.sums.seconds + time.perf_counter() - started
     notes = course.notes(stage)

@@ -1,164 +1,257 @@
-"""The figures of an epoch: left on the device by each step, summed on the host now and then.
+"""The declaration of every metric: its name, split, unit and whether higher or lower is better.
 
-Reading a figure makes the host wait for the device. So steps leave theirs in a `Window`, which
-is emptied at once every few steps. Sums are made one step after the other in float64, so that
-where the window is emptied changes no bit. Axes: N samples, M outputs.
+`train_`, `val_` and `test_` at the beginning of a name stand for the split. A metric of a task
+(accuracies, errors) is declared once for all splits it is computed on.
+
+Units: `fraction` is in [0, 1]; `target` is the unit of the number that a regression predicts;
+`loss` is the unit of the job's loss function; `1` has no unit.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Literal
 
-import torch
-from torch import Tensor
+SplitName = Literal["train", "validation", "test"]
+Unit = Literal["fraction", "images/s", "loss", "seconds", "target", "1"]
+Direction = Literal["higher", "lower"]
+TaskName = Literal["classification", "regression"]
 
-from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged, is_finite
-from worker.training.task import Target
-
-
-@dataclass
-class Sums:
-    """What the steps of the epoch so far add up to; a part of the training's state."""
-
-    steps: int = 0
-    images: int = 0
-    #: Σ images · mean data loss of the step; the same of the penalty with `on_forward`'s terms.
-    data_loss: float = 0.0
-    penalty: float = 0.0
-    #: Over the steps whose gradient was finite: float16 skips the others.
-    gradient_norm: float = 0.0
-    clipped_steps: int = 0
-    finite_steps: int = 0
-    skipped_in_a_row: int = 0
-    learning_rate: float = 0.0
-    seconds: float = 0.0
-    #: What the target counts, in its order.
-    tallies: list[float] = field(default_factory=list)
-
-    def metrics(self, target: Target, *, is_clipped: bool) -> dict[str, float]:
-        """The training metrics of the epoch; see `metric_names`."""
-        images = max(1, self.images)
-        data_loss, penalty = self.data_loss / images, self.penalty / images
-        metrics = {
-            "train_loss": data_loss + penalty,
-            "train_data_loss": data_loss,
-            "train_penalty": penalty,
-            "learning_rate": self.learning_rate,
-            "gradient_norm": self.gradient_norm / max(1, self.finite_steps),
-            "images_per_second": self.images / self.seconds if self.seconds else 0.0,
-        }
-        if is_clipped:
-            metrics["clipped_fraction"] = self.clipped_steps / max(1, self.finite_steps)
-        counted = target.metrics(self.tallies, images)
-        return metrics | {target.train_name(name): value for name, value in counted.items()}
-
-    def as_json(self) -> dict[str, Any]:
-        """The sums as a checkpoint keeps them."""
-        return {**vars(self), "tallies": list(self.tallies)}
+PREFIXES: Mapping[SplitName, str] = MappingProxyType(
+    {"train": "train_", "validation": "val_", "test": "test_"}
+)
+SAMPLES: Mapping[SplitName, str] = MappingProxyType(
+    {"train": "training samples", "validation": "validation samples", "test": "test samples"}
+)
+#: Accuracies on mixed training targets are not accuracies on real labels, so they differ in name.
+MIXED_PREFIX = "train_mixed_"
 
 
 @dataclass(frozen=True)
-class StepFigures:
-    """What one step leaves on the device; nothing here was waited for."""
+class Conditions:
+    """What a job must have for a metric to exist; None where it makes no difference."""
 
-    step: int
-    outputs_NM: Tensor
-    #: Classes, or the numbers asked for.
-    targets_N: Tensor
-    data_loss: Tensor
-    penalty: Tensor | None
-    gradient_norm: Tensor
-    was_clipped: Tensor | None
-    learning_rate: float
+    task: TaskName | None = None
+    #: Whether a regularizer mixes the targets of several training samples.
+    mixed_targets: bool | None = None
+    gradient_clipping: bool | None = None
+
+    def are_met_by(self, job: "Conditions") -> bool:
+        """Return whether a metric with these conditions exists in a job, which has no None."""
+        wanted, actual = asdict(self), asdict(job)
+        return all(value in (None, actual[name]) for name, value in wanted.items())
 
 
-class Window:
-    """The steps whose figures are still on the device."""
+@dataclass(frozen=True)
+class Metric:
+    """One metric, or one for each k where its name holds `{k}`."""
 
-    def __init__(self, target: Target, capacity: int) -> None:
-        self.target = target
-        self.capacity = capacity
-        self._steps: list[StepFigures] = []
+    name: str
+    #: None where the metric does not belong to one split.
+    split: SplitName | None
+    unit: Unit
+    #: Which values are better; None where neither is, as with the learning rate.
+    direction: Direction | None
+    summary: str
+    conditions: Conditions = Conditions()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether it is time to empty it."""
-        return len(self._steps) >= self.capacity
 
-    def add(self, figures: StepFigures) -> None:
-        """Leave a step's figures here."""
-        self._steps.append(figures)
+@dataclass(frozen=True)
+class TaskMetric:
+    """A metric that `Task.metrics` computes, under this name, on each of its splits."""
 
-    def empty_into(self, sums: Sums, *, skips_overflow: bool, stage: str, hint: str) -> None:
-        """Wait for the device and add the figures of all steps here to the sums.
+    name: str
+    unit: Unit
+    direction: Direction
+    #: `{samples}` stands for the samples of the split.
+    summary: str
+    task: TaskName
+    splits: tuple[SplitName, ...] = ("train", "validation", "test")
 
-        Args:
-            sums: the epoch's, changed in place.
-            skips_overflow: whether a step whose gradient is not finite was skipped (float16).
-            stage: the stage's name, for the error.
-            hint: what to try if the training diverged.
-
-        Raises:
-            Diverged: at the first step whose loss or gradient was not finite.
-        """
-        steps, self._steps = self._steps, []
-        if not steps:
-            return
-        tallies = self.target.tally(
-            [figures.outputs_NM for figures in steps], [figures.targets_N for figures in steps]
-        )
-        nothing = torch.zeros((), device=tallies.device)
-        rows = torch.stack(
-            [
-                part
-                for figures in steps
-                for part in (
-                    figures.data_loss,
-                    nothing if figures.penalty is None else figures.penalty,
-                    figures.gradient_norm,
-                    nothing if figures.was_clipped is None else figures.was_clipped,
+    def on_splits(self) -> Iterable[Metric]:
+        """Yield the metric of each split."""
+        for split in self.splits:
+            # Only training targets can be mixed, and only those of a classification.
+            is_mixable = split == "train" and self.task == "classification"
+            yield Metric(
+                name=PREFIXES[split] + self.name,
+                split=split,
+                unit=self.unit,
+                direction=self.direction,
+                summary=self.summary.replace("{samples}", SAMPLES[split]),
+                conditions=Conditions(self.task, mixed_targets=False if is_mixable else None),
+            )
+            if is_mixable:
+                yield Metric(
+                    name=MIXED_PREFIX + self.name,
+                    split=split,
+                    unit=self.unit,
+                    direction=self.direction,
+                    summary=self.summary.replace("{samples}", "mixed training samples")
+                    + " The class with the largest share of a mixture counts as its class.",
+                    conditions=Conditions(self.task, mixed_targets=True),
                 )
-            ]
-        )
-        for figures, row in zip(steps, rows.view(-1, 4).tolist(), strict=True):
-            data_loss, penalty, gradient_norm, was_clipped = row
-            if not is_finite(data_loss, penalty):
-                raise Diverged(figures.step, stage, "The training loss", hint)
-            has_overflown = not is_finite(gradient_norm)
-            sums.skipped_in_a_row = sums.skipped_in_a_row + 1 if has_overflown else 0
-            if has_overflown and (not skips_overflow or sums.skipped_in_a_row >= SKIPPED_IN_A_ROW):
-                first = figures.step - sums.skipped_in_a_row + 1
-                raise Diverged(first, stage, "The gradient", hint)
-            images = len(figures.targets_N)
-            sums.steps += 1
-            sums.images += images
-            sums.data_loss += images * data_loss
-            sums.penalty += images * penalty
-            sums.gradient_norm += 0.0 if has_overflown else gradient_norm
-            sums.finite_steps += not has_overflown
-            sums.clipped_steps += 0 if has_overflown else round(was_clipped)
-            sums.learning_rate = figures.learning_rate
-        for row in tallies.tolist():
-            sums.tallies = [before + now for before, now in zip(sums.tallies, row, strict=True)]
 
 
-def metric_names(target: Target, *, is_clipped: bool) -> tuple[str, ...]:
-    """Every metric that an epoch gives, with which early stopping and checkpoints can work.
+TASK_METRICS: tuple[TaskMetric, ...] = (
+    TaskMetric(
+        "accuracy",
+        "fraction",
+        "higher",
+        "Fraction of {samples} whose class has the highest score.",
+        "classification",
+    ),
+    TaskMetric(
+        "top_{k}_accuracy",
+        "fraction",
+        "higher",
+        "Fraction of {samples} whose class is among the k highest scores.",
+        "classification",
+    ),
+    TaskMetric(
+        "mean_absolute_error",
+        "target",
+        "lower",
+        "Mean of |y − f| over the {samples}.",
+        "regression",
+    ),
+    TaskMetric(
+        "root_mean_squared_error",
+        "target",
+        "lower",
+        "Square root of the mean of (y − f)² over the {samples}.",
+        "regression",
+    ),
+    TaskMetric(
+        "r2",
+        "1",
+        "higher",
+        "Coefficient of determination of the {samples}: 1 − Σ(y − f)² / Σ(y − ȳ)².",
+        "regression",
+        ("test",),
+    ),
+)
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "train_loss",
+        "train",
+        "loss",
+        "lower",
+        "Data loss plus penalty, averaged over the samples of the epoch's training steps.",
+    ),
+    Metric(
+        "train_data_loss",
+        "train",
+        "loss",
+        "lower",
+        "The loss function without penalty, averaged over the samples of the epoch's steps.",
+    ),
+    Metric(
+        "train_penalty",
+        "train",
+        "loss",
+        "lower",
+        "What regularizers add to the loss, averaged over the samples of the epoch's steps.",
+    ),
+    Metric(
+        "val_loss",
+        "validation",
+        "loss",
+        "lower",
+        "Data loss on the validation split plus the penalty of the weights.",
+    ),
+    Metric(
+        "val_data_loss",
+        "validation",
+        "loss",
+        "lower",
+        "The loss function without penalty, averaged over the validation split.",
+    ),
+    Metric(
+        "test_loss",
+        "test",
+        "loss",
+        "lower",
+        "The loss function without penalty, averaged over the test split.",
+    ),
+    *(metric for declared in TASK_METRICS for metric in declared.on_splits()),
+    Metric(
+        "generalization_gap",
+        None,
+        "loss",
+        "lower",
+        "Data loss on the validation split minus data loss on as many training samples, both in "
+        "evaluation mode.",
+    ),
+    Metric(
+        "learning_rate",
+        None,
+        "1",
+        None,
+        "Learning rate of the epoch's last step.",
+    ),
+    Metric(
+        "gradient_norm",
+        None,
+        "1",
+        None,
+        "Euclidean norm of the whole gradient before clipping, averaged over the epoch's steps.",
+    ),
+    Metric(
+        "clipped_fraction",
+        None,
+        "fraction",
+        None,
+        "Fraction of steps in which gradient clipping changed the gradient.",
+        Conditions(gradient_clipping=True),
+    ),
+    Metric(
+        "images_per_second",
+        None,
+        "images/s",
+        "higher",
+        "Training images per second; the time of validation does not count.",
+    ),
+    Metric(
+        "seconds",
+        None,
+        "seconds",
+        "lower",
+        "Duration of the epoch, training and validation.",
+    ),
+)
+
+
+def epoch_metric_names(job: Conditions, top_k: Iterable[int] = ()) -> tuple[str, ...]:
+    """Return the metrics that each epoch of a job reports, for early stopping and checkpoints.
 
     Args:
-        target: what is asked for.
-        is_clipped: whether gradients are.
+        job: the job's task, and whether it mixes targets and clips gradients.
+        top_k: the k of the job's top-k accuracies; 1 is the accuracy.
     """
-    return (
-        *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *(target.train_name(name) for name in target.names),
-        *(f"val_{name}" for name in target.names),
-        *("generalization_gap", "learning_rate", "gradient_norm"),
-        *(["clipped_fraction"] if is_clipped else []),
-        *("images_per_second", "seconds"),
+    ks = sorted({k for k in top_k if k > 1})
+    return tuple(
+        name
+        for metric in METRICS
+        if metric.split != "test" and metric.conditions.are_met_by(job)
+        for name in _expanded(metric.name, ks)
     )
 
 
-def split_of(metric: str) -> str | None:
-    """Return the split that a metric is of, by its name."""
-    prefixes = {"train_": "train", "val_": "validation", "test_": "test"}
-    return next((split for prefix, split in prefixes.items() if metric.startswith(prefix)), None)
+def metric_of(name: str) -> Metric:
+    """Return the declaration of a metric, such as `val_top_{k}_accuracy` of `val_top_5_accuracy`.
+
+    Raises:
+        ValueError: no metric of this name is declared.
+    """
+    template = re.sub(r"(?<=_top_)[0-9]+(?=_)", "{k}", name)
+    for metric in METRICS:
+        if metric.name == template:
+            return metric
+    raise ValueError(f"The metric {name!r} is not declared in worker/training/metrics.py.")
+
+
+def _expanded(name: str, ks: Iterable[int]) -> list[str]:
+    return [name.format(k=k) for k in ks] if "{k}" in name else [name]

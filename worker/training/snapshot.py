@@ -4,7 +4,7 @@ from copy import copy
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from worker.training.metrics import Sums
+from worker.training.epoch_sums import Sums
 from worker.training.seed import generator_states, restore_generators
 from worker.training.state import PlateauRecord, TrainingState, on_cpu, optimizer_tensors
 
@@ -47,14 +47,14 @@ def restore(course: "Trainer", state: TrainingState) -> None:
         experiment.model.load_state_dict(state.model)
     except RuntimeError as error:
         raise ValueError(f"the state is of another network: {error}") from error
-    if len(state.sums["tallies"]) != experiment.target.tallies:
+    if len(state.sums["statistics"]) != experiment.task.statistic_count:
         raise ValueError(
-            f"the state counts {len(state.sums['tallies'])} figures a step and this experiment "
-            f"{experiment.target.tallies}: it is of another one"
+            f"The state has {len(state.sums['statistics'])} statistics of a step and this "
+            f"experiment {experiment.task.statistic_count}: it belongs to another experiment."
         )
     restore_generators(state.generators, experiment.device)
     course.position = copy(state.position)
-    course.sums = Sums(**{**state.sums, "tallies": list(state.sums["tallies"])})
+    course.sums = Sums(**{**state.sums, "statistics": list(state.sums["statistics"])})
     course.patience = copy(state.patience)
     course.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
     course.best = dict(state.best)

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from worker.training.clipping import clip, tensor_norms
 from worker.training.device_split import DeviceSplit
+from worker.training.epoch_sums import StepResult
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import freeze
-from worker.training.metrics import StepFigures
 from worker.training.penalties import Penalties
 from worker.training.replay import Replay
 from worker.training.seed import reseed
@@ -44,7 +44,7 @@ class Stepper:
 
     def step(
         self, chosen_N: Tensor, *, step: int, updates: int, reduction: float = 1.0
-    ) -> StepFigures:
+    ) -> StepResult:
         """Train on some samples.
 
         Args:
@@ -87,7 +87,7 @@ class Stepper:
         was_clipped = None if clipping is None else clip(gradients, norms, clipping)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return StepFigures(
+        return StepResult(
             step=step,
             outputs_NM=outputs_NM.detach(),
             targets_N=targets_N,

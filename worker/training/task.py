@@ -1,7 +1,8 @@
-"""What a network is asked for: one of several classes, or a number; and how right it is.
+"""The task of a network: to predict one of several classes, or a number.
 
-Steps are counted up on the device as *tallies*, which add up over the steps of an epoch.
-Axes: N samples, M outputs of the network, S steps, T tallies.
+A task measures the outputs of a step as *statistics* on the device, which add up over the steps of
+an epoch; metrics are computed from the sums.
+Axes: N samples, M outputs of the network, S steps, T statistics.
 """
 
 from collections.abc import Sequence
@@ -11,30 +12,30 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from worker.training.topk import counts, metric_name, rank
-
-#: What the figures of a number are called, without their split.
-ABSOLUTE_ERROR = "mean_absolute_error"
-SQUARED_ERROR = "root_mean_squared_error"
-
-Tally = list[float]
+from worker.training.metrics import TaskName
+from worker.training.topk import count_right, metric_name, rank
 
 
-class Target(Protocol):
-    """What is asked for."""
+class Task(Protocol):
+    """What is predicted, and how predictions are measured."""
 
     @property
-    def outputs(self) -> int:
-        """How many outputs the network has, M."""
+    def name(self) -> TaskName:
+        """The task, as metrics are declared for it."""
         ...
 
     @property
-    def tallies(self) -> int:
-        """How many figures a step is counted by, T."""
+    def is_mixed(self) -> bool:
+        """Whether training targets are mixtures of the targets of several samples."""
         ...
 
-    def tally(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """The tallies of some steps: [S, T], or fewer rows where their order changes no bit.
+    @property
+    def statistic_count(self) -> int:
+        """The number of statistics of a step, T."""
+        ...
+
+    def statistics(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Return the statistics of some steps: [S, T], or one row of sums where these are exact.
 
         Args:
             outputs: of each step, [N, M].
@@ -42,87 +43,72 @@ class Target(Protocol):
         """
         ...
 
-    def metrics(self, tally: Tally, samples: int) -> dict[str, float]:
-        """What the tallies say of so many samples, by name without its split."""
-        ...
+    def metrics(self, sums: Sequence[float], samples: int) -> dict[str, float]:
+        """Return the metrics of some samples, by their names without the split.
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of `metrics`."""
-        ...
-
-    def train_name(self, name: str) -> str:
-        """What one of them is called on the training split."""
+        Args:
+            sums: the sum of each statistic, T numbers.
+            samples: the number of samples that they are the sums of.
+        """
         ...
 
 
 @dataclass(frozen=True)
-class Classes:
-    """One class of several is right."""
+class Classification:
+    """Predict one of several classes. The network has a score for each class."""
 
-    count: int
-    #: Which top-k accuracies are counted.
+    #: The k of each top-k accuracy.
     ks: tuple[int, ...]
-    #: Whether training targets are mixtures of several samples' ones.
     is_mixed: bool = False
 
     @property
-    def outputs(self) -> int:
-        """A score for each class."""
-        return self.count
+    def name(self) -> TaskName:
+        """The task, as metrics are declared for it."""
+        return "classification"
 
     @property
-    def tallies(self) -> int:
-        """How many samples are right, for each k."""
+    def statistic_count(self) -> int:
+        """One for each k."""
         return len(self.ks)
 
-    def tally(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """How many samples are right for each k, int64 [1, T]: integers add up in any order."""
-        return counts(rank(torch.cat(list(outputs)), torch.cat(list(targets))), self.ks)[None]
+    def statistics(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Return the number of samples that are right for each k, int64 [1, T]."""
+        ranks_N = rank(torch.cat(list(outputs)), torch.cat(list(targets)))
+        return count_right(ranks_N, self.ks)[None]
 
-    def metrics(self, tally: Tally, samples: int) -> dict[str, float]:
-        """Top-k accuracies, fractions."""
-        return {name: right / samples for name, right in zip(self.names, tally, strict=True)}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`accuracy`, `top_5_accuracy` and so on."""
-        return tuple(metric_name(k) for k in self.ks)
-
-    def train_name(self, name: str) -> str:
-        """Of mixed targets a right answer is no accuracy, and is not called one."""
-        return f"train_mixed_{name}" if self.is_mixed else f"train_{name}"
+    def metrics(self, sums: Sequence[float], samples: int) -> dict[str, float]:
+        """Return the top-k accuracies, as fractions."""
+        return {metric_name(k): right / samples for k, right in zip(self.ks, sums, strict=True)}
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A real number is asked for."""
+class Regression:
+    """Predict a real number. The network has one output."""
 
     @property
-    def outputs(self) -> int:
-        """The number."""
-        return 1
+    def name(self) -> TaskName:
+        """The task, as metrics are declared for it."""
+        return "regression"
 
     @property
-    def tallies(self) -> int:
+    def is_mixed(self) -> bool:
+        """Whether training targets are mixtures; numbers are not mixed."""
+        return False
+
+    @property
+    def statistic_count(self) -> int:
         """Σ|y − f| and Σ(y − f)²."""
         return 2
 
-    def tally(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """Σ|y − f| and Σ(y − f)² of each step, float64 [S, 2]."""
+    def statistics(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Return Σ|y − f| and Σ(y − f)² of each step, float64 [S, 2]."""
         errors = [f.squeeze(1).double() - y for f, y in zip(outputs, targets, strict=True)]
         return torch.stack([torch.stack((e.abs().sum(), e.square().sum())) for e in errors])
 
-    def metrics(self, tally: Tally, samples: int) -> dict[str, float]:
-        """Mean absolute error and the root of the mean squared one, in the target's unit."""
-        absolute, squared = tally
-        return {ABSOLUTE_ERROR: absolute / samples, SQUARED_ERROR: (squared / samples) ** 0.5}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`mean_absolute_error`, `root_mean_squared_error`."""
-        return (ABSOLUTE_ERROR, SQUARED_ERROR)
-
-    def train_name(self, name: str) -> str:
-        """With the split before it."""
-        return f"train_{name}"
+    def metrics(self, sums: Sequence[float], samples: int) -> dict[str, float]:
+        """Return the mean absolute and the root mean squared error, in the target's unit."""
+        absolute, squared = sums
+        return {
+            "mean_absolute_error": absolute / samples,
+            "root_mean_squared_error": (squared / samples) ** 0.5,
+        }

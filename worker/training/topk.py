@@ -53,16 +53,16 @@ def ranking(scores_NM: Tensor, labels_N: Tensor) -> Tensor:
     return turn_NM.gather(1, keys_NM.argsort(dim=1, descending=True, stable=True))
 
 
-def counts(ranks_N: Tensor, ks: Iterable[int]) -> Tensor:
-    """How many samples are right for each k, int64 [number of ks]."""
+def count_right(ranks_N: Tensor, ks: Iterable[int]) -> Tensor:
+    """Return how many samples are right for each k, int64 [number of ks]."""
     return torch.stack([(ranks_N < k).sum() for k in ks])
 
 
-def admitted(top_k: Iterable[int], classes: int) -> tuple[int, ...]:
-    """1 and every k asked for that is no more than the class count, ascending."""
+def valid_ks(top_k: Iterable[int], classes: int) -> tuple[int, ...]:
+    """Return 1 and every k of `top_k` up to the class count, in ascending order."""
     return tuple(sorted({1, *(k for k in top_k if 1 <= k <= classes)}))
 
 
 def metric_name(k: int) -> str:
-    """What the accuracy for this k is called, without its split."""
+    """Return the name of the accuracy for this k, without the split."""
     return "accuracy" if k == 1 else f"top_{k}_accuracy"

@@ -9,9 +9,10 @@ from torch import Tensor
 from worker.training import divergence
 from worker.training.determinism import Determinism
 from worker.training.device_split import DeviceSplit
+from worker.training.epoch_sums import Sums, Window
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment, Split, Stage
-from worker.training.metrics import Sums, Window
+from worker.training.metrics import PREFIXES
 from worker.training.penalties import Penalties
 from worker.training.reports import Report, Snapshot
 from worker.training.seed import order
@@ -68,7 +69,7 @@ class Trainer:
         self.resumed_from: TrainingState | None = None
         self._penalties = Penalties(experiment)
         self._window = Window(
-            experiment.target, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
+            experiment.task, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
         )
         #: The samples that the generalization gap is measured on, as many as validate.
         sample_N = order_of_gap(len(self.train), len(self.validation), experiment.seed)
@@ -144,7 +145,7 @@ class Trainer:
             "val_loss": validation.data_loss + (0.0 if penalty is None else penalty.item()),
             "val_data_loss": validation.data_loss,
             "generalization_gap": validation.data_loss - trained.data_loss,
-            **{f"val_{name}": value for name, value in validation.metrics.items()},
+            **{PREFIXES["validation"] + name: v for name, v in validation.metrics.items()},
         }
 
     def end_epoch(self) -> None:
@@ -213,7 +214,7 @@ class Trainer:
 
     def no_sums(self) -> Sums:
         """The sums at the start of an epoch."""
-        return Sums(tallies=[0] * self.experiment.target.tallies)
+        return Sums(statistics=[0] * self.experiment.task.statistic_count)
 
     # What it tells
 

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.catalog.methods import Faults, Methods, nearest, shown
+from api.catalog.metrics import epoch_metric_names
 from api.http.json_pointer import escape
 from api.jobs.admission import dataset, fine_tuning, task, warm_up
 from api.jobs.admission.optimizer import chosen_initializer, chosen_optimizer
 from api.jobs.admission.structure import faults_of, mended
 from api.jobs.admission.tables import Ask
-from api.jobs.admission.task import DEFAULT_TOP_K, metric_names
+from api.jobs.admission.task import DEFAULT_TOP_K
 from shared.datasets import DatasetFacts
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
@@ -132,10 +133,11 @@ def _monitors(
     known = {
         name
         for is_number in kinds
-        for name in metric_names(
-            DEFAULT_TOP_K if top_k is None else top_k,
+        for name in epoch_metric_names(
+            methods.catalog,
+            "regression" if is_number else "classification",
+            top_k=DEFAULT_TOP_K if top_k is None else top_k,
             is_clipped=all(clipped),
-            is_number=is_number,
             is_mixed=any(entries[name].get("mixes_targets") for name in filled["regularizers"]),
         )
     }

@@ -1,6 +1,5 @@
 """What a job asks its network for: classes or a number, and what goes with which."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from api.catalog.methods import Faults, Methods, nearest, shown
@@ -11,7 +10,6 @@ from shared.spec import CheckpointSpec, DatasetSpec, JobSpec
 
 DEFAULT_LOSS, DEFAULT_NUMBER_LOSS = "cross_entropy", "l2"
 DEFAULT_TOP_K = (1, 5)
-ERRORS = ("mean_absolute_error", "root_mean_squared_error")
 BEST_OF_NUMBERS = (
     CheckpointSpec(monitor="val_loss", mode="min"),
     CheckpointSpec(monitor="val_mean_absolute_error", mode="min"),
@@ -72,22 +70,6 @@ def check_turns(augmentation: Filled, methods: Methods, faults: Faults) -> None:
         if methods.catalog["augmentations"][name].get("turns"):
             text = "changes the angle that is asked for, and not what counts as right: leave it out"
             faults.append(Fault(f"/augmentation/{escape(name)}", text))
-
-
-def metric_names(
-    top_k: Iterable[int], *, is_clipped: bool, is_mixed: bool = False, is_number: bool = False
-) -> list[str]:
-    """The metrics of an epoch, which checkpoints and early stopping can watch."""
-    names = ["accuracy", *(f"top_{k}_accuracy" for k in sorted(set(top_k)) if k > 1)]
-    names = list(ERRORS) if is_number else names
-    train = "train_mixed" if is_mixed else "train"
-    return [
-        *("train_loss", "train_data_loss", "train_penalty", "val_loss", "val_data_loss"),
-        *(f"{prefix}_{name}" for prefix in (train, "val") for name in names),
-        *("generalization_gap", "learning_rate", "gradient_norm"),
-        *(["clipped_fraction"] if is_clipped else []),
-        *("images_per_second", "seconds"),
-    ]
 
 
 def _check_loss(filled: Filled, facts: DatasetFacts, methods: Methods, faults: Faults) -> None:

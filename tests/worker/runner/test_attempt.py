@@ -21,7 +21,7 @@ from worker.runner import progress
 from worker.runner.attempt import Attempt
 from worker.runner.progress import Progress
 from worker.training import checkpoint
-from worker.training.metrics import StepFigures
+from worker.training.epoch_sums import StepResult
 from worker.training.reports import Stepped
 from worker.training.step import Stepper
 
@@ -147,7 +147,7 @@ class TestWhatIsSaidOfAResume:
     def test_it_is_inexact_where_torch_cannot_promise_the_same_bits(
         self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, attempts_made: int, first: int
     ) -> None:
-        def take(self: Stepper, chosen_N: torch.Tensor, *, step: int, **rest: Any) -> StepFigures:
+        def take(self: Stepper, chosen_N: torch.Tensor, *, step: int, **rest: Any) -> StepResult:
             if step >= first:
                 torch.zeros(2).put_(torch.tensor([0]), torch.tensor([1.0]))
             return take_step(self, chosen_N, step=step, **rest)

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.worker.experiments import experiment, vgg
 from worker.training import trainer
-from worker.training.divergence import SKIPPED_IN_A_ROW, Diverged
+from worker.training.divergence import MAX_SKIPPED_IN_A_ROW, Diverged
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.reports import Stepped
@@ -74,13 +74,13 @@ class TestDivergence:
         )
         assert diverged.step <= last + 1
         assert "bfloat16" in diverged.hint
-        assert SKIPPED_IN_A_ROW > 20
+        assert MAX_SKIPPED_IN_A_ROW > 20
 
     def test_it_does_not_skip_them_for_ever_however_few_an_epoch_has(self) -> None:
         """Four, of a loss that is finite and whose gradient is not, whatever the scale is."""
         diverged, last = _until_divergence(_without_a_gradient())
         assert (diverged.what, diverged.step) == ("The gradient", 1)
-        assert last == SKIPPED_IN_A_ROW - 1
+        assert last == MAX_SKIPPED_IN_A_ROW - 1
 
     def test_each_stage_looks_for_its_own_scale(self) -> None:
         training = _without_a_gradient()

@@ -13,7 +13,7 @@ from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded, Stepped
 from worker.training.state import TrainingState
-from worker.training.task import Numbers
+from worker.training.task import Regression
 
 WEIGHTS = torch.tensor([2.0, -1.0, 0.5])
 
@@ -86,14 +86,15 @@ class TestFit:
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-class TestNumbers:
+class TestRegression:
     def test_errors_are_those_of_the_formulas(self) -> None:
         outputs, targets = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0.0, 2.0, 1.0])
-        tally = Numbers().tally([outputs[:1], outputs[1:]], [targets[:1], targets[1:]])
-        assert tally.tolist() == [[1, 1], [3, 9]]
-        found = Numbers().metrics(tally.sum(0).tolist(), 3)
-        assert found["mean_absolute_error"] == pytest.approx(4 / 3)
-        assert found["root_mean_squared_error"] == pytest.approx(math.sqrt(10 / 3))
+        parts = [outputs[:1], outputs[1:]], [targets[:1], targets[1:]]
+        statistics = Regression().statistics(*parts)
+        assert statistics.tolist() == [[1, 1], [3, 9]]
+        metrics = Regression().metrics(statistics.sum(0).tolist(), 3)
+        assert metrics["mean_absolute_error"] == pytest.approx(4 / 3)
+        assert metrics["root_mean_squared_error"] == pytest.approx(math.sqrt(10 / 3))
 
     def test_where_nothing_varies_there_is_no_r2(self) -> None:
         of = experiment(training={"epochs": 1})

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from worker.training.topk import admitted, counts, metric_name, rank, ranking
+from worker.training.topk import count_right, metric_name, rank, ranking, valid_ks
 
 
 def _is_right(scores: list[float], label: int, k: int) -> bool:
-    return bool(counts(rank(torch.tensor([scores]), torch.tensor([label])), (k,)).item())
+    return bool(count_right(rank(torch.tensor([scores]), torch.tensor([label])), (k,)).item())
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -16,7 +16,7 @@ def test_without_ties_it_is_what_torchmetrics_says(k: int) -> None:
     torch.manual_seed(0)
     scores_NM, labels_N = torch.randn(500, 12), torch.randint(0, 12, (500,))
     oracle = multiclass_accuracy(scores_NM, labels_N, 12, top_k=k, average="micro").item()
-    ours = counts(rank(scores_NM, labels_N), (k,)).item() / 500
+    ours = count_right(rank(scores_NM, labels_N), (k,)).item() / 500
     assert ours == pytest.approx(oracle, abs=1e-7)
 
 
@@ -71,8 +71,8 @@ class TestScoresThatAreNotFinite:
 
 
 def test_k_above_the_class_count_is_not_computed_and_1_always_is() -> None:
-    assert admitted((1, 5), 3) == (1,)
-    assert admitted((5, 2), 10) == (1, 2, 5)
+    assert valid_ks((1, 5), 3) == (1,)
+    assert valid_ks((5, 2), 10) == (1, 2, 5)
 
 
 def test_the_first_is_called_accuracy() -> None:

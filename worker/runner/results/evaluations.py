@@ -24,6 +24,7 @@ from worker.training.evaluation import (
     evaluate_regression,
 )
 from worker.training.experiment import Experiment
+from worker.training.metrics import PREFIXES, metric_of
 
 EVALUATED = {"best", "last"}
 
@@ -89,16 +90,16 @@ def test_metrics(
     """The figures of one checkpoint as `test_…` metrics."""
     chosen = summary.get(first) or summary["last"]
     place = {"checkpoint", "epoch", "step"}
+    metrics = {PREFIXES["test"] + name: v for name, v in chosen.items() if name not in place}
     return [
         MetricRow(
-            name=f"test_{name}",
-            split="test",
+            name=name,
+            split=metric_of(name).split,
             stage=stage,
             step=step,
             epoch=epoch,
             value=float(value),
             at=now(),
         )
-        for name, value in chosen.items()
-        if name not in place
+        for name, value in metrics.items()
     ]
