@@ -1,6 +1,8 @@
-"""Finds attempts that fell silent and rings for jobs that wait. One leader among all workers.
+"""The reaper: gives back the jobs of attempts that fell silent and wakes the dispatcher.
 
-No two clocks are ever compared: silence is a beat that stood still for so long by our own clock.
+All workers have a reaper; the holder of a lease in the database is the leader and acts. No clocks
+of two machines are compared: an attempt is silent while its heartbeat, a counter, stays the same
+by the leader's own clock.
 """
 
 import os
@@ -8,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 import structlog
 
@@ -19,51 +21,20 @@ from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from worker.dispatch.dispatcher import Dispatcher
 from worker.locks import is_held, job_lock
+from worker.runner.observed_duration import ObservedDuration
 
 log = structlog.get_logger()
 
 ROUND_SECONDS = 2.0
-LEADER_SILENT_SECONDS = 10.0
-NAME = "reaper"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What something was when we last looked, and for how long we have seen it so."""
-
-    value: object
-    at: float
-    still_seconds: float = 0.0
-
-
-@dataclass
-class Stillness:
-    """How long things have not changed, as far as we watched.
-
-    While the database is away, or this machine is suspended, nobody watches: that time does not
-    count, or every healthy training would be taken for dead afterwards.
-    """
-
-    seen: dict[object, Look] = field(default_factory=dict)
-
-    def seconds(self, what: object, value: object) -> float:
-        """For how long `what` has had this value."""
-        now = time.monotonic()
-        before = self.seen.get(what)
-        if before is None or before.value != value:
-            self.seen[what] = Look(value, now)
-            return 0.0
-        watched = min(now - before.at, 2 * ROUND_SECONDS)
-        self.seen[what] = Look(value, now, before.still_seconds + watched)
-        return self.seen[what].still_seconds
-
-    def forget_but(self, alive: set[Lease]) -> None:
-        """Drop what is gone."""
-        self.seen = {what: seen for what, seen in self.seen.items() if what in alive}
+#: A longer gap between two rounds (the database was away, the machine suspended) counts as this
+#: much silence: otherwise every healthy attempt would be taken for dead afterwards.
+MAX_GAP_SECONDS = 2 * ROUND_SECONDS
+LEADER_TIMEOUT_SECONDS = 10.0
+LEASE_NAME = "reaper"
 
 
 class Reaper:
-    """A thread of the worker."""
+    """A thread of the worker that looks for silent attempts."""
 
     def __init__(self, settings: Settings, database: Database, dispatcher: Dispatcher) -> None:
         self.settings = settings
@@ -71,65 +42,84 @@ class Reaper:
         self.dispatcher = dispatcher
         self.host = socket.gethostname()
         self.holder = f"{dispatcher.worker}/{os.getpid()}"
-        self._leaders = Stillness()
-        self._attempts = Stillness()
+        self._leader_silence = ObservedDuration(MAX_GAP_SECONDS)
+        self._silences: dict[Lease, ObservedDuration] = {}
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="reaper", daemon=True).start()
 
     def _run(self) -> None:
         while True:
             time.sleep(ROUND_SECONDS)
             try:
-                if self._leads():
+                if self._is_leader():
                     self._reap()
             except Unavailable as error:
-                log.warning("database away", error=str(error))
+                log.warning("database unavailable", error=str(error))
             except Exception:
-                log.exception("reaper")
+                log.exception("the reaper's round failed")
 
-    def _leads(self) -> bool:
+    def _is_leader(self) -> bool:
+        """Keep the leader's lease, or take it over from a leader that fell silent."""
         with self.database.read() as connection:
-            leader = liveness.leader(connection, NAME)
+            leader = liveness.leader(connection, LEASE_NAME)
         seen = None
         if leader is not None and leader[0] != self.holder:
-            if self._leaders.seconds(NAME, leader) < LEADER_SILENT_SECONDS:
+            if self._leader_silence.observe(leader) < LEADER_TIMEOUT_SECONDS:
                 return False
             seen = leader[1]
         with self.database.write() as connection:
-            return liveness.lead(connection, NAME, self.holder, seen=seen) is not None
+            return liveness.lead(connection, LEASE_NAME, self.holder, seen=seen) is not None
 
     def _reap(self) -> None:
         with self.database.read() as connection:
             beats = liveness.beats(connection)
             is_waiting = bool(queries.order(connection, limit=1))
-        self._attempts.forget_but({beat.lease for beat in beats})
+        self._forget_all_but(beat.lease for beat in beats)
         for beat in beats:
-            silent = self._attempts.seconds(beat.lease, beat.beat)
-            if silent >= self.settings.lease_seconds and self._is_gone(beat, silent):
-                self._give_back(beat, silent)
+            silent_seconds = self._silences[beat.lease].observe(beat.beat)
+            if silent_seconds >= self.settings.lease_seconds and self._is_gone(
+                beat, silent_seconds
+            ):
+                self._give_back(beat, silent_seconds)
         if is_waiting:
-            self.dispatcher.ring()
+            self.dispatcher.notify()
 
-    def _is_gone(self, beat: liveness.Beat, silent: float) -> bool:
-        """On this machine the lock decides; one that is held and mute for long is ended first."""
+    def _forget_all_but(self, leases: Iterable[Lease]) -> None:
+        """Drop the durations of attempts that have ended, and add new attempts."""
+        self._silences = {
+            lease: self._silences.get(lease) or ObservedDuration(MAX_GAP_SECONDS)
+            for lease in leases
+        }
+
+    def _is_gone(self, beat: liveness.Beat, silent_seconds: float) -> bool:
+        """Return whether the attempt's process is gone.
+
+        On this machine its lock decides. A process that holds the lock and stays silent for two
+        leases is killed, and found gone in a later round.
+        """
         if beat.host != self.host:
             return True
         if not is_held(job_lock(self.settings, beat.lease.job_id)):
             return True
-        if silent >= 2 * self.settings.lease_seconds and beat.pid is not None:
-            log.warning("mute runner killed", job=beat.lease.job_id, pid=beat.pid)
+        if silent_seconds >= 2 * self.settings.lease_seconds and beat.pid is not None:
+            log.warning("silent runner killed", job=beat.lease.job_id, pid=beat.pid)
             try:
                 os.killpg(beat.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 return False
         return False
 
-    def _give_back(self, beat: liveness.Beat, silent: float) -> None:
+    def _give_back(self, beat: liveness.Beat, silent_seconds: float) -> None:
         try:
             with self.database.write() as connection:
                 state = attempts.stop(connection, beat.lease, "worker_lost")
         except Fenced:
             return
-        log.warning("reaped", job=beat.lease.job_id, silent_seconds=silent, state=state)
+        log.warning(
+            "silent attempt given up",
+            job=beat.lease.job_id,
+            silent_seconds=silent_seconds,
+            state=state,
+        )

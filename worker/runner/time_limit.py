@@ -53,7 +53,7 @@ class TimeLimit:
             Unavailable: the database is away; the next look tries again.
         """
         is_missed = self._is_over and not self._is_heeded
-        if self._over.seconds(is_missed or None) < MARGIN_SECONDS:
+        if self._over.observe(is_missed or None) < MARGIN_SECONDS:
             return
         failure = failure_of(OutOfTime(), self._assignment.spec)
         log.error("out of time, and no step ends: this process ends", seconds=self.seconds)

@@ -60,7 +60,7 @@ class Watchdog:
     def look(self) -> None:
         """Say in the log that a step stands still, and end the process if it stays so."""
         step = self._step
-        seconds = self._lasting.seconds(step)
+        seconds = self._lasting.observe(step)
         durations = list(self._durations)
         if seconds < LEAST_SECONDS or not durations:
             return

@@ -1,4 +1,4 @@
-"""How long something lasts: what counts, and what does not."""
+"""Which time counts as the duration of a value, by a clock that the test moves."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker.clocks import Clock
 from worker.runner import observed_duration
-from worker.runner.observed_duration import ObservedDuration
+from worker.runner.observed_duration import MAX_GAP_SECONDS, ObservedDuration
 
 
 @pytest.fixture
@@ -16,32 +16,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def _looks(clock: Clock, *finds: tuple[float, object]) -> list[float]:
-    """What looks at these moments say that find these things."""
-    looked, said = ObservedDuration(), []
-    for at, what in finds:
+def _durations(
+    clock: Clock, *observations: tuple[float, object], max_gap_seconds: float = MAX_GAP_SECONDS
+) -> list[float]:
+    """Return the duration after each observation, given as the second and the value."""
+    observed, durations = ObservedDuration(max_gap_seconds), []
+    for at, value in observations:
         clock.now = 1000.0 + at
-        said.append(looked.seconds(what))
-    return said
+        durations.append(observed.observe(value))
+    return durations
 
 
-def test_looks_that_find_the_same_add_up(clock: Clock) -> None:
-    assert _looks(clock, (0, "a"), (1, "a"), (3.5, "a")) == [0, 1, 3.5]
+def test_observations_of_the_same_value_add_up(clock: Clock) -> None:
+    assert _durations(clock, (0, "a"), (1, "a"), (3.5, "a")) == [0, 1, 3.5]
 
 
-def test_another_thing_starts_anew(clock: Clock) -> None:
-    assert _looks(clock, (0, "a"), (1, "a"), (2, "b"), (3, "b"), (4, "a")) == [0, 1, 0, 1, 0]
+def test_another_value_starts_from_zero(clock: Clock) -> None:
+    observations = [(0, "a"), (1, "a"), (2, "b"), (3, "b"), (4, "a")]
+    assert _durations(clock, *observations) == [0, 1, 0, 1, 0]
 
 
-def test_nothing_never_lasts(clock: Clock) -> None:
-    assert _looks(clock, (0, "a"), (1, None), (2, None), (3, "a")) == [0, 0, 0, 0]
+def test_none_has_no_duration(clock: Clock) -> None:
+    assert _durations(clock, (0, "a"), (1, None), (2, None), (3, "a")) == [0, 0, 0, 0]
 
 
-def test_a_process_that_was_stopped_for_an_hour_has_seen_next_to_none_of_it(clock: Clock) -> None:
-    finds: list[tuple[float, object]] = [(0, "a"), (1, "a"), (3600, "a"), (3601, "a")]
-    said = _looks(clock, *finds)
-    assert [later - before for before, later in pairwise(said)] == [
-        1,
-        observed_duration.MOST_BETWEEN_LOOKS,
-        1,
-    ]
+@pytest.mark.parametrize("max_gap_seconds", [MAX_GAP_SECONDS, 4.0])
+def test_a_gap_of_an_hour_counts_as_the_longest_gap(clock: Clock, max_gap_seconds: float) -> None:
+    observations = [(0, "a"), (1, "a"), (3600, "a"), (3601, "a")]
+    durations = _durations(clock, *observations, max_gap_seconds=max_gap_seconds)
+    assert [later - before for before, later in pairwise(durations)] == [1, max_gap_seconds, 1]

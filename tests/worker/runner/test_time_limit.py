@@ -117,7 +117,7 @@ def test_one_that_waited_for_the_database_has_the_margin_after_that(
     """A look follows a heartbeat that arrived: there was none for an hour."""
     _goes_by(10, clock, limit)
     clock.now += 3600
-    _goes_by(MARGIN_SECONDS - observed_duration.MOST_BETWEEN_LOOKS, clock, limit)
+    _goes_by(MARGIN_SECONDS - observed_duration.MAX_GAP_SECONDS, clock, limit)
     assert _only(box, limit)["state"] == "running"
     assert limit.heed()
 
