@@ -1,4 +1,4 @@
-"""The Celery application of a worker: hears the doorbell and wakes the dispatcher. No torch."""
+"""The worker's main process: Celery, the dispatcher and the reaper. Never imports torch."""
 
 from typing import Any
 
@@ -13,11 +13,15 @@ from worker.dispatch.devices import NoUsableGpu
 from worker.dispatch.dispatcher import Dispatcher
 from worker.dispatch.reaper import Reaper
 from worker.locks import worker_lock
-from worker.tasks import hear, listen
+from worker.tasks import consume, register_doorbell_task
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until it is told to end; its trainings are drained then."""
+    """Run a worker until SIGTERM or SIGINT, then drain its runners.
+
+    Raises:
+        SystemExit: no GPU can be used, or a worker of the same name is running.
+    """
     logs.configure("worker", settings.log_level)
     settings.make_directories()
     database = Database(settings.database, pool_size=5)
@@ -25,27 +29,27 @@ def run(settings: Settings) -> None:
         dispatcher = Dispatcher(settings, database)
     except NoUsableGpu as error:
         raise SystemExit(str(error)) from None
-    _be_the_only_one(settings, dispatcher.worker)
+    _acquire_worker_lock(settings, dispatcher.worker)
     wait_for_head(database)
     Reaper(settings, database, dispatcher).start()
     dispatcher.start()
     app = make_celery(settings)
-    hear(app, dispatcher.ring)
+    register_doorbell_task(app, dispatcher.notify)
 
     @worker_shutting_down.connect(weak=False)
     def _stop_claiming(**_: Any) -> None:
         dispatcher.stop_claiming()
 
     try:
-        listen(app, dispatcher.worker, lambda: dispatcher.is_draining)
+        consume(app, dispatcher.worker, lambda: dispatcher.is_draining)
     finally:
         dispatcher.drain()
         database.close()
 
 
-def _be_the_only_one(settings: Settings, worker: str) -> None:
-    if not worker_lock(settings, worker).take(patience_seconds=2):
+def _acquire_worker_lock(settings: Settings, worker: str) -> None:
+    if not worker_lock(settings, worker).acquire(timeout_seconds=2):
         raise SystemExit(
-            f"a worker {worker!r} runs in {settings.home} already; stop it, or give this one "
-            "another name with TRAINSHED_WORKER_ID"
+            f"A worker named {worker!r} is already running in {settings.home}. Stop it, or give "
+            "this worker another name with TRAINSHED_WORKER_ID."
         )

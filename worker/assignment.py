@@ -1,19 +1,20 @@
-"""What a dispatcher hands to a runner: one JSON line on its standard input."""
+"""What dispatcher and runner agree on: the assignment of a job, and the runner's exit codes."""
 
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, Self
 
 import orjson
 
 from shared.jobs.attempts import Lease
 
-#: What a spare says once it is warm.
+#: What a spare writes to its standard output once it is warm.
 READY = b"ready\n"
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A job to train, with the right to write for it."""
+    """A claimed job, as one JSON line on the standard input of a runner."""
 
     job_id: str
     attempt: int
@@ -23,24 +24,38 @@ class Assignment:
     #: NVML's identifier of the GPU; empty on the CPU.
     uuid: str
     threads: int
-    #: The GPU's place among those that the spare can see; 0 on the CPU.
+    #: The GPU's position among the GPUs visible to the runner; 0 on the CPU.
     index: int = 0
 
     @property
     def lease(self) -> Lease:
-        """The right to write."""
+        """The right to write for the job."""
         return Lease(self.job_id, self.attempt)
 
     def line(self) -> bytes:
-        """The assignment as it goes through the pipe."""
+        """Return the assignment as a line of JSON."""
         return orjson.dumps(asdict(self)) + b"\n"
 
     @classmethod
     def parse(cls, line: bytes) -> Self:
-        """The assignment as it comes out of the pipe."""
+        """Return the assignment that a line of JSON holds."""
         return cls(**orjson.loads(line))
 
 
-#: How a runner ends, when it does so by itself. BUSY: another one has the job or the device;
-#: STALLED: no step for very long; DEVICE_FAULT: the GPU or its driver failed, not the job.
-DONE, CANCELLED, DRAINED, BUSY, STALLED, DEVICE_FAULT, FENCED = 0, 10, 11, 12, 13, 14, 75
+class ExitCode(IntEnum):
+    """How a runner ended that was not killed."""
+
+    #: The job's result is in the database.
+    DONE = 0
+    #: Its job was to be cancelled.
+    CANCELLED = 10
+    #: It wrote a checkpoint because its worker stops; the job is to be resumed.
+    DRAINED = 11
+    #: Another process still holds the lock of the job or of the device.
+    BUSY = 12
+    #: A step took so long that it will not end any more.
+    STALLED = 13
+    #: The GPU or its driver failed, not the job.
+    DEVICE_FAULT = 14
+    #: Another attempt has the job.
+    FENCED = 75

@@ -1,6 +1,7 @@
-"""Exclusion on one machine: `flock`, which the kernel releases with the process that held it.
+"""Mutual exclusion on one machine by `flock`, which the kernel releases when its holder exits.
 
-The file says which process holds it, so that a runner can be found that never told the database.
+The lock file holds the process id of its holder, so that a runner can be found which has not sent
+a heartbeat yet.
 """
 
 import fcntl
@@ -11,89 +12,91 @@ from pathlib import Path
 
 from shared.settings import Settings
 
-PAUSE_SECONDS = 0.05
+RETRY_SECONDS = 0.05
 
 
 class Lock:
-    """A lock file that is held until the process ends."""
+    """A lock file that is held until it is released or the process ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: int | None = None
 
-    def take(self, *, patience_seconds: float = 0.0) -> bool:
-        """Take the lock, waiting for at most so long; return whether it is ours.
+    def acquire(self, *, timeout_seconds: float = 0.0) -> bool:
+        """Acquire the lock, waiting for at most the timeout; return whether it is ours.
 
         Raises:
-            OSError: the file cannot be made or written, such as on a full disk.
+            OSError: the file cannot be created or written, for example on a full disk.
         """
-        deadline = time.monotonic() + patience_seconds
-        while not self._try():
+        deadline = time.monotonic() + timeout_seconds
+        while not self._try_acquire():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(RETRY_SECONDS)
         return True
 
-    def _try(self) -> bool:
+    def _try_acquire(self) -> bool:
         if self._file is not None:
             return True
-        file = _locked(self.path)
+        file = _open_locked(self.path)
         if file is None:
             return False
         try:
             os.ftruncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
-        except OSError:  # a full disk: a lock that names nobody is none
+        except OSError:  # a full disk: a lock that does not name its holder is of no use
             os.close(file)
             raise
         self._file = file
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock if it is held."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 def job_lock(settings: Settings, job_id: str) -> Lock:
-    """The lock that a job's runner holds."""
+    """Return the lock that a job's runner holds."""
     return Lock(settings.locks / f"{job_id}.lock")
 
 
 def device_lock(settings: Settings, device: str, uuid: str) -> Lock:
-    """The lock that whoever uses a device holds.
+    """Return the lock that the runner on a device holds.
 
-    A GPU goes by its uuid: "cuda:0" is another card in each container that shares this home.
+    A GPU is identified by its uuid: "cuda:0" is a different GPU in each container that shares
+    this home directory.
     """
-    return Lock(settings.locks / f"device-{_plain(uuid or device)}.lock")
+    return Lock(settings.locks / f"device-{_file_name(uuid or device)}.lock")
 
 
 def worker_lock(settings: Settings, worker: str) -> Lock:
-    """The lock of a worker: two of one name would take each other's runners for their own."""
-    return Lock(settings.locks / f"worker-{_plain(worker)}.lock")
+    """Return a worker's lock: two workers of one name would adopt each other's runners."""
+    return Lock(settings.locks / f"worker-{_file_name(worker)}.lock")
 
 
 def is_held(lock: Lock) -> bool:
-    """Whether some process holds the lock now."""
+    """Return whether any process holds the lock now."""
     if not lock.path.exists():
         return False
-    file = _locked(lock.path)
+    file = _open_locked(lock.path)
     if file is None:
         return True
     os.close(file)
     return False
 
 
-def holder(lock: Lock) -> int | None:
-    """The process that took the lock last; only while the lock is held is it that one's."""
+def holder_pid(lock: Lock) -> int | None:
+    """Return the process that acquired the lock last, which need not hold it any more."""
     try:
         return int(lock.path.read_text())
     except (OSError, ValueError):
         return None
 
 
-def _locked(path: Path) -> int | None:
+def _open_locked(path: Path) -> int | None:
+    """Open the file and lock it; return None if it is locked already."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,5 +106,5 @@ def _locked(path: Path) -> int | None:
     return file
 
 
-def _plain(name: str) -> str:
+def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "-", name)

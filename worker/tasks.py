@@ -1,4 +1,4 @@
-"""The doorbell: the one Celery task. It carries nothing; a message that does is refused."""
+"""The doorbell's end in the worker: a single Celery task, which carries no data."""
 
 import itertools
 import logging
@@ -28,27 +28,28 @@ ARGUMENTS = (
 )
 
 
-def hear(app: celery.Celery, ring: Callable[[], None]) -> None:
-    """Have `ring` called whenever the doorbell sounds."""
+def register_doorbell_task(app: celery.Celery, notify: Callable[[], None]) -> None:
+    """Register the task that calls `notify`. It refuses and counts messages with arguments."""
     refused = itertools.count(1)
 
-    # Of this application alone: a shared task would be every other one's, with this `ring`.
+    # Not shared: Celery would register the task, with this `notify`, at every other application.
     @app.task(name=RING, typing=False, shared=False)
     def train(*args: Any, **kwargs: Any) -> None:
         if args or kwargs:
-            log.warning("a doorbell with arguments was refused", refused=next(refused))
+            log.warning("doorbell message with arguments refused", refused=next(refused))
         else:
-            ring()
+            notify()
 
 
-def listen(app: celery.Celery, worker: str, is_over: Callable[[], bool]) -> None:
-    """Listen to the broker until the worker is told to end.
+def consume(app: celery.Celery, worker: str, is_over: Callable[[], bool]) -> None:
+    """Consume the broker's messages until Celery is stopped and `is_over` returns True.
 
-    A message that is no JSON ends Celery's consumer for good: trainings must not end with it.
+    A message that is not JSON ends Celery's consumer. It is started again: a forged message must
+    not end the worker.
     """
 
     @setup_logging.connect(weak=False)
-    def _leave_our_logging_alone(**_: Any) -> None:
+    def _keep_our_logging(**_: Any) -> None:
         for library in ("celery", "kombu"):
             logging.getLogger(library).setLevel(logging.WARNING)
 
@@ -56,5 +57,5 @@ def listen(app: celery.Celery, worker: str, is_over: Callable[[], bool]) -> None
         with suppress(SystemExit):
             app.worker_main([*ARGUMENTS, f"--hostname={worker}@%h"])
         if not is_over():
-            log.error("Celery ended by itself and is started again")
+            log.error("Celery ended unexpectedly and is started again")
             time.sleep(RESTART_SECONDS)

@@ -132,7 +132,7 @@ def _beat(box: BoxDriver, lease: Lease) -> bool:
 
 
 def _ended(box: BoxDriver, *, zombie_of: str) -> bool:
-    ended = [line for line in box.said("worker") if line["event"] == "runner ended"]
+    ended = [line for line in box.said("worker") if line["event"] == "runner exited"]
     return any((line["job"], line["code"]) == (zombie_of, 75) for line in ended)
 
 

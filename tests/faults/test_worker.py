@@ -28,7 +28,7 @@ def _first_steps(box: BoxDriver, job_id: str) -> int:
 
 
 def _adopted(box: BoxDriver) -> set[str]:
-    return {line["job"] for line in box.said("worker") if line["event"] == "adopted"}
+    return {line["job"] for line in box.said("worker") if line["event"] == "runner adopted"}
 
 
 def test_a_killed_worker_s_runner_is_adopted_and_no_step_is_repeated(

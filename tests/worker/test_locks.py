@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
-from worker.locks import Lock, device_lock, holder, is_held, job_lock, worker_lock
+from worker.locks import Lock, device_lock, holder_pid, is_held, job_lock, worker_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from worker.locks import Lock
 lock = Lock(Path(sys.argv[1]))
-assert lock.take()
+assert lock.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
@@ -32,14 +32,14 @@ def settings(tmp_path: Path) -> Settings:
 def test_only_one_takes_a_lock_and_another_does_once_it_is_given_back(tmp_path: Path) -> None:
     first, second = Lock(tmp_path / "a.lock"), Lock(tmp_path / "a.lock")
 
-    assert first.take()
-    assert first.take(), "taking what one holds is no conflict"
-    assert not second.take()
+    assert first.acquire()
+    assert first.acquire(), "taking what one holds is no conflict"
+    assert not second.acquire()
     assert is_held(second)
     first.release()
     first.release()
     assert not is_held(second)
-    assert second.take()
+    assert second.acquire()
     second.release()
 
 
@@ -48,8 +48,8 @@ def test_asking_whether_a_lock_is_held_neither_makes_nor_takes_it(tmp_path: Path
 
     assert not is_held(lock)
     assert not lock.path.exists()
-    assert holder(lock) is None
-    assert lock.take()
+    assert holder_pid(lock) is None
+    assert lock.acquire()
     lock.release()
     assert not is_held(lock)
     assert not is_held(lock)
@@ -65,12 +65,12 @@ def test_a_lock_goes_with_the_process_that_was_killed(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
         assert is_held(lock)
-        assert not lock.take(patience_seconds=0.1)
-        assert holder(lock) == process.pid
+        assert not lock.acquire(timeout_seconds=0.1)
+        assert holder_pid(lock) == process.pid
         process.kill()
 
-    assert lock.take(patience_seconds=1)
-    assert holder(lock) == os.getpid()
+    assert lock.acquire(timeout_seconds=1)
+    assert holder_pid(lock) == os.getpid()
     lock.release()
 
 
@@ -79,7 +79,7 @@ def test_a_file_that_names_no_process_has_no_holder(tmp_path: Path, content: str
     path = tmp_path / "a.lock"
     path.write_text(content)
 
-    assert holder(Lock(path)) is None
+    assert holder_pid(Lock(path)) is None
 
 
 def test_jobs_devices_and_workers_have_locks_of_their_own(settings: Settings) -> None:
@@ -96,7 +96,7 @@ def test_no_name_leads_out_of_the_directory_of_locks(settings: Settings, name: s
     made = (device_lock(settings, name, ""), device_lock(settings, "cuda:0", name))
     for lock in (*made, worker_lock(settings, name)):
         assert lock.path.resolve().parent == settings.locks
-        assert lock.take()
+        assert lock.acquire()
         lock.release()
 
 
@@ -106,9 +106,9 @@ def test_a_gpu_goes_by_its_uuid_since_each_container_calls_its_own_the_first(
     mine, another = (device_lock(settings, "cuda:0", uuid) for uuid in ("GPU-1", "GPU-2"))
     renamed = device_lock(settings, "cuda:3", "GPU-1")
 
-    assert mine.take()
-    assert another.take()
-    assert not renamed.take()
+    assert mine.acquire()
+    assert another.acquire()
+    assert not renamed.acquire()
     mine.release()
     another.release()
 
@@ -124,7 +124,7 @@ def test_a_lock_that_cannot_name_its_holder_is_not_kept(
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(OSError, match="No space left"):
-            lock.take()
+            lock.acquire()
     assert not is_held(lock)
-    assert lock.take(), "there is room again"
+    assert lock.acquire(), "there is room again"
     lock.release()

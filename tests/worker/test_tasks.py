@@ -4,7 +4,7 @@ import celery
 import pytest
 
 from shared.broker import RING
-from worker.tasks import hear
+from worker.tasks import register_doorbell_task
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def rings() -> list[int]:
 @pytest.fixture
 def app(rings: list[int]) -> celery.Celery:
     app = celery.Celery("test", broker="memory://", set_as_current=False)
-    hear(app, lambda: rings.append(1))
+    register_doorbell_task(app, lambda: rings.append(1))
     return app
 
 

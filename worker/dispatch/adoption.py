@@ -1,4 +1,4 @@
-"""What a worker finds when it starts: trainings of the worker before it, alive or gone."""
+"""Adoption: what a starting worker does with the attempts that its predecessor left running."""
 
 import structlog
 
@@ -7,8 +7,8 @@ from shared.errors import Fenced
 from shared.jobs import attempts, liveness
 from shared.settings import Settings
 from worker.dispatch.devices import Device
-from worker.dispatch.runners import Runner, oom_kills
-from worker.locks import holder, is_held, job_lock
+from worker.dispatch.runners import Runner, count_oom_kills
+from worker.locks import holder_pid, is_held, job_lock
 
 log = structlog.get_logger()
 
@@ -16,12 +16,13 @@ log = structlog.get_logger()
 def adopt(
     settings: Settings, database: Database, *, worker: str, host: str, devices: list[Device]
 ) -> dict[str, Runner]:
-    """Take over what still runs, by its device; give back the jobs of what does not.
+    """Return the runners that are still alive by device name; give back the jobs of the others.
 
-    A held lock decides, not the database: a runner may be older than its first heartbeat.
+    The job's lock decides what is alive, not the database: a runner may not have sent its first
+    heartbeat yet.
 
     Raises:
-        Unavailable: the database is away.
+        Unavailable: the database cannot be reached.
     """
     adopted: dict[str, Runner] = {}
     with database.read() as connection:
@@ -30,14 +31,14 @@ def adopt(
         lock = job_lock(settings, beat.lease.job_id)
         if beat.worker != worker:
             continue
-        pid = (beat.pid or holder(lock)) if is_held(lock) else None
+        pid = (beat.pid or holder_pid(lock)) if is_held(lock) else None
         if pid is None:
             _give_back(database, beat)
             continue
         name = next(iter(beat.devices), "")
-        device = next((one for one in devices if one.name == name), Device(name, "gone"))
-        adopted[name] = Runner(beat.lease, device, pid, None, kills_before=oom_kills())
-        log.info("adopted", job=beat.lease.job_id, pid=pid, device=name)
+        device = next((device for device in devices if device.name == name), Device(name, "gone"))
+        adopted[name] = Runner(beat.lease, device, pid, None, kills_before=count_oom_kills())
+        log.info("runner adopted", job=beat.lease.job_id, pid=pid, device=name)
     return adopted
 
 
@@ -47,4 +48,4 @@ def _give_back(database: Database, beat: liveness.Beat) -> None:
             state = attempts.stop(connection, beat.lease, "worker_lost")
     except Fenced:
         return
-    log.info("given back", job=beat.lease.job_id, state=state)
+    log.info("lost attempt given up", job=beat.lease.job_id, state=state)

@@ -1,7 +1,7 @@
-"""Claims jobs for the devices that are free, hands them to runners, and watches those.
+"""The dispatcher: claims jobs for free devices, hands them to runners and records their exits.
 
-One thread in the worker's main process, without torch. It wakes at the doorbell, when a runner
-or a spare changes, and every two seconds in any case: the database is the truth.
+One thread in the worker's main process, without torch. It wakes when the doorbell rings and when
+the spare is ready, and polls in any case: the database is the truth.
 """
 
 import os
@@ -16,30 +16,34 @@ from shared.errors import Unavailable
 from shared.jobs import attempts, liveness
 from shared.settings import Settings
 from shared.states import FINAL
-from worker.assignment import DEVICE_FAULT, Assignment
+from worker.assignment import Assignment, ExitCode
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
 from worker.dispatch.devices import Device
 from worker.dispatch.quarantine import Quarantine
-from worker.dispatch.runners import Runner, oom_kills, settle
-from worker.dispatch.spare import READY_SECONDS, Spare
+from worker.dispatch.runners import Runner, count_oom_kills, record_exit
+from worker.dispatch.spare import READY_TIMEOUT_SECONDS, Spare
 from worker.locks import device_lock, is_held, job_lock
 
 log = structlog.get_logger()
 
+#: Between two looks for a job while nothing rings.
 POLL_SECONDS = 2.0
+#: Between two ticks while a runner or a spare may end or become ready at any moment.
 TICK_SECONDS = 0.1
+#: Between two checks for cancel requests, and between two ticks while nothing runs.
 WATCH_SECONDS = 0.5
+#: Between two signs of life of this worker in the database.
 SEEN_SECONDS = 2.0
-#: A new spare imports torch: it lets the job that was just given to a GPU have the cores first.
+#: A new spare imports torch; the job that was just handed over gets the CPU cores first.
 SPARE_DELAY_SECONDS = 1.0
-#: After one that died or hung.
-SPARE_PAUSE_SECONDS = 5.0
+#: After a spare that died or was late.
+SPARE_RETRY_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
 
 
 class Dispatcher:
-    """The devices of this machine and what runs on them."""
+    """The devices of this machine and the runners on them."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
@@ -48,60 +52,57 @@ class Dispatcher:
         self.worker = settings.worker_id or self.host
         self.devices = devices.find(settings)
         self.threads = devices.threads(settings)
+        #: By the name of the device.
         self.runners: dict[str, Runner] = {}
         self.quarantine = Quarantine()
         self.spare: Spare | None = None
-        self.bell = threading.Event()
+        self._wake = threading.Event()
         self._draining = threading.Event()
-        self._spare_at = 0.0
-        self._poll_at = 0.0
-        self._watch_at = 0.0
-        self._seen_at = 0.0
+        #: When each is due again, by the monotonic clock.
+        self._poll_at = self._watch_at = self._seen_at = self._spare_at = 0.0
         self._has_adopted = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        """Begin; runners that outlived an earlier worker are adopted first."""
-        self.bell.set()
+        """Start the thread; it first adopts runners that outlived an earlier worker."""
+        self._wake.set()
         self._thread.start()
 
-    def ring(self) -> None:
-        """There may be work."""
+    def notify(self) -> None:
+        """Look for a job now: there may be one."""
         self._poll_at = 0.0
-        self.bell.set()
+        self._wake.set()
 
     def stop_claiming(self) -> None:
-        """Take no more jobs, and have every runner write its checkpoint and end."""
+        """Claim no more jobs, and have every runner write a checkpoint and end."""
         self._draining.set()
-        self.bell.set()
+        self._wake.set()
 
     @property
     def is_draining(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it claims no more jobs."""
         return self._draining.is_set()
 
     def drain(self) -> None:
-        """The same, and wait until they have ended."""
+        """Stop claiming, and wait until every runner has ended."""
         self.stop_claiming()
         self._thread.join(DRAIN_SECONDS + 10)
 
     def _run(self) -> None:
         while not (self._draining.is_set() and not self.runners):
-            self.bell.wait(TICK_SECONDS if self.runners or self._is_warming() else WATCH_SECONDS)
-            self.bell.clear()
+            is_busy = self.runners or (self.spare is not None and not self.spare.is_ready)
+            self._wake.wait(TICK_SECONDS if is_busy else WATCH_SECONDS)
+            self._wake.clear()
             try:
                 self._tick()
             except Unavailable as error:
                 log.warning("database away", error=str(error))
                 time.sleep(0.5)
             except Exception:
-                log.exception("dispatcher")
+                log.exception("the dispatcher's tick failed")
                 time.sleep(0.5)
         if self.spare is not None:
             self.spare.dismiss()
-
-    def _is_warming(self) -> bool:
-        return self.spare is not None and not self.spare.is_ready
 
     def _tick(self) -> None:
         if not self._has_adopted:
@@ -113,86 +114,24 @@ class Dispatcher:
                 devices=self.devices,
             )
             self._has_adopted = True
-        self._settle_ended()
+        self._record_exits()
         if self._draining.is_set():
             for runner in self.runners.values():
-                runner.ask_to_end(patience=DRAIN_SECONDS, term=True)
+                runner.request_stop(timeout_seconds=DRAIN_SECONDS, terminate=True)
             return
         if time.monotonic() >= self._watch_at:
             self._watch_at = time.monotonic() + WATCH_SECONDS
-            self._watch()
-        self._keep_a_spare()
-        self._dispatch()
+            self._show_life()
+            self._stop_cancelled_runners()
+        self._ensure_spare()
+        self._claim()
 
-    def _settle_ended(self) -> None:
-        for name, runner in list(self.runners.items()):
-            code = runner.exit_code(self.settings)
-            if code is None:
-                continue
-            state = settle(runner, code, self.database)
-            log.info("runner ended", job=runner.lease.job_id, code=code, state=state)
-            if code == DEVICE_FAULT:
-                self.quarantine.fault(runner.device)
-            elif state == "succeeded":
-                self.quarantine.clear(runner.device)
-            if state in FINAL:
-                # Nobody takes it any more: a final state is never left.
-                job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
-            del self.runners[name]
-            self._poll_at = self._spare_at = 0.0
-
-    def _watch(self) -> None:
-        """Show that this worker lives; a runner that ignores a cancel is killed in time."""
-        if time.monotonic() >= self._seen_at:
-            with self.database.write() as connection:
-                liveness.see_worker(
-                    connection,
-                    worker=self.worker,
-                    host=self.host,
-                    pid=os.getpid(),
-                    devices=[device.as_json() for device in self.devices],
-                )
-            self._seen_at = time.monotonic() + SEEN_SECONDS
-        if self.runners:
-            with self.database.read() as connection:
-                beats = {b.lease: b for b in liveness.beats(connection, host=self.host)}
-            for runner in self.runners.values():
-                beat = beats.get(runner.lease)
-                if beat is None or beat.cancel_requested:
-                    runner.ask_to_end()
-
-    def _keep_a_spare(self) -> None:
-        usable = [one for one in self.devices if not self.quarantine.holds(one)]
-        if self.spare is not None and self.spare.is_dead:
-            log.error("a spare died", code=self.spare.process.returncode)
-            self._drop_the_spare(self.spare, pause_seconds=SPARE_PAUSE_SECONDS)
-        elif self.spare is not None and self.spare.is_late:
-            log.error("a spare hung and was ended", not_ready_within_seconds=READY_SECONDS)
-            self._drop_the_spare(self.spare, pause_seconds=SPARE_PAUSE_SECONDS)
-        elif self.spare is not None and self.spare.devices != tuple(usable):
-            self._drop_the_spare(self.spare, pause_seconds=0.0)  # it sees other GPUs than these
-        is_due = self.spare is None and time.monotonic() >= self._spare_at
-        if is_due and self._has_cores_over(usable):
-            self.spare = Spare(self.settings, self.threads, self.bell, usable)
-
-    def _drop_the_spare(self, spare: Spare, *, pause_seconds: float) -> None:
-        spare.dismiss()
-        self.spare, self._spare_at = None, time.monotonic() + pause_seconds
-
-    def _has_cores_over(self, usable: list[Device]) -> bool:
-        """Whether a spare's import of torch takes nothing from a training.
-
-        Where trainings compute on the CPU, the spare waits until one of its slots is free: nobody
-        could use it before, and beside a training the import costs both more than one after the
-        other.
-        """
-        return any(device.is_gpu or self._is_free(device) for device in usable)
-
-    def _dispatch(self) -> None:
+    def _claim(self) -> None:
+        """Claim a job for a free device, if there is one, and hand it to the spare."""
         spare = self.spare
         if spare is None or not spare.is_ready or time.monotonic() < self._poll_at:
             return
-        device = next((one for one in spare.devices if self._is_free(one)), None)
+        device = next((device for device in spare.devices if self._is_free(device)), None)
         if device is None:
             return
         self._poll_at = time.monotonic() + POLL_SECONDS
@@ -210,12 +149,13 @@ class Dispatcher:
             self._poll_at = 0.0
 
     def _is_free(self, device: Device) -> bool:
-        """Not ours, and not held by a training that we do not know, such as a fenced one."""
+        """Return whether no runner uses the device, be it ours or unknown to us, as when fenced."""
         return device.name not in self.runners and not is_held(
             device_lock(self.settings, device.name, device.uuid)
         )
 
     def _hand_over(self, spare: Spare, claimed: attempts.Claimed, device: Device) -> None:
+        """Assign the job to the spare, which becomes its runner; give it back if the spare died."""
         self.spare, self._spare_at = None, time.monotonic() + SPARE_DELAY_SECONDS
         assignment = Assignment(
             job_id=claimed.lease.job_id,
@@ -228,13 +168,82 @@ class Dispatcher:
             index=spare.devices.index(device),
         )
         try:
-            process = spare.give(assignment)
+            process = spare.assign(assignment)
         except OSError:
             spare.dismiss()
             with self.database.write() as connection:
                 attempts.stop(connection, claimed.lease, "worker_lost")
             return
         self.runners[device.name] = Runner(
-            claimed.lease, device, process.pid, process, kills_before=oom_kills()
+            claimed.lease, device, process.pid, process, kills_before=count_oom_kills()
         )
-        log.info("handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
+        log.info("job handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
+
+    def _show_life(self) -> None:
+        """Record that this worker is alive, with its devices."""
+        if time.monotonic() < self._seen_at:
+            return
+        with self.database.write() as connection:
+            liveness.see_worker(
+                connection,
+                worker=self.worker,
+                host=self.host,
+                pid=os.getpid(),
+                devices=[device.as_json() for device in self.devices],
+            )
+        self._seen_at = time.monotonic() + SEEN_SECONDS
+
+    def _stop_cancelled_runners(self) -> None:
+        """Kill, after a grace period, runners that ignore a cancel or have lost their job."""
+        if not self.runners:
+            return
+        with self.database.read() as connection:
+            beats = {beat.lease: beat for beat in liveness.beats(connection, host=self.host)}
+        for runner in self.runners.values():
+            beat = beats.get(runner.lease)
+            if beat is None or beat.cancel_requested:
+                runner.request_stop()
+
+    def _record_exits(self) -> None:
+        for name, runner in list(self.runners.items()):
+            code = runner.exit_code(self.settings)
+            if code is None:
+                continue
+            state = record_exit(runner, code, self.database)
+            log.info("runner exited", job=runner.lease.job_id, code=code, state=state)
+            if code == ExitCode.DEVICE_FAULT:
+                self.quarantine.add(runner.device)
+            elif state == "succeeded":
+                self.quarantine.release(runner.device)
+            if state in FINAL:
+                # Nobody takes the lock any more: a final state is never left.
+                job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
+            del self.runners[name]
+            self._poll_at = self._spare_at = 0.0
+
+    def _ensure_spare(self) -> None:
+        """Replace a spare that is dead, late or sees a quarantined GPU; start one if it is due."""
+        usable = [device for device in self.devices if not self.quarantine.contains(device)]
+        if self.spare is not None and self.spare.is_dead:
+            log.error("spare died", code=self.spare.process.returncode)
+            self._drop_spare(self.spare, retry_seconds=SPARE_RETRY_SECONDS)
+        elif self.spare is not None and self.spare.is_late:
+            log.error("spare killed, not ready in time", timeout_seconds=READY_TIMEOUT_SECONDS)
+            self._drop_spare(self.spare, retry_seconds=SPARE_RETRY_SECONDS)
+        elif self.spare is not None and self.spare.devices != tuple(usable):
+            self._drop_spare(self.spare, retry_seconds=0.0)
+        is_due = self.spare is None and time.monotonic() >= self._spare_at
+        if is_due and self._has_cores_for_spare(usable):
+            self.spare = Spare(self.settings, self.threads, self._wake, usable)
+
+    def _drop_spare(self, spare: Spare, *, retry_seconds: float) -> None:
+        spare.dismiss()
+        self.spare, self._spare_at = None, time.monotonic() + retry_seconds
+
+    def _has_cores_for_spare(self, usable: list[Device]) -> bool:
+        """Return whether a spare can import torch without slowing down a job.
+
+        Where jobs compute on the CPU, a spare waits until a slot is free: nobody could use it
+        earlier, and importing torch during a job takes both more time than one after the other.
+        """
+        return any(device.is_gpu or self._is_free(device) for device in usable)

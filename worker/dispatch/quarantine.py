@@ -1,4 +1,4 @@
-"""Devices that failed lately: they get no job for a while, longer each time."""
+"""Quarantine of devices that failed: they get no job for a while, longer after each fault."""
 
 import time
 from dataclasses import dataclass
@@ -9,46 +9,47 @@ from worker.dispatch.devices import Device
 
 log = structlog.get_logger()
 
-#: After the first fault; doubled with each that follows.
+#: After the first fault; doubled with each further fault.
 FIRST_SECONDS = 300.0
-LONGEST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a device has done."""
+    """The faults of a device since its last good job."""
 
     faults: int
+    #: Until when it gets no job, by the monotonic clock.
     until: float
 
 
 class Quarantine:
-    """Which devices are left out, and until when."""
+    """The devices that get no job at present."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
 
-    def fault(self, device: Device) -> None:
-        """The device failed: leave it out, for twice as long as the last time."""
-        before = self._records.get(device.name)
-        faults = 1 if before is None else before.faults + 1
-        seconds = min(FIRST_SECONDS * 2 ** (faults - 1), LONGEST_SECONDS)
+    def add(self, device: Device) -> None:
+        """Quarantine a device that failed, for twice as long as the last time."""
+        previous = self._records.get(device.name)
+        faults = 1 if previous is None else previous.faults + 1
+        seconds = min(FIRST_SECONDS * 2 ** (faults - 1), MAX_SECONDS)
         self._records[device.name] = Record(faults, time.monotonic() + seconds)
         log.error(
-            "a device failed and gets no job for a while",
+            "device quarantined after a fault",
             device=device.name,
             model=device.model,
             uuid=device.uuid,
             faults=faults,
             seconds=seconds,
-            hint="the job's log says how; the kernel's log (dmesg) has the driver's messages",
+            hint="See the job's log for the error and the kernel's log (dmesg) for the driver's.",
         )
 
-    def clear(self, device: Device) -> None:
-        """A job ended well there: what was before is forgotten."""
+    def release(self, device: Device) -> None:
+        """Forget the faults of a device: a job succeeded on it."""
         self._records.pop(device.name, None)
 
-    def holds(self, device: Device) -> bool:
-        """Whether the device is left out now."""
+    def contains(self, device: Device) -> bool:
+        """Return whether the device gets no job at present."""
         record = self._records.get(device.name)
         return record is not None and time.monotonic() < record.until

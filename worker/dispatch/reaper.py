@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 
@@ -56,7 +56,7 @@ class Reaper:
                 if self._is_leader():
                     self._reap()
             except Unavailable as error:
-                log.warning("database unavailable", error=str(error))
+                log.warning("database away", error=str(error))
             except Exception:
                 log.exception("the reaper's round failed")
 
@@ -76,22 +76,16 @@ class Reaper:
         with self.database.read() as connection:
             beats = liveness.beats(connection)
             is_waiting = bool(queries.order(connection, limit=1))
-        self._forget_all_but(beat.lease for beat in beats)
+        self._silences = {
+            beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
+            for beat in beats
+        }
         for beat in beats:
-            silent_seconds = self._silences[beat.lease].observe(beat.beat)
-            if silent_seconds >= self.settings.lease_seconds and self._is_gone(
-                beat, silent_seconds
-            ):
-                self._give_back(beat, silent_seconds)
+            seconds = self._silences[beat.lease].observe(beat.beat)
+            if seconds >= self.settings.lease_seconds and self._is_gone(beat, seconds):
+                self._give_back(beat, seconds)
         if is_waiting:
             self.dispatcher.notify()
-
-    def _forget_all_but(self, leases: Iterable[Lease]) -> None:
-        """Drop the durations of attempts that have ended, and add new attempts."""
-        self._silences = {
-            lease: self._silences.get(lease) or ObservedDuration(MAX_GAP_SECONDS)
-            for lease in leases
-        }
 
     def _is_gone(self, beat: liveness.Beat, silent_seconds: float) -> bool:
         """Return whether the attempt's process is gone.
@@ -105,10 +99,8 @@ class Reaper:
             return True
         if silent_seconds >= 2 * self.settings.lease_seconds and beat.pid is not None:
             log.warning("silent runner killed", job=beat.lease.job_id, pid=beat.pid)
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(beat.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                return False
         return False
 
     def _give_back(self, beat: liveness.Beat, silent_seconds: float) -> None:

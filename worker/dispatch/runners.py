@@ -1,4 +1,4 @@
-"""A training as its worker sees it: our own child, or one that outlived the worker before."""
+"""The runner of a job as its worker sees it from outside: a child, or an adopted process."""
 
 import os
 import signal
@@ -14,47 +14,48 @@ from shared.errors import Failure, Fenced
 from shared.jobs import attempts, queries, retry_policy
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
-from worker.assignment import BUSY, CANCELLED, DEVICE_FAULT, DONE, DRAINED, FENCED, STALLED
+from worker.assignment import ExitCode
 from worker.dispatch.devices import Device
 from worker.locks import is_held, job_lock
 
-#: How long a runner may take to end by itself after a wish.
-GRACE_SECONDS = 10.0
-#: A kill by the kernel so long before a runner's end may be its own: with much memory it takes a
-#: while to be gone. One twice as long before it was another process's.
-RECENT_SECONDS = 5.0
+#: For how long a runner may go on after a request to stop, before it is killed.
+STOP_TIMEOUT_SECONDS = 10.0
+#: A process that the kernel kills for memory takes a while to exit. A kill this long before a
+#: runner's exit may be the runner's own; a kill twice as long before was another process's.
+OOM_WINDOW_SECONDS = 5.0
 
-#: Why a job waits again whose runner ended with this code, none of which is the job's fault. DONE
-#: and FENCED: it wrote the end itself; if it did not, waiting is right.
-REASONS = {
-    DONE: "worker_lost",
-    BUSY: "worker_lost",
-    FENCED: "worker_lost",
+#: Why the job is queued again, by an exit code that is not the job's fault. After DONE and FENCED
+#: the job has ended already; if it has not, queueing it again is right.
+REQUEUE_REASONS: dict[int, str] = {
+    ExitCode.DONE: "worker_lost",
+    ExitCode.BUSY: "worker_lost",
+    ExitCode.FENCED: "worker_lost",
     -signal.SIGKILL: "worker_lost",
     -signal.SIGTERM: "worker_lost",
-    DRAINED: "drained",
-    CANCELLED: "cancelled_by_user",
+    ExitCode.DRAINED: "drained",
+    ExitCode.CANCELLED: "cancelled_by_user",
 }
 
-#: How the attempt ended whose runner ended with this code, and what its job gets in the end.
-DEATHS = {
-    STALLED: (
+#: The attempt's outcome by an exit code that may be the job's fault, and the failure of the job
+#: once it is given up.
+ABNORMAL_EXITS: dict[int, tuple[str, Failure]] = {
+    ExitCode.STALLED: (
         "stalled",
         Failure(
             kind="stalled",
-            message="The training took no step for very long, "
+            message="The training stalled: a step did not finish, "
             f"{retry_policy.MOST['stalled']} times without a new checkpoint.",
-            hint="The job's log shows where its threads stood; tell whoever runs the box. A retry "
-            "goes on from the last checkpoint.",
+            hint="The job's log shows what its threads were doing; report it to the administrator "
+            "of the box. A retry resumes from the last checkpoint.",
         ),
     ),
-    DEVICE_FAULT: (
+    ExitCode.DEVICE_FAULT: (
         "device_fault",
         Failure(
             kind="crashed",
             message="The GPU or its driver failed, "
             f"{retry_policy.MOST['device_fault']} times without a new checkpoint.",
-            hint="Tell whoever runs the box to look at the GPU, then retry the job.",
+            hint="Ask the administrator of the box to check the GPU, then retry the job.",
         ),
     ),
 }
@@ -62,24 +63,27 @@ DEATHS = {
 
 @dataclass
 class Runner:
-    """A process that trains, and the device it sits on."""
+    """The process of an attempt, and the device that it uses."""
 
     lease: Lease
     device: Device
     pid: int
-    #: None for an adopted runner, which is not our child.
+    #: None for an adopted runner, which is no child of this process.
     process: subprocess.Popen[bytes] | None
-    #: What `oom_kills` said some moments ago.
+    #: The result of `count_oom_kills` a few seconds ago.
     kills_before: int = 0
-    asked_to_end: float | None = field(default=None)
-    _kills_lately: int = field(init=False, repr=False)
-    _lately_at: float = field(init=False, repr=False, default_factory=time.monotonic)
+    stop_requested_at: float | None = field(default=None)
+    _recent_kills: int = field(init=False, repr=False)
+    _counted_at: float = field(init=False, repr=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self._kills_lately = self.kills_before
+        self._recent_kills = self.kills_before
 
     def exit_code(self, settings: Settings) -> int | None:
-        """None while it runs; an adopted one that is gone counts as killed from outside."""
+        """Return the exit code; None while the process runs.
+
+        The exit code of an adopted runner is unknown: it is taken as killed from outside.
+        """
         if self.process is None:
             return None if is_held(job_lock(settings, self.lease.job_id)) else -signal.SIGKILL
         code = self.process.poll()
@@ -88,25 +92,36 @@ class Runner:
         return code
 
     def was_killed_for_memory(self, code: int) -> bool:
-        """Whether the kernel did it: not if we asked it to end, or if the code is only supposed."""
-        if code != -signal.SIGKILL or self.process is None or self.asked_to_end is not None:
+        """Return whether the kernel killed the process because memory ran out.
+
+        It did not if the worker requested the stop, or if the exit code is only assumed.
+        """
+        if code != -signal.SIGKILL or self.process is None or self.stop_requested_at is not None:
             return False
-        return oom_kills() > self.kills_before
+        return count_oom_kills() > self.kills_before
 
     def _forget_old_kills(self) -> None:
-        """The kernel counts for the whole machine: only a kill of the last moments may be ours."""
-        at = time.monotonic()
-        if at - self._lately_at >= RECENT_SECONDS:
-            self.kills_before, self._kills_lately = self._kills_lately, oom_kills()
-            self._lately_at = at
+        """Ignore kills of a while ago: the kernel counts the kills of the whole machine."""
+        now = time.monotonic()
+        if now - self._counted_at >= OOM_WINDOW_SECONDS:
+            self.kills_before, self._recent_kills = self._recent_kills, count_oom_kills()
+            self._counted_at = now
 
-    def ask_to_end(self, *, patience: float = GRACE_SECONDS, term: bool = False) -> None:
-        """Be patient first; a runner that does not end by itself is killed."""
-        if self.asked_to_end is None:
-            self.asked_to_end = time.monotonic()
-            if term:
+    def request_stop(
+        self, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS, terminate: bool = False
+    ) -> None:
+        """Give the runner time to stop by itself, and kill it in a later call once that is over.
+
+        Args:
+            timeout_seconds: from the first call until the process is killed.
+            terminate: send SIGTERM at the first call. Without it the runner learns with its
+                heartbeat that it is to stop.
+        """
+        if self.stop_requested_at is None:
+            self.stop_requested_at = time.monotonic()
+            if terminate:
                 self._signal(signal.SIGTERM)
-        elif time.monotonic() - self.asked_to_end > patience:
+        elif time.monotonic() - self.stop_requested_at > timeout_seconds:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -116,29 +131,32 @@ class Runner:
             return
 
 
-def settle(runner: Runner, code: int, database: Database) -> str | None:
-    """Write what became of a runner that is gone; return the state that its job is in now."""
+def record_exit(runner: Runner, code: int, database: Database) -> str | None:
+    """Record in the database that a runner exited; return the state of its job now.
+
+    A runner that ended its job itself, or that lost it to another attempt, changes nothing.
+    """
     try:
         with database.write() as connection:
-            return _settle(connection, runner, code)
+            return _end_attempt(connection, runner, code)
     except Fenced:
         with database.read() as connection:
             job = queries.get(connection, runner.lease.job_id)
         return None if job is None else job["state"]
 
 
-def _settle(connection: sa.Connection, runner: Runner, code: int) -> str:
+def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
     lease = runner.lease
     if runner.was_killed_for_memory(code):
         return retry_policy.give_up(connection, lease, _out_of_memory(), exit_code=code)
-    if code in REASONS:
-        return attempts.stop(connection, lease, REASONS[code], exit_code=code)
-    outcome, failure = DEATHS.get(code) or ("crashed", _crash(code))
+    if code in REQUEUE_REASONS:
+        return attempts.stop(connection, lease, REQUEUE_REASONS[code], exit_code=code)
+    outcome, failure = ABNORMAL_EXITS.get(code) or ("crashed", _crash(code))
     return retry_policy.died(connection, lease, outcome, failure, exit_code=code)
 
 
-def oom_kills() -> int:
-    """How many processes the kernel has killed for memory since the machine started."""
+def count_oom_kills() -> int:
+    """Return how many processes the kernel has killed for memory since the machine started."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:
@@ -149,23 +167,24 @@ def oom_kills() -> int:
 def _out_of_memory() -> Failure:
     return Failure(
         kind="out_of_memory",
-        message="The machine's memory ran out and the kernel ended the training.",
-        hint="Take a smaller batch_size, smaller images or a smaller network.",
+        message="The machine ran out of memory and the kernel killed the training process.",
+        hint="Use a smaller batch_size, smaller images or a smaller network.",
     )
 
 
 def _crash(code: int) -> Failure:
-    how = f"by signal {_signal_name(-code)}" if code < 0 else f"with exit code {code}"
+    how = f"was killed by signal {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
     return Failure(
         kind="crashed",
-        message=f"The training's process ended {how}, "
+        message=f"The training process {how}, "
         f"{retry_policy.MOST['crashed']} times without a new checkpoint.",
-        hint="The job's log has its last words; tell whoever runs the box.",
+        hint="The end of the job's log may show the cause; report it to the administrator of the "
+        "box.",
     )
 
 
 def _signal_name(number: int) -> str:
-    """By its number where it has no name, as real-time signals."""
+    """Return the name of a signal, or its number where it has no name (real-time signals)."""
     try:
         return signal.Signals(number).name
     except ValueError:

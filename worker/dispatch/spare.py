@@ -1,4 +1,4 @@
-"""A runner that waits: imported, warm, and without a job yet."""
+"""The spare: a warm runner, with torch imported, that has no job yet."""
 
 import os
 import subprocess
@@ -20,64 +20,69 @@ log = structlog.get_logger()
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "worker.runner"]
-#: A spare that takes longer hangs; torch from a slow network disk may take minutes.
-READY_SECONDS = 180.0
-FAREWELL_SECONDS = 1.0
-#: What a library prints is logged, up to so many lines of so many characters.
-MOST_LINES, LONGEST_LINE = 5, 200
-#: What a runner may know: where the data are, what every process needs, and how downloads go.
-PASSED_ON = (
+#: A spare that takes longer hangs; importing torch from a slow network disk may take minutes.
+READY_TIMEOUT_SECONDS = 180.0
+DISMISS_TIMEOUT_SECONDS = 1.0
+#: The first lines that a library prints before the spare is ready are logged, cut to this length.
+MAX_LINES, MAX_LINE_LENGTH = 5, 200
+#: What a runner gets of the worker's environment: where the data lie, what every process needs,
+#: and how downloads work.
+RUNNER_VARIABLES = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LD_LIBRARY_PATH",
     "TRAINSHED_HOME", "TRAINSHED_DATABASE_URL", "TRAINSHED_STORAGE_URL", "TRAINSHED_LOG_LEVEL",
     "TRAINSHED_CHECKPOINT_SECONDS", "TRAINSHED_RUNNER_MEMORY_MIB",
     "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TORCH_HOME", "XDG_CACHE_HOME",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy",
 )  # fmt: skip
-#: Passed on where no name or password is in them: a runner is given no secret but the database's.
-ADDRESSES = (
+#: Left out if they contain credentials: the database's address is a runner's only secret.
+RUNNER_ADDRESSES = (
     "HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
     "http_proxy", "https_proxy", "all_proxy",
 )  # fmt: skip
 
 
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of a worker's environment that its runners get."""
-    kept = {name: environment[name] for name in PASSED_ON if name in environment}
-    for name in ADDRESSES:
+def runner_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of a worker's environment that its runners get."""
+    kept = {name: environment[name] for name in RUNNER_VARIABLES if name in environment}
+    for name in RUNNER_ADDRESSES:
         address = environment.get(name)
         if address is not None and "@" in address:
-            _say_left_out(name)
+            _warn_left_out(name)
         elif address is not None:
             kept[name] = address
     return kept
 
 
 @cache
-def _say_left_out(name: str) -> None:
-    """Once, not for every job."""
+def _warn_left_out(name: str) -> None:
+    """Log, once for each variable, that runners do not get it."""
     log.warning(
-        "left out of the trainings' environment",
+        "variable left out of the runners' environment",
         name=name,
-        why="it holds a name or password, and trainings are given no secret; their downloads do "
-        "without it",
+        reason="It contains credentials, and runners get none: their downloads do without it.",
     )
 
 
 class Spare:
-    """One spare runner, from its start to the moment it is given a job.
+    """A spare runner, from its start until it gets a job.
 
-    Which GPUs a process sees is settled with its first step, also one on the CPU: torch asks the
-    driver how many there are. So a spare is started with those that it may be given, and learns
-    with the job which of them it is.
+    Which GPUs a process can use is fixed with torch's first step, even on the CPU, because torch
+    asks the driver how many there are. So all devices that the spare may get are visible to it
+    from the start, and the assignment names one of them.
+
+    Args:
+        settings: of the worker.
+        threads: CPU threads of the job.
+        wake: set when the spare is ready or has ended.
+        devices: the devices that it may get.
     """
 
     def __init__(
         self, settings: Settings, threads: int, wake: threading.Event, devices: Sequence[Device]
     ) -> None:
-        #: Where it may be sent.
         self.devices = tuple(devices)
-        environment = passed_on(os.environ) | {
-            "CUDA_VISIBLE_DEVICES": ",".join(one.uuid for one in self.devices if one.is_gpu),
+        environment = runner_environment(os.environ) | {
+            "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in self.devices if gpu.is_gpu),
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "TRAINSHED_HOME": str(settings.home),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
@@ -96,33 +101,35 @@ class Spare:
                 start_new_session=True,
             )
         self.is_ready = False
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self._wake = wake
-        self._listener = threading.Thread(target=self._listen, name="spare", daemon=True)
-        self._listener.start()
+        self._reader = threading.Thread(target=self._wait_until_ready, name="spare", daemon=True)
+        self._reader.start()
 
-    def _listen(self) -> None:
+    def _wait_until_ready(self) -> None:
         for number, line in enumerate(self.process.stdout or ()):
             # At the end of a line: a library may have printed without a newline before it.
             if line.endswith(READY):
                 self.is_ready = True
                 break
-            if number < MOST_LINES:
-                log.warning("a spare said", line=line.decode(errors="replace")[:LONGEST_LINE])
+            if number < MAX_LINES:
+                text = line.decode(errors="replace")[:MAX_LINE_LENGTH]
+                log.warning("unexpected output of a spare", line=text)
         self._wake.set()
 
     @property
     def is_dead(self) -> bool:
-        """Whether it ended before it was given anything."""
+        """Whether its process has ended."""
         return self.process.poll() is not None
 
     @property
     def is_late(self) -> bool:
-        """Whether it should have been ready long ago."""
-        return not self.is_ready and time.monotonic() - self._began > READY_SECONDS
+        """Whether it is not ready although the time for that is over."""
+        is_over = time.monotonic() - self._started_at > READY_TIMEOUT_SECONDS
+        return not self.is_ready and is_over
 
-    def give(self, assignment: Assignment) -> subprocess.Popen[bytes]:
-        """Hand the job over; from here on the runner is on its own.
+    def assign(self, assignment: Assignment) -> subprocess.Popen[bytes]:
+        """Hand the job over and return the process, which is a runner from then on.
 
         Raises:
             OSError: the spare is dead.
@@ -133,12 +140,12 @@ class Spare:
         return self.process
 
     def dismiss(self) -> None:
-        """End it: there will be no job. One that hangs in the kernel is not waited for."""
+        """Kill the process. If it hangs in the kernel, do not wait until it is gone."""
         self.process.kill()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(FAREWELL_SECONDS)
-        self._listener.join(FAREWELL_SECONDS)
-        if not self._listener.is_alive():
+            self.process.wait(DISMISS_TIMEOUT_SECONDS)
+        self._reader.join(DISMISS_TIMEOUT_SECONDS)
+        if not self._reader.is_alive():
             self._close_pipes()
 
     def _close_pipes(self) -> None:

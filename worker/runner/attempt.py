@@ -21,7 +21,7 @@ from shared.settings import Settings
 from shared.spec import JobSpec
 from shared.storage import Storage
 from worker import data as datasets
-from worker.assignment import CANCELLED, DONE, DRAINED, Assignment
+from worker.assignment import Assignment, ExitCode
 from worker.build import Data, asks_for_a_number, build
 from worker.data.dataset import Dataset
 from worker.data.tensors import take
@@ -96,7 +96,7 @@ class Attempt:
                     # What else the last bits came to depend on is in it beside the machine.
                     is_exact = report.snapshot().fingerprint == fingerprint(experiment.device)
         self._finish(dataset, experiment, recorder, is_exact=is_exact)
-        return DONE
+        return ExitCode.DONE
 
     def _build(self) -> tuple[Dataset, Experiment]:
         home = self.settings.home
@@ -172,12 +172,12 @@ class Attempt:
     def _stop(self, report: StageStarted | Stepped, recorder: Recorder) -> int | None:
         """Whether to end here, and with which exit code."""
         if self.pulse.cancel.is_set():
-            return CANCELLED
+            return ExitCode.CANCELLED
         if isinstance(report, StageStarted):  # no step since the last checkpoint
-            return DRAINED if self.drain.is_set() else None
+            return ExitCode.DRAINED if self.drain.is_set() else None
         if self.drain.is_set():
             recorder.keep(report)
-            return DRAINED
+            return ExitCode.DRAINED
         if self.time_limit.heed():
             recorder.keep(report)
             self.scribe.flush()

@@ -21,7 +21,7 @@ from shared.database import Database
 from shared.jobs import attempts
 from shared.settings import Settings, read_settings
 from shared.storage import Storage
-from worker.assignment import BUSY, DEVICE_FAULT, DONE, READY, Assignment
+from worker.assignment import READY, Assignment, ExitCode
 from worker.locks import device_lock, job_lock
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
@@ -47,9 +47,9 @@ def main() -> int:
         sys.stdout.buffer.flush()
         line = sys.stdin.buffer.readline()
     except (BrokenPipeError, KeyboardInterrupt):
-        return DONE
+        return ExitCode.DONE
     if not line.endswith(b"\n"):
-        return DONE
+        return ExitCode.DONE
     return train(Assignment.parse(line), settings)
 
 
@@ -64,13 +64,13 @@ def train(assignment: Assignment, settings: Settings) -> int:
         device_lock(settings, assignment.device, assignment.uuid),
     ]
     try:
-        is_ours = all(lock.take(patience_seconds=LOCK_SECONDS) for lock in locks)
+        is_ours = all(lock.acquire(timeout_seconds=LOCK_SECONDS) for lock in locks)
     except OSError as error:
         _tell(error)
         return _fail(error, assignment, database)
     if not is_ours:
         log.error("the job or the device is still in use", device=assignment.device)
-        return BUSY
+        return ExitCode.BUSY
     torch.set_num_threads(assignment.threads)
     attempt = Attempt(assignment, settings, database)
     log.info("begin", device=assignment.device, threads=assignment.threads)
@@ -92,11 +92,11 @@ def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
     """The job has failed; but where its GPU did, it is tried again, on another if there is one."""
     if assignment.uuid and is_device_fault(error):
         log.error("the device failed", device=assignment.device, uuid=assignment.uuid)
-        return DEVICE_FAULT
+        return ExitCode.DEVICE_FAULT
     failure = failure_of(error, assignment.spec)
     write_with_retry(database, attempts.fail, assignment.lease, failure)
     log.info("failed", kind=failure.kind)
-    return DONE
+    return ExitCode.DONE
 
 
 def _tell(error: Exception) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from shared.database import Database
 from shared.jobs import attempts
-from worker.assignment import DONE, Assignment
+from worker.assignment import Assignment, ExitCode
 from worker.runner.failures import OutOfTime, failure_of
 from worker.runner.observed_duration import ObservedDuration
 
@@ -59,7 +59,7 @@ class TimeLimit:
         log.error("out of time, and no step ends: this process ends", seconds=self.seconds)
         with self._database.write() as connection:
             attempts.fail(connection, self._assignment.lease, failure)
-        os._exit(DONE)
+        os._exit(ExitCode.DONE)
 
     @property
     def _is_over(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from worker.assignment import STALLED
+from worker.assignment import ExitCode
 from worker.runner.observed_duration import ObservedDuration
 from worker.training.reports import EpochEnded, Report, StageStarted, Stepped
 
@@ -74,7 +74,7 @@ class Watchdog:
             faulthandler.dump_traceback(all_threads=True)
         elif seconds >= told_at + LAST_SECONDS:
             log.error("stalled: this process ends", seconds=round(seconds))
-            os._exit(STALLED)
+            os._exit(ExitCode.STALLED)
 
 
 def _precedes_a_step(report: Report) -> bool:

@@ -19,7 +19,7 @@ from shared.errors import Fenced, Unavailable
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch, record
 from shared.storage import Storage
-from worker.assignment import FENCED
+from worker.assignment import ExitCode
 
 log = structlog.get_logger()
 
@@ -128,4 +128,4 @@ def read_with_retry(database: Database, read: Callable[[sa.Connection], Found]) 
 def exit_fenced() -> NoReturn:
     """End at once: another attempt holds the job, or it has ended."""
     log.warning("fenced: this attempt no longer holds its job")
-    os._exit(FENCED)
+    os._exit(ExitCode.FENCED)

@@ -68,7 +68,7 @@ class Machine:
     def submit(self) -> str:
         with self.database.write() as connection:
             job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in()))
-        self.dispatcher.ring()
+        self.dispatcher.notify()
         return job_id
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_a_gpu_that_fails_is_left_out_and_its_job_goes_on_elsewhere(
         ("GPU-0,GPU-1", "cuda:0", 0),
         ("GPU-1", "cuda:1", 0),
     ], "the next one still sees the GPU that failed"
-    faults = [line for line in told if line["event"].startswith("a device failed")]
+    faults = [line for line in told if line["event"].startswith("device quarantined")]
     assert [(line["device"], line["uuid"]) for line in faults] == [("cuda:0", "GPU-0")]
 
     again = machine.submit()
@@ -173,12 +173,12 @@ def test_the_only_gpu_gets_jobs_again_after_a_while_and_a_good_end_clears_it(
 def test_a_spare_that_hangs_is_ended_and_another_is_tried(
     start: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spare, "READY_SECONDS", 3.0)
-    monkeypatch.setattr(dispatcher, "SPARE_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(spare, "READY_TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(dispatcher, "SPARE_RETRY_SECONDS", 0.1)
     with capture_logs() as told:
         machine = start(GPUS, "hang")
         job_id = machine.submit()
         _until(lambda: machine.has_succeeded(job_id))
     (hung,) = machine.home.glob("hung-*")
     _until(lambda: started_at(int(hung.name.removeprefix("hung-"))) is None)
-    assert "a spare hung and was ended" in {line["event"] for line in told}
+    assert "spare killed, not ready in time" in {line["event"] for line in told}

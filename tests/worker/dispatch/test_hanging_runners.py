@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.runner.attempts import SPEC, Box
-from worker.assignment import DONE, STALLED, Assignment
+from worker.assignment import Assignment, ExitCode
 
 ROOT = Path(__file__).parents[3]
 #: What hangs is replaced; the rest is the runner as it is, with less patience.
@@ -77,7 +77,7 @@ def _log(box: Box, job_id: str) -> str:
 
 def test_a_step_that_does_not_end_is_told_with_its_stacks(box: Box) -> None:
     job_id = box.submit()
-    assert _run(box, box.assignment(), "in_a_step") == STALLED
+    assert _run(box, box.assignment(), "in_a_step") == ExitCode.STALLED
     said = _log(box, job_id)
     places = [said.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")]
     assert places == sorted(places)
@@ -91,7 +91,7 @@ def test_what_is_no_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
     box: Box, hangs: str, kept: list[int]
 ) -> None:
     job_id = box.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
-    assert _run(box, box.assignment(), hangs, "for an hour") == DONE
+    assert _run(box, box.assignment(), hangs, "for an hour") == ExitCode.DONE
     job = box.job(job_id)
     assert (job["state"], job["failure"]["kind"]) == ("failed", "max_runtime")
     assert "no step ends" in _log(box, job_id)

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from tests.worker.clocks import Clock
 from worker.dispatch import quarantine
 from worker.dispatch.devices import Device
-from worker.dispatch.quarantine import FIRST_SECONDS, LONGEST_SECONDS, Quarantine
+from worker.dispatch.quarantine import FIRST_SECONDS, MAX_SECONDS, Quarantine
 
 GPU, OTHER = Device("cuda:0", "A Card", "GPU-0"), Device("cuda:1", "A Card", "GPU-1")
 
@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def _left_out_seconds(held: Quarantine, clock: Clock) -> float:
     """How long the device stays out from now on, by steps of a second."""
     began = clock.now
-    while held.holds(GPU):
+    while held.contains(GPU):
         clock.now += 1
     return clock.now - began
 
@@ -29,22 +29,22 @@ def _left_out_seconds(held: Quarantine, clock: Clock) -> float:
 def test_each_fault_keeps_a_device_out_twice_as_long_up_to_an_hour(clock: Clock) -> None:
     held, seconds = Quarantine(), []
     for _ in range(6):
-        held.fault(GPU)
+        held.add(GPU)
         seconds.append(_left_out_seconds(held, clock))
 
     assert seconds == [300, 600, 1200, 2400, 3600, 3600]
-    assert (FIRST_SECONDS, LONGEST_SECONDS) == (300, 3600)
+    assert (FIRST_SECONDS, MAX_SECONDS) == (300, 3600)
 
 
 def test_a_job_that_ends_well_there_lets_it_start_from_the_beginning(clock: Clock) -> None:
     held = Quarantine()
-    held.fault(GPU)
-    held.fault(GPU)
-    held.clear(GPU)
-    held.clear(OTHER)
+    held.add(GPU)
+    held.add(GPU)
+    held.release(GPU)
+    held.release(OTHER)
 
-    assert not held.holds(GPU)
-    held.fault(GPU)
+    assert not held.contains(GPU)
+    held.add(GPU)
     assert _left_out_seconds(held, clock) == FIRST_SECONDS
 
 
@@ -52,10 +52,10 @@ def test_a_job_that_ends_well_there_lets_it_start_from_the_beginning(clock: Cloc
 def test_another_device_goes_on_and_the_log_says_which_failed() -> None:
     held = Quarantine()
     with capture_logs() as told:
-        held.fault(GPU)
+        held.add(GPU)
 
-    assert held.holds(GPU)
-    assert not held.holds(OTHER)
+    assert held.contains(GPU)
+    assert not held.contains(OTHER)
     (line,) = told
     assert (line["log_level"], line["device"], line["uuid"]) == ("error", "cuda:0", "GPU-0")
     assert (line["faults"], line["seconds"]) == (1, FIRST_SECONDS)

@@ -17,10 +17,10 @@ from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, claimed_again, job
-from worker.assignment import BUSY, CANCELLED, DEVICE_FAULT, DONE, DRAINED, FENCED, STALLED
+from worker.assignment import ExitCode
 from worker.dispatch import runners
 from worker.dispatch.devices import Device
-from worker.dispatch.runners import Runner, settle
+from worker.dispatch.runners import Runner, record_exit
 from worker.locks import job_lock
 
 CPU = Device("cpu:0", "CPU")
@@ -47,29 +47,29 @@ def lease(database: Database) -> Lease:
 
 
 def _runner(lease: Lease) -> Runner:
-    return Runner(lease, CPU, pid=0, process=None, kills_before=runners.oom_kills())
+    return Runner(lease, CPU, pid=0, process=None, kills_before=runners.count_oom_kills())
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (DONE, "worker_lost"),
-        (BUSY, "worker_lost"),
-        (FENCED, "worker_lost"),
-        (DRAINED, "drained"),
+        (ExitCode.DONE, "worker_lost"),
+        (ExitCode.BUSY, "worker_lost"),
+        (ExitCode.FENCED, "worker_lost"),
+        (ExitCode.DRAINED, "drained"),
         (-signal.SIGKILL, "worker_lost"),
         (-signal.SIGTERM, "worker_lost"),
         (-signal.SIGSEGV, "crashed"),
         (1, "crashed"),
-        (DEVICE_FAULT, "device_fault"),
+        (ExitCode.DEVICE_FAULT, "device_fault"),
         (-35, "crashed"),
-        (STALLED, "stalled"),
+        (ExitCode.STALLED, "stalled"),
     ],
 )
 def test_a_job_that_was_not_finished_waits_again(
     database: Database, lease: Lease, code: int, reason: str
 ) -> None:
-    assert settle(_runner(lease), code, database) == "queued"
+    assert record_exit(_runner(lease), code, database) == "queued"
 
     row = job(database, lease)
     assert (row["state"], row["reason"]) == ("queued", reason)
@@ -77,7 +77,8 @@ def test_a_job_that_was_not_finished_waits_again(
 
 
 @pytest.mark.parametrize(
-    "code", [CANCELLED, -signal.SIGKILL, -signal.SIGSEGV, DEVICE_FAULT, STALLED]
+    "code",
+    [ExitCode.CANCELLED, -signal.SIGKILL, -signal.SIGSEGV, ExitCode.DEVICE_FAULT, ExitCode.STALLED],
 )
 def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
     database: Database, lease: Lease, code: int
@@ -85,25 +86,25 @@ def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
     with database.write() as connection:
         control.request_cancel(connection, lease.job_id)
 
-    assert settle(_runner(lease), code, database) == "cancelled"
+    assert record_exit(_runner(lease), code, database) == "cancelled"
 
 
 def test_a_job_that_ended_by_itself_stays_as_it_is(database: Database, lease: Lease) -> None:
     with database.write() as connection:
         attempts.succeed(connection, lease, {})
 
-    assert settle(_runner(lease), DONE, database) == "succeeded"
-    assert settle(_runner(lease), 1, database) == "succeeded"
+    assert record_exit(_runner(lease), ExitCode.DONE, database) == "succeeded"
+    assert record_exit(_runner(lease), 1, database) == "succeeded"
 
 
 def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
     database: Database, lease: Lease
 ) -> None:
     for _ in range(retry_policy.MOST["crashed"] - 1):
-        assert settle(_runner(lease), -signal.SIGSEGV, database) == "queued"
+        assert record_exit(_runner(lease), -signal.SIGSEGV, database) == "queued"
         lease = claimed_again(database)
 
-    assert settle(_runner(lease), -signal.SIGSEGV, database) == "failed"
+    assert record_exit(_runner(lease), -signal.SIGSEGV, database) == "failed"
 
     failure = job(database, lease)["failure"]
     assert failure["kind"] == "crashed"
@@ -114,25 +115,25 @@ def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
 
 def test_a_gpu_that_fails_again_and_again_is_named(database: Database, lease: Lease) -> None:
     for _ in range(retry_policy.MOST["device_fault"] - 1):
-        assert settle(_runner(lease), DEVICE_FAULT, database) == "queued"
+        assert record_exit(_runner(lease), ExitCode.DEVICE_FAULT, database) == "queued"
         lease = claimed_again(database)
 
-    assert settle(_runner(lease), DEVICE_FAULT, database) == "failed"
+    assert record_exit(_runner(lease), ExitCode.DEVICE_FAULT, database) == "failed"
 
     row = job(database, lease)
     assert row["failure"]["kind"] == "crashed"
     assert "GPU" in row["failure"]["message"]
-    assert "look at the GPU" in row["failure"]["hint"]
+    assert "check the GPU" in row["failure"]["hint"]
 
 
 def test_a_training_that_stands_still_twice_has_failed(database: Database, lease: Lease) -> None:
-    assert settle(_runner(lease), STALLED, database) == "queued"
+    assert record_exit(_runner(lease), ExitCode.STALLED, database) == "queued"
     lease = claimed_again(database)
-    assert settle(_runner(lease), STALLED, database) == "failed"
+    assert record_exit(_runner(lease), ExitCode.STALLED, database) == "failed"
 
     failure = job(database, lease)["failure"]
     assert failure["kind"] == "stalled"
-    assert "no step" in failure["message"]
+    assert "step did not finish" in failure["message"]
     assert "last checkpoint" in failure["hint"]
 
 
@@ -143,7 +144,7 @@ class TestOutOfMemory:
     def kernel(self, monkeypatch: pytest.MonkeyPatch) -> Kernel:
         """It has killed others before."""
         kernel = Kernel(kills=7)
-        monkeypatch.setattr(runners, "oom_kills", lambda: kernel.kills)
+        monkeypatch.setattr(runners, "count_oom_kills", lambda: kernel.kills)
         return kernel
 
     @pytest.fixture
@@ -169,7 +170,7 @@ class TestOutOfMemory:
         kernel: Kernel,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(runners, "RECENT_SECONDS", 0)
+        monkeypatch.setattr(runners, "OOM_WINDOW_SECONDS", 0)
         kernel.kills += 1
         assert runner.exit_code(Settings()) is None
         assert _killed(runner, database) == "failed"
@@ -181,7 +182,7 @@ class TestOutOfMemory:
         kernel: Kernel,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(runners, "RECENT_SECONDS", 0)
+        monkeypatch.setattr(runners, "OOM_WINDOW_SECONDS", 0)
         kernel.kills += 1
         for _ in range(2):
             assert runner.exit_code(Settings()) is None
@@ -192,8 +193,8 @@ class TestOutOfMemory:
         self, database: Database, runner: Runner, kernel: Kernel
     ) -> None:
         kernel.kills += 1
-        runner.ask_to_end()
-        runner.ask_to_end(patience=0)
+        runner.request_stop()
+        runner.request_stop(timeout_seconds=0)
         assert _killed(runner, database) == "queued"
 
     def test_an_adopted_one_s_exit_code_is_only_supposed(
@@ -201,7 +202,7 @@ class TestOutOfMemory:
     ) -> None:
         adopted = Runner(lease, CPU, pid=0, process=None, kills_before=kernel.kills)
         kernel.kills += 1
-        assert settle(adopted, -signal.SIGKILL, database) == "queued"
+        assert record_exit(adopted, -signal.SIGKILL, database) == "queued"
 
     def test_a_cancel_that_was_asked_for_comes_first(
         self, database: Database, runner: Runner, kernel: Kernel
@@ -218,14 +219,14 @@ def _killed(runner: Runner, database: Database) -> str | None:
     runner.process.kill()
     runner.process.wait()
     assert runner.exit_code(Settings()) == -signal.SIGKILL
-    return settle(runner, -signal.SIGKILL, database)
+    return record_exit(runner, -signal.SIGKILL, database)
 
 
 def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease) -> None:
     settings = Settings(home=tmp_path)
     settings.make_directories()
     lock = job_lock(settings, lease.job_id)
-    assert lock.take()
+    assert lock.acquire()
 
     assert _runner(lease).exit_code(settings) is None
     lock.release()
@@ -247,13 +248,13 @@ def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(
         process.stdout.readline()
         runner = Runner(lease, CPU, process.pid, process)
 
-        runner.ask_to_end(patience=10, term=True)
+        runner.request_stop(timeout_seconds=10, terminate=True)
         clock.now += 9
-        runner.ask_to_end(patience=10, term=True)
+        runner.request_stop(timeout_seconds=10, terminate=True)
         time.sleep(0.1)  # a kill takes a moment to show
         assert process.poll() is None, "killed before its time was up"
         clock.now += 2
-        runner.ask_to_end(patience=10, term=True)
+        runner.request_stop(timeout_seconds=10, terminate=True)
 
         assert process.wait(60) == -signal.SIGKILL
-        runner.ask_to_end(patience=0, term=True)  # one that is gone is no error
+        runner.request_stop(timeout_seconds=0, terminate=True)  # one that is gone is no error

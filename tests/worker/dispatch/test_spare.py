@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from shared.settings import Settings
 from worker.dispatch import spare as module
 from worker.dispatch.devices import Device
-from worker.dispatch.spare import MOST_LINES, Spare, passed_on
+from worker.dispatch.spare import MAX_LINES, Spare, runner_environment
 
 GPUS = [Device(f"cuda:{i}", "A Card", f"GPU-{i}") for i in (0, 2)]
 CPU = [Device("cpu:0", "CPU"), Device("cpu:1", "CPU")]
@@ -26,22 +26,22 @@ SECRETS = {
 
 
 def test_where_things_are_cached_is_passed_on_and_no_secret() -> None:
-    assert passed_on({**CACHES, **SECRETS}) == CACHES
+    assert runner_environment({**CACHES, **SECRETS}) == CACHES
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "HTTPS_PROXY", "HF_ENDPOINT"])
 def test_an_address_is_passed_on(name: str) -> None:
     environment = {name: "http://proxy:3128", "no_proxy": "localhost,127.0.0.1"}
-    assert passed_on(environment) == environment
+    assert runner_environment(environment) == environment
 
 
 @pytest.mark.parametrize("address", ["http://me:word@proxy:3128", "me:word@proxy:3128"])
 def test_an_address_with_a_password_is_left_out_and_its_name_is_told_once(address: str) -> None:
     name = f"{'HTTP' if address.startswith('http') else 'ALL'}_PROXY"
-    module._say_left_out.cache_clear()  # it may have been told of this machine's own proxy
+    module._warn_left_out.cache_clear()  # it may have been told of this machine's own proxy
     with capture_logs() as told:
-        assert passed_on({name: address, **CACHES}) == CACHES
-        passed_on({name: address})
+        assert runner_environment({name: address, **CACHES}) == CACHES
+        runner_environment({name: address})
     assert [line["name"] for line in told] == [name]
     assert "word@" not in str(told)
 
@@ -96,7 +96,7 @@ def test_a_spare_is_ready_whatever_a_library_prints_before(before: str, begin: B
         assert wake.wait(30)
     assert spare.is_ready
     lines = [line["line"].strip() for line in told]
-    assert lines == (["a library says hello"] * MOST_LINES if "hello" in before else [])
+    assert lines == (["a library says hello"] * MAX_LINES if "hello" in before else [])
 
 
 def test_a_spare_that_ends_was_never_ready(begin: Begin) -> None:
@@ -112,6 +112,6 @@ def test_a_spare_is_late_only_if_it_is_not_ready(
     quick, wake = begin("print('ready', flush=True); input()", CPU)
     assert wake.wait(30)
     assert not slow.is_late
-    monkeypatch.setattr(module, "READY_SECONDS", 0.0)
+    monkeypatch.setattr(module, "READY_TIMEOUT_SECONDS", 0.0)
     assert slow.is_late
     assert not quick.is_late

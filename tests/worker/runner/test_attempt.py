@@ -15,7 +15,7 @@ from shared.storage import sha256_of_file
 from tests.worker.clocks import Clock
 from tests.worker.runner.attempts import SPEC as ONE_STAGE
 from tests.worker.runner.attempts import Box
-from worker.assignment import DONE, DRAINED
+from worker.assignment import ExitCode
 from worker.runner import attempt as module
 from worker.runner import progress
 from worker.runner.attempt import Attempt
@@ -76,7 +76,7 @@ class Jobs(Box):
         try:
             code = one.run()
         finally:
-            if code != DONE:
+            if code != ExitCode.DONE:
                 with self.database.write() as connection:
                     attempts.stop(connection, one.assignment.lease, "drained")
         return code
@@ -101,7 +101,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
 
 def test_a_job_says_how_each_stage_ended(jobs: Jobs) -> None:
     job_id = jobs.submit(SPEC)
-    assert jobs.attempt() == DONE
+    assert jobs.attempt() == ExitCode.DONE
     assert jobs.job(job_id)["result"]["stages"] == ENDS
 
 
@@ -112,8 +112,8 @@ def test_it_says_the_same_of_stages_that_an_earlier_attempt_finished(
 ) -> None:
     job_id = jobs.submit(SPEC)
     for step in steps:
-        assert jobs.attempt(drain_at=step) == DRAINED
-    assert jobs.attempt() == DONE
+        assert jobs.attempt(drain_at=step) == ExitCode.DRAINED
+    assert jobs.attempt() == ExitCode.DONE
     assert jobs.job(job_id)["result"]["stages"] == ENDS
 
 
@@ -176,7 +176,7 @@ def test_a_job_that_dies_while_it_is_evaluated_keeps_the_last_checkpoint_and_say
         with pytest.raises(SystemExit):
             jobs.attempt()
     last = jobs.last(job_id)
-    assert jobs.attempt() == DONE
+    assert jobs.attempt() == ExitCode.DONE
     assert jobs.job(job_id)["result"]["stages"] == ENDS
     assert jobs.last(job_id) == last
 
@@ -214,7 +214,7 @@ class TestRetry:
         last = jobs.last(origin)["id"]
         spec = {**SPEC, "checkpoints": [{"monitor": "train_loss", "mode": "min"}]}
         job_id = jobs.submit(spec, retry_of=origin, resume_from=last)
-        assert jobs.attempt() == DONE
+        assert jobs.attempt() == ExitCode.DONE
         return job_id
 
     def test_each_checkpoint_is_what_it_was(self, jobs: Jobs, origin: str, retried: str) -> None:
@@ -246,7 +246,7 @@ def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_ane
 ) -> None:
     """Drained at the epoch's last step, then killed between its metrics and its checkpoint."""
     job_id = jobs.submit()
-    assert jobs.attempt(drain_at=STEPS_OF_AN_EPOCH) == DRAINED
+    assert jobs.attempt(drain_at=STEPS_OF_AN_EPOCH) == ExitCode.DRAINED
 
     def gone(*_: Any, **__: Any) -> None:
         raise OSError("killed here")
@@ -257,7 +257,7 @@ def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_ane
             jobs.attempt()
     assert [row["step"] for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_OF_AN_EPOCH]
 
-    assert jobs.attempt() == DONE
+    assert jobs.attempt() == ExitCode.DONE
     steps = [row["step"] for row in jobs.metrics(job_id, "val_loss")]
     assert steps == [STEPS_OF_AN_EPOCH * epoch for epoch in (1, 2, 3, 4)]
 

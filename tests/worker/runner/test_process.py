@@ -20,7 +20,7 @@ from shared.settings import Settings
 from shared.storage import Storage
 from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, job
-from worker.assignment import DEVICE_FAULT, DONE, Assignment
+from worker.assignment import Assignment, ExitCode
 from worker.runner import process
 from worker.runner.process import train
 
@@ -86,7 +86,7 @@ class Training:
         self.seen.append(("trains within", resource.getrlimit(resource.RLIMIT_AS)[0]))
         if self.error is not None:
             raise self.error
-        return DONE
+        return ExitCode.DONE
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_on_a_gpu_it_takes_its_own_first_and_has_all_addresses(
     training: Training, lease: Lease, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1,GPU-3,GPU-5")
-    assert train(_on_a_gpu(lease), settings) == DONE
+    assert train(_on_a_gpu(lease), settings) == ExitCode.DONE
     assert training.seen == [("takes GPU", 2), ("trains within", UNBOUNDED)]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-1,GPU-3,GPU-5", "too late to change"
 
@@ -112,7 +112,7 @@ def test_on_a_gpu_it_takes_its_own_first_and_has_all_addresses(
 def test_on_the_cpu_it_touches_no_gpu_and_its_addresses_are_bounded(
     training: Training, lease: Lease, settings: Settings
 ) -> None:
-    assert train(_assignment(lease), settings) == DONE
+    assert train(_assignment(lease), settings) == ExitCode.DONE
     assert training.seen == [("trains within", MEMORY_MIB * 2**20)]
 
 
@@ -120,7 +120,7 @@ def test_a_fault_of_the_gpu_leaves_the_job_to_be_tried_again(
     training: Training, lease: Lease, settings: Settings, database: Database
 ) -> None:
     training.error = LOST
-    assert train(_on_a_gpu(lease), settings) == DEVICE_FAULT
+    assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
     assert training.has_settled, "the last checkpoint is not stored"
     assert job(database, lease)["state"] == "running"
 
@@ -136,7 +136,7 @@ def test_so_does_a_gpu_that_cannot_even_be_taken(
         raise RuntimeError("No CUDA GPUs are available")
 
     monkeypatch.setattr(torch.cuda, "set_device", gone)
-    assert train(_on_a_gpu(lease), settings) == DEVICE_FAULT
+    assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
     assert training.seen == []
     assert job(database, lease)["state"] == "running"
 
@@ -161,7 +161,7 @@ def test_what_is_the_job_s_own_is_its_failure(
     database: Database,
 ) -> None:
     training.error = error
-    assert train(assign(lease), settings) == DONE
+    assert train(assign(lease), settings) == ExitCode.DONE
     row = job(database, lease)
     assert (row["state"], row["failure"]["kind"]) == ("failed", kind)
 
@@ -188,7 +188,7 @@ def test_a_lock_that_cannot_be_made_is_the_job_s_failure(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", no_locks)
-        assert train(_assignment(lease), settings) == DONE
+        assert train(_assignment(lease), settings) == ExitCode.DONE
     row = job(database, lease)
     assert (row["state"], row["failure"]["kind"]) == ("failed", kind)
 
@@ -222,6 +222,6 @@ def test_a_job_whose_log_cannot_be_written_comes_to_its_end_all_the_same(
         timeout=120,
     )
     assert ended.stdout == b"ready\n"
-    assert ended.returncode == DONE, ended.stderr
+    assert ended.returncode == ExitCode.DONE, ended.stderr
     row = job(database, lease)
     assert (row["state"], row["failure"]["kind"]) == ("failed", "invalid_spec")

@@ -10,7 +10,7 @@ from shared.errors import Fenced
 from shared.jobs import attempts
 from tests.worker.clocks import Clock
 from tests.worker.runner.attempts import SPEC, Box
-from worker.assignment import DONE
+from worker.assignment import ExitCode
 from worker.runner import observed_duration, time_limit
 from worker.runner.time_limit import MARGIN_SECONDS, TimeLimit
 
@@ -24,7 +24,7 @@ class Ended(BaseException):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def end(code: int) -> None:
-        assert code == DONE
+        assert code == ExitCode.DONE
         raise Ended
 
     clock = Clock()

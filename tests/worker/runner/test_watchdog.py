@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.assignment import STALLED
+from worker.assignment import ExitCode
 from worker.runner import observed_duration, watchdog
 from worker.runner.watchdog import LAST_SECONDS, LEAST_SECONDS, USUAL_STEPS, Watchdog
 from worker.training.reports import EpochEnded, Report, StageEnded, StageStarted, Stepped
@@ -69,7 +69,7 @@ class Box:
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Box:
     def end(code: int) -> None:
-        assert code == STALLED
+        assert code == ExitCode.STALLED
         raise Ended
 
     box = Box()

@@ -19,9 +19,9 @@ from shared.jobs.events import EventRow
 from shared.jobs.recording import Batch
 from shared.storage import Storage
 from tests.worker.jobs import claimed, job, last_checkpoint
-from worker.assignment import FENCED
+from worker.assignment import ExitCode
 from worker.dispatch.devices import Device
-from worker.dispatch.runners import Runner, settle
+from worker.dispatch.runners import Runner, record_exit
 from worker.runner import writer as module
 from worker.runner.writer import Writer, write_with_retry
 
@@ -216,9 +216,9 @@ def test_an_end_whose_answer_was_lost_stands_and_the_worker_reads_it(
     with pytest.raises(SystemExit) as ended:
         write_with_retry(database, end, lease, said)
 
-    assert ended.value.code == FENCED
+    assert ended.value.code == ExitCode.FENCED
     runner = Runner(lease, Device("cpu:0", "CPU"), pid=0, process=None)
-    assert settle(runner, FENCED, database) == state
+    assert record_exit(runner, ExitCode.FENCED, database) == state
     assert job(database, lease)["state"] == state
     with database.read() as connection:
         told = [row["data"].get("state") for row in events.page(connection, lease.job_id)]
