@@ -23,6 +23,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.RowUnreadable: 500,
     errors.Fenced: 409,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
@@ -72,6 +73,8 @@ def _kind(error: ServiceError) -> str:
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     status = STATUS[type(error)]
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("service error", path=request.url.path, exc_info=error)
     extra = dict(error.data)
     if isinstance(error, errors.InvalidSpec):
         extra["errors"] = [vars(fault) for fault in error.faults]

@@ -19,6 +19,10 @@ from shared.errors import Unavailable
 OLDEST_SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a WAL file with several connections
 
 
+class InvalidJson:
+    """The value of a column whose text is not JSON."""
+
+
 class Database:
     """An engine, opened once in a process and never carried over a fork."""
 
@@ -78,6 +82,14 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def _loads(text: str | bytes) -> Any:
+    """Return the JSON value, or `InvalidJson`: `StoredRow.read` then names the column."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return InvalidJson()
+
+
 def sqlite_driver() -> ModuleType:
     """The SQLite of pysqlite3's wheel; where there is none for this machine, Python's own.
 
@@ -103,7 +115,7 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
         url,
         module=sqlite_driver(),
         json_serializer=_dumps,
-        json_deserializer=orjson.loads,
+        json_deserializer=_loads,
         pool_size=pool_size,
         max_overflow=10,
         pool_timeout=5,
@@ -135,7 +147,7 @@ def _postgresql(url: str, pool_size: int) -> sa.Engine:
     return sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         json_serializer=_dumps,
-        json_deserializer=orjson.loads,
+        json_deserializer=_loads,
         pool_size=min(pool_size, 20),
         max_overflow=30,
         pool_timeout=5,

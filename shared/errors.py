@@ -104,5 +104,20 @@ class Unavailable(ServiceError):
     """A part of the service does not answer at the moment; try again."""
 
 
+class RowUnreadable(ServiceError):
+    """A stored record cannot be read; the service's log names it."""
+
+    def __init__(self, *, table: str, row_id: str, column: str, why: str) -> None:
+        super().__init__()
+        self.table = table
+        self.row_id = row_id
+        self.column = column
+        self.why = why
+
+    def __str__(self) -> str:
+        """Return what an operator needs to find the row; `detail` is for the client."""
+        return f"{self.table} {self.row_id}: column {self.column} {self.why}"
+
+
 class Fenced(ServiceError):
     """This attempt no longer holds its job: another one does, or the job has ended."""

@@ -20,6 +20,7 @@ from shared import catalog, migrations, tables
 from shared.broker import make_celery, ring
 from shared.database import Database
 from shared.jobs import control, events, queries
+from shared.jobs.rows import AttemptRow, CheckpointRow, EventRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.states import FINAL
@@ -150,36 +151,36 @@ class BoxDriver:
         for job_id in left:
             self.finish(job_id)
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def job(self, job_id: str) -> JobRow:
         """The job's row."""
         with self.database.read() as connection:
             row = queries.get(connection, job_id)
         assert row is not None
         return row
 
-    def attempts(self, job_id: str) -> list[dict[str, Any]]:
+    def attempts(self, job_id: str) -> list[AttemptRow]:
         """Its attempts."""
         with self.database.read() as connection:
             return queries.attempts(connection, job_id)
 
-    def events(self, job_id: str) -> list[dict[str, Any]]:
+    def events(self, job_id: str) -> list[EventRow]:
         """Everything that happened to it."""
         with self.database.read() as connection:
             return events.page(connection, job_id, limit=100_000)
 
-    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
+    def checkpoints(self, job_id: str) -> list[CheckpointRow]:
         """Its checkpoints."""
         with self.database.read() as connection:
             return queries.checkpoints(connection, job_id)
 
     def last_step(self, job_id: str) -> int:
         """The step of its last checkpoint, 0 without one."""
-        rows = (row["step"] for row in self.checkpoints(job_id) if row["kind"] == "last")
+        rows = (row.step for row in self.checkpoints(job_id) if row.kind == "last")
         return next(rows, 0)
 
     def step(self, job_id: str) -> int:
         """How far it says that it is."""
-        return (self.job(job_id)["progress"] or {}).get("step", 0)
+        return (self.job(job_id).progress or {}).get("step", 0)
 
     def runner(self, job_id: str) -> int:
         """The process that trains it."""
@@ -195,10 +196,10 @@ class BoxDriver:
                 raise AssertionError(f"in vain waited for {what}; the worker said:\n{said[-3000:]}")
             time.sleep(TICK_SECONDS)
 
-    def finish(self, job_id: str, *, within_seconds: float = 300) -> dict[str, Any]:
+    def finish(self, job_id: str, *, within_seconds: float = 300) -> JobRow:
         """Wait for its end, whichever it is, and return it."""
         self.until(
-            lambda: self.job(job_id)["state"] in FINAL,
+            lambda: self.job(job_id).state in FINAL,
             f"the end of {job_id}",
             within_seconds=within_seconds,
         )
@@ -209,22 +210,21 @@ class BoxDriver:
         with self.database.read() as connection:
             metrics = queries.metrics(connection, job_id)
             evaluations = queries.evaluations(connection, job_id)
-        kept = [row for row in self.checkpoints(job_id) if row["kind"] != "previous"]
-        names = {row["id"]: (row["kind"], row["monitor"]) for row in kept}
+        kept = [row for row in self.checkpoints(job_id) if row.kind != "previous"]
+        names = {row.id: (row.kind, row.monitor) for row in kept}
         timed = {"seconds", "images_per_second"}
         return {
             "metrics": sorted(
-                (row["name"], row["step"], row["epoch"], row["value"])
+                (row.name, row.step, row.epoch, row.value)
                 for row in metrics
-                if row["name"] not in timed
+                if row.name not in timed
             ),
             "weights": {
-                names[row["id"]]: (row["epoch"], row["step"], row["value"], row["sha256"])
-                for row in kept
+                names[row.id]: (row.epoch, row.step, row.value, row.sha256) for row in kept
             },
-            "top_k": {names[row["checkpoint_id"]]: row["data"] for row in evaluations},
+            "top_k": {names[row.checkpoint_id]: row.data for row in evaluations},
             "predictions": {
-                names[row["checkpoint_id"]]: self.storage.path(row["predictions"]).read_bytes()
+                names[row.checkpoint_id]: self.storage.path(row.predictions).read_bytes()
                 for row in evaluations
             },
         }

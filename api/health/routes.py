@@ -17,6 +17,7 @@ from shared import tables
 from shared.clock import now
 from shared.errors import Unavailable
 from shared.jobs import liveness
+from shared.jobs.rows import WorkerRow
 from shared.states import STATES
 
 public = APIRouter(tags=["health"])
@@ -75,7 +76,7 @@ def metrics(services: ServicesDep) -> Response:
     for state, count in counted:
         jobs.labels(state).set(count)
     fresh = _fresh_workers(services)
-    kinds = [device["name"].partition(":")[0] for one in fresh for device in one["devices"]]
+    kinds = [device["name"].partition(":")[0] for one in fresh for device in one.devices]
     devices = Gauge("trainshed_devices", "Devices by kind", ["kind"], registry=registry)
     for kind in ("cpu", "cuda"):
         devices.labels(kind).set(kinds.count(kind))
@@ -98,7 +99,7 @@ def _database_answers(services: Services) -> bool:
     return True
 
 
-def _fresh_workers(services: Services) -> list[dict[str, Any]]:
+def _fresh_workers(services: Services) -> list[WorkerRow]:
     with services.database.read() as connection:
         known = liveness.workers(connection)
-    return [worker for worker in known if now() - worker["seen_at"] < WORKER_FRESH]
+    return [worker for worker in known if now() - worker.seen_at < WORKER_FRESH]

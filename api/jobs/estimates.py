@@ -26,9 +26,9 @@ def seconds_per_epoch(services: Services, spec: dict[str, Any]) -> float | None:
         rows = queries.page(connection, limit=LOOKED_THROUGH, state="succeeded")
     wanted = _work(spec)
     for row in rows:
-        seconds = row["metrics"].get("seconds")
-        if isinstance(seconds, float) and _work(row["spec"]) == wanted:
-            share = _passes(spec["dataset"]) / _passes(row["spec"]["dataset"])
+        seconds = row.metrics.get("seconds")
+        if isinstance(seconds, float) and _work(row.spec) == wanted:
+            share = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
             return round(seconds * share, 3)
     return None
 

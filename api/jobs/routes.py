@@ -16,6 +16,7 @@ from api.services import Services
 from api.services.change_watcher import ANYTHING, STATE, Version
 from shared.errors import NotFound
 from shared.jobs import queries
+from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -104,7 +105,7 @@ async def show(
     row, position = await run_in_threadpool(_read, services, job_id)
     etag = rendering.etag(row, position)
     is_awaited = if_none_match is None or is_known(if_none_match, etag)
-    if wait and is_awaited and row["state"] not in FINAL:
+    if wait and is_awaited and row.state not in FINAL:
         await services.watcher.changed(
             job_id,
             Version.of(row, position),
@@ -116,7 +117,7 @@ async def show(
     headers = {"ETag": etag}
     if is_known(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    attempts = await run_in_threadpool(_attempts, services, job_id) if row["attempt"] else []
+    attempts = await run_in_threadpool(_attempts, services, job_id) if row.attempt else []
     return json_answer(rendering.job(row, position=position, attempts=attempts), headers=headers)
 
 
@@ -158,9 +159,7 @@ def _accepted(services: Services, job_id: str) -> Response:
     return json_answer(shown, status=202, headers=headers)
 
 
-def _read(
-    services: Services, job_id: str, *, anew: bool = True
-) -> tuple[dict[str, Any], int | None]:
+def _read(services: Services, job_id: str, *, anew: bool = True) -> tuple[JobRow, int | None]:
     with services.database.read() as connection:
         row = queries.get(connection, job_id)
     if row is None:
@@ -168,12 +167,12 @@ def _read(
     return row, _position(services, row, anew=anew)
 
 
-def _attempts(services: Services, job_id: str) -> list[dict[str, Any]]:
+def _attempts(services: Services, job_id: str) -> list[AttemptRow]:
     with services.database.read() as connection:
         return queries.attempts(connection, job_id)
 
 
-def _position(services: Services, row: dict[str, Any], *, anew: bool = True) -> int | None:
-    if row["state"] != "queued":
+def _position(services: Services, row: JobRow, *, anew: bool = True) -> int | None:
+    if row.state != "queued":
         return None
-    return services.order.position(row["id"], anew=anew)
+    return services.order.position(row.id, anew=anew)

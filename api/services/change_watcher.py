@@ -5,7 +5,7 @@ A waiter holds neither a thread nor a connection.
 
 import asyncio
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -14,6 +14,7 @@ from api.services.queue_order import QueueOrder
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.jobs import queries
+from shared.jobs.rows import JobRow
 
 log = structlog.get_logger()
 
@@ -34,9 +35,9 @@ class Version(NamedTuple):
     position: int | None = None
 
     @classmethod
-    def of(cls, row: dict[str, Any], position: int | None = None) -> "Version":
+    def of(cls, row: JobRow, position: int | None = None) -> "Version":
         """The version of a job's row, at this place in the queue."""
-        return cls(row["revision"], row["beat"], row["state"], row["phase"], position)
+        return cls(row.revision, row.beat, row.state, row.phase, position)
 
 
 class ChangeWatcher:

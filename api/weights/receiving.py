@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.services import Services
 from api.weights import rows, usable
 from api.weights.header import read_header
-from api.weights.rows import Upload
+from api.weights.rows import UploadRow
 from api.weights.unfinished import UNFINISHED
 from shared.clock import now
 from shared.errors import TooLarge, Unavailable
@@ -25,7 +25,7 @@ from shared.storage import publish
 CHUNK = 4 * 2**20
 
 
-async def receive(services: Services, request: Request, *, owner: str, name: str) -> Upload:
+async def receive(services: Services, request: Request, *, owner: str, name: str) -> UploadRow:
     """Store the body of a request.
 
     Raises:
@@ -86,10 +86,10 @@ def _keep(
     name: str,
     size: int,
     sha256: str,
-) -> Upload:
+) -> UploadRow:
     header = read_header(temporary)
     usable.check(temporary, header)
-    upload = Upload(
+    upload = UploadRow(
         id=final.stem,
         owner=owner,
         name=name,

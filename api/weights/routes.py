@@ -16,6 +16,7 @@ from api.weights.schemas import Weights
 from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound, UnsupportedMediaType
 from shared.ids import is_id
+from shared.jobs.rows import UploadRow
 
 router = APIRouter(prefix="/v1/weights", tags=["weights"])
 
@@ -49,7 +50,7 @@ async def create(
         raise BadRequest("The name has a character that is not printable.")
     upload = await receive(services, request, owner=caller.name, name=name)
     headers = {"Location": f"/v1/weights/{upload.id}"}
-    return json_answer(_shown(vars(upload)), status=201, headers=headers)
+    return json_answer(_shown(upload), status=201, headers=headers)
 
 
 @router.get("", summary="The uploads, newest first", responses={200: {"model": ListOf[Weights]}})
@@ -83,10 +84,10 @@ def _delete(services: Services, weights_id: str) -> int:
     with services.database.write() as connection:
         rows.remove(connection, weights_id)
     services.storage.weights(weights_id).unlink(missing_ok=True)
-    return row["bytes"]
+    return row.bytes
 
 
-def _get(services: Services, weights_id: str) -> dict[str, Any]:
+def _get(services: Services, weights_id: str) -> UploadRow:
     row = None
     if is_id("weights", weights_id):
         with services.database.read() as connection:
@@ -96,15 +97,15 @@ def _get(services: Services, weights_id: str) -> dict[str, Any]:
     return row
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: UploadRow) -> dict[str, Any]:
     return {
-        "id": row["id"],
+        "id": row.id,
         "object": "weights",
-        "name": row["name"],
-        "owner": row["owner"],
-        "bytes": row["bytes"],
-        "sha256": row["sha256"],
-        "tensors": row["tensors"],
-        "parameters": row["parameters"],
-        "created_at": rfc3339(row["created_at"]),
+        "name": row.name,
+        "owner": row.owner,
+        "bytes": row.bytes,
+        "sha256": row.sha256,
+        "tensors": row.tensors,
+        "parameters": row.parameters,
+        "created_at": rfc3339(row.created_at),
     }

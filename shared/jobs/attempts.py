@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Failure, Fenced
-from shared.jobs.events import EventRow, append
+from shared.jobs.events import NewEvent, append
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def claim(
         },
     )
     data = {"state": "running", "phase": "preflight", "attempt": row.attempt, "device": device}
-    append(connection, row.id, at, EventRow("state", data))
+    append(connection, row.id, at, NewEvent("state", data))
     return Claimed(lease, row.spec, row.resume_from)
 
 
@@ -191,7 +191,7 @@ def begin(
         )
     ).scalar_one()
     data = {"attempt": lease.attempt, "step": first_step, "repeats_epochs": repeated}
-    append(connection, lease.job_id, now(), EventRow("attempt", data))
+    append(connection, lease.job_id, now(), NewEvent("attempt", data))
 
 
 def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
@@ -288,4 +288,4 @@ def _end(
     data: dict[str, Any] = {"state": state, "reason": reason, "attempt": lease.attempt}
     if "failure" in values:
         data["failure"] = values["failure"]
-    append(connection, lease.job_id, at, EventRow("state", data))
+    append(connection, lease.job_id, at, NewEvent("state", data))

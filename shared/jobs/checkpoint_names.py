@@ -1,16 +1,16 @@
 """How a specification or an address names a checkpoint beside by its id."""
 
 from collections.abc import Iterable
-from typing import Any
 
-Row = dict[str, Any]
+from shared.jobs.recording import NewCheckpoint
+from shared.jobs.rows import CheckpointRow
 
 
-def name_of(row: Row) -> str:
+def name_of(row: CheckpointRow | NewCheckpoint) -> str:
     """`last`, `initial`, `best_<monitor>`, or `epoch_<n>` for one of a series."""
-    if row["kind"] == "best":
-        return f"best_{row['monitor']}"
-    return f"epoch_{row['epoch']}" if row["kind"] == "series" else row["kind"]
+    if row.kind == "best":
+        return f"best_{row.monitor}"
+    return f"epoch_{row.epoch}" if row.kind == "series" else row.kind
 
 
 def deciding(monitors: Iterable[str | None]) -> str:
@@ -25,15 +25,15 @@ def deciding(monitors: Iterable[str | None]) -> str:
     return "last" if first is None else f"best_{first}"
 
 
-def find(rows: Iterable[Row], name: str) -> Row | None:
+def find(rows: Iterable[CheckpointRow], name: str) -> CheckpointRow | None:
     """The checkpoint of this id or name; what is kept for safety only has no name."""
     return next(
-        (row for row in rows if row["kind"] != "previous" and name in {row["id"], name_of(row)}),
+        (row for row in rows if row.kind != "previous" and name in {row.id, name_of(row)}),
         None,
     )
 
 
-def names(rows: Iterable[Row]) -> str:
+def names(rows: Iterable[CheckpointRow]) -> str:
     """The names there are, as a text for people."""
-    found = dict.fromkeys(name_of(row) for row in rows if row["kind"] != "previous")
+    found = dict.fromkeys(name_of(row) for row in rows if row.kind != "previous")
     return ", ".join(found) or "none yet"

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
-from shared.jobs.events import EventRow, append
+from shared.jobs.events import NewEvent, append
 from shared.states import FINAL, STATES
 
 RETRIED = ("failed", "cancelled")
@@ -40,11 +40,11 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         return
     if row.state == "running":
         values = {"cancel_requested_at": at, "phase": "cancelling"}
-        event = EventRow("cancel_requested")
+        event = NewEvent("cancel_requested")
     else:
         told = {"state": "cancelled", "reason": "cancelled_by_user"}
         values = {**told, "phase": None, "cancel_requested_at": at, "finished_at": at}
-        event = EventRow("state", told)
+        event = NewEvent("state", told)
     connection.execute(sa.update(tables.jobs).where(mine).values(values))
     append(connection, job_id, at, event)
 

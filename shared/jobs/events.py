@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import tables
+from shared.jobs.rows import EventRow
 
 
 @dataclass(frozen=True)
-class EventRow:
-    """One thing that happened. `step` is set for what a resumed attempt would repeat."""
+class NewEvent:
+    """An event to append. `step` is set for what a resumed attempt would repeat."""
 
     type: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +30,7 @@ class EventRow:
         }
 
 
-def append(connection: sa.Connection, job_id: str, at: datetime, *rows: EventRow) -> None:
+def append(connection: sa.Connection, job_id: str, at: datetime, *rows: NewEvent) -> None:
     """Number and store events; the caller's transaction holds the job's row."""
     if not rows:
         return
@@ -48,7 +49,7 @@ def append(connection: sa.Connection, job_id: str, at: datetime, *rows: EventRow
 
 def page(
     connection: sa.Connection, job_id: str, *, after: int = 0, limit: int = 100
-) -> list[dict[str, Any]]:
+) -> list[EventRow]:
     """The events after number `after`, oldest first."""
     rows = connection.execute(
         sa.select(tables.events)
@@ -56,4 +57,4 @@ def page(
         .order_by(tables.events.c.number)
         .limit(limit)
     )
-    return [dict(row) for row in rows.mappings()]
+    return EventRow.read_all(rows.mappings())

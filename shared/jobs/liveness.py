@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.jobs.attempts import Lease
+from shared.jobs.rows import WorkerRow
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def see_worker(
         connection.execute(sa.insert(tables.workers), {"id": worker, "started_at": at, **values})
 
 
-def workers(connection: sa.Connection) -> list[dict[str, Any]]:
+def workers(connection: sa.Connection) -> list[WorkerRow]:
     """Every worker there ever was, with when it was last seen."""
     query = sa.select(tables.workers).order_by(tables.workers.c.id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return WorkerRow.read_all(connection.execute(query).mappings())
 
 
 def lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:

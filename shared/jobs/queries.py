@@ -1,4 +1,4 @@
-"""What can be read of jobs. Plain rows; how they look outside is the API's."""
+"""Queries for jobs and what they recorded. How a row looks in JSON is decided by the API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,16 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.jobs.attempts import waiting
+from shared.jobs.rows import (
+    ArtifactRow,
+    AttemptRow,
+    CheckpointRow,
+    EvaluationRow,
+    JobRow,
+    MetricPoint,
+    MetricRow,
+)
 
-Row = dict[str, Any]
 LONGEST_TAG_KEY = 64
 
 _job_and_live = sa.select(
@@ -20,10 +28,10 @@ _job_and_live = sa.select(
 ).select_from(tables.jobs.outerjoin(tables.live))
 
 
-def get(connection: sa.Connection, job_id: str) -> Row | None:
+def get(connection: sa.Connection, job_id: str) -> JobRow | None:
     """The job's row with what its attempt last showed (`beat`, `progress`), or None."""
     row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else JobRow.read(row)
 
 
 def versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -47,7 +55,7 @@ def page(
     dataset: str | None = None,
     sweep: str | None = None,
     tag: str | None = None,
-) -> list[Row]:
+) -> list[JobRow]:
     """At most `limit` jobs that match every filter given, newest first, past the id `after`.
 
     `tag` is a key, or a key and its value with a colon between them.
@@ -62,7 +70,7 @@ def page(
             query = query.where(column == value)
     if tag is not None:
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return JobRow.read_all(connection.execute(query).mappings())
 
 
 def _is_tag(text: str) -> sa.ColumnElement[bool]:
@@ -88,31 +96,32 @@ def ahead_of(connection: sa.Connection, priority: int) -> int:
     ).scalar_one()
 
 
-def attempts(connection: sa.Connection, job_id: str) -> list[Row]:
+def attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:
     """The attempts of a job, first to last."""
-    return _rows(connection, tables.attempts, job_id, tables.attempts.c.number)
+    return AttemptRow.read_all(_of_job(connection, tables.attempts, job_id, order_by="number"))
 
 
-def checkpoints(connection: sa.Connection, job_id: str) -> list[Row]:
+def checkpoints(connection: sa.Connection, job_id: str) -> list[CheckpointRow]:
     """The checkpoints of a job, oldest first."""
-    return _rows(connection, tables.checkpoints, job_id, tables.checkpoints.c.id)
+    return CheckpointRow.read_all(_of_job(connection, tables.checkpoints, job_id, order_by="id"))
 
 
-def evaluations(connection: sa.Connection, job_id: str) -> list[Row]:
+def evaluations(connection: sa.Connection, job_id: str) -> list[EvaluationRow]:
     """What the job's checkpoints reach on the test split."""
-    return _rows(connection, tables.evaluations, job_id, tables.evaluations.c.checkpoint_id)
+    rows = _of_job(connection, tables.evaluations, job_id, order_by="checkpoint_id")
+    return EvaluationRow.read_all(rows)
 
 
-def artifacts(connection: sa.Connection, job_id: str) -> list[Row]:
+def artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
     """The job's files of results, by name."""
-    return _rows(connection, tables.artifacts, job_id, tables.artifacts.c.name)
+    return ArtifactRow.read_all(_of_job(connection, tables.artifacts, job_id, order_by="name"))
 
 
-def checkpoint(connection: sa.Connection, checkpoint_id: str) -> Row | None:
+def checkpoint(connection: sa.Connection, checkpoint_id: str) -> CheckpointRow | None:
     """One checkpoint by its id, or None."""
     query = sa.select(tables.checkpoints).where(tables.checkpoints.c.id == checkpoint_id)
     row = connection.execute(query).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else CheckpointRow.read(row)
 
 
 def metrics(
@@ -126,7 +135,7 @@ def metrics(
     limit: int | None = None,
     past_id: int | None = None,
     up_to: tuple[int, int] | None = None,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Values of the job's metrics, in the order in which they were recorded.
 
     Args:
@@ -152,7 +161,7 @@ def metrics(
     if past_id is not None:
         query = query.where(column.id > past_id)
     rows = connection.execute(query.order_by(column.id).limit(limit)).mappings()
-    return [dict(row) for row in rows]
+    return MetricRow.read_all(rows)
 
 
 @dataclass(frozen=True)
@@ -202,8 +211,8 @@ def points(
     *,
     places: Sequence[int],
     after_step: int | None = None,
-) -> list[Row]:
-    """Points of a series: `step`, `epoch`, `value`, `at`, by step.
+) -> list[MetricPoint]:
+    """Return points of a series, by step.
 
     Args:
         connection: for reading.
@@ -224,11 +233,11 @@ def points(
         numbered = sa.select(column.id, place).where(*found).order_by(column.step)
         upto = numbered.limit(places[-1]).subquery()
         query = query.join(upto, upto.c.id == column.id).where(upto.c.place.in_(places))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return MetricPoint.read_all(connection.execute(query).mappings())
 
 
-def _rows(
-    connection: sa.Connection, table: sa.Table, job_id: str, key: sa.ColumnElement[Any]
-) -> list[Row]:
-    query = sa.select(table).where(table.c.job_id == job_id).order_by(key)
-    return [dict(row) for row in connection.execute(query).mappings()]
+def _of_job(
+    connection: sa.Connection, table: sa.Table, job_id: str, *, order_by: str
+) -> sa.MappingResult:
+    query = sa.select(table).where(table.c.job_id == job_id).order_by(table.c[order_by])
+    return connection.execute(query).mappings()

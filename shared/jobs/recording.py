@@ -10,11 +10,11 @@ from shared import tables
 from shared.clock import now
 from shared.errors import Fenced
 from shared.jobs.attempts import Lease, held
-from shared.jobs.events import EventRow, append
+from shared.jobs.events import NewEvent, append
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricRow:
+class NewMetric:
     """One value of one metric. `value` may be infinite or not a number."""
 
     name: str
@@ -27,7 +27,7 @@ class MetricRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointRow:
+class NewCheckpoint:
     """One checkpoint as it is stored: see `tables.checkpoints` for the fields."""
 
     id: str
@@ -45,7 +45,7 @@ class CheckpointRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRow:
+class NewEvaluation:
     """What a checkpoint reaches on the test split."""
 
     checkpoint_id: str
@@ -55,7 +55,7 @@ class EvaluationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArtifactRow:
+class NewArtifact:
     """A file of results, in the storage."""
 
     id: str
@@ -71,11 +71,11 @@ class ArtifactRow:
 class Batch:
     """What has come up since the last one. `phase`, `latest` and `best` replace what was there."""
 
-    metrics: list[MetricRow] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    checkpoints: list[CheckpointRow] = field(default_factory=list)
-    evaluations: list[EvaluationRow] = field(default_factory=list)
-    artifacts: list[ArtifactRow] = field(default_factory=list)
+    metrics: list[NewMetric] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    checkpoints: list[NewCheckpoint] = field(default_factory=list)
+    evaluations: list[NewEvaluation] = field(default_factory=list)
+    artifacts: list[NewArtifact] = field(default_factory=list)
     phase: str | None = None
     latest: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
@@ -148,7 +148,7 @@ def _insert(
         connection.execute(sa.insert(table), values)
 
 
-def _store_checkpoint(connection: sa.Connection, lease: Lease, row: CheckpointRow) -> list[str]:
+def _store_checkpoint(connection: sa.Connection, lease: Lease, row: NewCheckpoint) -> list[str]:
     """Put the checkpoint in its place; return directories that are free now."""
     old = tables.checkpoints.c
     mine = old.job_id == lease.job_id

@@ -11,7 +11,7 @@ from shared import tables
 from shared.clock import now
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from shared.states import PRIORITIES
 
 
@@ -66,7 +66,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
         },
     )
     data = {"state": "queued", "reason": "retry" if submission.retry_of else "submitted"}
-    first = EventRow("state", data).values(job_id, 1, at)
+    first = NewEvent("state", data).values(job_id, 1, at)
     connection.execute(sa.insert(tables.events), first)
     if spec["tags"]:
         rows = [{"job_id": job_id, "key": k, "value": v} for k, v in spec["tags"].items()]

@@ -19,11 +19,24 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
             raise ValueError(f"{value!r} has no time zone")
         return value if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Put the zone back that SQLite dropped."""
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        """Return a function that adds the zone which SQLite drops.
+
+        Text that is no time is returned as it is: `StoredRow.read` then names the column.
+        """
+        parse = self.impl_instance.result_processor(dialect, coltype)
+
+        def read(value: Any) -> Any:
+            if value is None:
+                return None
+            if parse is not None:
+                try:
+                    value = parse(value)
+                except (TypeError, ValueError):
+                    return value
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+        return read
 
 
 class Measured(sa.types.TypeDecorator[float]):

@@ -22,7 +22,7 @@ from shared.database import Database
 from shared.ids import new_id
 from shared.jobs import attempts
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import Batch, CheckpointRow, MetricRow, record
+from shared.jobs.recording import Batch, NewCheckpoint, NewMetric, record
 from shared.settings import Settings
 from shared.storage import Storage
 from tests.fakes.sidecar import FakeSidecar
@@ -122,20 +122,20 @@ class Service:
         return value
 
 
-def metric_row(name: str, step: int, value: float, **changes: Any) -> MetricRow:
+def metric_row(name: str, step: int, value: float, **changes: Any) -> NewMetric:
     """Return one point of a metric."""
     split = "validation" if name.startswith("val_") else "train"
     fields: dict[str, Any] = {"name": name, "split": split, "stage": "training", "step": step}
     fields |= {"epoch": step // 10, "value": value, "at": RECORDED_AT}
-    return MetricRow(**{**fields, **changes})
+    return NewMetric(**{**fields, **changes})
 
 
-def checkpoint_row(kind: str, step: int = 10, **changes: Any) -> CheckpointRow:
+def checkpoint_row(kind: str, step: int = 10, **changes: Any) -> NewCheckpoint:
     """Return a checkpoint; no file is written."""
     fields: dict[str, Any] = {"id": new_id("ckpt"), "kind": kind, "monitor": None, "mode": None}
     fields |= {"value": None, "stage": "training", "epoch": 1, "step": step, "directory": "none"}
     fields |= {"bytes": 3, "sha256": "0" * 64, "created_at": RECORDED_AT}
-    return CheckpointRow(**{**fields, **changes})
+    return NewCheckpoint(**{**fields, **changes})
 
 
 @contextlib.contextmanager

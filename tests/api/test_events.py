@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.jobs import attempts
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from tests.api.service import TIMEOUT_SECONDS, Service
 
 
@@ -39,8 +39,8 @@ def _stream(service: Service, job_id: str, **headers: str) -> list[dict[str, str
         return list(_frames(answer))
 
 
-def _notes(count: int) -> list[EventRow]:
-    return [EventRow("note", {"text": f"{n}"}) for n in range(count)]
+def _notes(count: int) -> list[NewEvent]:
+    return [NewEvent("note", {"text": f"{n}"}) for n in range(count)]
 
 
 def test_pages_join_without_gap_or_repeat(service: Service) -> None:

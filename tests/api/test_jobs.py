@@ -316,7 +316,7 @@ class TestRetry:
         with service.database.read() as connection:
             row = queries.get(connection, job["id"])
         assert row is not None
-        assert row["resume_from"] == last.id
+        assert row.resume_from == last.id
 
     @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
     def test_only_of_what_failed_or_was_cancelled(self, service: Service, state: str) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shared import predictions
 from shared.ids import new_id
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import ArtifactRow, CheckpointRow, EvaluationRow
+from shared.jobs.recording import NewArtifact, NewCheckpoint, NewEvaluation
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
 from tests.api.service import RECORDED_AT, Service, checkpoint_row
@@ -20,7 +20,7 @@ CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
-def _with_file(service: Service, lease: Lease, row: CheckpointRow) -> CheckpointRow:
+def _with_file(service: Service, lease: Lease, row: NewCheckpoint) -> NewCheckpoint:
     directory = service.storage.attempt(lease.job_id, 1) / f"step-{row.step}"
     directory.mkdir(parents=True, exist_ok=True)
     (directory / WEIGHTS).write_bytes(CONTENT)
@@ -181,7 +181,7 @@ def _evaluate(
         data = {"loss": 0.5, "accuracy": 0.9, "top_k": {"1": 0.9, "2": 1.0}, "per_class": []}
         data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[3, label], [0, 4]]}
         rows.append(
-            EvaluationRow(
+            NewEvaluation(
                 checkpoint_id=by_name[name]["id"],
                 split="test",
                 data=data,
@@ -267,7 +267,7 @@ class TestTopK:
                 came.append(_with_file(service, lease, checkpoint_row("series", 40, epoch=4)))
                 data = {"loss": 0.5, "accuracy": 0.9, "top_k": {}, "per_class": []}
                 data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[0, 0], [0, 0]]}
-                row = EvaluationRow(
+                row = NewEvaluation(
                     checkpoint_id=came[0].id, split="test", data=data, predictions=""
                 )
                 service.record(lease, checkpoints=came, evaluations=[row])
@@ -340,7 +340,7 @@ def test_artifacts(service: Service, lease: Lease) -> None:
     path = service.storage.results(lease.job_id) / "page.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("<script>")
-    row = ArtifactRow(
+    row = NewArtifact(
         id=new_id("artifact"),
         name='a"\r\nX-Evil: 1.html',
         path=service.storage.relative(path),

@@ -15,7 +15,7 @@ from api.jobs.history import series
 from shared import tables
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import MetricRow
+from shared.jobs.recording import NewMetric
 from tests.api.service import RECORDED_AT, Service, metric_row
 
 NAMES = ("train_loss", "val_loss", "learning_rate")
@@ -27,9 +27,9 @@ WORDS = {"nan": "nan", "inf": "inf", "-inf": "-inf"}
 
 
 @st.composite
-def recorded(draw: st.DrawFn) -> list[MetricRow]:
+def recorded(draw: st.DrawFn) -> list[NewMetric]:
     """What a training records: step after step, some metrics at each, in one stage or two."""
-    rows: list[MetricRow] = []
+    rows: list[NewMetric] = []
     step = 0
     for stage in ("warm_up", "fine_tune")[: draw(st.integers(1, 2))]:
         epochs = draw(st.sampled_from([20, 7, 1, 0]))
@@ -56,7 +56,7 @@ def asked(draw: st.DrawFn) -> dict[str, Any]:
     return query if most is None else {**query, "points": most}
 
 
-def plain(rows: list[MetricRow], **query: Any) -> list[dict[str, Any]]:
+def plain(rows: list[NewMetric], **query: Any) -> list[dict[str, Any]]:
     """The answer, by what is asked for word by word."""
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -91,7 +91,7 @@ def test_any_answer_is_that_of_one_reading_of_all_rows(
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(rows=recorded(), query=asked())
-    def compare(rows: list[MetricRow], query: dict[str, Any]) -> None:
+    def compare(rows: list[NewMetric], query: dict[str, Any]) -> None:
         lease = service.start_job()
         service.record(lease, metrics=rows)
         at, expected = f"/v1/jobs/{lease.job_id}/metrics", plain(rows, **query)

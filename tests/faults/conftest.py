@@ -60,6 +60,6 @@ def undisturbed(stage: BoxDriver) -> dict[str, Any]:
     """What `SPEC` comes to when nothing happens to it."""
     job_id = stage.submit(SPEC)
     job = stage.finish(job_id)
-    assert job["state"] == "succeeded", job["failure"]
+    assert job.state == "succeeded", job.failure
     assert len(stage.attempts(job_id)) == 1
     return stage.outcome(job_id)

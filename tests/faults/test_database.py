@@ -71,6 +71,6 @@ def test_a_training_goes_on_without_its_database(
     server.engine.dispose()
     box.database.engine.dispose()
     job = box.finish(job_id)
-    assert job["state"] == "succeeded", job["failure"]
-    assert [one["number"] for one in box.attempts(job_id)] == [1]
+    assert job.state == "succeeded", job.failure
+    assert [one.number for one in box.attempts(job_id)] == [1]
     assert box.outcome(job_id) == undisturbed

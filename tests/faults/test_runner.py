@@ -47,15 +47,15 @@ def test_a_killed_runner_s_job_comes_to_the_same_bit_for_bit(
     job_id = box.submit(SPEC)
     os.kill(_stopped_inside_an_epoch(box, job_id), signal.SIGKILL)
     job = box.finish(job_id)
-    assert job["state"] == "succeeded", job["failure"]
+    assert job.state == "succeeded", job.failure
     first, second = box.attempts(job_id)
-    assert (first["outcome"], first["exit_code"]) == ("worker_lost", -signal.SIGKILL)
-    assert second["first_step"] >= STEPS_OF_AN_EPOCH
-    assert second["first_step"] % STEPS_OF_AN_EPOCH, "it went on from within the epoch"
-    assert job["deaths"] == 0, "a kill from outside does not count"
-    assert job["result"]["resumed_inexact"] is False
+    assert (first.outcome, first.exit_code) == ("worker_lost", -signal.SIGKILL)
+    assert second.first_step >= STEPS_OF_AN_EPOCH
+    assert second.first_step % STEPS_OF_AN_EPOCH, "it went on from within the epoch"
+    assert job.deaths == 0, "a kill from outside does not count"
+    assert job.result["resumed_inexact"] is False
     assert box.outcome(job_id) == undisturbed
-    used = {row["directory"] for row in box.checkpoints(job_id)}
+    used = {row.directory for row in box.checkpoints(job_id)}
     assert _directories(box, job_id) == used, "files that no checkpoint refers to"
 
 
@@ -65,10 +65,10 @@ def test_a_crash_counts_and_is_tried_again(box: BoxDriver) -> None:
     box.until(lambda: box.step(job_id) > 0, "the first step")
     os.kill(runner, signal.SIGSEGV)
     box.until(lambda: len(box.attempts(job_id)) == 2, "a second attempt")
-    assert box.attempts(job_id)[0]["outcome"] == "crashed"
-    assert box.job(job_id)["deaths"] == 1
+    assert box.attempts(job_id)[0].outcome == "crashed"
+    assert box.job(job_id).deaths == 1
     box.cancel(job_id)
-    assert box.finish(job_id)["state"] == "cancelled"
+    assert box.finish(job_id).state == "cancelled"
 
 
 def test_cancelled_is_said_only_once_the_process_is_gone(box: BoxDriver) -> None:
@@ -77,14 +77,14 @@ def test_cancelled_is_said_only_once_the_process_is_gone(box: BoxDriver) -> None
     box.until(lambda: box.step(job_id) > 0, "the first step")
     pause(box, runner)
     box.cancel(job_id)
-    assert box.job(job_id)["state"] == "running"
+    assert box.job(job_id).state == "running"
     assert is_alive(runner)
     resume(runner)
-    while box.job(job_id)["state"] == "running":
+    while box.job(job_id).state == "running":
         pass
     assert not is_alive(runner)
-    assert box.job(job_id)["state"] == "cancelled"
-    assert box.attempts(job_id)[-1]["outcome"] == "cancelled_by_user"
+    assert box.job(job_id).state == "cancelled"
+    assert box.attempts(job_id)[-1].outcome == "cancelled_by_user"
     assert job_id not in box.runners().values()
     lock = box.settings.locks / f"{job_id}.lock"
     box.until(lambda: not lock.exists(), "the end of its lock's file, which comes last")
@@ -114,13 +114,13 @@ def test_a_fenced_runner_writes_nothing_and_ends_itself(
     assert box.outcome(job_id) == before
     # The other machine shows no heartbeat any more: the reaper here takes the job back.
     job = box.finish(job_id)
-    assert job["state"] == "succeeded", job["failure"]
-    assert [one["outcome"] for one in box.attempts(job_id)] == [
+    assert job.state == "succeeded", job.failure
+    assert [one.outcome for one in box.attempts(job_id)] == [
         "worker_lost",
         "worker_lost",
         "completed",
     ]
-    assert job["deaths"] == 0
+    assert job.deaths == 0
     assert box.outcome(job_id) == undisturbed
 
 
@@ -143,19 +143,19 @@ def test_a_diverged_training_says_where_and_what_to_try(box: BoxDriver) -> None:
         "optimizer": {"name": "sgd", "learning_rate": 1000},
     }
     job = box.finish(box.submit(spec))
-    assert (job["state"], job["reason"]) == ("failed", "diverged")
-    failure = job["failure"]
+    assert (job.state, job.reason) == ("failed", "diverged")
+    failure = job.failure
     assert failure["kind"] == "diverged"
     assert "at step " in failure["message"]
     assert "learning_rate" in failure["hint"]
-    assert len(box.attempts(job["id"])) == 1
+    assert len(box.attempts(job.id)) == 1
 
 
 def test_a_training_that_takes_too_long_leaves_a_checkpoint(box: BoxDriver) -> None:
     job = box.finish(box.submit({**LONG, "resources": {"max_runtime_seconds": 1}}))
-    assert (job["state"], job["failure"]["kind"]) == ("failed", "max_runtime")
-    assert box.last_step(job["id"]) > 0
-    assert "1 seconds" in job["failure"]["message"]
+    assert (job.state, job.failure["kind"]) == ("failed", "max_runtime")
+    assert box.last_step(job.id) > 0
+    assert "1 seconds" in job.failure["message"]
 
 
 class TestPoisonedCheckpoint:
@@ -164,14 +164,14 @@ class TestPoisonedCheckpoint:
         runner = box.runner(job_id)
         box.until(lambda: box.last_step(job_id) > 2 * STEPS_OF_AN_EPOCH, "two epochs")
         pause(box, runner)
-        rows = {row["kind"]: row for row in box.checkpoints(job_id)}
-        assert rows["previous"]["step"] < rows["last"]["step"]
-        _flip_a_bit(box.storage.path(rows["last"]["directory"]) / "state.safetensors")
+        rows = {row.kind: row for row in box.checkpoints(job_id)}
+        assert rows["previous"].step < rows["last"].step
+        _flip_a_bit(box.storage.path(rows["last"].directory) / "state.safetensors")
         os.kill(runner, signal.SIGKILL)
         job = box.finish(job_id)
-        assert job["state"] == "succeeded", job["failure"]
-        assert box.attempts(job_id)[1]["first_step"] == rows["previous"]["step"]
-        notes = [one["data"]["text"] for one in box.events(job_id) if one["type"] == "note"]
+        assert job.state == "succeeded", job.failure
+        assert box.attempts(job_id)[1].first_step == rows["previous"].step
+        notes = [one.data["text"] for one in box.events(job_id) if one.type == "note"]
         assert any("sha256" in note for note in notes), notes
         assert box.outcome(job_id) == undisturbed
 
@@ -181,10 +181,10 @@ class TestPoisonedCheckpoint:
         job_id = box.submit(SPEC)
         runner = _stopped_inside_an_epoch(box, job_id)
         for row in box.checkpoints(job_id):
-            _flip_a_bit(box.storage.path(row["directory"]) / "weights.safetensors")
+            _flip_a_bit(box.storage.path(row.directory) / "weights.safetensors")
         os.kill(runner, signal.SIGKILL)
-        assert box.finish(job_id)["state"] == "succeeded"
-        assert box.attempts(job_id)[1]["first_step"] == 0
+        assert box.finish(job_id).state == "succeeded"
+        assert box.attempts(job_id)[1].first_step == 0
         assert box.outcome(job_id) == undisturbed
 
 
@@ -211,10 +211,10 @@ def test_memory_that_runs_out_is_a_failure_with_a_hint(box: BoxDriver) -> None:
     try:
         for job_id in jobs[:2]:
             job = box.finish(job_id)
-            assert (job["state"], job["failure"]["kind"]) == ("failed", "out_of_memory")
-            assert "batch_size" in job["failure"]["hint"]
+            assert (job.state, job.failure["kind"]) == ("failed", "out_of_memory")
+            assert "batch_size" in job.failure["hint"]
             assert len(box.attempts(job_id)) == 1
-        assert box.finish(jobs[2])["state"] == "succeeded"
+        assert box.finish(jobs[2]).state == "succeeded"
     finally:
         box.end("worker")
 

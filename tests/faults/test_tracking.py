@@ -61,7 +61,7 @@ def store(box: BoxDriver) -> Store:
 def _recorded(box: BoxDriver, job_id: str) -> list[tuple[str, int, float, int]]:
     with box.database.read() as connection:
         rows = queries.metrics(connection, job_id)
-    return sorted((r["name"], r["step"], r["value"], int(r["at"].timestamp() * 1000)) for r in rows)
+    return sorted((r.name, r.step, r.value, int(r.at.timestamp() * 1000)) for r in rows)
 
 
 def _is_complete(box: BoxDriver, job_id: str) -> bool:
@@ -74,15 +74,15 @@ def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, sto
     try:
         job_id = box.submit(SPEC)
         job = box.finish(job_id)
-        assert job["state"] == "succeeded", job["failure"]
-        assert job["mlflow_run_id"] is None
+        assert job.state == "succeeded", job.failure
+        assert job.mlflow_run_id is None
         box.until(lambda: "MLflow away" in box.log("tracking").read_text(), "a complaint")
     finally:  # else the next test would take it for one that has an MLflow
         box.end("tracking")
     box.start("tracking")
     box.until(lambda: _is_complete(box, job_id), "MLflow's copy")
     (run,) = store.runs(job_id)
-    assert box.job(job_id)["mlflow_run_id"] == run
+    assert box.job(job_id).mlflow_run_id == run
     assert store.points(run) == _recorded(box, job_id)
     assert store.status(run) == "FINISHED"
     parameters = store.parameters(run)
@@ -94,10 +94,10 @@ def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, sto
 def _check_files(box: BoxDriver, job_id: str, files: Path) -> None:
     """Top-k, confusion, and each checkpoint: the very file that the job keeps, not a copy."""
     for row in box.checkpoints(job_id):
-        if row["kind"] == "previous":
+        if row.kind == "previous":
             continue
-        name = f"best_{row['monitor']}" if row["monitor"] else row["kind"]
-        ours = box.storage.path(row["directory"]) / "weights.safetensors"
+        name = f"best_{row.monitor}" if row.monitor else row.kind
+        ours = box.storage.path(row.directory) / "weights.safetensors"
         theirs = files / "checkpoints" / name / "weights.safetensors"
         assert theirs.stat().st_ino == ours.stat().st_ino, name
         results = json.loads((files / "top-k" / f"{name}.json").read_text())
@@ -133,7 +133,7 @@ def test_only_what_a_resumed_attempt_cannot_take_back_is_sent(box: BoxDriver, st
     (run,) = store.runs(job_id)
     for _ in range(200):
         sent = max((step for _, step, _, _ in store.points(run)), default=0)
-        kept = [row["step"] for row in box.checkpoints(job_id) if row["kind"] == "previous"]
+        kept = [row.step for row in box.checkpoints(job_id) if row.kind == "previous"]
         assert sent <= max(kept, default=0), "a damaged last checkpoint would repeat it"
     box.cancel(job_id)
     box.finish(job_id)

@@ -27,7 +27,7 @@ def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
     box.cancel(job_id)
     time.sleep(BEAT_SECONDS)  # its heartbeat is due when it goes on, which brings the wish
     resume(pid)
-    box.until(lambda: box.job(job_id)["state"] == "cancelled", "the cancel")
+    box.until(lambda: box.job(job_id).state == "cancelled", "the cancel")
 
     assert not is_alive(pid)
     assert job_id not in box.runners().values()
@@ -43,8 +43,8 @@ def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
     ring(box.celery)
     job = box.finish(retry)
 
-    assert job["state"] == "succeeded", job["failure"]
-    assert [row["first_step"] for row in box.attempts(retry)] == [last]
+    assert job.state == "succeeded", job.failure
+    assert [row.first_step for row in box.attempts(retry)] == [last]
     outcome = box.outcome(retry)
     assert outcome["weights"] == undisturbed["weights"]
     assert outcome["predictions"] == undisturbed["predictions"]

@@ -24,7 +24,7 @@ def _broker(box: BoxDriver) -> redis.Redis:
 
 
 def _first_steps(box: BoxDriver, job_id: str) -> int:
-    return sum(event["type"] == "first_step" for event in box.events(job_id))
+    return sum(event.type == "first_step" for event in box.events(job_id))
 
 
 def _adopted(box: BoxDriver) -> set[str]:
@@ -42,11 +42,11 @@ def test_a_killed_worker_s_runner_is_adopted_and_no_step_is_repeated(
     box.start("worker")
     box.until(lambda: job_id in _adopted(box), "the adoption")
     assert is_alive(runner)
-    assert box.job(job_id)["state"] == "running"
+    assert box.job(job_id).state == "running"
     resume(runner)
     job = box.finish(job_id)
-    assert job["state"] == "succeeded", job["failure"]
-    assert [one["number"] for one in box.attempts(job_id)] == [1]
+    assert job.state == "succeeded", job.failure
+    assert [one.number for one in box.attempts(job_id)] == [1]
     assert _first_steps(box, job_id) == 1
     assert box.outcome(job_id) == undisturbed
 
@@ -60,12 +60,12 @@ def test_an_adopted_runner_can_be_cancelled_killed_and_lost(box: BoxDriver) -> N
     box.until(lambda: _adopted(box) >= set(runners), "both adopted")
     box.cancel(cancelled)
     os.kill(runners[killed], signal.SIGKILL)
-    assert box.finish(cancelled)["state"] == "cancelled"
+    assert box.finish(cancelled).state == "cancelled"
     assert not is_alive(runners[cancelled])
     box.until(lambda: len(box.attempts(killed)) == 2, "a second attempt")
-    assert box.attempts(killed)[0]["outcome"] == "worker_lost"
+    assert box.attempts(killed)[0].outcome == "worker_lost"
     box.cancel(killed)
-    assert box.finish(killed)["state"] == "cancelled"
+    assert box.finish(killed).state == "cancelled"
 
 
 def test_no_spare_is_begun_while_every_slot_of_the_cpu_trains(box: BoxDriver) -> None:
@@ -80,7 +80,7 @@ def test_no_spare_is_begun_while_every_slot_of_the_cpu_trains(box: BoxDriver) ->
     box.cancel(first)
     box.until(lambda: "" in box.runners().values(), "a spare for the free slot")
     box.cancel(second)
-    assert {box.finish(one)["state"] for one in jobs} == {"cancelled"}
+    assert {box.finish(one).state for one in jobs} == {"cancelled"}
 
 
 def test_a_runner_lost_with_its_worker_is_given_back(
@@ -92,7 +92,7 @@ def test_a_runner_lost_with_its_worker_is_given_back(
     box.kill("worker")
     os.kill(runner, signal.SIGKILL)
     box.start("worker")
-    assert box.finish(job_id)["state"] == "succeeded"
+    assert box.finish(job_id).state == "succeeded"
     assert len(box.attempts(job_id)) == 2
     assert box.outcome(job_id) == undisturbed
 
@@ -105,15 +105,15 @@ def test_a_drained_worker_leaves_a_checkpoint_of_the_very_step(
     waiting = box.submit({**SPEC, "name": "waits"}, rings=False)
     assert box.end("worker") == 0
     job, step = box.job(job_id), box.last_step(job_id)
-    assert job["state"] == "queued"
-    assert box.attempts(job_id)[0]["outcome"] == "drained"
+    assert job.state == "queued"
+    assert box.attempts(job_id)[0].outcome == "drained"
     assert step >= box.step(job_id), "no step was lost"
     assert not any(box.runners().values()), "a training is left"
     box.until(lambda: not box.runners(), "the end of the spare")
     box.start("worker")
-    assert box.finish(job_id)["state"] == "succeeded"
-    assert box.attempts(job_id)[1]["first_step"] == step
-    assert box.job(job_id)["deaths"] == 0
+    assert box.finish(job_id).state == "succeeded"
+    assert box.attempts(job_id)[1].first_step == step
+    assert box.job(job_id).deaths == 0
     assert box.outcome(job_id) == undisturbed
     box.cancel(waiting)
     box.finish(waiting)
@@ -140,18 +140,18 @@ class TestBroker:
             assert broker.keys("*"), "the doorbell was rung"
             broker.flushall()
         box.start("worker")
-        box.until(lambda: box.job(jobs[0])["state"] == "succeeded", "the first job")
+        box.until(lambda: box.job(jobs[0]).state == "succeeded", "the first job")
         with _broker(box) as broker:  # and once more, under a worker that listens
             broker.flushall()
         jobs.append(box.submit(SHORT, rings=False))
-        assert [box.finish(job_id)["state"] for job_id in jobs] == ["succeeded"] * 4
+        assert [box.finish(job_id).state for job_id in jobs] == ["succeeded"] * 4
         assert [len(box.attempts(job_id)) for job_id in jobs] == [1] * 4
 
     def test_without_it_jobs_still_run_and_the_worker_still_ends(self, box: BoxDriver) -> None:
         box.kill("broker")
         try:
             job_id = box.submit(SHORT, rings=False)
-            assert box.finish(job_id)["state"] == "succeeded"
+            assert box.finish(job_id).state == "succeeded"
             assert box.end("worker") == 0
         finally:
             box.start("broker")
@@ -169,7 +169,7 @@ class TestBroker:
         box.until(lambda: '"refused": 2' in box.log("worker").read_text(), "two refusals")
         assert box.is_running("worker")
         ring(box.celery)
-        assert box.finish(box.submit(SHORT))["state"] == "succeeded"
+        assert box.finish(box.submit(SHORT)).state == "succeeded"
         assert box.is_running("worker")
 
 

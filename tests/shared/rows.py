@@ -1,18 +1,21 @@
-"""Rows that an attempt records, for tests of the tables."""
+"""Rows to record and rows as they are read back, with defaults, for tests."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.database import Database
 from shared.jobs.attempts import Lease
 from shared.jobs.events import page
-from shared.jobs.recording import CheckpointRow, MetricRow
+from shared.jobs.recording import NewCheckpoint, NewMetric
+from shared.jobs.rows import AttemptRow, CheckpointRow, EvaluationRow, JobRow
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def checkpoint(kind: str, step: int, monitor: str | None = None) -> CheckpointRow:
+def checkpoint(kind: str, step: int, monitor: str | None = None) -> NewCheckpoint:
     """A checkpoint of the first epoch."""
-    return CheckpointRow(
+    return NewCheckpoint(
         id=f"ckpt_{kind}_{step}",
         kind=kind,
         monitor=monitor,
@@ -28,10 +31,70 @@ def checkpoint(kind: str, step: int, monitor: str | None = None) -> CheckpointRo
     )
 
 
-def point(step: int, value: float = 0.5) -> MetricRow:
+def point(step: int, value: float = 0.5) -> NewMetric:
     """A value of the first epoch."""
-    return MetricRow(
+    return NewMetric(
         name="train_loss", split="train", stage="s", step=step, epoch=1, value=value, at=AT
+    )
+
+
+def job_row(**columns: Any) -> JobRow:
+    """Return a queued job with these columns."""
+    nothing = {field.name: None for field in fields(JobRow)}
+    defaults: dict[str, Any] = {
+        "id": "job_1",
+        "owner": "admin",
+        "name": "",
+        "state": "queued",
+        "priority": 0,
+        "gpus": 1,
+        "tags": {},
+        "notes": "",
+        "spec": {},
+        "spec_sha256": "0" * 64,
+        "dataset": "digits",
+        "created_at": AT,
+        "attempt": 0,
+        "deaths": 0,
+        "revision": 1,
+        "last_event": 1,
+        "metrics": {},
+        "best": {},
+    }
+    return JobRow(**{**nothing, **defaults, **columns})
+
+
+def attempt_row(**columns: Any) -> AttemptRow:
+    """Return a job's first attempt with these columns."""
+    defaults: dict[str, Any] = {
+        "job_id": "job_1",
+        "number": 1,
+        "worker": "w",
+        "host": "h",
+        "device": "cpu:0",
+        "started_at": AT,
+        "ended_at": None,
+        "outcome": None,
+        "exit_code": None,
+        "first_step": 0,
+        "fingerprint": None,
+        "batches": 0,
+    }
+    return AttemptRow(**{**defaults, **columns})
+
+
+def checkpoint_row(
+    kind: str, step: int, monitor: str | None = None, **columns: Any
+) -> CheckpointRow:
+    """Return a stored checkpoint with these columns."""
+    stored = vars(checkpoint(kind, step, monitor))
+    return CheckpointRow(**{**stored, "job_id": "job_1", "attempt": 1, **columns})
+
+
+def evaluation_row(checkpoint_id: str, data: dict[str, Any]) -> EvaluationRow:
+    """Return the stored test results of a checkpoint."""
+    return EvaluationRow(
+        checkpoint_id=checkpoint_id, job_id="job_1", split="test", data=data, predictions="p.bin"
     )
 
 
@@ -39,4 +102,4 @@ def notes(database: Database, lease: Lease) -> list[str]:
     """The texts of a job's notes."""
     with database.read() as connection:
         events = page(connection, lease.job_id)
-    return [event["data"]["text"] for event in events if event["type"] == "note"]
+    return [event.data["text"] for event in events if event.type == "note"]

@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from shared import migrations, tables
 from shared.database import Database
 from shared.jobs import attempts
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, record
 from tests.shared.rows import notes
 from tests.worker.jobs import claimed, claimed_again
@@ -42,7 +42,7 @@ def test_a_job_that_runs_while_the_tables_change_records_before_and_after(
     migrations.upgrade(database)
     for _ in range(2):
         with database.write() as connection:
-            record(connection, lease, Batch(events=[EventRow("note", {"text": "one"})]), number=1)
+            record(connection, lease, Batch(events=[NewEvent("note", {"text": "one"})]), number=1)
     assert notes(database, lease) == ["one"]
     migrations.downgrade(database, "0002")
     with database.write() as connection:

@@ -1,12 +1,12 @@
 """A job that an attempt holds, for tests of what writes under the fence."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from shared.database import Database
 from shared.jobs import attempts, queries
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import CheckpointRow
+from shared.jobs.recording import NewCheckpoint
+from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from tests.shared.specs import filled_in
 
@@ -28,7 +28,7 @@ def claimed_again(database: Database) -> Lease:
     return found.lease
 
 
-def job(database: Database, lease: Lease) -> dict[str, Any]:
+def job(database: Database, lease: Lease) -> JobRow:
     """The job's row."""
     with database.read() as connection:
         row = queries.get(connection, lease.job_id)
@@ -36,9 +36,9 @@ def job(database: Database, lease: Lease) -> dict[str, Any]:
     return row
 
 
-def last_checkpoint(step: int, directory: str) -> CheckpointRow:
+def last_checkpoint(step: int, directory: str) -> NewCheckpoint:
     """A `last` checkpoint."""
-    return CheckpointRow(
+    return NewCheckpoint(
         id=f"ckpt_{step}",
         kind="last",
         monitor=None,

@@ -142,7 +142,7 @@ def record_exit(runner: Runner, code: int, database: Database) -> str | None:
     except Fenced:
         with database.read() as connection:
             job = queries.get(connection, runner.lease.job_id)
-        return None if job is None else job["state"]
+        return None if job is None else job.state
 
 
 def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:

@@ -14,7 +14,7 @@ import torch
 from shared.database import Database
 from shared.jobs import attempts, queries
 from shared.jobs.checkpoint_names import deciding
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, record
 from shared.json_numbers import json_number
 from shared.settings import Settings
@@ -136,7 +136,7 @@ class Attempt:
         )
 
     def _tell(self, text: str) -> None:
-        self.scribe.put(Batch(events=[EventRow("note", {"text": text})]))
+        self.scribe.put(Batch(events=[NewEvent("note", {"text": text})]))
 
     def _resume(
         self, experiment: Experiment, keeper: CheckpointWriter
@@ -160,7 +160,7 @@ class Attempt:
             rows = read_with_retry(self.database, lambda c: queries.checkpoints(c, lease.job_id))
             job = read_with_retry(self.database, lambda c: queries.get(c, lease.job_id))
             keeper.remember(rows)
-            latest = dict(job["metrics"]) if job else {}
+            latest = dict(job.metrics) if job else {}
             self.time_limit.add(earlier)
             self.scribe.put(lambda: sweep(self.database, self.storage, lease))
         if inherited.checkpoints:
@@ -191,7 +191,7 @@ class Attempt:
         self, dataset: Dataset, experiment: Experiment, recorder: Recorder, *, is_exact: bool
     ) -> None:
         self.scribe.put(
-            Batch(phase="evaluating", events=[EventRow("phase", {"phase": "evaluating"})])
+            Batch(phase="evaluating", events=[NewEvent("phase", {"phase": "evaluating"})])
         )
         self.scribe.flush()
         lease = self.assignment.lease

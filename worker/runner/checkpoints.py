@@ -18,8 +18,9 @@ from shared.errors import NotFound
 from shared.ids import new_id
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
-from shared.jobs.events import EventRow
-from shared.jobs.recording import Batch, CheckpointRow
+from shared.jobs.events import NewEvent
+from shared.jobs.recording import Batch, NewCheckpoint
+from shared.jobs.rows import CheckpointRow
 from shared.json_numbers import json_number
 from shared.storage import WEIGHTS, Storage
 from worker.runner.snapshot_budget import SnapshotBudget
@@ -53,16 +54,15 @@ class CheckpointWriter:
         self._room.enter(size, look=self.scribe.check)
         self.scribe.put(lambda: self._write(state, stage, tuple(keys), suffix, size))
 
-    def remember(self, rows: Iterable[CheckpointRow | dict[str, Any]]) -> None:
+    def remember(self, rows: Iterable[NewCheckpoint | CheckpointRow]) -> None:
         """Take over what was best before this attempt."""
         for row in rows:
-            known = row if isinstance(row, dict) else vars(row)
-            if known["kind"] == "best":
-                self.best[known["monitor"]] = {
-                    "value": json_number(known["value"]),
-                    "epoch": known["epoch"],
-                    "step": known["step"],
-                    "checkpoint": known["id"],
+            if row.kind == "best" and row.monitor is not None:
+                self.best[row.monitor] = {
+                    "value": json_number(row.value),
+                    "epoch": row.epoch,
+                    "step": row.step,
+                    "checkpoint": row.id,
                 }
 
     def _write(
@@ -91,7 +91,7 @@ class CheckpointWriter:
         batch = Batch()
         for kind, monitor in _roles(keys):
             value = state.best.get(monitor) if monitor else None
-            row = CheckpointRow(
+            row = NewCheckpoint(
                 id=new_id("ckpt"),
                 kind=kind,
                 monitor=monitor,
@@ -108,7 +108,7 @@ class CheckpointWriter:
             batch.checkpoints.append(row)
             told = {"id": row.id, "kind": kind, "monitor": monitor, "value": json_number(value)}
             told |= {"stage": stage, "epoch": state.epoch, "step": state.step}
-            batch.events.append(EventRow("checkpoint", told, state.step))
+            batch.events.append(NewEvent("checkpoint", told, state.step))
             if monitor:
                 place = {"epoch": state.epoch, "step": state.step, "checkpoint": row.id}
                 self.best[monitor] = {"value": json_number(value), **place}
@@ -153,10 +153,8 @@ def newest(
 ) -> TrainingState | None:
     """The state of the newest checkpoint that can be read, or None to start anew."""
     rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
-    resumable = [row for row in rows if row["kind"] in {"last", "previous"}]
-    for row in sorted(
-        resumable, key=lambda row: (row["kind"] == "last", row["step"]), reverse=True
-    ):
+    resumable = [row for row in rows if row.kind in {"last", "previous"}]
+    for row in sorted(resumable, key=lambda row: (row.kind == "last", row.step), reverse=True):
         state = _read(storage, row, tell)
         if state is not None:
             return state
@@ -176,26 +174,26 @@ def from_another(
     job may go without the other.
     """
     origin = read_with_retry(database, lambda c: queries.checkpoint(c, checkpoint_id))
-    job_id = "" if origin is None else origin["job_id"]
+    job_id = "" if origin is None else origin.job_id
     rows = read_with_retry(database, lambda c: queries.checkpoints(c, job_id))
     state = None if origin is None else _read(storage, origin, tell)
     job = read_with_retry(database, lambda c: queries.get(c, job_id))
     if state is None or job is None:
         tell("the earlier job's checkpoint is not there any more: started anew")
         return None, Batch()
-    batch, directories = Batch(latest=dict(job["metrics"])), dict[str, Path]()
+    batch, directories = Batch(latest=dict(job.metrics)), dict[str, Path]()
     for row in rows:
-        if row["kind"] == "previous" or row["step"] > state.step:
+        if row.kind == "previous" or row.step > state.step:
             continue
         # A step may have two: the weights that it ended with, and the best put back.
-        name = f"from-{row['step']}-{len(directories) + 1}"
+        name = f"from-{row.step}-{len(directories) + 1}"
         own_directory = storage.attempt(lease.job_id, lease.attempt) / name
-        directory = directories.setdefault(row["directory"], own_directory)
-        _link(storage.root / row["directory"], directory)
+        directory = directories.setdefault(row.directory, own_directory)
+        _link(storage.root / row.directory, directory)
         kept = ("kind", "monitor", "mode", "value", "stage", "epoch", "step", "bytes", "sha256")
-        own = {field: row[field] for field in kept}
+        own = {field: getattr(row, field) for field in kept}
         own |= {"id": new_id("ckpt"), "directory": storage.relative(directory)}
-        batch.checkpoints.append(CheckpointRow(**own, created_at=now()))
+        batch.checkpoints.append(NewCheckpoint(**own, created_at=now()))
     return state, batch
 
 
@@ -206,7 +204,7 @@ def sweep(database: Database, storage: Storage, lease: Lease) -> None:
     attempt goes on.
     """
     rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
-    used = {row["directory"] for row in rows}
+    used = {row.directory for row in rows}
     for earlier in range(1, lease.attempt):
         for path in storage.attempt(lease.job_id, earlier).glob("*/"):
             if storage.relative(path) not in used:
@@ -214,12 +212,12 @@ def sweep(database: Database, storage: Storage, lease: Lease) -> None:
 
 
 def _read(
-    storage: Storage, row: dict[str, Any], tell: Callable[[str], None]
+    storage: Storage, row: CheckpointRow, tell: Callable[[str], None]
 ) -> TrainingState | None:
     try:
-        return checkpoint.load(storage.path(row["directory"]))
+        return checkpoint.load(storage.path(row.directory))
     except (CheckpointCorrupt, NotFound) as error:
-        tell(f"a checkpoint of step {row['step']} was passed over: {error}")
+        tell(f"a checkpoint of step {row.step} was passed over: {error}")
         return None
 
 

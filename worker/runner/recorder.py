@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.clock import now
-from shared.jobs.events import EventRow
-from shared.jobs.recording import Batch, MetricRow
+from shared.jobs.events import NewEvent
+from shared.jobs.recording import Batch, NewMetric
 from shared.json_numbers import json_number
 from worker.runner.checkpoints import CheckpointWriter
 from worker.training.metrics import metric_of
@@ -62,7 +62,7 @@ class Recorder:
         elif isinstance(report, StageStarted):
             told = {"stage": report.stage, "epochs": report.epochs}
             told |= {"trainable_parameters": report.trainable_parameters}
-            event = EventRow("stage", {**told, "is_resumed": report.is_resumed})
+            event = NewEvent("stage", {**told, "is_resumed": report.is_resumed})
             self._scribe.put(Batch(phase=report.stage, events=[event]))
         elif isinstance(report, EpochEnded):
             self._epoch(report)
@@ -84,13 +84,13 @@ class Recorder:
     def _first_step(self, report: Stepped) -> None:
         norms = gradient_norms(self._keeper.experiment.model)
         told = {name: json_number(norm) for name, norm in norms.items()}
-        event = EventRow("first_step", {"step": report.step, "gradient_norms": told})
+        event = NewEvent("first_step", {"step": report.step, "gradient_norms": told})
         self._scribe.put(Batch(events=[event]))
 
     def _epoch(self, report: EpochEnded) -> None:
         at = now()
         rows = [
-            MetricRow(
+            NewMetric(
                 name=name,
                 split=metric_of(name).split,
                 stage=report.stage,
@@ -104,8 +104,8 @@ class Recorder:
         self.latest |= {name: json_number(value) for name, value in report.metrics.items()}
         told = {"epoch": report.epoch, "stage": report.stage, "step": report.step}
         told |= {"epochs": self._keeper.experiment.epochs, "metrics": dict(self.latest)}
-        events = [EventRow("epoch", told, report.step)]
-        events += [EventRow("note", {"text": text}, report.step) for text in report.notes]
+        events = [NewEvent("epoch", told, report.step)]
+        events += [NewEvent("note", {"text": text}, report.step) for text in report.notes]
         self._scribe.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
         if self.board is not None:
             # Before the checkpoint: what goes on from there finds it written.

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import structlog
 
 from shared.database import Database
 from shared.jobs import attempts
+from shared.jobs.rows import AttemptRow
 from worker.assignment import Assignment, ExitCode
 from worker.runner.failures import OutOfTime, failure_of
 from worker.runner.observed_duration import ObservedDuration
@@ -32,12 +32,12 @@ class TimeLimit:
         self._is_heeded = False
         self._over = ObservedDuration()
 
-    def add(self, earlier: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, earlier: Iterable[AttemptRow]) -> None:
         """Count earlier attempts as well; the one at work has no end yet."""
         self._earlier_seconds = sum(
-            (attempt["ended_at"] - attempt["started_at"]).total_seconds()
+            (attempt.ended_at - attempt.started_at).total_seconds()
             for attempt in earlier
-            if attempt["ended_at"] is not None
+            if attempt.ended_at is not None
         )
 
     def heed(self) -> bool:

@@ -43,7 +43,7 @@ def _of_job(job_id: str, name: str, database: Database, storage: Storage) -> Wei
         there = checkpoint_names.names(rows)
         raise ValueError(f"job {job_id} has no checkpoint {name!r}; there are {there}")
     try:
-        directory = storage.path(row["directory"])
+        directory = storage.path(row.directory)
         tensors = load_weights(directory)
     except (NotFound, CheckpointCorrupt) as error:
         raise ValueError(f"checkpoint {name!r} of job {job_id} cannot be read: {error}") from error

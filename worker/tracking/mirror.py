@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from shared.clock import rfc3339
 from shared.jobs.checkpoint_names import name_of
+from shared.jobs.rows import CheckpointRow, EvaluationRow, JobRow, MetricRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 
@@ -38,11 +39,11 @@ class Mirror:
         self.is_remote = settings.mlflow.startswith("http")
         self.client = MlflowClient(tracking_uri=settings.mlflow)
 
-    def open(self, job: dict[str, Any]) -> str:
+    def open(self, job: JobRow) -> str:
         """The job's run: found by its tag, or made with its parameters and tags."""
         experiment = self._experiment()
         found = self.client.search_runs(
-            [experiment], f"tags.`{JOB_TAG}` = '{job['id']}'", ViewType.ALL, max_results=1
+            [experiment], f"tags.`{JOB_TAG}` = '{job.id}'", ViewType.ALL, max_results=1
         )
         if found:
             run_id = found[0].info.run_id
@@ -50,7 +51,7 @@ class Mirror:
         else:
             run_id = self._create(experiment, job)
         # Again if it is there already: whoever made it may not have come this far.
-        parameters = [Param(name, text) for name, text in parameters_of(job["spec"]).items()]
+        parameters = [Param(name, text) for name, text in parameters_of(job.spec).items()]
         for start in range(0, len(parameters), MOST_PARAMETERS):
             self.client.log_batch(run_id, params=parameters[start : start + MOST_PARAMETERS])
         return run_id
@@ -75,49 +76,49 @@ class Mirror:
             self.client.restore_run(run_id)
         return True
 
-    def _create(self, experiment: str, job: dict[str, Any]) -> str:
+    def _create(self, experiment: str, job: JobRow) -> str:
         tags = {
-            JOB_TAG: job["id"],
-            "trainshed.owner": job["owner"],
-            "trainshed.created_at": rfc3339(job["created_at"]) or "",
-            **{f"tag.{_key(k)}": v for k, v in job["tags"].items()},
+            JOB_TAG: job.id,
+            "trainshed.owner": job.owner,
+            "trainshed.created_at": rfc3339(job.created_at) or "",
+            **{f"tag.{_key(k)}": v for k, v in job.tags.items()},
         }
-        started = job["started_at"] or job["created_at"]
+        started = job.started_at or job.created_at
         run = self.client.create_run(
             experiment,
             start_time=int(started.timestamp() * 1000),
-            run_name=job["name"] or job["id"],
+            run_name=job.name or job.id,
             tags=tags,
         )
         return run.info.run_id
 
-    def log(self, run_id: str, rows: list[dict[str, Any]]) -> None:
+    def log(self, run_id: str, rows: list[MetricRow]) -> None:
         """Send metric rows with their stored times."""
         metrics = [
-            Metric(row["name"], row["value"], int(row["at"].timestamp() * 1000), row["step"])
-            for row in rows
+            Metric(row.name, row.value, int(row.at.timestamp() * 1000), row.step) for row in rows
         ]
         self.client.log_batch(run_id, metrics=metrics)
 
     def close(
         self,
         run_id: str,
-        job: dict[str, Any],
-        checkpoints: list[dict[str, Any]],
-        evaluations: list[dict[str, Any]],
+        job: JobRow,
+        checkpoints: list[CheckpointRow],
+        evaluations: list[EvaluationRow],
     ) -> None:
         """Send the results and end the run."""
-        tags = [RunTag("trainshed.state", job["state"])]
-        if job["failure"]:
-            tags.append(RunTag("trainshed.failure", orjson.dumps(job["failure"]).decode()))
+        tags = [RunTag("trainshed.state", job.state)]
+        if job.failure:
+            tags.append(RunTag("trainshed.failure", orjson.dumps(job.failure).decode()))
         self.client.log_batch(run_id, tags=tags)
-        names = {row["id"]: name_of(row) for row in checkpoints}
+        names = {row.id: name_of(row) for row in checkpoints}
         for row in evaluations:
-            self.client.log_dict(run_id, row["data"], f"top-k/{names[row['checkpoint_id']]}.json")
-        self.client.log_dict(run_id, job["spec"], "spec.json")
+            self.client.log_dict(run_id, row.data, f"top-k/{names[row.checkpoint_id]}.json")
+        self.client.log_dict(run_id, job.spec, "spec.json")
         self._checkpoints(run_id, checkpoints)
-        finished = int(job["finished_at"].timestamp() * 1000)
-        self.client.set_terminated(run_id, STATUS[job["state"]], end_time=finished)
+        assert job.finished_at is not None, "a job in a final state has finished"
+        finished = int(job.finished_at.timestamp() * 1000)
+        self.client.set_terminated(run_id, STATUS[job.state], end_time=finished)
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -128,7 +129,7 @@ class Mirror:
         location = None if self.is_remote else self.artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, location, KIND)
 
-    def _checkpoints(self, run_id: str, checkpoints: list[dict[str, Any]]) -> None:
+    def _checkpoints(self, run_id: str, checkpoints: list[CheckpointRow]) -> None:
         """One copy on disk: where each lies and how to load it, and a hard link where one can be.
 
         MLflow's files lie here if the run's artifacts have an address of this file system; behind
@@ -138,9 +139,9 @@ class Mirror:
         local = Path(unquote(uri.path)) if uri.scheme in {"", "file"} else None
         references = {}
         for row in checkpoints:
-            if row["kind"] == "previous":
+            if row.kind == "previous":
                 continue
-            source = self.storage.root / row["directory"] / WEIGHTS
+            source = self.storage.root / row.directory / WEIGHTS
             references[name_of(row)] = self._reference(row, source)
             if local is not None:
                 _link(source, local / "checkpoints" / name_of(row))
@@ -149,14 +150,18 @@ class Mirror:
             path.write_bytes(orjson.dumps(references, option=orjson.OPT_INDENT_2))
             self.client.log_artifact(run_id, str(path), "checkpoints")
 
-    def _reference(self, row: dict[str, Any], source: Path) -> dict[str, Any]:
+    def _reference(self, row: CheckpointRow, source: Path) -> dict[str, Any]:
         """What there is to say of a checkpoint to somebody who does not have its file."""
         return {
-            "checkpoint": row["id"],
-            **{name: row[name] for name in ("stage", "epoch", "step", "bytes", "sha256")},
+            "checkpoint": row.id,
+            "stage": row.stage,
+            "epoch": row.epoch,
+            "step": row.step,
+            "bytes": row.bytes,
+            "sha256": row.sha256,
             # Under the storage's root, which people may have mounted elsewhere than the server.
             "path": self.storage.relative(source),
-            "download": f"/v1/jobs/{row['job_id']}/checkpoints/{row['id']}/download",
+            "download": f"/v1/jobs/{row.job_id}/checkpoints/{row.id}/download",
         }
 
 

@@ -6,13 +6,13 @@ stored times are sent, so that what is sent twice is one point there.
 
 import threading
 import time
-from typing import Any
 
 import structlog
 
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.jobs import mlflow_sync, queries
+from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -95,7 +95,7 @@ class Sync:
         if copy.run_id is None:
             with self.database.write() as connection:
                 mlflow_sync.opened(connection, job_id, run_id)
-        is_final = job["state"] in FINAL
+        is_final = job.state in FINAL
         # A resumed attempt deletes rows past its checkpoint: only what it cannot is sent.
         up_to = None if is_final else safe_place(checkpoints)
         if up_to is not None or is_final:
@@ -117,18 +117,18 @@ class Sync:
             if not rows:
                 return
             self.mirror.log(run_id, rows)
-            cursor = rows[-1]["id"]
+            cursor = rows[-1].id
             with self.database.write() as connection:
                 mlflow_sync.sent(connection, job_id, cursor)
 
 
-def safe_place(checkpoints: list[dict[str, Any]]) -> tuple[int, int] | None:
+def safe_place(checkpoints: list[CheckpointRow]) -> tuple[int, int] | None:
     """Step and epoch up to which nothing is repeated, even if the last checkpoint is unreadable.
 
     The step does not say it alone: a checkpoint of an epoch's last step may lack the epoch's end.
     """
-    previous = (row for row in checkpoints if row["kind"] == "previous")
-    return next(((row["step"], row["epoch"]) for row in previous), None)
+    previous = (row for row in checkpoints if row.kind == "previous")
+    return next(((row.step, row.epoch) for row in previous), None)
 
 
 def _brief(error: BaseException) -> str:

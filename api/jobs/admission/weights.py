@@ -91,7 +91,7 @@ def _of_job(services: Services, job_id: str, name: str, faults: Faults) -> Path 
         faults.append(Fault(f"{AT}/checkpoint", text))
         return None
     try:
-        return services.storage.path(f"{row['directory']}/{WEIGHTS}")
+        return services.storage.path(f"{row.directory}/{WEIGHTS}")
     except NotFound:
         text = f"the file of checkpoint {shown(name)} is not there any more"
         faults.append(Fault(f"{AT}/checkpoint", text))

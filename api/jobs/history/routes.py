@@ -23,6 +23,7 @@ from api.services.change_watcher import WORK, Version
 from shared.errors import BadRequest, NotFound
 from shared.jobs import events as happened
 from shared.jobs import queries
+from shared.jobs.rows import EventRow, JobRow
 from shared.states import FINAL
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -51,9 +52,9 @@ async def events(
     row = await run_in_threadpool(_job, services, job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
         first = after if last_event_id is None else _number(last_event_id)
-        if first > row["last_event"]:
+        if first > row.last_event:
             raise BadRequest(
-                f"The job has {row['last_event']} events so far, so none has the number {first}; "
+                f"The job has {row.last_event} events so far, so none has the number {first}; "
                 "whoever begins there would miss some. Without a number all of them come."
             )
         return EventSourceResponse(_follow(services, job_id, first), ping=COMMENT_SECONDS)
@@ -69,13 +70,13 @@ async def _follow(services: Services, job_id: str, after: int) -> AsyncIterator[
         row = await run_in_threadpool(_job, services, job_id)
         found = await run_in_threadpool(_events, services, job_id, after, PAGE)
         for one in found:
-            after = one["number"]
+            after = one.number
             data = orjson.dumps(rendering.event(one)).decode()
-            yield {"id": str(after), "event": one["type"], "data": data}
-        if row["state"] in FINAL and after >= row["last_event"]:
+            yield {"id": str(after), "event": one.type, "data": data}
+        if row.state in FINAL and after >= row.last_event:
             return
-        if row["progress"] != progress and row["state"] == "running":
-            progress = row["progress"]
+        if row.progress != progress and row.state == "running":
+            progress = row.progress
             yield {"event": "progress", "data": orjson.dumps(progress).decode()}
         if len(found) < PAGE:
             await services.watcher.changed(
@@ -135,9 +136,9 @@ def logs(
 ) -> Response:
     """The end of an attempt's log (the newest unless asked); control characters are escaped."""
     row = _job(services, job_id)
-    number = row["attempt"] if attempt is None else attempt
-    if number > row["attempt"]:
-        raise NotFound(f"The job has {row['attempt']} attempts.")
+    number = row.attempt if attempt is None else attempt
+    if number > row.attempt:
+        raise NotFound(f"The job has {row.attempt} attempts.")
     path = services.storage.log(job_id, number)
     try:
         with path.open("rb") as file:
@@ -150,7 +151,7 @@ def logs(
     return PlainTextResponse(safe)
 
 
-def _job(services: Services, job_id: str) -> dict[str, Any]:
+def _job(services: Services, job_id: str) -> JobRow:
     with services.database.read() as connection:
         row = queries.get(connection, job_id)
     if row is None:
@@ -158,7 +159,7 @@ def _job(services: Services, job_id: str) -> dict[str, Any]:
     return row
 
 
-def _events(services: Services, job_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+def _events(services: Services, job_id: str, after: int, limit: int) -> list[EventRow]:
     with services.database.read() as connection:
         return happened.page(connection, job_id, after=after, limit=limit)
 

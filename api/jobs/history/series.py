@@ -13,6 +13,7 @@ from shared.clock import rfc3339
 from shared.database import Database
 from shared.jobs import queries
 from shared.jobs.queries import Series
+from shared.jobs.rows import MetricPoint, MetricRow
 from shared.json_numbers import json_number
 
 #: Points that are held at once.
@@ -55,11 +56,11 @@ def find(
     return pages, shown > PAGE
 
 
-def _at_once(rows: list[dict[str, Any]], most: int | None) -> Found:
+def _at_once(rows: list[MetricRow], most: int | None) -> Found:
     """All that there is, out of one reading."""
-    series: dict[tuple[str, str | None, str], list[dict[str, Any]]] = defaultdict(list)
+    series: dict[tuple[str, str | None, str], list[MetricRow]] = defaultdict(list)
     for row in rows:
-        series[row["name"], row["split"], row["stage"]].append(row)
+        series[row.name, row.split, row.stage].append(row)
     return [
         (Series(*key, len(of_it)), [[_point(of_it[at]) for at in kept(len(of_it), most)]])
         for key, of_it in series.items()
@@ -78,7 +79,7 @@ def _pages(
         if not rows:  # taken back meanwhile by an attempt that began anew
             return
         yield [_point(row) for row in rows]
-        passed, after_step = page[-1] + 1, rows[-1]["step"]
+        passed, after_step = page[-1] + 1, rows[-1].step
 
 
 def kept(count: int, most: int | None) -> Iterator[int]:
@@ -89,9 +90,9 @@ def kept(count: int, most: int | None) -> Iterator[int]:
     return (round(place * last / (most - 1)) for place in range(most))
 
 
-def _point(row: dict[str, Any]) -> dict[str, Any]:
-    value, at = json_number(row["value"]), rfc3339(row["at"])
-    return {"step": row["step"], "epoch": row["epoch"], "value": value, "at": at}
+def _point(row: MetricRow | MetricPoint) -> dict[str, Any]:
+    value, at = json_number(row.value), rfc3339(row.at)
+    return {"step": row.step, "epoch": row.epoch, "value": value, "at": at}
 
 
 def as_json(found: Found) -> Iterator[bytes]:

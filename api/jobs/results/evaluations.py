@@ -1,16 +1,14 @@
 """Which checkpoints a job has, which were evaluated, and which of them is meant."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from api.jobs.admission.task import takes_numbers
 from api.services import Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import deciding, find, name_of, names
+from shared.jobs.rows import CheckpointRow, EvaluationRow
 from shared.states import FINAL
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -18,21 +16,21 @@ class Evaluated:
     """What was evaluated of a job."""
 
     #: Checkpoints with their evaluations: in the order of the specification, then the last.
-    pairs: list[tuple[Row, Row]]
+    pairs: list[tuple[CheckpointRow, EvaluationRow]]
     #: The name of the checkpoint that speaks for the job.
     default: str
 
 
-def kept(services: Services, job_id: str) -> list[Row]:
+def kept(services: Services, job_id: str) -> list[CheckpointRow]:
     """The checkpoints of a job, oldest first, without what is there for safety only.
 
     Raises:
         NotFound: there is no such job.
     """
-    return [row for row in _all(services, job_id) if row["kind"] != "previous"]
+    return [row for row in _all(services, job_id) if row.kind != "previous"]
 
 
-def addressed(services: Services, job_id: str, name: str) -> Row:
+def addressed(services: Services, job_id: str, name: str) -> CheckpointRow:
     """The checkpoint of this id or name; by its id also one that is there for safety only.
 
     What was `last` when its id was given is `previous` after the next one, with its file there.
@@ -41,18 +39,18 @@ def addressed(services: Services, job_id: str, name: str) -> Row:
         NotFound: there is none, or no such job.
     """
     rows = _all(services, job_id)
-    previous = (row for row in rows if row["kind"] == "previous" and row["id"] == name)
+    previous = (row for row in rows if row.kind == "previous" and row.id == name)
     return next(previous, None) or named(rows, name)
 
 
-def _all(services: Services, job_id: str) -> list[Row]:
+def _all(services: Services, job_id: str) -> list[CheckpointRow]:
     with services.database.read() as connection:
         if queries.get(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
         return queries.checkpoints(connection, job_id)
 
 
-def named(rows: list[Row], name: str) -> Row:
+def named(rows: list[CheckpointRow], name: str) -> CheckpointRow:
     """The checkpoint of this id or name.
 
     Raises:
@@ -75,21 +73,21 @@ def of_classes(services: Services, job_id: str) -> Evaluated:
         job = queries.get(connection, job_id)
         if job is None:
             raise NotFound(f"There is no job {job_id}.")
-        rows = {row["id"]: row for row in queries.checkpoints(connection, job_id)}
+        rows = {row.id: row for row in queries.checkpoints(connection, job_id)}
         found = queries.evaluations(connection, job_id)
-    if takes_numbers(job["spec"]["loss"], services.methods):
+    if takes_numbers(job.spec["loss"], services.methods):
         raise Conflict(
             "The job asks for a number, so there are no classes to rank or confuse: its errors "
             "are among its metrics, and its predictions among its artifacts."
         )
-    pairs = [(rows[one["checkpoint_id"]], one) for one in found]
+    pairs = [(rows[one.checkpoint_id], one) for one in found]
     if not pairs:
         raise Conflict(
-            f"The job is {job['state']} and was never tested: there are no results."
-            if job["state"] in FINAL
+            f"The job is {job.state} and was never tested: there are no results."
+            if job.state in FINAL
             else "The job has no test results yet: they come at its end, from its best checkpoints."
         )
-    monitors = [rule.get("monitor") for rule in job["spec"]["checkpoints"]]
+    monitors = [rule.get("monitor") for rule in job.spec["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
     pairs.sort(key=lambda pair: _place(order, name_of(pair[0])))
     return Evaluated(pairs, deciding(monitors))
@@ -99,7 +97,7 @@ def _place(order: list[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def chosen_of(found: Evaluated, name: str | None) -> tuple[Row, Row]:
+def chosen_of(found: Evaluated, name: str | None) -> tuple[CheckpointRow, EvaluationRow]:
     """The checkpoint of this id or name, with its evaluation.
 
     Without a name it is the one that speaks for the job, as for its `test_…` metrics: where that

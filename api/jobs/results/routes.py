@@ -20,6 +20,7 @@ from shared.clock import rfc3339
 from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import name_of
+from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow
 from shared.json_numbers import json_number
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
@@ -43,7 +44,7 @@ def checkpoints(
 ) -> Any:
     """Oldest first; `after` is an id."""
     check_cursor(after, "ckpt")
-    rows = [row for row in kept(services, job_id) if after is None or row["id"] > after]
+    rows = [row for row in kept(services, job_id) if after is None or row.id > after]
     shown = [rendering.checkpoint(row) for row in rows[:limit]]
     return json_answer(list_of(shown, has_more=len(rows) > limit))
 
@@ -61,9 +62,9 @@ def download(job_id: JobId, checkpoint: str, request: Request, services: Service
     The id of what was `last` stays good for as long as its file is there.
     """
     row = addressed(services, job_id, checkpoint)
-    path = services.storage.path(f"{row['directory']}/{WEIGHTS}")
+    path = services.storage.path(f"{row.directory}/{WEIGHTS}")
     filename = f"{job_id}-{name_of(row)}.safetensors"
-    return file_answer(request, path, filename=filename, sha256=row["sha256"])
+    return file_answer(request, path, filename=filename, sha256=row.sha256)
 
 
 @router.get(
@@ -94,16 +95,16 @@ def top_k(
     """
     found = of_classes(services, job_id)
     chosen, evaluation = chosen_of(found, checkpoint)
-    path = services.storage.path(evaluation["predictions"])
+    path = services.storage.path(evaluation.predictions)
     if sample is None:
         predicted = predictions.read(path, first=after, limit=limit + 1)
         has_more = len(predicted) > limit
         predicted = predicted[:limit]
     else:
         predicted, has_more = _picked(path, sample), False
-    classes = evaluation["data"]["classes"]
+    classes = evaluation.data["classes"]
     shown = [_sample(one, classes) for one in predicted]
-    samples = {"checkpoint": chosen["id"], **list_of(shown, has_more=has_more)}
+    samples = {"checkpoint": chosen.id, **list_of(shown, has_more=has_more)}
     accuracies = [_accuracies(row, one) for row, one in found.pairs]
     return json_answer({"object": "top_k", "checkpoints": accuracies, "samples": samples})
 
@@ -120,10 +121,10 @@ def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) ->
     predicted; a sample with a score that is not finite is taken for no class and not counted.
     """
     chosen, evaluation = chosen_of(of_classes(services, job_id), checkpoint)
-    data = evaluation["data"]
+    data = evaluation.data
     shown = {
         "object": "confusion",
-        "checkpoint": chosen["id"],
+        "checkpoint": chosen.id,
         "name": name_of(chosen),
         "classes": data["classes"],
         "matrix": data["confusion"],
@@ -141,17 +142,17 @@ def artifacts(
     after: Annotated[str | None, Query(max_length=255)] = None,
 ) -> Any:
     """By name; `after` is a name."""
-    rows = [row for row in _artifacts(services, job_id) if after is None or row["name"] > after]
+    rows = [row for row in _artifacts(services, job_id) if after is None or row.name > after]
     shown = [
         {
-            "id": row["id"],
+            "id": row.id,
             "object": "artifact",
-            "name": row["name"],
-            "media_type": row["media_type"],
-            "bytes": row["bytes"],
-            "sha256": row["sha256"],
-            "created_at": rfc3339(row["created_at"]),
-            "download": f"/v1/jobs/{job_id}/artifacts/{row['id']}/download",
+            "name": row.name,
+            "media_type": row.media_type,
+            "bytes": row.bytes,
+            "sha256": row.sha256,
+            "created_at": rfc3339(row.created_at),
+            "download": f"/v1/jobs/{job_id}/artifacts/{row.id}/download",
         }
         for row in rows[:limit]
     ]
@@ -168,14 +169,14 @@ def artifacts(
 def artifact(job_id: JobId, artifact: str, request: Request, services: ServicesDep) -> Response:
     """By id or name; always as an attachment. `If-None-Match` and ranges are heard."""
     rows = _artifacts(services, job_id)
-    row = next((row for row in rows if artifact in {row["id"], row["name"]}), None)
+    row = next((row for row in rows if artifact in {row.id, row.name}), None)
     if row is None:
         raise NotFound("The job has no such artifact; /artifacts lists what there is.")
-    path = services.storage.path(row["path"])
-    return file_answer(request, path, filename=row["name"], sha256=row["sha256"])
+    path = services.storage.path(row.path)
+    return file_answer(request, path, filename=row.name, sha256=row.sha256)
 
 
-def _artifacts(services: Services, job_id: str) -> list[dict[str, Any]]:
+def _artifacts(services: Services, job_id: str) -> list[ArtifactRow]:
     with services.database.read() as connection:
         if queries.get(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
@@ -195,14 +196,14 @@ def _picked(path: Path, samples: list[int]) -> list[Prediction]:
     return found
 
 
-def _accuracies(row: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
-    data = evaluation["data"]
+def _accuracies(row: CheckpointRow, evaluation: EvaluationRow) -> dict[str, Any]:
+    data = evaluation.data
     shown = ("loss", "accuracy", "top_k", "per_class", "mistakes")
     return {
-        "checkpoint": row["id"],
+        "checkpoint": row.id,
         "name": name_of(row),
-        "epoch": row["epoch"],
-        "split": evaluation["split"],
+        "epoch": row.epoch,
+        "split": evaluation.split,
         **{name: data[name] for name in shown},
     }
 

@@ -34,7 +34,7 @@ def tensorboard(job_id: JobId, services: ServicesDep) -> StreamingResponse:
     directory = services.storage.tensorboard(job_id)
     files = sorted(directory.iterdir()) if directory.is_dir() else []
     if not files:
-        asked = (row["spec"].get("tracking") or {}).get("tensorboard")
+        asked = (row.spec.get("tracking") or {}).get("tensorboard")
         why = "it has written none yet" if asked else HOW_TO_ASK
         raise NotFound(f"The job has no event files: {why}.")
     return StreamingResponse(

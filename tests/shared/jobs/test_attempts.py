@@ -10,7 +10,7 @@ from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
 from shared.jobs import attempts, control, queries, recording, retry_policy
 from shared.jobs.attempts import Claimed, Lease
-from shared.jobs.events import EventRow, page
+from shared.jobs.events import NewEvent, page
 from shared.jobs.recording import Batch
 from shared.jobs.submission import Submission, submit
 from tests.shared.rows import checkpoint, point
@@ -42,7 +42,7 @@ def _state(database: Database, job_id: str) -> str:
     with database.read() as connection:
         row = queries.get(connection, job_id)
     assert row is not None
-    return row["state"]
+    return row.state
 
 
 def _is_held_up(database: Database) -> bool:
@@ -114,7 +114,7 @@ class TestFence:
             assert queries.metrics(connection, old.job_id) == []
             row = queries.get(connection, old.job_id)
         assert row is not None
-        assert row["beat"] == 0
+        assert row.beat == 0
 
     @pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
     def test_a_final_state_is_never_left(self, database: Database, final: str) -> None:
@@ -151,7 +151,7 @@ class TestCancel:
         with database.write() as connection:
             assert attempts.stop(connection, lease, "worker_lost") == "cancelled"
         with database.read() as connection:
-            kinds = [event["type"] for event in page(connection, lease.job_id)]
+            kinds = [event.type for event in page(connection, lease.job_id)]
         assert kinds.count("cancel_requested") == 1
 
     def test_a_job_that_is_drained_meanwhile_does_not_slip_through(
@@ -198,10 +198,8 @@ class TestResume:
             )
             attempts.begin(connection, lease, first_step=10, fingerprint={})
         with database.read() as connection:
-            steps = [row["step"] for row in queries.metrics(connection, lease.job_id)]
-            left = [
-                (row["kind"], row["step"]) for row in queries.checkpoints(connection, lease.job_id)
-            ]
+            steps = [row.step for row in queries.metrics(connection, lease.job_id)]
+            left = [(row.kind, row.step) for row in queries.checkpoints(connection, lease.job_id)]
         assert steps == [10]
         assert left == [("last", 10)]
 
@@ -216,7 +214,7 @@ class TestResume:
         best = replace(checkpoint("best", 20, "val_loss"), epoch=2)
         with database.write() as connection:
             for step, epoch in ((10, 1), (20, 2)):
-                event = EventRow("epoch", {"epoch": epoch}, step)
+                event = NewEvent("epoch", {"epoch": epoch}, step)
                 points = [replace(point(step), epoch=epoch)]
                 batch = Batch(metrics=points, events=[event])
                 recording.record(connection, first, batch)
@@ -234,16 +232,16 @@ class TestResume:
                 fingerprint={},
             )
         with database.read() as connection:
-            steps = [row["step"] for row in queries.metrics(connection, first.job_id)]
+            steps = [row.step for row in queries.metrics(connection, first.job_id)]
             rows = queries.checkpoints(connection, first.job_id)
             told = page(connection, first.job_id)[-1]
         assert steps == ([10] if is_inside else [10, 20])
-        assert {(row["id"], row["kind"]) for row in rows} == (
+        assert {(row.id, row.kind) for row in rows} == (
             {("ckpt_inside", "last")}
             if is_inside
             else {("ckpt_inside", "previous"), ("ckpt_end", "last"), (best.id, "best")}
         )
-        assert (told["type"], told["data"]["repeats_epochs"]) == ("attempt", int(is_inside))
+        assert (told.type, told.data["repeats_epochs"]) == ("attempt", int(is_inside))
         if is_inside:  # the epoch ends once more
             with database.write() as connection:
                 recording.record(connection, again.lease, Batch(metrics=[point(20)]))
@@ -254,7 +252,7 @@ class TestResume:
             with database.write() as connection:
                 attempts.begin(connection, lease, first_step=0, fingerprint={})
         with database.read() as connection:
-            kinds = [event["type"] for event in page(connection, lease.job_id)]
+            kinds = [event.type for event in page(connection, lease.job_id)]
         assert kinds == ["state", "state", "attempt"]
 
     def test_the_number_of_a_deleted_metric_is_never_used_again(self, database: Database) -> None:
@@ -262,12 +260,12 @@ class TestResume:
         with database.write() as connection:
             recording.record(connection, lease, Batch(metrics=[point(1), point(2)]))
         with database.read() as connection:
-            before = max(row["id"] for row in queries.metrics(connection, lease.job_id))
+            before = max(row.id for row in queries.metrics(connection, lease.job_id))
         with database.write() as connection:
             attempts.begin(connection, lease, first_step=0, fingerprint={})
             recording.record(connection, lease, Batch(metrics=[point(1)]))
         with database.read() as connection:
-            assert queries.metrics(connection, lease.job_id)[0]["id"] > before
+            assert queries.metrics(connection, lease.job_id)[0].id > before
 
 
 def test_a_state_that_does_not_exist_cannot_be_written(database: Database) -> None:

@@ -15,7 +15,7 @@ from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
 from shared.jobs import attempts, control, events, queries, recording, retry_policy
 from shared.jobs.attempts import Lease
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
 from shared.jobs.submission import Submission, submit
 from shared.states import FINAL
@@ -123,7 +123,7 @@ class Histories(RuleBasedStateMachine):
         if lease is not None:
             self.batches[lease] += 1
             self.notes[lease.job_id] += 1
-            number, batch = self.batches[lease], Batch(events=[EventRow("note")])
+            number, batch = self.batches[lease], Batch(events=[NewEvent("note")])
             for _ in range(times):
                 with self.database.write() as connection:
                     recording.record(connection, lease, batch, number=number)
@@ -153,7 +153,7 @@ class Histories(RuleBasedStateMachine):
         lease = self.zombies[pick % len(self.zombies)]
         writes: list[Any] = [
             lambda c: attempts.heartbeat(c, lease, pid=1, progress={}),
-            lambda c: recording.record(c, lease, Batch(events=[EventRow("note")])),
+            lambda c: recording.record(c, lease, Batch(events=[NewEvent("note")])),
             lambda c: attempts.succeed(c, lease, {}),
             lambda c: attempts.stop(c, lease, "drained"),
             lambda c: attempts.begin(c, lease, first_step=0, fingerprint={}),
@@ -173,11 +173,11 @@ class Histories(RuleBasedStateMachine):
             for job, state in self.states.items():
                 row = queries.get(connection, job)
                 assert row is not None, "a submission that was answered is lost"
-                assert row["state"] == state
-                assert (row["finished_at"] is not None) == (state in FINAL)
+                assert row.state == state
+                assert (row.finished_at is not None) == (state in FINAL)
                 told = events.page(connection, job, limit=1000)
-                assert [one["number"] for one in told] == list(range(1, len(told) + 1))
-                assert sum(one["type"] == "note" for one in told) == self.notes[job]
+                assert [one.number for one in told] == list(range(1, len(told) + 1))
+                assert sum(one.type == "note" for one in told) == self.notes[job]
             assert set(queries.order(connection)) == {
                 job for job, state in self.states.items() if state == "queued"
             }

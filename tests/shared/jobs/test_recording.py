@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
 from shared.jobs import attempts, queries, recording
-from shared.jobs.events import EventRow, page
+from shared.jobs.events import NewEvent, page
 from shared.jobs.recording import Batch
 from tests.shared.rows import checkpoint, notes, point
 from tests.worker.jobs import claimed, claimed_again
@@ -18,7 +18,7 @@ def test_values_that_are_not_finite_come_back_as_they_were(database: Database) -
         points = [point(step, value) for step, value in enumerate(values)]
         recording.record(connection, lease, Batch(metrics=points))
     with database.read() as connection:
-        found = [row["value"] for row in queries.metrics(connection, lease.job_id)]
+        found = [row.value for row in queries.metrics(connection, lease.job_id)]
     assert [repr(value) for value in found] == [repr(value) for value in values]
 
 
@@ -26,11 +26,11 @@ def test_a_point_is_recorded_once_or_not_at_all(database: Database) -> None:
     lease = claimed(database)
     with database.write() as connection:
         recording.record(connection, lease, Batch(metrics=[point(1)]))
-    batch = Batch(metrics=[point(2), point(1)], events=[EventRow("epoch")])
+    batch = Batch(metrics=[point(2), point(1)], events=[NewEvent("epoch")])
     with pytest.raises(IntegrityError), database.write() as connection:
         recording.record(connection, lease, batch)
     with database.read() as connection:
-        assert [row["step"] for row in queries.metrics(connection, lease.job_id)] == [1]
+        assert [row.step for row in queries.metrics(connection, lease.job_id)] == [1]
 
 
 def test_a_directory_is_released_when_no_checkpoint_needs_it(database: Database) -> None:
@@ -48,9 +48,9 @@ def test_a_directory_is_released_when_no_checkpoint_needs_it(database: Database)
 def test_a_numbered_batch_is_stored_once_however_often_it_comes(database: Database) -> None:
     lease = claimed(database)
     batches = [
-        Batch(events=[EventRow("note", {"text": "alone"})], phase="training"),
-        Batch(metrics=[point(1)], events=[EventRow("note", {"text": "with a metric"})]),
-        Batch(checkpoints=[checkpoint("last", 1)], events=[EventRow("note", {"text": "last"})]),
+        Batch(events=[NewEvent("note", {"text": "alone"})], phase="training"),
+        Batch(metrics=[point(1)], events=[NewEvent("note", {"text": "with a metric"})]),
+        Batch(checkpoints=[checkpoint("last", 1)], events=[NewEvent("note", {"text": "last"})]),
     ]
     for number, batch in enumerate(batches, 1):
         for _ in range(3):
@@ -59,14 +59,14 @@ def test_a_numbered_batch_is_stored_once_however_often_it_comes(database: Databa
     assert notes(database, lease) == ["alone", "with a metric", "last"]
     with database.read() as connection:
         assert len(queries.metrics(connection, lease.job_id)) == 1
-        kinds = [row["kind"] for row in queries.checkpoints(connection, lease.job_id)]
+        kinds = [row.kind for row in queries.checkpoints(connection, lease.job_id)]
     assert kinds == ["last"]
 
 
 def test_each_attempt_counts_its_batches_anew(database: Database) -> None:
     lease = claimed(database)
     for attempt in ("first", "second"):
-        batch = Batch(events=[EventRow("note", {"text": attempt})])
+        batch = Batch(events=[NewEvent("note", {"text": attempt})])
         with database.write() as connection:
             recording.record(connection, lease, batch, number=1)
             attempts.stop(connection, lease, "drained")
@@ -78,9 +78,9 @@ def test_events_are_numbered_without_gaps(database: Database) -> None:
     lease = claimed(database)
     for _ in range(3):
         with database.write() as connection:
-            recording.record(connection, lease, Batch(events=[EventRow("note"), EventRow("note")]))
+            recording.record(connection, lease, Batch(events=[NewEvent("note"), NewEvent("note")]))
     with database.read() as connection:
-        numbers = [event["number"] for event in page(connection, lease.job_id)]
+        numbers = [event.number for event in page(connection, lease.job_id)]
         rest = page(connection, lease.job_id, after=4, limit=2)
     assert numbers == list(range(1, 9))
-    assert [event["number"] for event in rest] == [5, 6]
+    assert [event.number for event in rest] == [5, 6]

@@ -47,7 +47,7 @@ def test_ten_deaths_without_a_checkpoint_are_a_failure(database: Database) -> No
         assert _die(database, lease) == "queued"
         lease = claimed_again(database)
     assert _die(database, lease) == "failed"
-    assert job(database, lease)["failure"] == CRASH.as_json()
+    assert job(database, lease).failure == CRASH.as_json()
 
 
 def test_a_new_checkpoint_starts_the_count_of_deaths_again(database: Database) -> None:
@@ -67,7 +67,7 @@ def test_so_does_one_of_an_attempt_that_ended_otherwise(database: Database) -> N
     _lose(database, lease)
     lease = claimed_again(database)
     assert _die(database, lease) == "queued"
-    assert job(database, lease)["deaths"] == 1
+    assert job(database, lease).deaths == 1
 
 
 def test_a_kill_from_outside_never_counts(database: Database) -> None:
@@ -81,12 +81,12 @@ def test_a_training_that_stands_still_is_tried_once_more(database: Database) -> 
     lease = claimed(database)
     assert _stall(database, lease) == "queued"
     row = job(database, lease)
-    assert (row["reason"], row["failure"], row["deaths"]) == ("stalled", None, 0)
+    assert (row.reason, row.failure, row.deaths) == ("stalled", None, 0)
 
     lease = claimed_again(database)
     assert _stall(database, lease) == "failed"
     row = job(database, lease)
-    assert (row["reason"], row["failure"]) == ("stalled", STALL.as_json())
+    assert (row.reason, row.failure) == ("stalled", STALL.as_json())
 
 
 def test_what_happens_between_two_standstills_does_not_matter(database: Database) -> None:
@@ -126,4 +126,4 @@ def test_a_job_that_somebody_cancelled_is_cancelled_at_its_last_death_too(
         control.request_cancel(connection, lease.job_id)
     assert end(database, lease) == "cancelled"
     row = job(database, lease)
-    assert (row["reason"], row["failure"]) == ("cancelled_by_user", None)
+    assert (row.reason, row.failure) == ("cancelled_by_user", None)

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +13,7 @@ from box.processes import started_at
 from shared import migrations
 from shared.database import Database
 from shared.jobs import queries
+from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from tests.shared.specs import filled_in
@@ -71,14 +71,14 @@ class Machine:
         self.dispatcher.notify()
         return job_id
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def job(self, job_id: str) -> JobRow:
         with self.database.read() as connection:
             row = queries.get(connection, job_id)
         assert row is not None
         return row
 
     def has_succeeded(self, job_id: str) -> bool:
-        return self.job(job_id)["state"] == "succeeded"
+        return self.job(job_id).state == "succeeded"
 
     def given(self) -> list[tuple[str, str, int]]:
         """What the runners were given so far: which GPUs they see, their own, and its place."""

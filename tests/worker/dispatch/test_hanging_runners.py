@@ -82,8 +82,8 @@ def test_a_step_that_does_not_end_is_told_with_its_stacks(box: Box) -> None:
     places = [said.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")]
     assert places == sorted(places)
     # Whoever waits for the process says what becomes of the job.
-    assert box.job(job_id)["state"] == "running"
-    assert [row["step"] for row in box.checkpoints(job_id) if row["kind"] == "last"] == [4]
+    assert box.job(job_id).state == "running"
+    assert [row.step for row in box.checkpoints(job_id) if row.kind == "last"] == [4]
 
 
 @pytest.mark.parametrize(("hangs", "kept"), [("in_loading", []), ("in_validation", [4])])
@@ -93,7 +93,7 @@ def test_what_is_no_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
     job_id = box.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
     assert _run(box, box.assignment(), hangs, "for an hour") == ExitCode.DONE
     job = box.job(job_id)
-    assert (job["state"], job["failure"]["kind"]) == ("failed", "max_runtime")
+    assert (job.state, job.failure["kind"]) == ("failed", "max_runtime")
     assert "no step ends" in _log(box, job_id)
     assert "Thread 0x" not in _log(box, job_id), "it did not stall"
-    assert [row["step"] for row in box.checkpoints(job_id) if row["kind"] == "last"] == kept
+    assert [row.step for row in box.checkpoints(job_id) if row.kind == "last"] == kept

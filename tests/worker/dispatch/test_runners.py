@@ -72,8 +72,8 @@ def test_a_job_that_was_not_finished_waits_again(
     assert record_exit(_runner(lease), code, database) == "queued"
 
     row = job(database, lease)
-    assert (row["state"], row["reason"]) == ("queued", reason)
-    assert row["deaths"] == (1 if reason == "crashed" else 0)
+    assert (row.state, row.reason) == ("queued", reason)
+    assert row.deaths == (1 if reason == "crashed" else 0)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
 
     assert record_exit(_runner(lease), -signal.SIGSEGV, database) == "failed"
 
-    failure = job(database, lease)["failure"]
+    failure = job(database, lease).failure
     assert failure["kind"] == "crashed"
     assert "SIGSEGV" in failure["message"]
     assert str(retry_policy.MOST["crashed"]) in failure["message"]
@@ -121,9 +121,9 @@ def test_a_gpu_that_fails_again_and_again_is_named(database: Database, lease: Le
     assert record_exit(_runner(lease), ExitCode.DEVICE_FAULT, database) == "failed"
 
     row = job(database, lease)
-    assert row["failure"]["kind"] == "crashed"
-    assert "GPU" in row["failure"]["message"]
-    assert "check the GPU" in row["failure"]["hint"]
+    assert row.failure["kind"] == "crashed"
+    assert "GPU" in row.failure["message"]
+    assert "check the GPU" in row.failure["hint"]
 
 
 def test_a_training_that_stands_still_twice_has_failed(database: Database, lease: Lease) -> None:
@@ -131,7 +131,7 @@ def test_a_training_that_stands_still_twice_has_failed(database: Database, lease
     lease = claimed_again(database)
     assert record_exit(_runner(lease), ExitCode.STALLED, database) == "failed"
 
-    failure = job(database, lease)["failure"]
+    failure = job(database, lease).failure
     assert failure["kind"] == "stalled"
     assert "step did not finish" in failure["message"]
     assert "last checkpoint" in failure["hint"]
@@ -159,7 +159,7 @@ class TestOutOfMemory:
     ) -> None:
         kernel.kills += 1
         assert _killed(runner, database) == "failed"
-        failure = job(database, runner.lease)["failure"]
+        failure = job(database, runner.lease).failure
         assert failure["kind"] == "out_of_memory"
         assert "batch_size" in failure["hint"]
 
@@ -187,7 +187,7 @@ class TestOutOfMemory:
         for _ in range(2):
             assert runner.exit_code(Settings()) is None
         assert _killed(runner, database) == "queued"
-        assert job(database, runner.lease)["reason"] == "worker_lost"
+        assert job(database, runner.lease).reason == "worker_lost"
 
     def test_a_runner_that_we_killed_ourselves_had_memory(
         self, database: Database, runner: Runner, kernel: Kernel

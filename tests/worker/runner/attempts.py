@@ -10,6 +10,7 @@ from shared import catalog, migrations
 from shared.database import Database
 from shared.jobs import attempts, events, queries
 from shared.jobs.attempts import Claimed
+from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.storage import Storage
@@ -66,17 +67,17 @@ class Box:
             threads=1,
         )
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def job(self, job_id: str) -> JobRow:
         with self.database.read() as connection:
             row = queries.get(connection, job_id)
         assert row is not None
         return row
 
-    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
+    def checkpoints(self, job_id: str) -> list[CheckpointRow]:
         with self.database.read() as connection:
             return queries.checkpoints(connection, job_id)
 
     def notes(self, job_id: str) -> list[str]:
         with self.database.read() as connection:
             rows = events.page(connection, job_id, limit=1000)
-        return [row["data"]["text"] for row in rows if row["type"] == "note"]
+        return [row.data["text"] for row in rows if row.type == "note"]

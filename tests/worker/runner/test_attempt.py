@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from shared.jobs import attempts, events, queries
+from shared.jobs.rows import CheckpointRow, MetricRow
 from shared.storage import sha256_of_file
 from tests.worker.clocks import Clock
 from tests.worker.runner.attempts import SPEC as ONE_STAGE
@@ -81,12 +82,12 @@ class Jobs(Box):
                     attempts.stop(connection, one.assignment.lease, "drained")
         return code
 
-    def metrics(self, job_id: str, name: str) -> list[dict[str, Any]]:
+    def metrics(self, job_id: str, name: str) -> list[MetricRow]:
         with self.database.read() as connection:
             return queries.metrics(connection, job_id, name=name)
 
-    def last(self, job_id: str) -> dict[str, Any]:
-        return next(row for row in self.checkpoints(job_id) if row["kind"] == "last")
+    def last(self, job_id: str) -> CheckpointRow:
+        return next(row for row in self.checkpoints(job_id) if row.kind == "last")
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
 def test_a_job_says_how_each_stage_ended(jobs: Jobs) -> None:
     job_id = jobs.submit(SPEC)
     assert jobs.attempt() == ExitCode.DONE
-    assert jobs.job(job_id)["result"]["stages"] == ENDS
+    assert jobs.job(job_id).result["stages"] == ENDS
 
 
 # In each stage after the first, and past the last step.
@@ -114,7 +115,7 @@ def test_it_says_the_same_of_stages_that_an_earlier_attempt_finished(
     for step in steps:
         assert jobs.attempt(drain_at=step) == ExitCode.DRAINED
     assert jobs.attempt() == ExitCode.DONE
-    assert jobs.job(job_id)["result"]["stages"] == ENDS
+    assert jobs.job(job_id).result["stages"] == ENDS
 
 
 class TestWhatIsSaidOfAResume:
@@ -138,7 +139,7 @@ class TestWhatIsSaidOfAResume:
             torch.set_num_threads(count)
             is_last = number == len(threads)
             jobs.attempt(drain_at=None if is_last else 3 * number)
-        assert jobs.job(job_id)["result"]["resumed_inexact"] is is_inexact
+        assert jobs.job(job_id).result["resumed_inexact"] is is_inexact
 
     @pytest.mark.parametrize(
         ("attempts_made", "first"),
@@ -159,7 +160,7 @@ class TestWhatIsSaidOfAResume:
             for number in range(1, attempts_made):
                 jobs.attempt(drain_at=3 * number)
             jobs.attempt()
-        assert jobs.job(job_id)["result"]["resumed_inexact"] is (attempts_made > 1)
+        assert jobs.job(job_id).result["resumed_inexact"] is (attempts_made > 1)
         (note,) = jobs.notes(job_id)
         assert "no deterministic implementation of put_" in note
 
@@ -177,7 +178,7 @@ def test_a_job_that_dies_while_it_is_evaluated_keeps_the_last_checkpoint_and_say
             jobs.attempt()
     last = jobs.last(job_id)
     assert jobs.attempt() == ExitCode.DONE
-    assert jobs.job(job_id)["result"]["stages"] == ENDS
+    assert jobs.job(job_id).result["stages"] == ENDS
     assert jobs.last(job_id) == last
 
 
@@ -185,8 +186,8 @@ def test_the_last_checkpoint_has_the_weights_put_back_in_the_last_stage(jobs: Jo
     job_id = jobs.submit(SPEC)
     jobs.attempt()
     last = jobs.last(job_id)
-    assert last["directory"].endswith("-restored")
-    assert (last["stage"], last["step"]) == ("polish", 5 * STEPS_OF_AN_EPOCH)
+    assert last.directory.endswith("-restored")
+    assert (last.stage, last.step) == ("polish", 5 * STEPS_OF_AN_EPOCH)
 
 
 def test_weights_put_back_in_an_earlier_stage_ask_for_no_further_checkpoint(jobs: Jobs) -> None:
@@ -194,8 +195,8 @@ def test_weights_put_back_in_an_earlier_stage_ask_for_no_further_checkpoint(jobs
     job_id = jobs.submit({**SPEC, "fine_tuning": tuning})
     jobs.attempt()
     last = jobs.last(job_id)
-    assert not last["directory"].endswith("-restored")
-    assert (last["stage"], last["step"]) == ("fine_tune", 3 * STEPS_OF_AN_EPOCH)
+    assert not last.directory.endswith("-restored")
+    assert (last.stage, last.step) == ("fine_tune", 3 * STEPS_OF_AN_EPOCH)
 
 
 class TestRetry:
@@ -211,7 +212,7 @@ class TestRetry:
 
     @pytest.fixture
     def retried(self, jobs: Jobs, origin: str) -> str:
-        last = jobs.last(origin)["id"]
+        last = jobs.last(origin).id
         spec = {**SPEC, "checkpoints": [{"monitor": "train_loss", "mode": "min"}]}
         job_id = jobs.submit(spec, retry_of=origin, resume_from=last)
         assert jobs.attempt() == ExitCode.DONE
@@ -220,25 +221,25 @@ class TestRetry:
     def test_each_checkpoint_is_what_it_was(self, jobs: Jobs, origin: str, retried: str) -> None:
         def kept(job_id: str) -> dict[tuple[str, str | None, int], str]:
             return {
-                (row["kind"], row["monitor"], row["step"]): row["sha256"]
+                (row.kind, row.monitor, row.step): row.sha256
                 for row in jobs.checkpoints(job_id)
-                if row["kind"] != "previous"
+                if row.kind != "previous"
             }
 
         assert kept(retried) == kept(origin)
-        assert len({row["sha256"] for row in jobs.checkpoints(origin) if row["step"] == 20}) == 2
+        assert len({row.sha256 for row in jobs.checkpoints(origin) if row.step == 20}) == 2
         for row in jobs.checkpoints(retried):
-            path = jobs.storage.path(row["directory"]) / "weights.safetensors"
-            assert sha256_of_file(path) == row["sha256"], (row["kind"], row["step"])
+            path = jobs.storage.path(row.directory) / "weights.safetensors"
+            assert sha256_of_file(path) == row.sha256, (row.kind, row.step)
 
     def test_its_figures_start_as_they_were(self, jobs: Jobs, origin: str, retried: str) -> None:
         before, after = jobs.job(origin), jobs.job(retried)
-        assert after["metrics"] == before["metrics"]
-        own = {row["id"] for row in jobs.checkpoints(retried)}
-        assert set(after["best"]) == {"train_loss"}
-        best = after["best"]["train_loss"]
+        assert after.metrics == before.metrics
+        own = {row.id for row in jobs.checkpoints(retried)}
+        assert set(after.best) == {"train_loss"}
+        best = after.best["train_loss"]
         assert best["checkpoint"] in own
-        assert best["value"] == before["best"]["train_loss"]["value"]
+        assert best["value"] == before.best["train_loss"]["value"]
 
 
 def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_anew(
@@ -255,10 +256,10 @@ def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_ane
         patched.setattr(checkpoint, "save", gone)
         with pytest.raises(OSError, match="killed here"):
             jobs.attempt()
-    assert [row["step"] for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_OF_AN_EPOCH]
+    assert [row.step for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_OF_AN_EPOCH]
 
     assert jobs.attempt() == ExitCode.DONE
-    steps = [row["step"] for row in jobs.metrics(job_id, "val_loss")]
+    steps = [row.step for row in jobs.metrics(job_id, "val_loss")]
     assert steps == [STEPS_OF_AN_EPOCH * epoch for epoch in (1, 2, 3, 4)]
 
 
@@ -291,8 +292,8 @@ def test_a_step_that_several_rules_keep_is_told_of_once(jobs: Jobs) -> None:
     jobs.attempt()
     with jobs.database.read() as connection:
         rows = events.page(connection, job_id, limit=1000)
-    told = [row["data"]["id"] for row in rows if row["data"].get("kind") == "series"]
-    assert told == [row["id"] for row in jobs.checkpoints(job_id) if row["kind"] == "series"]
+    told = [row.data["id"] for row in rows if row.data.get("kind") == "series"]
+    assert told == [row.id for row in jobs.checkpoints(job_id) if row.kind == "series"]
 
 
 def test_it_says_that_a_resume_is_inexact_where_nobody_asked_for_the_same_bits(jobs: Jobs) -> None:
@@ -302,4 +303,4 @@ def test_it_says_that_a_resume_is_inexact_where_nobody_asked_for_the_same_bits(j
         for step in drains:
             jobs.attempt(drain_at=step)
         jobs.attempt()
-        assert jobs.job(job_id)["result"]["resumed_inexact"] is is_inexact
+        assert jobs.job(job_id).result["resumed_inexact"] is is_inexact

@@ -122,7 +122,7 @@ def test_a_fault_of_the_gpu_leaves_the_job_to_be_tried_again(
     training.error = LOST
     assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
     assert training.has_settled, "the last checkpoint is not stored"
-    assert job(database, lease)["state"] == "running"
+    assert job(database, lease).state == "running"
 
 
 def test_so_does_a_gpu_that_cannot_even_be_taken(
@@ -138,7 +138,7 @@ def test_so_does_a_gpu_that_cannot_even_be_taken(
     monkeypatch.setattr(torch.cuda, "set_device", gone)
     assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
     assert training.seen == []
-    assert job(database, lease)["state"] == "running"
+    assert job(database, lease).state == "running"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_is_the_job_s_own_is_its_failure(
     training.error = error
     assert train(assign(lease), settings) == ExitCode.DONE
     row = job(database, lease)
-    assert (row["state"], row["failure"]["kind"]) == ("failed", kind)
+    assert (row.state, row.failure["kind"]) == ("failed", kind)
 
 
 @pytest.mark.usefixtures("training")
@@ -190,7 +190,7 @@ def test_a_lock_that_cannot_be_made_is_the_job_s_failure(
         patch.setattr(os, "open", no_locks)
         assert train(_assignment(lease), settings) == ExitCode.DONE
     row = job(database, lease)
-    assert (row["state"], row["failure"]["kind"]) == ("failed", kind)
+    assert (row.state, row.failure["kind"]) == ("failed", kind)
 
 
 def _log_on_a_full_disk(path: Path) -> None:
@@ -224,4 +224,4 @@ def test_a_job_whose_log_cannot_be_written_comes_to_its_end_all_the_same(
     assert ended.stdout == b"ready\n"
     assert ended.returncode == ExitCode.DONE, ended.stderr
     row = job(database, lease)
-    assert (row["state"], row["failure"]["kind"]) == ("failed", "invalid_spec")
+    assert (row.state, row.failure["kind"]) == ("failed", "invalid_spec")

@@ -8,6 +8,8 @@ import pytest
 
 from shared.errors import Fenced
 from shared.jobs import attempts
+from shared.jobs.rows import JobRow
+from tests.shared.rows import attempt_row
 from tests.worker.clocks import Clock
 from tests.worker.runner.attempts import SPEC, Box
 from worker.assignment import ExitCode
@@ -56,7 +58,7 @@ def _goes_by(seconds: float, clock: Clock, limit: TimeLimit) -> None:
         limit.look()
 
 
-def _only(box: Box, limit: TimeLimit) -> dict[str, object]:
+def _only(box: Box, limit: TimeLimit) -> JobRow:
     return box.job(limit._assignment.job_id)
 
 
@@ -71,8 +73,8 @@ def test_earlier_attempts_count(clock: Clock, limit: TimeLimit) -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     limit.add(
         [
-            {"started_at": began, "ended_at": began + timedelta(seconds=60)},
-            {"started_at": began + timedelta(seconds=70), "ended_at": None},
+            attempt_row(started_at=began, ended_at=began + timedelta(seconds=60)),
+            attempt_row(number=2, started_at=began + timedelta(seconds=70)),
         ]
     )
     clock.now += 40
@@ -87,19 +89,19 @@ def test_without_a_limit_a_job_runs_for_ever(clock: Clock, box: Box) -> None:
     clock.now += 1e9
     assert not unlimited.heed()
     _goes_by(2 * MARGIN_SECONDS, clock, unlimited)
-    assert _only(box, unlimited)["state"] == "running"
+    assert _only(box, unlimited).state == "running"
 
 
 def test_where_no_step_ends_the_job_fails_and_the_process_ends(
     clock: Clock, box: Box, limit: TimeLimit
 ) -> None:
     _goes_by(LIMIT + MARGIN_SECONDS - 1, clock, limit)
-    assert _only(box, limit)["state"] == "running"
+    assert _only(box, limit).state == "running"
     with pytest.raises(Ended):
         _goes_by(3, clock, limit)
     job = _only(box, limit)
-    assert (job["state"], job["reason"]) == ("failed", "max_runtime")
-    assert f"{LIMIT} seconds" in str(job["failure"])
+    assert (job.state, job.reason) == ("failed", "max_runtime")
+    assert f"{LIMIT} seconds" in str(job.failure)
 
 
 def test_a_training_that_heeds_it_has_all_the_time_to_keep_what_it_has(
@@ -108,7 +110,7 @@ def test_a_training_that_heeds_it_has_all_the_time_to_keep_what_it_has(
     clock.now += LIMIT + 1
     assert limit.heed()
     _goes_by(10 * MARGIN_SECONDS, clock, limit)
-    assert _only(box, limit)["state"] == "running"
+    assert _only(box, limit).state == "running"
 
 
 def test_one_that_waited_for_the_database_has_the_margin_after_that(
@@ -118,7 +120,7 @@ def test_one_that_waited_for_the_database_has_the_margin_after_that(
     _goes_by(10, clock, limit)
     clock.now += 3600
     _goes_by(MARGIN_SECONDS - observed_duration.MAX_GAP_SECONDS, clock, limit)
-    assert _only(box, limit)["state"] == "running"
+    assert _only(box, limit).state == "running"
     assert limit.heed()
 
 
@@ -129,4 +131,4 @@ def test_an_attempt_that_was_given_up_writes_nothing(
         attempts.stop(connection, limit._assignment.lease, "worker_lost")
     with pytest.raises(Fenced):
         _goes_by(LIMIT + MARGIN_SECONDS + 2, clock, limit)
-    assert _only(box, limit)["state"] == "queued"
+    assert _only(box, limit).state == "queued"

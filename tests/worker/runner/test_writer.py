@@ -15,7 +15,7 @@ from shared.database import Database
 from shared.errors import Failure, Unavailable
 from shared.jobs import attempts, events, queries
 from shared.jobs.attempts import Lease
-from shared.jobs.events import EventRow
+from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
 from shared.storage import Storage
 from tests.worker.jobs import claimed, job, last_checkpoint
@@ -74,13 +74,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _note(text: str) -> Batch:
-    return Batch(events=[EventRow("note", {"text": text})])
+    return Batch(events=[NewEvent("note", {"text": text})])
 
 
 def _notes(database: Database, lease: Lease) -> list[str]:
     with database.read() as connection:
         rows = events.page(connection, lease.job_id)
-    return [row["data"]["text"] for row in rows if row["type"] == "note"]
+    return [row.data["text"] for row in rows if row.type == "note"]
 
 
 def test_everything_is_stored_in_order_and_tasks_run_in_their_turn(
@@ -168,7 +168,7 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(
     assert _notes(database, lease) == ["saved"]
     with database.read() as connection:
         rows = queries.checkpoints(connection, lease.job_id)
-    assert [(row["kind"], row["step"]) for row in rows] == [("last", 3)]
+    assert [(row.kind, row.step) for row in rows] == [("last", 3)]
 
 
 @pytest.mark.parametrize("answers_lost", [0, 2])
@@ -196,7 +196,7 @@ def test_a_beginning_whose_answer_was_lost_is_told_once(
 
     assert database.after == 0
     with database.read() as connection:
-        kinds = [row["type"] for row in events.page(connection, lease.job_id)]
+        kinds = [row.type for row in events.page(connection, lease.job_id)]
     assert kinds.count("attempt") == 1
 
 
@@ -219,9 +219,9 @@ def test_an_end_whose_answer_was_lost_stands_and_the_worker_reads_it(
     assert ended.value.code == ExitCode.FENCED
     runner = Runner(lease, Device("cpu:0", "CPU"), pid=0, process=None)
     assert record_exit(runner, ExitCode.FENCED, database) == state
-    assert job(database, lease)["state"] == state
+    assert job(database, lease).state == state
     with database.read() as connection:
-        told = [row["data"].get("state") for row in events.page(connection, lease.job_id)]
+        told = [row.data.get("state") for row in events.page(connection, lease.job_id)]
     assert told == ["queued", "running", state]
 
 
@@ -240,4 +240,4 @@ def test_a_fenced_attempt_ends_with_75_and_stores_nothing(
     with database.read() as connection:
         row = queries.get(connection, lease.job_id)
     assert row is not None
-    assert row["state"] == "queued"
+    assert row.state == "queued"

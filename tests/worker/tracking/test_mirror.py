@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.worker.tracking.records import JOB, checkpoints, evaluation
@@ -55,11 +56,11 @@ class Copied:
     home: Path
     mirror: Mirror
     run_id: str
-    rows: list[dict[str, Any]]
+    rows: list[CheckpointRow]
 
-    def file(self, row: dict[str, Any]) -> Path:
+    def file(self, row: CheckpointRow) -> Path:
         """The job's own file of a checkpoint."""
-        return self.mirror.storage.root / row["directory"] / WEIGHTS
+        return self.mirror.storage.root / row.directory / WEIGHTS
 
     @property
     def artifacts(self) -> Path:
@@ -82,7 +83,7 @@ def at_a_server(tmp_path: Path) -> Mirror:
     return Mirror(*_box(tmp_path / "home", "http://127.0.0.1:9"))
 
 
-def _close(mirror: Mirror, run_id: str) -> list[dict[str, Any]]:
+def _close(mirror: Mirror, run_id: str) -> list[CheckpointRow]:
     rows = checkpoints(mirror.storage)
     mirror.close(run_id, JOB, rows, [evaluation(rows[0])])
     return rows
@@ -137,7 +138,7 @@ def test_a_server_that_keeps_artifacts_itself_gets_the_references_and_no_second_
         assert (at_a_server.storage.root / reference["path"]).is_file()
         assert reference["download"].endswith(f"/{reference['checkpoint']}/download")
     for row in rows:
-        assert (at_a_server.storage.root / row["directory"] / WEIGHTS).stat().st_nlink == 1
+        assert (at_a_server.storage.root / row.directory / WEIGHTS).stat().st_nlink == 1
     assert client.status == "FINISHED"
 
 
@@ -149,7 +150,7 @@ def test_a_server_whose_artifacts_lie_on_our_file_system_gets_links(
     at_a_server.client = ClientOfAServer(artifacts.as_uri())
     best, *_ = _close(at_a_server, "some-run")
 
-    ours = at_a_server.storage.root / best["directory"] / WEIGHTS
+    ours = at_a_server.storage.root / best.directory / WEIGHTS
     assert (artifacts / "checkpoints" / "best_val_loss" / WEIGHTS).samefile(ours)
 
 
@@ -159,7 +160,7 @@ def test_a_checkpoint_whose_file_is_gone_does_not_keep_the_run_open(
     client = ClientOfAServer(tmp_path.as_uri())
     at_a_server.client = client
     rows = checkpoints(at_a_server.storage)
-    (at_a_server.storage.root / rows[0]["directory"] / WEIGHTS).unlink()
+    (at_a_server.storage.root / rows[0].directory / WEIGHTS).unlink()
     at_a_server.close("some-run", JOB, rows, [])
 
     assert client.status == "FINISHED"

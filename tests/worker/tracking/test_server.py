@@ -83,7 +83,7 @@ def test_it_shows_a_job_s_checkpoints_without_a_second_copy_of_them(
 
     path = f"checkpoints/best_val_loss/{WEIGHTS}"
     shown = httpx.get(f"{server}/get-artifact", params={"run_id": run_id, "path": path})
-    ours = storage.root / rows[0]["directory"] / WEIGHTS
+    ours = storage.root / rows[0].directory / WEIGHTS
     assert shown.text == ours.read_text()
     (linked,) = (settings.home / "mlflow" / "artifacts").rglob(path)
     assert linked.samefile(ours)

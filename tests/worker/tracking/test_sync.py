@@ -1,19 +1,14 @@
 """What of a job that still trains may be sent: nothing that a resumed attempt would repeat."""
 
-from typing import Any
-
 import pytest
 
 from shared.clock import now
 from shared.database import Database
 from shared.jobs import queries
-from shared.jobs.recording import Batch, MetricRow, record
+from shared.jobs.recording import Batch, NewMetric, record
+from tests.shared.rows import checkpoint_row
 from tests.worker.jobs import claimed
 from worker.tracking.sync import safe_place
-
-
-def _checkpoint(kind: str, step: int, epoch: int) -> dict[str, Any]:
-    return {"kind": kind, "step": step, "epoch": epoch}
 
 
 @pytest.mark.parametrize(
@@ -30,16 +25,17 @@ def test_what_is_past_the_checkpoint_before_the_last_one_waits(
 ) -> None:
     lease = claimed(database)
     rows = [
-        MetricRow(
+        NewMetric(
             name="loss", split="train", stage="train", step=4 * e, epoch=e, value=1.0, at=now()
         )
         for e in (1, 2, 3)
     ]
     with database.write() as connection:
         record(connection, lease, Batch(metrics=rows))
-    kept = [_checkpoint("last", 12, 3), _checkpoint("best", 4, 1)]
+    kept = [checkpoint_row("last", 12, epoch=3), checkpoint_row("best", 4, epoch=1)]
     if previous is not None:
-        kept.append(_checkpoint("previous", *previous))
+        step, epoch = previous
+        kept.append(checkpoint_row("previous", step, epoch=epoch))
 
     bound = safe_place(kept)
 
@@ -48,4 +44,4 @@ def test_what_is_past_the_checkpoint_before_the_last_one_waits(
         return
     with database.read() as connection:
         found = queries.metrics(connection, lease.job_id, up_to=bound)
-    assert [row["step"] for row in found] == sent
+    assert [row.step for row in found] == sent

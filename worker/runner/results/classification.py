@@ -6,6 +6,7 @@ from typing import Any
 
 from shared import predictions
 from shared.jobs.checkpoint_names import name_of
+from shared.jobs.rows import CheckpointRow
 from shared.json_numbers import json_number
 from shared.predictions import Prediction
 from shared.storage import Storage, publish
@@ -22,7 +23,7 @@ def classification_result(
     names: tuple[str, ...],
     storage: Storage,
     job_id: str,
-    row: dict[str, Any],
+    row: CheckpointRow,
 ) -> CheckpointResult:
     """Write the files of a checkpoint's evaluation.
 
@@ -34,7 +35,7 @@ def classification_result(
         row: the checkpoint.
     """
     name = name_of(row)
-    file = storage.results(job_id) / f"predictions-{row['id']}.bin"
+    file = storage.results(job_id) / f"predictions-{row.id}.bin"
     _write_predictions(file, evaluation)
     figures = {"loss": json_number(evaluation.loss)}
     return CheckpointResult(

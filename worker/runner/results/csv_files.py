@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.clock import now
 from shared.ids import new_id
-from shared.jobs.recording import ArtifactRow
+from shared.jobs.recording import NewArtifact
 from shared.storage import Storage, publish, sha256_of_file
 from worker.training.evaluation import Evaluation, RegressionEvaluation
 
@@ -16,7 +16,7 @@ CSV = "text/csv"
 
 def write_predictions(
     storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
-) -> ArtifactRow:
+) -> NewArtifact:
     """Write what a checkpoint says of each sample.
 
     Args:
@@ -32,14 +32,14 @@ def write_predictions(
 
 def write_confusion(
     storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
-) -> ArtifactRow:
+) -> NewArtifact:
     """Write a checkpoint's confusion matrix; arguments as of `write_predictions`."""
     return _write(storage, job_id, f"confusion-{name}.csv", _confusion(evaluation, class_names))
 
 
 def write_numbers(
     storage: Storage, job_id: str, name: str, evaluation: RegressionEvaluation
-) -> ArtifactRow:
+) -> NewArtifact:
     """Write what a checkpoint says of each sample where a number is asked for."""
     return _write(storage, job_id, f"predictions-{name}.csv", _numbers(evaluation))
 
@@ -74,14 +74,14 @@ def _confusion(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[list[
         yield [name, *row]
 
 
-def _write(storage: Storage, job_id: str, name: str, rows: Iterable[list[Any]]) -> ArtifactRow:
+def _write(storage: Storage, job_id: str, name: str, rows: Iterable[list[Any]]) -> NewArtifact:
     path: Path = storage.results(job_id) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     publish(temporary, path)
-    return ArtifactRow(
+    return NewArtifact(
         id=new_id("artifact"),
         name=name,
         path=storage.relative(path),

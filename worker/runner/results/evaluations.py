@@ -8,8 +8,9 @@ from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.checkpoint_names import name_of
-from shared.jobs.events import EventRow
-from shared.jobs.recording import Batch, EvaluationRow, MetricRow
+from shared.jobs.events import NewEvent
+from shared.jobs.recording import Batch, NewEvaluation, NewMetric
+from shared.jobs.rows import CheckpointRow
 from shared.storage import Storage
 from worker.runner.results.classification import classification_result
 from worker.runner.results.regression import regression_result
@@ -37,30 +38,30 @@ def evaluate_checkpoints(
     batch, summary = Batch(), {}
     done: dict[str, Evaluation | RegressionEvaluation] = {}
     for row in rows:
-        name, directory = name_of(row), row["directory"]
-        if row["kind"] not in EVALUATED:
+        name, directory = name_of(row), row.directory
+        if row.kind not in EVALUATED:
             continue
         if directory not in done:
             try:
                 weights = checkpoint.load_weights(storage.path(directory))
             except (CheckpointCorrupt, NotFound) as error:
-                if row["kind"] == "last":
+                if row.kind == "last":
                     raise
-                batch.events.append(EventRow("note", {"text": f"{name} is lost: {error}"}))
+                batch.events.append(NewEvent("note", {"text": f"{name} is lost: {error}"}))
                 continue
             experiment.model.load_state_dict(weights)
             done[directory] = _evaluated(experiment)
         found = _outcome(done[directory], experiment, storage, lease.job_id, row)
         batch.evaluations.append(
-            EvaluationRow(
-                checkpoint_id=row["id"],
+            NewEvaluation(
+                checkpoint_id=row.id,
                 split="test",
                 data=found.data,
                 predictions=found.predictions,
             )
         )
         batch.artifacts += found.artifacts
-        place = {"checkpoint": row["id"], "epoch": row["epoch"], "step": row["step"]}
+        place = {"checkpoint": row.id, "epoch": row.epoch, "step": row.step}
         summary[name] = {**place, **found.figures}
     return batch, summary
 
@@ -77,7 +78,7 @@ def _outcome(
     experiment: Experiment,
     storage: Storage,
     job_id: str,
-    row: dict[str, Any],
+    row: CheckpointRow,
 ) -> CheckpointResult:
     if isinstance(evaluation, Evaluation):
         return classification_result(evaluation, experiment.class_names, storage, job_id, row)
@@ -86,13 +87,13 @@ def _outcome(
 
 def test_metrics(
     summary: dict[str, Any], first: str, *, stage: str, step: int, epoch: int
-) -> list[MetricRow]:
+) -> list[NewMetric]:
     """The figures of one checkpoint as `test_…` metrics."""
     chosen = summary.get(first) or summary["last"]
     place = {"checkpoint", "epoch", "step"}
     metrics = {PREFIXES["test"] + name: v for name, v in chosen.items() if name not in place}
     return [
-        MetricRow(
+        NewMetric(
             name=name,
             split=metric_of(name).split,
             stage=stage,

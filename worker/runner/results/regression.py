@@ -1,8 +1,7 @@
 """The results where a number is asked for: what is said of a checkpoint, and its file."""
 
-from typing import Any
-
 from shared.jobs.checkpoint_names import name_of
+from shared.jobs.rows import CheckpointRow
 from shared.json_numbers import json_number
 from shared.storage import Storage
 from worker.runner.results.csv_files import write_numbers
@@ -11,7 +10,7 @@ from worker.training.evaluation import RegressionEvaluation
 
 
 def regression_result(
-    evaluation: RegressionEvaluation, storage: Storage, job_id: str, row: dict[str, Any]
+    evaluation: RegressionEvaluation, storage: Storage, job_id: str, row: CheckpointRow
 ) -> CheckpointResult:
     """Write the file of a checkpoint's evaluation; arguments as of `classification_result`."""
     table = write_numbers(storage, job_id, name_of(row), evaluation)

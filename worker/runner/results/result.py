@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from shared.jobs.recording import ArtifactRow
+from shared.jobs.recording import NewArtifact
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,4 @@ class CheckpointResult:
     data: dict[str, Any]
     #: The file of predictions, in the storage.
     predictions: str
-    artifacts: list[ArtifactRow]
+    artifacts: list[NewArtifact]

@@ -1,13 +1,13 @@
 """What is said of a checkpoint's samples says the same everywhere."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from shared import predictions
 from shared.storage import Storage
+from tests.shared.rows import checkpoint_row
 from tests.worker.experiments import experiment
 from tests.worker.training.test_evaluation import Fixed
 from worker.runner.results.classification import MOST_MISTAKES, classification_result
@@ -26,7 +26,7 @@ def _outcome(
     images = torch.zeros(len(labels), 3, 8, 8, dtype=torch.uint8)
     split = Split(images, torch.tensor(labels), torch.arange(len(labels)) + FIRST)
     training = experiment()
-    row: dict[str, Any] = {"id": "ckpt", "kind": "last"}
+    row = checkpoint_row("last", 1)
     evaluation = evaluate(training, Fixed(scores_NM), split, ks)
     return classification_result(evaluation, training.class_names, storage, "job", row)
 
