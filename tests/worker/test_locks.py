@@ -1,4 +1,4 @@
-"""Locks exclude between processes and go with the process that held them."""
+"""Locks exclude other processes and are released when their holder exits."""
 
 import errno
 import os
@@ -29,11 +29,11 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-def test_only_one_takes_a_lock_and_another_does_once_it_is_given_back(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_until_it_is_released(tmp_path: Path) -> None:
     first, second = Lock(tmp_path / "a.lock"), Lock(tmp_path / "a.lock")
 
     assert first.acquire()
-    assert first.acquire(), "taking what one holds is no conflict"
+    assert first.acquire(), "acquiring a lock again is no conflict"
     assert not second.acquire()
     assert is_held(second)
     first.release()
@@ -43,7 +43,7 @@ def test_only_one_takes_a_lock_and_another_does_once_it_is_given_back(tmp_path: 
     second.release()
 
 
-def test_asking_whether_a_lock_is_held_neither_makes_nor_takes_it(tmp_path: Path) -> None:
+def test_checking_a_lock_neither_creates_nor_acquires_it(tmp_path: Path) -> None:
     lock = Lock(tmp_path / "a.lock")
 
     assert not is_held(lock)
@@ -55,7 +55,7 @@ def test_asking_whether_a_lock_is_held_neither_makes_nor_takes_it(tmp_path: Path
     assert not is_held(lock)
 
 
-def test_a_lock_goes_with_the_process_that_was_killed(tmp_path: Path) -> None:
+def test_a_lock_is_released_when_its_holder_is_killed(tmp_path: Path) -> None:
     lock = Lock(tmp_path / "a.lock")
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(lock.path)],
@@ -75,14 +75,14 @@ def test_a_lock_goes_with_the_process_that_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "no number", "12\x00"])
-def test_a_file_that_names_no_process_has_no_holder(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_process_id_has_no_holder(tmp_path: Path, content: str) -> None:
     path = tmp_path / "a.lock"
     path.write_text(content)
 
     assert holder_pid(Lock(path)) is None
 
 
-def test_jobs_devices_and_workers_have_locks_of_their_own(settings: Settings) -> None:
+def test_jobs_devices_and_workers_have_separate_locks(settings: Settings) -> None:
     names = ("cpu-0", "cpu-1")
     paths = {lock(settings, name).path for lock in (job_lock, worker_lock) for name in names}
     paths |= {device_lock(settings, name, "").path for name in names}
@@ -91,16 +91,16 @@ def test_jobs_devices_and_workers_have_locks_of_their_own(settings: Settings) ->
     assert {path.parent for path in paths} == {settings.locks}
 
 
-@pytest.mark.parametrize("name", ["cuda:0", "../../etc/passwd", "a/b", "ein Rechner"])
-def test_no_name_leads_out_of_the_directory_of_locks(settings: Settings, name: str) -> None:
-    made = (device_lock(settings, name, ""), device_lock(settings, "cuda:0", name))
-    for lock in (*made, worker_lock(settings, name)):
+@pytest.mark.parametrize("name", ["cuda:0", "../../etc/passwd", "a/b", "my machine"])
+def test_no_name_leads_out_of_the_lock_directory(settings: Settings, name: str) -> None:
+    locks = (device_lock(settings, name, ""), device_lock(settings, "cuda:0", name))
+    for lock in (*locks, worker_lock(settings, name)):
         assert lock.path.resolve().parent == settings.locks
         assert lock.acquire()
         lock.release()
 
 
-def test_a_gpu_goes_by_its_uuid_since_each_container_calls_its_own_the_first(
+def test_a_gpu_is_identified_by_its_uuid(
     settings: Settings,
 ) -> None:
     mine, another = (device_lock(settings, "cuda:0", uuid) for uuid in ("GPU-1", "GPU-2"))
@@ -113,7 +113,7 @@ def test_a_gpu_goes_by_its_uuid_since_each_container_calls_its_own_the_first(
     another.release()
 
 
-def test_a_lock_that_cannot_name_its_holder_is_not_kept(
+def test_a_lock_that_cannot_store_its_holder_is_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = Lock(tmp_path / "a.lock")
@@ -126,5 +126,5 @@ def test_a_lock_that_cannot_name_its_holder_is_not_kept(
         with pytest.raises(OSError, match="No space left"):
             lock.acquire()
     assert not is_held(lock)
-    assert lock.acquire(), "there is room again"
+    assert lock.acquire(), "the disk has room again"
     lock.release()

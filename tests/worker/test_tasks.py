@@ -1,4 +1,4 @@
-"""The doorbell as the worker hears it."""
+"""The doorbell's task in the worker."""
 
 import celery
 import pytest
@@ -8,32 +8,35 @@ from worker.tasks import register_doorbell_task
 
 
 @pytest.fixture
-def rings() -> list[int]:
+def notifications() -> list[int]:
     return []
 
 
 @pytest.fixture
-def app(rings: list[int]) -> celery.Celery:
+def app(notifications: list[int]) -> celery.Celery:
     app = celery.Celery("test", broker="memory://", set_as_current=False)
-    register_doorbell_task(app, lambda: rings.append(1))
+    register_doorbell_task(app, lambda: notifications.append(1))
     return app
 
 
-def test_the_doorbell_rings(app: celery.Celery, rings: list[int]) -> None:
+def test_a_message_notifies_the_dispatcher(app: celery.Celery, notifications: list[int]) -> None:
     app.tasks[RING].run()
 
-    assert rings == [1]
+    assert notifications == [1]
 
 
 @pytest.mark.parametrize(
     ("args", "kwargs"), [((1,), {}), ((), {"spec": {}}), ((None,), {"a": None})]
 )
-def test_one_that_carries_something_is_refused(
-    app: celery.Celery, rings: list[int], args: tuple[object, ...], kwargs: dict[str, object]
+def test_a_message_with_arguments_is_refused(
+    app: celery.Celery,
+    notifications: list[int],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
 ) -> None:
     app.tasks[RING].run(*args, **kwargs)
 
-    assert rings == []
+    assert notifications == []
 
 
 def test_there_is_no_other_task(app: celery.Celery) -> None:

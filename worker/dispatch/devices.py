@@ -1,4 +1,4 @@
-"""Which devices this machine has for training: its GPUs, by NVML, or slots on its CPU."""
+"""The devices of this machine on which jobs run: its GPUs, as NVML lists them, or CPU slots."""
 
 import importlib.util
 import os
@@ -16,8 +16,8 @@ from shared.settings import Settings
 log = structlog.get_logger()
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-ON_PURPOSE = f'set {VISIBLE}="" to train on the CPU on purpose'
-#: What the driver's library says, or is, where there is no GPU.
+CPU_HINT = f'set {VISIBLE}="" to train on the CPU'
+#: What the driver's library answers, or fails with, on a machine without a GPU.
 NO_GPU = {
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
@@ -28,48 +28,51 @@ NOT_SUPPORTED = pynvml.NVML_ERROR_NOT_SUPPORTED
 
 @dataclass(frozen=True)
 class Device:
-    """One place where one training runs at a time."""
+    """A GPU or a CPU slot, on which one job runs at a time."""
 
     #: "cuda:0" or "cpu:0".
     name: str
-    #: What it is, for people.
+    #: The product's name, for people.
     model: str
-    #: NVML's identifier, which CUDA_VISIBLE_DEVICES takes; empty for the CPU.
+    #: NVML's identifier, which CUDA_VISIBLE_DEVICES accepts; empty for the CPU.
     uuid: str = ""
     memory_mib: int = 0
 
     @property
     def is_gpu(self) -> bool:
-        """Whether CUDA runs there."""
+        """Whether it is a GPU."""
         return bool(self.uuid)
 
     def as_json(self) -> dict[str, Any]:
-        """The device as the database keeps it."""
+        """Return the device as the database stores it."""
         return asdict(self)
 
 
 class NoUsableGpu(Exception):
-    """GPUs are there or asked for, and none can be used: training on the CPU would be no answer."""
+    """No GPU can be used, although the machine has some or the environment names some.
+
+    Jobs must not train on the CPU unnoticed.
+    """
 
 
 def find(settings: Settings) -> list[Device]:
-    """Every GPU that is visible to this process, or the CPU's slots where there is none.
+    """Return every GPU that is visible to this process, or the CPU slots if there is none.
 
-    GPUs that the installed torch was not built for are none; the log says so.
+    GPUs that the installed torch does not support are left out, with a warning in the log.
 
     Raises:
-        NoUsableGpu: the driver does not answer, no GPU does, or none is what is asked for.
+        NoUsableGpu: the driver or every GPU fails to answer, or no GPU has a requested name.
     """
-    asked = _asked_for()
-    if asked == []:
-        return _slots(settings)
+    requested = _requested_names()
+    if requested == []:
+        return _cpu_slots(settings)
     if not _torch_has_cuda():
-        _say_unused()
-        return _slots(settings)
-    return _visible(_installed(), asked) or _slots(settings)
+        _warn_unused_gpus()
+        return _cpu_slots(settings)
+    return _select(_installed_gpus(), requested) or _cpu_slots(settings)
 
 
-def _slots(settings: Settings) -> list[Device]:
+def _cpu_slots(settings: Settings) -> list[Device]:
     return [
         Device(f"cpu:{slot}", f"CPU, {threads(settings)} threads")
         for slot in range(settings.cpu_slots)
@@ -77,66 +80,66 @@ def _slots(settings: Settings) -> list[Device]:
 
 
 def threads(settings: Settings) -> int:
-    """CPU threads that a training takes."""
+    """Return the number of CPU threads of a job."""
     if settings.threads:
         return settings.threads
     return max(1, len(os.sched_getaffinity(0)) // settings.cpu_slots)
 
 
 def _torch_has_cuda() -> bool:
-    """Whether torch was built for GPUs, by its own file: this process does not import it."""
+    """Return whether torch is built for CUDA, as its version file states; torch is not imported."""
     torch = importlib.util.find_spec("torch")
     if torch is None or torch.origin is None:
         return False
     return runpy.run_path(str(Path(torch.origin).with_name("version.py")))["cuda"] is not None
 
 
-def _say_unused() -> None:
+def _warn_unused_gpus() -> None:
     with suppress(NoUsableGpu):
-        gpus = [device.model for device in _installed()]
+        gpus = [gpu.model for gpu in _installed_gpus()]
         if gpus:
             log.warning(
-                "GPUs are left unused",
+                "GPUs are not used",
                 gpus=gpus,
-                why="the installed torch is built for the CPU alone; trainings run there until a "
-                "torch with CUDA is installed and the worker started anew",
+                reason="The installed torch is built for the CPU only. Install a torch with CUDA "
+                "and restart the worker to train on them.",
             )
 
 
-def _asked_for() -> list[str] | None:
-    """What CUDA_VISIBLE_DEVICES names; None where it is not set, so that all are."""
+def _requested_names() -> list[str] | None:
+    """Return the names in CUDA_VISIBLE_DEVICES; None if it is not set and all GPUs are visible."""
     value = os.environ.get(VISIBLE)
     if value is None:
         return None
-    names = [one.strip() for one in value.split(",")]
-    return [one for one in names if one not in {"", "-1"}]
+    names = [name.strip() for name in value.split(",")]
+    return [name for name in names if name not in {"", "-1"}]
 
 
-def _visible(gpus: list[Device], asked: list[str] | None) -> list[Device]:
-    """Those of `gpus` that are asked for: by number in the order of the bus, or by uuid."""
-    if asked is None:
+def _select(gpus: list[Device], requested: list[str] | None) -> list[Device]:
+    """Return the requested GPUs: by number in the order of the PCI bus, or by uuid."""
+    if requested is None:
         return gpus
-    found = [gpu for gpu in gpus if any(_is_named(gpu, one) for one in asked)]
-    unknown = [one for one in asked if not any(_is_named(gpu, one) for gpu in gpus)]
-    if not found:
-        there = ", ".join(f"{gpu.name} ({gpu.uuid})" for gpu in gpus) or "none"
+    selected = [gpu for gpu in gpus if any(_has_name(gpu, name) for name in requested)]
+    unknown = [name for name in requested if not any(_has_name(gpu, name) for gpu in gpus)]
+    if not selected:
+        installed = ", ".join(f"{gpu.name} ({gpu.uuid})" for gpu in gpus) or "none"
         raise NoUsableGpu(
-            f"{VISIBLE} names {', '.join(asked)}, which is no GPU of this machine; there are: "
-            f"{there}. Name whole GPUs by number or uuid (parts of one, MIG, are not supported), "
-            f"or {ON_PURPOSE}"
+            f"{VISIBLE} is {','.join(requested)}, which names no GPU of this machine; it has: "
+            f"{installed}. Name whole GPUs by number or uuid (parts of a GPU, MIG, are not "
+            f"supported), or {CPU_HINT}."
         )
     if unknown:
-        log.warning("no such GPU", named=unknown, by=VISIBLE)
-    return found
+        log.warning("no GPU has a requested name", names=unknown, variable=VISIBLE)
+    return selected
 
 
-def _is_named(gpu: Device, name: str) -> bool:
-    """CUDA takes the beginning of a uuid for all of it."""
+def _has_name(gpu: Device, name: str) -> bool:
+    """Return whether the name is the GPU's number or, as CUDA allows, the beginning of its uuid."""
     return gpu.name == f"cuda:{name}" or gpu.uuid.startswith(name)
 
 
-def _installed() -> list[Device]:
-    """Every GPU that answers, in the order of the bus."""
+def _installed_gpus() -> list[Device]:
+    """Return every GPU that answers, in the order of the PCI bus."""
     try:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
@@ -144,35 +147,35 @@ def _installed() -> list[Device]:
         if _code(error) in NO_GPU:
             return []
         raise NoUsableGpu(
-            f"the NVIDIA driver does not answer: {error}. Reboot or load the driver anew (after "
-            f"an upgrade its parts differ until then), or {ON_PURPOSE}"
+            f"The NVIDIA driver does not answer: {error}. Reboot or reload the driver (after an "
+            f"upgrade its parts do not match until then), or {CPU_HINT}."
         ) from error
     try:
-        found = [device for device in map(_device, range(count)) if device is not None]
+        gpus = [gpu for gpu in map(_gpu, range(count)) if gpu is not None]
     finally:
         pynvml.nvmlShutdown()
-    if count and not found:
+    if count and not gpus:
         raise NoUsableGpu(
-            f"none of the {count} GPUs answers its driver; the log says why. Reboot, or "
-            f"{ON_PURPOSE}"
+            f"None of the {count} GPUs answers; the log has the driver's errors. Reboot, or "
+            f"{CPU_HINT}."
         )
-    return found
+    return gpus
 
 
-def _device(index: int) -> Device | None:
-    """A GPU; None if it does not answer, as one that fell off the bus."""
+def _gpu(index: int) -> Device | None:
+    """Return a GPU, or None if it does not answer, for example after it fell off the bus."""
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         uuid = str(pynvml.nvmlDeviceGetUUID(handle))
         model = str(pynvml.nvmlDeviceGetName(handle))
         return Device(f"cuda:{index}", model, uuid, _memory_mib(handle))
     except pynvml.NVMLError as error:
-        log.warning("a GPU is left out", gpu=f"cuda:{index}", why=str(error))
+        log.warning("GPU left out, it does not answer", gpu=f"cuda:{index}", error=str(error))
         return None
 
 
 def _memory_mib(handle: Any) -> int:
-    """0 where the GPU has no memory of its own to tell of, but the machine's."""
+    """Return the GPU's memory; 0 if it uses the machine's memory instead of dedicated memory."""
     try:
         return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) // 2**20
     except pynvml.NVMLError as error:

@@ -222,7 +222,7 @@ class Dispatcher:
             self._poll_at = self._spare_at = 0.0
 
     def _ensure_spare(self) -> None:
-        """Replace a spare that is dead, late or sees a quarantined GPU; start one if it is due."""
+        """Start a spare if it is due; replace a spare that died, is late or has other devices."""
         usable = [device for device in self.devices if not self.quarantine.contains(device)]
         if self.spare is not None and self.spare.is_dead:
             log.error("spare died", code=self.spare.process.returncode)

@@ -1,4 +1,4 @@
-"""The runner of a job as its worker sees it from outside: a child, or an adopted process."""
+"""The runner of a job, watched by its worker: a child process or an adopted process."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from worker.assignment import ExitCode
 from worker.dispatch.devices import Device
 from worker.locks import is_held, job_lock
 
-#: For how long a runner may go on after a request to stop, before it is killed.
+#: From a request to stop until the runner is killed.
 STOP_TIMEOUT_SECONDS = 10.0
 #: A process that the kernel kills for memory takes a while to exit. A kill this long before a
 #: runner's exit may be the runner's own; a kill twice as long before was another process's.

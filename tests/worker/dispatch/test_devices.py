@@ -1,5 +1,5 @@
-"""Which devices there are, with a stand-in for the driver's library."""
-# ruff: noqa: N802 - the names are the driver's
+"""Which devices a worker finds, with a fake of the driver's library."""
+# ruff: noqa: N802 - the names are NVML's
 
 import subprocess
 import sys
@@ -18,26 +18,28 @@ SETTINGS = Settings(cpu_slots=2, threads=3)
 CPU = [Device("cpu:0", "CPU, 3 threads"), Device("cpu:1", "CPU, 3 threads")]
 
 
-class Nvml:
-    """A machine with GPUs of 24 GiB, as the driver's library tells of them.
+class FakeNvml:
+    """The driver's library on a machine with GPUs of 24 GiB.
 
     Args:
         gpus: how many.
-        fault: what the library ends with when it is opened, an error code.
-        lost: those that do not answer.
+        error_code: of the error that opening the library raises.
+        lost: the indices of GPUs that do not answer.
     """
 
     NVMLError = pynvml.NVMLError
 
-    def __init__(self, gpus: int, *, fault: int | None = None, lost: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, gpus: int, *, error_code: int | None = None, lost: tuple[int, ...] = ()
+    ) -> None:
         self.gpus = gpus
-        self.fault = fault
+        self.error_code = error_code
         self.lost = lost
         self.is_open = False
 
     def nvmlInit(self) -> None:
-        if self.fault is not None:
-            raise pynvml.NVMLError(self.fault)
+        if self.error_code is not None:
+            raise pynvml.NVMLError(self.error_code)
         self.is_open = True
 
     def nvmlShutdown(self) -> None:
@@ -61,28 +63,28 @@ class Nvml:
         return "A Card"
 
 
-class OfTheMachine(Nvml):
-    """GPUs without memory of their own."""
+class FakeNvmlWithSharedMemory(FakeNvml):
+    """GPUs that use the machine's memory."""
 
     def nvmlDeviceGetMemoryInfo(self, _: int) -> Any:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Nvml:
-    """Three GPUs, and a torch that can use them."""
-    nvml = Nvml(gpus=3)
+def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
+    """A machine with three GPUs and a torch that can use them."""
+    nvml = FakeNvml(gpus=3)
     monkeypatch.setattr(devices, "pynvml", nvml)
     monkeypatch.setattr(devices, "_torch_has_cuda", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return nvml
 
 
-def test_every_gpu_is_a_device(machine: Nvml) -> None:
-    found = find(SETTINGS)
-    assert found == [Device(f"cuda:{i}", "A Card", f"GPU-{i}a0b-ee", 24 * 1024) for i in range(3)]
-    assert all(device.is_gpu for device in found)
-    assert not machine.is_open, "the library was left open"
+def test_every_gpu_is_a_device(nvml: FakeNvml) -> None:
+    gpus = find(SETTINGS)
+    assert gpus == [Device(f"cuda:{i}", "A Card", f"GPU-{i}a0b-ee", 24 * 1024) for i in range(3)]
+    assert all(device.is_gpu for device in gpus)
+    assert not nvml.is_open, "the library was left open"
 
 
 @pytest.mark.parametrize(
@@ -94,8 +96,8 @@ def test_every_gpu_is_a_device(machine: Nvml) -> None:
         ("GPU-1a0b", ["cuda:1"]),
     ],
 )
-@pytest.mark.usefixtures("machine")
-def test_what_cuda_does_not_see_is_no_device(
+@pytest.mark.usefixtures("nvml")
+def test_only_gpus_visible_to_cuda_are_devices(
     visible: str, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -103,8 +105,8 @@ def test_what_cuda_does_not_see_is_no_device(
 
 
 @pytest.mark.parametrize("visible", ["", "-1"])
-@pytest.mark.usefixtures("machine")
-def test_where_cuda_sees_none_there_is_the_cpu(
+@pytest.mark.usefixtures("nvml")
+def test_the_cpu_is_used_if_no_gpu_is_visible_to_cuda(
     visible: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -112,8 +114,8 @@ def test_where_cuda_sees_none_there_is_the_cpu(
 
 
 @pytest.mark.parametrize("visible", ["7", "GPU-9", "MIG-GPU-0a0b-ee/1/0", "NoDevFiles"])
-@pytest.mark.usefixtures("machine")
-def test_a_name_that_no_gpu_has_is_refused_and_the_message_lists_them(
+@pytest.mark.usefixtures("nvml")
+def test_an_unknown_name_is_refused_with_a_list_of_the_gpus(
     visible: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -125,103 +127,103 @@ def test_a_name_that_no_gpu_has_is_refused_and_the_message_lists_them(
     assert 'CUDA_VISIBLE_DEVICES=""' in message
 
 
-@pytest.mark.usefixtures("machine")
-def test_of_several_names_one_that_no_gpu_has_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("nvml")
+def test_an_unknown_name_among_valid_names_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,7")
-    with capture_logs() as told:
+    with capture_logs() as lines:
         assert [device.name for device in find(SETTINGS)] == ["cuda:1"]
-    assert [line["named"] for line in told] == [["7"]]
+    assert [line["names"] for line in lines] == [["7"]]
 
 
 def test_a_gpu_that_does_not_answer_is_left_out_and_the_others_keep_their_numbers(
-    machine: Nvml, monkeypatch: pytest.MonkeyPatch
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.lost = (1,)
-    with capture_logs() as told:
+    nvml.lost = (1,)
+    with capture_logs() as lines:
         assert [device.name for device in find(SETTINGS)] == ["cuda:0", "cuda:2"]
-    assert [line["gpu"] for line in told] == ["cuda:1"]
+    assert [line["gpu"] for line in lines] == ["cuda:1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
     assert [device.uuid for device in find(SETTINGS)] == ["GPU-2a0b-ee"]
-    assert not machine.is_open, "the library was left open"
+    assert not nvml.is_open, "the library was left open"
 
 
-def test_where_no_gpu_answers_nothing_is_trained_on_the_cpu_instead(machine: Nvml) -> None:
-    machine.lost = (0, 1, 2)
-    with pytest.raises(NoUsableGpu, match="none of the 3 GPUs"):
+def test_the_cpu_does_not_replace_gpus_that_do_not_answer(nvml: FakeNvml) -> None:
+    nvml.lost = (0, 1, 2)
+    with pytest.raises(NoUsableGpu, match="None of the 3 GPUs"):
         find(SETTINGS)
 
 
-@pytest.mark.usefixtures("machine")
-def test_a_gpu_without_memory_of_its_own_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "pynvml", OfTheMachine(gpus=1))
+@pytest.mark.usefixtures("nvml")
+def test_a_gpu_without_dedicated_memory_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "pynvml", FakeNvmlWithSharedMemory(gpus=1))
     assert find(SETTINGS) == [Device("cuda:0", "A Card", "GPU-0a0b-ee", 0)]
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error_code",
     [
         pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
         pynvml.NVML_ERROR_NO_PERMISSION,
         pynvml.NVML_ERROR_UNKNOWN,
     ],
 )
-def test_a_driver_that_does_not_answer_ends_the_worker_and_says_what_to_do(
-    fault: int, machine: Nvml, monkeypatch: pytest.MonkeyPatch
+def test_a_driver_that_does_not_answer_is_refused_with_what_to_do(
+    error_code: int, nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.fault = fault
+    nvml.error_code = error_code
     with pytest.raises(NoUsableGpu) as refused:
         find(SETTINGS)
     message = str(refused.value)
-    assert str(pynvml.NVMLError(fault)) in message
-    assert "Reboot or load the driver anew" in message
+    assert str(pynvml.NVMLError(error_code)) in message
+    assert "Reboot or reload the driver" in message
     assert 'CUDA_VISIBLE_DEVICES=""' in message
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert find(SETTINGS) == CPU, "what the message says does not help"
+    assert find(SETTINGS) == CPU, "following the message does not help"
 
 
-def test_a_torch_for_the_cpu_alone_needs_no_driver_that_answers(
-    machine: Nvml, monkeypatch: pytest.MonkeyPatch
+def test_a_torch_without_cuda_needs_no_driver(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.fault = pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
+    nvml.error_code = pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
     monkeypatch.setattr(devices, "_torch_has_cuda", lambda: False)
     assert find(SETTINGS) == CPU
 
 
 @pytest.mark.parametrize(
-    "nvml",
+    "fake",
     [
-        Nvml(gpus=0, fault=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
-        Nvml(gpus=0, fault=pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
-        Nvml(gpus=0, fault=pynvml.NVML_ERROR_GPU_NOT_FOUND),
-        Nvml(gpus=0),
+        FakeNvml(gpus=0, error_code=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
+        FakeNvml(gpus=0, error_code=pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
+        FakeNvml(gpus=0, error_code=pynvml.NVML_ERROR_GPU_NOT_FOUND),
+        FakeNvml(gpus=0),
     ],
     ids=["library", "driver", "GPU found", "GPU"],
 )
-@pytest.mark.usefixtures("machine")
-def test_without_one_there_are_the_slots_of_the_cpu(
-    nvml: Nvml, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("nvml")
+def test_a_machine_without_a_gpu_has_cpu_slots(
+    fake: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "pynvml", nvml)
-    with capture_logs() as told:
+    monkeypatch.setattr(devices, "pynvml", fake)
+    with capture_logs() as lines:
         assert find(SETTINGS) == CPU
-    assert not told
+    assert not lines
     assert not any(device.is_gpu for device in CPU)
 
 
-@pytest.mark.usefixtures("machine")
-def test_with_a_torch_for_the_cpu_alone_gpus_are_left_unused_and_the_log_says_why(
+@pytest.mark.usefixtures("nvml")
+def test_gpus_are_not_used_by_a_torch_without_cuda_and_the_log_states_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_torch_has_cuda", lambda: False)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         assert find(SETTINGS) == CPU
-    (line,) = told
+    (line,) = lines
     assert (line["log_level"], line["gpus"]) == ("warning", ["A Card"] * 3)
-    assert "built for the CPU alone" in line["why"]
+    assert "built for the CPU only" in line["reason"]
 
 
-def test_what_torch_was_built_for_is_known_without_importing_it() -> None:
+def test_torch_is_not_imported_to_learn_whether_it_has_cuda() -> None:
     code = (
         "import sys; from worker.dispatch import devices; has = devices._torch_has_cuda();"
         "assert 'torch' not in sys.modules;"

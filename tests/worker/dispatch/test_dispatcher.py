@@ -1,4 +1,4 @@
-"""Which GPUs a spare sees and a job gets, when one fails; a small program is the runner."""
+"""Which GPUs are visible to a spare and which GPU a job gets; a small program is the runner."""
 
 import json
 import sys
@@ -21,10 +21,10 @@ from worker.dispatch import devices, dispatcher, quarantine, spare
 from worker.dispatch.devices import Device
 from worker.dispatch.dispatcher import Dispatcher
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 GPUS = [Device(f"cuda:{i}", "A Card", f"GPU-{i}") for i in range(2)]
-#: Notes where it is sent, and succeeds. Where a file of that name says so it hangs at its start,
-#: waits with its job, or fails as its GPU does.
+#: Records its assignment and succeeds. Files in the home directory change that: with `hang` it
+#: hangs at its start, with `wait` before its end, and with `fault-UUID` its GPU fails.
 RUNNER = """
 import json, os, sys, time
 from pathlib import Path
@@ -36,33 +36,33 @@ print("ready", flush=True)
 line = sys.stdin.readline()
 if not line:
     sys.exit(0)
-given = json.loads(line)
-given["visible"] = os.environ["CUDA_VISIBLE_DEVICES"]
-with (home / "given").open("a") as file:
-    file.write(json.dumps(given) + "\\n")
+assignment = json.loads(line)
+assignment["visible"] = os.environ["CUDA_VISIBLE_DEVICES"]
+with (home / "assignments").open("a") as file:
+    file.write(json.dumps(assignment) + "\\n")
 while (home / "wait").exists():
     time.sleep(0.02)
-if (home / f"fault-{given['uuid']}").exists():
+if (home / f"fault-{assignment['uuid']}").exists():
     sys.exit(14)
 from shared.database import Database
 from shared.jobs import attempts
 from shared.jobs.attempts import Lease
 with Database(f"sqlite:///{home}/trainshed.db", pool_size=1).write() as connection:
-    attempts.succeed(connection, Lease(given["job_id"], given["attempt"]), {})
+    attempts.succeed(connection, Lease(assignment["job_id"], assignment["attempt"]), {})
 """
 
 
 class Machine:
-    """A home, its database, and a dispatcher that has not begun."""
+    """A home directory, its database, and a dispatcher that is not started yet."""
 
-    def __init__(self, home: Path, found: list[Device], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, home: Path, gpus: list[Device], monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home
         self.settings = Settings(home=home)
         self.settings.make_directories()
         self.database = Database(self.settings.database, pool_size=4)
         migrations.upgrade(self.database)
         monkeypatch.setattr(spare, "COMMAND", [sys.executable, "-c", RUNNER])
-        monkeypatch.setattr(devices, "find", lambda _: found)
+        monkeypatch.setattr(devices, "find", lambda _: gpus)
         self.dispatcher = Dispatcher(self.settings, self.database)
 
     def submit(self) -> str:
@@ -80,9 +80,9 @@ class Machine:
     def has_succeeded(self, job_id: str) -> bool:
         return self.job(job_id).state == "succeeded"
 
-    def given(self) -> list[tuple[str, str, int]]:
-        """What the runners were given so far: which GPUs they see, their own, and its place."""
-        path = self.home / "given"
+    def assignments(self) -> list[tuple[str, str, int]]:
+        """Return visible GPUs, assigned GPU and its index, for each assignment so far."""
+        path = self.home / "assignments"
         lines = path.read_text().splitlines() if path.exists() else []
         rows = [json.loads(line) for line in lines]
         return [(row["visible"], row["device"], row["index"]) for row in rows]
@@ -90,37 +90,37 @@ class Machine:
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Machine]]:
-    """Makes a machine with the GPUs given and starts its dispatcher."""
-    begun: list[Machine] = []
+    """Return a function that starts the dispatcher of a machine with these GPUs."""
+    machines: list[Machine] = []
 
-    def make(found: list[Device], *files: str) -> Machine:
+    def make(gpus: list[Device], *files: str) -> Machine:
         for name in files:
             (tmp_path / name).touch()
-        begun.append(Machine(tmp_path, found, monkeypatch))
-        begun[-1].dispatcher.start()
-        return begun[-1]
+        machines.append(Machine(tmp_path, gpus, monkeypatch))
+        machines[-1].dispatcher.start()
+        return machines[-1]
 
     yield make
-    for machine in begun:
+    for machine in machines:
         (tmp_path / "wait").unlink(missing_ok=True)
         machine.dispatcher.drain()
         machine.database.close()
 
 
-def _until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it never came to that"
+def _until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not is_true():
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
 
 
-def test_each_gpu_s_job_is_told_its_place_among_those_that_are_seen(
+def test_a_job_gets_the_index_of_its_gpu_among_the_visible_gpus(
     start: Callable[..., Machine],
 ) -> None:
     machine = start(GPUS, "wait")
     jobs = [machine.submit(), machine.submit()]
-    _until(lambda: len(machine.given()) == 2)
-    assert sorted(machine.given()) == [
+    _until(lambda: len(machine.assignments()) == 2)
+    assert sorted(machine.assignments()) == [
         ("GPU-0,GPU-1", "cuda:0", 0),
         ("GPU-0,GPU-1", "cuda:1", 1),
     ]
@@ -128,57 +128,57 @@ def test_each_gpu_s_job_is_told_its_place_among_those_that_are_seen(
     _until(lambda: all(map(machine.has_succeeded, jobs)))
 
 
-def test_a_gpu_that_fails_is_left_out_and_its_job_goes_on_elsewhere(
+def test_a_gpu_that_fails_is_quarantined_and_its_job_resumes_on_another_gpu(
     start: Callable[..., Machine],
 ) -> None:
-    with capture_logs() as told:
+    with capture_logs() as lines:
         machine = start(GPUS, "fault-GPU-0", "wait")
         job_id = machine.submit()
-        _until(lambda: len(machine.given()) == 1)
+        _until(lambda: len(machine.assignments()) == 1)
         _until(lambda: machine.dispatcher.spare is not None and machine.dispatcher.spare.is_ready)
         (machine.home / "wait").unlink()
         _until(lambda: machine.has_succeeded(job_id))
-    assert machine.given() == [
+    assert machine.assignments() == [
         ("GPU-0,GPU-1", "cuda:0", 0),
         ("GPU-1", "cuda:1", 0),
-    ], "the next one still sees the GPU that failed"
-    faults = [line for line in told if line["event"].startswith("device quarantined")]
+    ], "the GPU that failed is still visible to the next spare"
+    faults = [line for line in lines if line["event"].startswith("device quarantined")]
     assert [(line["device"], line["uuid"]) for line in faults] == [("cuda:0", "GPU-0")]
 
     again = machine.submit()
     _until(lambda: machine.has_succeeded(again))
-    assert machine.given()[2:] == [("GPU-1", "cuda:1", 0)]
+    assert machine.assignments()[2:] == [("GPU-1", "cuda:1", 0)]
 
 
-def test_the_only_gpu_gets_jobs_again_after_a_while_and_a_good_end_clears_it(
+def test_the_only_gpu_gets_jobs_again_after_its_quarantine_and_a_success_forgets_its_faults(
     start: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quarantine, "FIRST_SECONDS", 1.0)
     machine = start(GPUS[:1], "fault-GPU-0")
     job_id = machine.submit()
-    _until(lambda: len(machine.given()) >= 2)
+    _until(lambda: len(machine.assignments()) >= 2)
     (machine.home / "fault-GPU-0").unlink()
     _until(lambda: machine.has_succeeded(job_id))
-    assert set(machine.given()) == {("GPU-0", "cuda:0", 0)}
+    assert set(machine.assignments()) == {("GPU-0", "cuda:0", 0)}
     _until(lambda: not machine.dispatcher.runners)
 
     monkeypatch.setattr(quarantine, "FIRST_SECONDS", 300.0)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         (machine.home / "fault-GPU-0").touch()
         machine.submit()
-        _until(lambda: any("faults" in line for line in told))
-    assert [line["faults"] for line in told if "faults" in line] == [1]
+        _until(lambda: any("faults" in line for line in lines))
+    assert [line["faults"] for line in lines if "faults" in line] == [1]
 
 
-def test_a_spare_that_hangs_is_ended_and_another_is_tried(
+def test_a_spare_that_hangs_is_killed_and_replaced(
     start: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spare, "READY_TIMEOUT_SECONDS", 3.0)
     monkeypatch.setattr(dispatcher, "SPARE_RETRY_SECONDS", 0.1)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         machine = start(GPUS, "hang")
         job_id = machine.submit()
         _until(lambda: machine.has_succeeded(job_id))
     (hung,) = machine.home.glob("hung-*")
     _until(lambda: started_at(int(hung.name.removeprefix("hung-"))) is None)
-    assert "spare killed, not ready in time" in {line["event"] for line in told}
+    assert "spare killed, not ready in time" in {line["event"] for line in lines}

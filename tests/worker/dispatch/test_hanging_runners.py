@@ -1,4 +1,4 @@
-"""A real runner's process in which something hangs: it ends itself and says why."""
+"""A real runner's process in which something hangs: it ends itself and logs why."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.worker.runner.attempts import SPEC, Box
 from worker.assignment import Assignment, ExitCode
 
 ROOT = Path(__file__).parents[3]
-#: What hangs is replaced; the rest is the runner as it is, with less patience.
+#: The function that hangs is replaced; the rest is the real runner with shorter timeouts.
 RUNNER = """
 import os, sys, time
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from worker.training.step import Stepper
 
 def hang(*_, **__):
     print("it hangs", flush=True)
-    if sys.argv[2:]:  # and an hour goes by
+    if sys.argv[2:]:  # an hour passes
         time_limit.time = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
     time.sleep(600)
 
@@ -55,7 +55,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def _run(box: Box, assignment: Assignment, *hangs: str) -> int:
-    """Train in a process of its own; the exit code."""
+    """Train in a separate process; return its exit code."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *hangs],
@@ -66,8 +66,8 @@ def _run(box: Box, assignment: Assignment, *hangs: str) -> int:
         timeout=120,
         check=False,
     )
-    said = box.storage.log(assignment.job_id, assignment.attempt).read_text()
-    assert "it hangs" in said, done.stderr.decode() + said
+    text = box.storage.log(assignment.job_id, assignment.attempt).read_text()
+    assert "it hangs" in text, done.stderr.decode() + text
     return done.returncode
 
 
@@ -75,23 +75,25 @@ def _log(box: Box, job_id: str) -> str:
     return box.storage.log(job_id, 1).read_text()
 
 
-def test_a_step_that_does_not_end_is_told_with_its_stacks(box: Box) -> None:
+def test_a_step_that_does_not_end_is_logged_with_the_stacks_of_all_threads(box: Box) -> None:
     job_id = box.submit()
     assert _run(box, box.assignment(), "in_a_step") == ExitCode.STALLED
-    said = _log(box, job_id)
-    places = [said.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")]
-    assert places == sorted(places)
-    # Whoever waits for the process says what becomes of the job.
+    text = _log(box, job_id)
+    positions = [
+        text.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")
+    ]
+    assert positions == sorted(positions)
+    # The dispatcher, which waits for the process, decides what happens to the job.
     assert box.job(job_id).state == "running"
     assert [row.step for row in box.checkpoints(job_id) if row.kind == "last"] == [4]
 
 
 @pytest.mark.parametrize(("hangs", "kept"), [("in_loading", []), ("in_validation", [4])])
-def test_what_is_no_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
+def test_a_hang_outside_a_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
     box: Box, hangs: str, kept: list[int]
 ) -> None:
     job_id = box.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
-    assert _run(box, box.assignment(), hangs, "for an hour") == ExitCode.DONE
+    assert _run(box, box.assignment(), hangs, "an hour passes") == ExitCode.DONE
     job = box.job(job_id)
     assert (job.state, job.failure["kind"]) == ("failed", "max_runtime")
     assert "no step ends" in _log(box, job_id)

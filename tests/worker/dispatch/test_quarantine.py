@@ -1,4 +1,4 @@
-"""For how long a device that failed gets no job, by a clock that the test moves."""
+"""How long a device that failed gets no job, by a clock that the test moves."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,44 +18,44 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def _left_out_seconds(held: Quarantine, clock: Clock) -> float:
-    """How long the device stays out from now on, by steps of a second."""
+def _quarantined_seconds(quarantined: Quarantine, clock: Clock) -> float:
+    """Return for how many seconds from now on the GPU gets no job."""
     began = clock.now
-    while held.contains(GPU):
+    while quarantined.contains(GPU):
         clock.now += 1
     return clock.now - began
 
 
-def test_each_fault_keeps_a_device_out_twice_as_long_up_to_an_hour(clock: Clock) -> None:
-    held, seconds = Quarantine(), []
+def test_each_fault_doubles_the_quarantine_up_to_an_hour(clock: Clock) -> None:
+    quarantined, seconds = Quarantine(), []
     for _ in range(6):
-        held.add(GPU)
-        seconds.append(_left_out_seconds(held, clock))
+        quarantined.add(GPU)
+        seconds.append(_quarantined_seconds(quarantined, clock))
 
     assert seconds == [300, 600, 1200, 2400, 3600, 3600]
     assert (FIRST_SECONDS, MAX_SECONDS) == (300, 3600)
 
 
-def test_a_job_that_ends_well_there_lets_it_start_from_the_beginning(clock: Clock) -> None:
-    held = Quarantine()
-    held.add(GPU)
-    held.add(GPU)
-    held.release(GPU)
-    held.release(OTHER)
+def test_a_success_forgets_earlier_faults(clock: Clock) -> None:
+    quarantined = Quarantine()
+    quarantined.add(GPU)
+    quarantined.add(GPU)
+    quarantined.release(GPU)
+    quarantined.release(OTHER)
 
-    assert not held.contains(GPU)
-    held.add(GPU)
-    assert _left_out_seconds(held, clock) == FIRST_SECONDS
+    assert not quarantined.contains(GPU)
+    quarantined.add(GPU)
+    assert _quarantined_seconds(quarantined, clock) == FIRST_SECONDS
 
 
 @pytest.mark.usefixtures("clock")
-def test_another_device_goes_on_and_the_log_says_which_failed() -> None:
-    held = Quarantine()
-    with capture_logs() as told:
-        held.add(GPU)
+def test_other_devices_are_not_affected_and_the_log_names_the_device() -> None:
+    quarantined = Quarantine()
+    with capture_logs() as lines:
+        quarantined.add(GPU)
 
-    assert held.contains(GPU)
-    assert not held.contains(OTHER)
-    (line,) = told
+    assert quarantined.contains(GPU)
+    assert not quarantined.contains(OTHER)
+    (line,) = lines
     assert (line["log_level"], line["device"], line["uuid"]) == ("error", "cuda:0", "GPU-0")
     assert (line["faults"], line["seconds"]) == (1, FIRST_SECONDS)

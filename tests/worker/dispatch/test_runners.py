@@ -1,4 +1,4 @@
-"""What becomes of a job when its runner is gone, by how it went."""
+"""What happens to a job when its runner exits, by exit code."""
 
 import signal
 import subprocess
@@ -27,8 +27,8 @@ CPU = Device("cpu:0", "CPU")
 
 
 @dataclass
-class Kernel:
-    """How many processes it has killed for memory."""
+class FakeKernel:
+    """The kernel's count of processes killed for memory."""
 
     kills: int
 
@@ -66,7 +66,7 @@ def _runner(lease: Lease) -> Runner:
         (ExitCode.STALLED, "stalled"),
     ],
 )
-def test_a_job_that_was_not_finished_waits_again(
+def test_an_unfinished_job_is_queued_again(
     database: Database, lease: Lease, code: int, reason: str
 ) -> None:
     assert record_exit(_runner(lease), code, database) == "queued"
@@ -80,7 +80,7 @@ def test_a_job_that_was_not_finished_waits_again(
     "code",
     [ExitCode.CANCELLED, -signal.SIGKILL, -signal.SIGSEGV, ExitCode.DEVICE_FAULT, ExitCode.STALLED],
 )
-def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
+def test_a_job_with_a_cancel_request_is_cancelled_whatever_the_exit_code(
     database: Database, lease: Lease, code: int
 ) -> None:
     with database.write() as connection:
@@ -89,7 +89,7 @@ def test_a_job_that_somebody_cancelled_is_cancelled_however_its_runner_went(
     assert record_exit(_runner(lease), code, database) == "cancelled"
 
 
-def test_a_job_that_ended_by_itself_stays_as_it_is(database: Database, lease: Lease) -> None:
+def test_a_job_that_has_ended_keeps_its_state(database: Database, lease: Lease) -> None:
     with database.write() as connection:
         attempts.succeed(connection, lease, {})
 
@@ -97,7 +97,7 @@ def test_a_job_that_ended_by_itself_stays_as_it_is(database: Database, lease: Le
     assert record_exit(_runner(lease), 1, database) == "succeeded"
 
 
-def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
+def test_a_job_that_crashes_again_and_again_fails_with_the_signal_in_its_message(
     database: Database, lease: Lease
 ) -> None:
     for _ in range(retry_policy.MOST["crashed"] - 1):
@@ -113,7 +113,9 @@ def test_a_job_that_dies_again_and_again_has_failed_and_says_how(
     assert "/" not in failure["message"] + failure["hint"], "a path of the server"
 
 
-def test_a_gpu_that_fails_again_and_again_is_named(database: Database, lease: Lease) -> None:
+def test_a_job_whose_gpu_fails_again_and_again_fails_with_the_gpu_in_its_message(
+    database: Database, lease: Lease
+) -> None:
     for _ in range(retry_policy.MOST["device_fault"] - 1):
         assert record_exit(_runner(lease), ExitCode.DEVICE_FAULT, database) == "queued"
         lease = claimed_again(database)
@@ -126,7 +128,7 @@ def test_a_gpu_that_fails_again_and_again_is_named(database: Database, lease: Le
     assert "check the GPU" in row.failure["hint"]
 
 
-def test_a_training_that_stands_still_twice_has_failed(database: Database, lease: Lease) -> None:
+def test_a_job_that_stalls_twice_fails(database: Database, lease: Lease) -> None:
     assert record_exit(_runner(lease), ExitCode.STALLED, database) == "queued"
     lease = claimed_again(database)
     assert record_exit(_runner(lease), ExitCode.STALLED, database) == "failed"
@@ -138,24 +140,24 @@ def test_a_training_that_stands_still_twice_has_failed(database: Database, lease
 
 
 class TestOutOfMemory:
-    """The kernel counts its kills for the whole machine and does not say whom it killed."""
+    """The kernel counts kills of the whole machine and does not name the processes."""
 
     @pytest.fixture
-    def kernel(self, monkeypatch: pytest.MonkeyPatch) -> Kernel:
-        """It has killed others before."""
-        kernel = Kernel(kills=7)
+    def kernel(self, monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
+        """Return a kernel that has killed other processes before."""
+        kernel = FakeKernel(kills=7)
         monkeypatch.setattr(runners, "count_oom_kills", lambda: kernel.kills)
         return kernel
 
     @pytest.fixture
-    def runner(self, lease: Lease, kernel: Kernel) -> Iterator[Runner]:
-        """A living child."""
+    def runner(self, lease: Lease, kernel: FakeKernel) -> Iterator[Runner]:
+        """Return a runner with a child process that is alive."""
         with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
             yield Runner(lease, CPU, process.pid, process, kills_before=kernel.kills)
             process.kill()
 
-    def test_a_kill_is_the_job_s_failure(
-        self, database: Database, runner: Runner, kernel: Kernel
+    def test_a_kill_fails_the_job(
+        self, database: Database, runner: Runner, kernel: FakeKernel
     ) -> None:
         kernel.kills += 1
         assert _killed(runner, database) == "failed"
@@ -163,11 +165,11 @@ class TestOutOfMemory:
         assert failure["kind"] == "out_of_memory"
         assert "batch_size" in failure["hint"]
 
-    def test_so_it_is_when_the_process_takes_a_moment_to_be_gone(
+    def test_a_kill_counts_if_the_process_takes_a_moment_to_exit(
         self,
         database: Database,
         runner: Runner,
-        kernel: Kernel,
+        kernel: FakeKernel,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(runners, "OOM_WINDOW_SECONDS", 0)
@@ -175,11 +177,11 @@ class TestOutOfMemory:
         assert runner.exit_code(Settings()) is None
         assert _killed(runner, database) == "failed"
 
-    def test_the_kill_of_another_process_long_before_is_not_ours(
+    def test_an_earlier_kill_of_another_process_does_not_count(
         self,
         database: Database,
         runner: Runner,
-        kernel: Kernel,
+        kernel: FakeKernel,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(runners, "OOM_WINDOW_SECONDS", 0)
@@ -189,23 +191,23 @@ class TestOutOfMemory:
         assert _killed(runner, database) == "queued"
         assert job(database, runner.lease).reason == "worker_lost"
 
-    def test_a_runner_that_we_killed_ourselves_had_memory(
-        self, database: Database, runner: Runner, kernel: Kernel
+    def test_a_runner_killed_by_its_worker_did_not_run_out_of_memory(
+        self, database: Database, runner: Runner, kernel: FakeKernel
     ) -> None:
         kernel.kills += 1
         runner.request_stop()
         runner.request_stop(timeout_seconds=0)
         assert _killed(runner, database) == "queued"
 
-    def test_an_adopted_one_s_exit_code_is_only_supposed(
-        self, database: Database, lease: Lease, kernel: Kernel
+    def test_an_adopted_runner_did_not_run_out_of_memory(
+        self, database: Database, lease: Lease, kernel: FakeKernel
     ) -> None:
         adopted = Runner(lease, CPU, pid=0, process=None, kills_before=kernel.kills)
         kernel.kills += 1
         assert record_exit(adopted, -signal.SIGKILL, database) == "queued"
 
-    def test_a_cancel_that_was_asked_for_comes_first(
-        self, database: Database, runner: Runner, kernel: Kernel
+    def test_a_cancel_request_takes_precedence(
+        self, database: Database, runner: Runner, kernel: FakeKernel
     ) -> None:
         kernel.kills += 1
         with database.write() as connection:
@@ -214,7 +216,7 @@ class TestOutOfMemory:
 
 
 def _killed(runner: Runner, database: Database) -> str | None:
-    """Kill the child; what its job is then."""
+    """Kill the child; return the state of its job."""
     assert runner.process is not None
     runner.process.kill()
     runner.process.wait()
@@ -222,7 +224,9 @@ def _killed(runner: Runner, database: Database) -> str | None:
     return record_exit(runner, -signal.SIGKILL, database)
 
 
-def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease) -> None:
+def test_an_adopted_runner_has_exited_once_its_lock_is_released(
+    tmp_path: Path, lease: Lease
+) -> None:
     settings = Settings(home=tmp_path)
     settings.make_directories()
     lock = job_lock(settings, lease.job_id)
@@ -233,16 +237,16 @@ def test_an_adopted_runner_is_gone_when_its_lock_is(tmp_path: Path, lease: Lease
     assert _runner(lease).exit_code(settings) == -signal.SIGKILL
 
 
-def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(
+def test_a_runner_that_ignores_a_stop_request_is_killed_after_the_timeout(
     lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(runners, "time", clock)
-    deaf = (
+    program = (
         "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=1); time.sleep(60)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -252,9 +256,9 @@ def test_a_runner_that_does_not_end_by_itself_is_killed_after_the_patience(
         clock.now += 9
         runner.request_stop(timeout_seconds=10, terminate=True)
         time.sleep(0.1)  # a kill takes a moment to show
-        assert process.poll() is None, "killed before its time was up"
+        assert process.poll() is None, "killed before the timeout"
         clock.now += 2
         runner.request_stop(timeout_seconds=10, terminate=True)
 
         assert process.wait(60) == -signal.SIGKILL
-        runner.request_stop(timeout_seconds=0, terminate=True)  # one that is gone is no error
+        runner.request_stop(timeout_seconds=0, terminate=True)  # the process is gone: no error

@@ -1,0 +1,150 @@
+"""When an attempt counts as silent, by a clock that the test moves."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import migrations
+from shared.database import Database
+from shared.jobs import attempts
+from shared.jobs.attempts import Lease
+from shared.settings import Settings
+from tests.worker.clocks import Clock
+from tests.worker.jobs import claimed, job
+from worker.dispatch.reaper import LEADER_TIMEOUT_SECONDS, ROUND_SECONDS, Reaper
+from worker.locks import job_lock
+from worker.runner import observed_duration
+
+LEASE_SECONDS = 20
+
+
+@dataclass
+class FakeDispatcher:
+    """A dispatcher that counts its notifications."""
+
+    worker: str = "w"
+    notifications: int = 0
+
+    def notify(self) -> None:
+        self.notifications += 1
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(observed_duration, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(home=tmp_path, lease_seconds=LEASE_SECONDS)
+    settings.make_directories()
+    return settings
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database, pool_size=2)
+    migrations.upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def lease(database: Database) -> Lease:
+    return claimed(database)
+
+
+def _reaper(settings: Settings, database: Database, worker: str = "w") -> Reaper:
+    dispatcher: Any = FakeDispatcher(worker)
+    return Reaper(settings, database, dispatcher)
+
+
+def _rounds(reaper: Reaper, clock: Clock, seconds: float) -> None:
+    for _ in range(int(seconds / ROUND_SECONDS)):
+        clock.now += ROUND_SECONDS
+        reaper._reap()
+
+
+def test_a_silent_attempt_of_another_machine_is_given_up_after_its_lease(
+    settings: Settings, database: Database, lease: Lease, clock: Clock
+) -> None:
+    reaper = _reaper(settings, database)
+    reaper._reap()
+    _rounds(reaper, clock, LEASE_SECONDS - ROUND_SECONDS)
+    assert job(database, lease).state == "running"
+    _rounds(reaper, clock, ROUND_SECONDS)
+    assert (job(database, lease).state, job(database, lease).reason) == (
+        "queued",
+        "worker_lost",
+    )
+
+
+def test_a_queued_job_notifies_the_dispatcher(settings: Settings, database: Database) -> None:
+    dispatcher: Any = FakeDispatcher()
+    reaper = Reaper(settings, database, dispatcher)
+    reaper._reap()
+    assert dispatcher.notifications == 0
+    lease = claimed(database)
+    with database.write() as connection:
+        attempts.stop(connection, lease, "drained")
+    reaper._reap()
+    assert dispatcher.notifications == 1
+
+
+def test_a_heartbeat_keeps_an_attempt_alive(
+    settings: Settings, database: Database, lease: Lease, clock: Clock
+) -> None:
+    reaper = _reaper(settings, database)
+    for _ in range(3):
+        _rounds(reaper, clock, LEASE_SECONDS - ROUND_SECONDS)
+        with database.write() as connection:
+            attempts.heartbeat(connection, lease, pid=1, progress=None)
+    assert job(database, lease).state == "running"
+
+
+def test_an_hour_without_rounds_is_no_silence(
+    settings: Settings, database: Database, lease: Lease, clock: Clock
+) -> None:
+    reaper = _reaper(settings, database)
+    reaper._reap()
+    clock.now += 3600
+    reaper._reap()
+    assert job(database, lease).state == "running"
+    _rounds(reaper, clock, LEASE_SECONDS)
+    assert job(database, lease).state == "queued"
+
+
+def test_on_this_machine_the_lock_decides_and_not_the_heartbeat(
+    settings: Settings, database: Database, lease: Lease, clock: Clock
+) -> None:
+    lock = job_lock(settings, lease.job_id)
+    assert lock.acquire()
+    reaper = _reaper(settings, database)
+    reaper.host = "h"  # where the attempt runs
+    assert reaper.host != socket.gethostname()
+    _rounds(reaper, clock, 4 * LEASE_SECONDS)
+    assert job(database, lease).state == "running"
+    lock.release()
+    reaper._reap()
+    assert job(database, lease).state == "queued"
+
+
+def test_one_reaper_leads_until_it_falls_silent(
+    settings: Settings, database: Database, clock: Clock
+) -> None:
+    first, second = (_reaper(settings, database, name) for name in ("first", "second"))
+    for _ in range(5):
+        assert first._is_leader()
+        assert not second._is_leader()
+        clock.now += ROUND_SECONDS
+    silent_since = clock.now - ROUND_SECONDS
+    while not second._is_leader():
+        clock.now += ROUND_SECONDS
+    assert clock.now - silent_since == LEADER_TIMEOUT_SECONDS
+    assert not first._is_leader()
