@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.clock import rfc3339
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import AttemptRow, CheckpointRow, EventRow, JobRow
 from shared.json_numbers import json_number
 from shared.states import FINAL, PRIORITY_NAMES
@@ -125,7 +125,7 @@ def checkpoint(row: CheckpointRow) -> Shown:
     return {
         "id": row.id,
         "object": "checkpoint",
-        "name": name_of(row),
+        "name": checkpoint_name(row),
         "monitor": row.monitor,
         "mode": row.mode,
         "value": value,

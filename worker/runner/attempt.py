@@ -13,7 +13,7 @@ import torch
 
 from shared.database import Database
 from shared.jobs import attempts, queries
-from shared.jobs.checkpoint_names import deciding
+from shared.jobs.checkpoint_names import default_checkpoint_name
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, record
 from shared.json_numbers import json_number
@@ -197,7 +197,7 @@ class Attempt:
         lease = self.assignment.lease
         batch, summary = evaluate_checkpoints(experiment, self.database, self.storage, lease)
         last = summary["last"]
-        first = deciding(one.monitor for one in self.spec.checkpoints)
+        first = default_checkpoint_name(one.monitor for one in self.spec.checkpoints)
         stage = experiment.stages[-1].name
         place = {"stage": stage, "step": last["step"], "epoch": last["epoch"]}
         batch.metrics = test_metrics(summary, first, **place)

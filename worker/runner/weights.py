@@ -7,7 +7,8 @@ from safetensors import safe_open
 from shared import normalization
 from shared.database import Database
 from shared.errors import NotFound
-from shared.jobs import checkpoint_names, queries
+from shared.jobs import queries
+from shared.jobs.checkpoint_names import find_checkpoint
 from shared.spec import JobSpec
 from shared.storage import WEIGHTS, Storage
 from worker.runner import pretrained
@@ -38,10 +39,10 @@ def fetch(spec: JobSpec, database: Database, storage: Storage) -> Weights | None
 
 def _of_job(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
     rows = read_with_retry(database, lambda connection: queries.checkpoints(connection, job_id))
-    row = checkpoint_names.find(rows, name)
-    if row is None:
-        there = checkpoint_names.names(rows)
-        raise ValueError(f"job {job_id} has no checkpoint {name!r}; there are {there}")
+    try:
+        row = find_checkpoint(rows, name)
+    except NotFound as error:
+        raise ValueError(f"weights of job {job_id}: {error}") from error
     try:
         directory = storage.path(row.directory)
         tensors = load_weights(directory)

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from shared.clock import rfc3339
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow, EvaluationRow, JobRow, MetricRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
@@ -111,7 +111,7 @@ class Mirror:
         if job.failure:
             tags.append(RunTag("trainshed.failure", orjson.dumps(job.failure).decode()))
         self.client.log_batch(run_id, tags=tags)
-        names = {row.id: name_of(row) for row in checkpoints}
+        names = {row.id: checkpoint_name(row) for row in checkpoints}
         for row in evaluations:
             self.client.log_dict(run_id, row.data, f"top-k/{names[row.checkpoint_id]}.json")
         self.client.log_dict(run_id, job.spec, "spec.json")
@@ -142,9 +142,9 @@ class Mirror:
             if row.kind == "previous":
                 continue
             source = self.storage.root / row.directory / WEIGHTS
-            references[name_of(row)] = self._reference(row, source)
+            references[checkpoint_name(row)] = self._reference(row, source)
             if local is not None:
-                _link(source, local / "checkpoints" / name_of(row))
+                _link(source, local / "checkpoints" / checkpoint_name(row))
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "checkpoints.json"
             path.write_bytes(orjson.dumps(references, option=orjson.OPT_INDENT_2))

@@ -10,7 +10,8 @@ from api.weights.header import Header, read_header
 from api.weights.usable import WEIGHT_TYPES, normalization_of, not_of_weights
 from shared.errors import BadWeights, Fault, NotFound
 from shared.ids import is_id
-from shared.jobs import checkpoint_names, queries
+from shared.jobs import queries
+from shared.jobs.checkpoint_names import find_checkpoint
 from shared.storage import WEIGHTS
 
 AT = "/fine_tuning/weights"
@@ -85,10 +86,10 @@ def _of_job(services: Services, job_id: str, name: str, faults: Faults) -> Path 
     if job is None:
         faults.append(Fault(f"{AT}/job", "is no job here"))
         return None
-    row = checkpoint_names.find(rows, name)
-    if row is None:
-        text = f"the job has no checkpoint {shown(name)}; there are {checkpoint_names.names(rows)}"
-        faults.append(Fault(f"{AT}/checkpoint", text))
+    try:
+        row = find_checkpoint(rows, name)
+    except NotFound as error:
+        faults.append(Fault(f"{AT}/checkpoint", error.detail))
         return None
     try:
         return services.storage.path(f"{row.directory}/{WEIGHTS}")

@@ -6,7 +6,11 @@ from api.jobs.admission.task import takes_numbers
 from api.services import Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import queries
-from shared.jobs.checkpoint_names import deciding, find, name_of, names
+from shared.jobs.checkpoint_names import (
+    checkpoint_name,
+    default_checkpoint_name,
+    find_checkpoint,
+)
 from shared.jobs.rows import CheckpointRow, EvaluationRow
 from shared.states import FINAL
 
@@ -31,16 +35,12 @@ def kept(services: Services, job_id: str) -> list[CheckpointRow]:
 
 
 def addressed(services: Services, job_id: str, name: str) -> CheckpointRow:
-    """The checkpoint of this id or name; by its id also one that is there for safety only.
-
-    What was `last` when its id was given is `previous` after the next one, with its file there.
+    """Return the checkpoint of this id or name, the fallback of `last` too by its id.
 
     Raises:
-        NotFound: there is none, or no such job.
+        NotFound: no such job or checkpoint.
     """
-    rows = _all(services, job_id)
-    previous = (row for row in rows if row.kind == "previous" and row.id == name)
-    return next(previous, None) or named(rows, name)
+    return find_checkpoint(_all(services, job_id), name, with_previous=True)
 
 
 def _all(services: Services, job_id: str) -> list[CheckpointRow]:
@@ -48,18 +48,6 @@ def _all(services: Services, job_id: str) -> list[CheckpointRow]:
         if queries.get(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
         return queries.checkpoints(connection, job_id)
-
-
-def named(rows: list[CheckpointRow], name: str) -> CheckpointRow:
-    """The checkpoint of this id or name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    found = find(rows, name)
-    if found is None:
-        raise NotFound(f"The job has no such checkpoint; there are {names(rows)}.")
-    return found
 
 
 def of_classes(services: Services, job_id: str) -> Evaluated:
@@ -89,8 +77,8 @@ def of_classes(services: Services, job_id: str) -> Evaluated:
         )
     monitors = [rule.get("monitor") for rule in job.spec["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
-    pairs.sort(key=lambda pair: _place(order, name_of(pair[0])))
-    return Evaluated(pairs, deciding(monitors))
+    pairs.sort(key=lambda pair: _place(order, checkpoint_name(pair[0])))
+    return Evaluated(pairs, default_checkpoint_name(monitors))
 
 
 def _place(order: list[str], name: str) -> int:
@@ -108,6 +96,7 @@ def chosen_of(found: Evaluated, name: str | None) -> tuple[CheckpointRow, Evalua
     """
     rows = [row for row, _ in found.pairs]
     if name is None:
-        name = found.default if find(rows, found.default) else "last"
-    chosen = named(rows, name)
+        names = {checkpoint_name(row) for row in rows}
+        name = found.default if found.default in names else "last"
+    chosen = find_checkpoint(rows, name)
     return next(pair for pair in found.pairs if pair[0] is chosen)

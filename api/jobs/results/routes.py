@@ -19,7 +19,7 @@ from shared import predictions
 from shared.clock import rfc3339
 from shared.errors import NotFound
 from shared.jobs import queries
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow
 from shared.json_numbers import json_number
 from shared.predictions import Prediction
@@ -63,7 +63,7 @@ def download(job_id: JobId, checkpoint: str, request: Request, services: Service
     """
     row = addressed(services, job_id, checkpoint)
     path = services.storage.path(f"{row.directory}/{WEIGHTS}")
-    filename = f"{job_id}-{name_of(row)}.safetensors"
+    filename = f"{job_id}-{checkpoint_name(row)}.safetensors"
     return file_answer(request, path, filename=filename, sha256=row.sha256)
 
 
@@ -125,7 +125,7 @@ def confusion(job_id: JobId, services: ServicesDep, checkpoint: Named = None) ->
     shown = {
         "object": "confusion",
         "checkpoint": chosen.id,
-        "name": name_of(chosen),
+        "name": checkpoint_name(chosen),
         "classes": data["classes"],
         "matrix": data["confusion"],
     }
@@ -201,7 +201,7 @@ def _accuracies(row: CheckpointRow, evaluation: EvaluationRow) -> dict[str, Any]
     shown = ("loss", "accuracy", "top_k", "per_class", "mistakes")
     return {
         "checkpoint": row.id,
-        "name": name_of(row),
+        "name": checkpoint_name(row),
         "epoch": row.epoch,
         "split": evaluation.split,
         **{name: data[name] for name in shown},

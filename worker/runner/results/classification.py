@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import predictions
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow
 from shared.json_numbers import json_number
 from shared.predictions import Prediction
@@ -34,7 +34,7 @@ def classification_result(
         job_id: of the job.
         row: the checkpoint.
     """
-    name = name_of(row)
+    name = checkpoint_name(row)
     file = storage.results(job_id) / f"predictions-{row.id}.bin"
     _write_predictions(file, evaluation)
     figures = {"loss": json_number(evaluation.loss)}

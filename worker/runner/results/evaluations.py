@@ -7,7 +7,7 @@ from shared.database import Database
 from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, NewEvaluation, NewMetric
 from shared.jobs.rows import CheckpointRow
@@ -38,7 +38,7 @@ def evaluate_checkpoints(
     batch, summary = Batch(), {}
     done: dict[str, Evaluation | RegressionEvaluation] = {}
     for row in rows:
-        name, directory = name_of(row), row.directory
+        name, directory = checkpoint_name(row), row.directory
         if row.kind not in EVALUATED:
             continue
         if directory not in done:

@@ -1,6 +1,6 @@
 """The results where a number is asked for: what is said of a checkpoint, and its file."""
 
-from shared.jobs.checkpoint_names import name_of
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow
 from shared.json_numbers import json_number
 from shared.storage import Storage
@@ -13,7 +13,7 @@ def regression_result(
     evaluation: RegressionEvaluation, storage: Storage, job_id: str, row: CheckpointRow
 ) -> CheckpointResult:
     """Write the file of a checkpoint's evaluation; arguments as of `classification_result`."""
-    table = write_numbers(storage, job_id, name_of(row), evaluation)
+    table = write_numbers(storage, job_id, checkpoint_name(row), evaluation)
     figures = {"loss": evaluation.loss, **evaluation.metrics}
     known = {key: json_number(value) for key, value in figures.items() if value is not None}
     return CheckpointResult(figures=known, data=known, predictions=table.path, artifacts=[table])
