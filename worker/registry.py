@@ -1,6 +1,6 @@
-"""Registries of methods: the signature is the schema, the docstring is the documentation.
+"""The registries of methods: a signature is the schema, a docstring is the documentation.
 
-Not a plug-in system: whatever is registered lies in the slot's own folder.
+Every method is registered in a module of its slot's folder, `worker/<slot>/`.
 """
 
 import difflib
@@ -10,7 +10,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -24,20 +24,20 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One method: its function and what the catalogue says of it.
+    """A method: its function and its entry in the catalogue.
 
-    Positional-only parameters of the function are what the loop supplies; keyword-only ones
-    are what a user may set, annotated with their bounds.
+    Positional-only parameters of the function are supplied by the training loop. Keyword-only
+    parameters are set by the user, and their annotations carry the bounds.
     """
 
     function: Callable[..., Any]
     source: str
-    #: What else the catalogue says of the method; JSON values only.
+    #: Further properties of the method for the catalogue, as JSON values.
     facts: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """The key: the function's own name."""
+        """The key in the registry: the function's name."""
         return self.function.__name__
 
     @property
@@ -47,8 +47,8 @@ class Entry:
 
     @cached_property
     def parameters(self) -> type[BaseModel]:
-        """The model of what a user may set; unknown names are refused."""
-        described = argument_texts(self.function)
+        """The model of the parameters that a user can set; it refuses unknown names."""
+        descriptions = argument_descriptions(self.function)
         fields: dict[str, Any] = {}
         for name, parameter in inspect.signature(self.function, eval_str=True).parameters.items():
             if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -61,34 +61,48 @@ class Entry:
             **fields,
         )
         for name, field in model.model_fields.items():
-            field.description = described.get(name)
+            field.description = descriptions.get(name)
         model.model_rebuild(force=True)
         return model
 
-    def fill(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Check the given parameters and add the defaults of the others.
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The default of every parameter that has one. Admission fills them into specifications."""
+        return {
+            name: field.default
+            for name, field in self.parameters.model_fields.items()
+            if not field.is_required()
+        }
+
+    def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the parameters of a filled specification, and return them.
 
         Raises:
-            ValueError: a parameter is unknown or out of its bounds; the text names each.
+            SpecError: a parameter is unknown, missing or out of bounds; the message names each.
         """
+        names = self.parameters.model_fields
+        faults = [f"`{name}` is missing" for name in names if name not in parameters]
+        checked = None
         try:
-            checked = self.parameters.model_validate(dict(given))
+            checked = self.parameters.model_validate(dict(parameters))
         except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (got {fault['input']!r})"
+            faults += [
+                f"`{'.'.join(map(str, fault['loc']))}` is {fault['input']!r}: {fault['msg']}"
                 for fault in error.errors()
-            )
-            allowed = ", ".join(self.parameters.model_fields) or "none"
-            raise ValueError(f"{self.name}: {faults}. Its parameters are: {allowed}.") from error
-        return {name: getattr(checked, name) for name in self.parameters.model_fields}
+                if fault["type"] != "missing"
+            ]
+        if checked is None or faults:
+            allowed = ", ".join(names) or "none"
+            raise SpecError(f"{self.name}: {'; '.join(faults)}. Parameters: {allowed}.")
+        return {name: getattr(checked, name) for name in names}
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of what a user may set, with defaults, bounds and descriptions."""
+        """Return the JSON Schema of the parameters, with defaults, bounds and descriptions."""
         return _without_titles(self.parameters.model_json_schema())
 
 
 class Registry:
-    """The methods of one slot, by name."""
+    """The methods of a slot, by name."""
 
     def __init__(self, slot: str) -> None:
         self.slot = slot
@@ -96,27 +110,27 @@ class Registry:
         self._is_discovered = False
 
     def register(self, *, source: str, **facts: Any) -> Callable[[_Function], _Function]:
-        """Register the decorated function under its own name.
+        """Return a decorator that registers a function under its name.
 
         Args:
-            source: where the method is from: paper and equation, or what else defines it.
-            **facts: what else the catalogue should say of it, as JSON values.
+            source: the paper and equation of the method, or another definition of it.
+            **facts: further properties of the method for the catalogue, as JSON values.
 
         Raises:
-            ValueError: the name is taken.
+            ValueError: the name is already registered.
         """
 
         def decorate(function: _Function) -> _Function:
             entry = Entry(function=function, source=source, facts=facts)
             if entry.name in self._entries:
-                raise ValueError(f"{self.slot} has {entry.name!r} already; take another name")
+                raise ValueError(f"{entry.name!r} is already registered in {self.slot}")
             self._entries[entry.name] = entry
             return function
 
         return decorate
 
     def entries(self) -> dict[str, Entry]:
-        """All methods of the slot, sorted by name."""
+        """Return all methods of the slot, sorted by name."""
         if not self._is_discovered:
             package = importlib.import_module(f"worker.{self.slot}")
             for module in pkgutil.iter_modules(package.__path__):
@@ -125,33 +139,48 @@ class Registry:
         return dict(sorted(self._entries.items()))
 
     def get(self, name: str) -> Entry:
-        """The method of this name.
+        """Return the method of a name.
 
         Raises:
-            ValueError: there is none; the text names the nearest one.
+            SpecError: no method has this name; the message names the nearest.
         """
         entries = self.entries()
         if name in entries:
             return entries[name]
         nearest = difflib.get_close_matches(name, entries, n=1, cutoff=0.0)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        allowed = ", ".join(entries) or "nothing yet"
-        raise ValueError(f"{self.slot} has no {name!r}{hint} It has: {allowed}.")
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise SpecError(
+            f"{name!r} is not in the catalogue's {self.slot}.{hint} "
+            f"Available: {', '.join(entries) or 'none'}."
+        )
+
+    def bind(self, name: str, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return a method with all of its parameters set.
+
+        Args:
+            name: the method.
+            parameters: every parameter that a user can set, as a filled specification has them.
+
+        Raises:
+            SpecError: the name or a parameter is not allowed.
+        """
+        entry = self.get(name)
+        return partial(entry.function, **entry.check(parameters))
 
 
-def argument_texts(function: Callable[..., Any]) -> dict[str, str]:
-    """The text of each argument in the `Args:` section of a Google-style docstring."""
+def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the text of each argument in the `Args:` section of a Google-style docstring."""
     section = re.search(
         r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(function) or "", re.MULTILINE | re.DOTALL
     )
     if section is None:
         return {}
-    found = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\w+: |\Z)", section[1], re.MULTILINE | re.DOTALL)
-    return {name: " ".join(text.split()) for name, text in found}
+    pairs = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\w+: |\Z)", section[1], re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()) for name, text in pairs}
 
 
 def _without_titles(schema: Any) -> Any:
-    """A schema without pydantic's titles, which repeat the names."""
+    """Remove pydantic's titles, which repeat the names."""
     if isinstance(schema, list):
         return [_without_titles(part) for part in schema]
     if not isinstance(schema, dict):

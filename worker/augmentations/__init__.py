@@ -1,6 +1,6 @@
-"""Augmentations of training images, drawn anew for each sample of each step.
+"""Augmentations of training images, with new random draws for each sample of each step.
 
-Each method is a function of what a user may set to an `Augmentation`; `compose` fuses those that
-a job has into one application: one matrix and one resample a sample, whatever moves pixels.
-Pixels are floats in 0–255 here, before any normalisation.
+Each method builds an `Augmentation` from its parameters. `compose` combines the augmentations of a
+job, so that all movements of a sample together take one matrix and one resampling. Pixels are
+floats in 0–255, before the normalization.
 """

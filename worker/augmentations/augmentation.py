@@ -1,4 +1,4 @@
-"""What an augmentation can do to a batch: the few places where it may act. Axes: N samples."""
+"""The ways in which an augmentation can change a batch. Axes: N samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-#: Matrices map a pixel of the made image to the place in the original that it is taken from, in
-#: pixels from the image's centre, x to the right and y down.
-#: Number of samples, (height, width), device → matrices [N, 3, 3].
-Matrices = Callable[[int, tuple[int, int], torch.device], Tensor]
-#: Pixels [N, C, H, W] in 0–255 → the same, not in place.
+#: Pixels [N, C, H, W] → matrices [N, 3, 3]. A matrix maps the position of a pixel in the new image
+#: to the position in the original that it is read from, in pixels from the centre of the image,
+#: x to the right and y down.
+Matrices = Callable[[Tensor], Tensor]
+#: Pixels [N, C, H, W] in 0–255 → new pixels of the same shape; the input is not changed.
 OnPixels = Callable[[Tensor], Tensor]
 
 FillMode = Literal["nearest", "reflect", "constant"]
@@ -19,16 +19,16 @@ FillMode = Literal["nearest", "reflect", "constant"]
 
 @dataclass(frozen=True)
 class Flip:
-    """A mirroring, so that one without any other movement is exact and cheap."""
+    """A mirror image with a probability. Without other movements it needs no resampling."""
 
-    #: −1 for left and right, −2 for top and bottom.
+    #: −1 swaps left and right, −2 top and bottom.
     axis: Literal[-1, -2]
     probability: float
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Where an augmentation acts; each place may be empty."""
+    """The changes that an augmentation makes; None for the others."""
 
     matrices: Matrices | None = None
     flip: Flip | None = None
@@ -36,6 +36,7 @@ class Augmentation:
     fill_mode: FillMode | None = None
 
 
-def uniform(samples: int, low: float, high: float, device: torch.device) -> Tensor:
-    """A draw for each sample [N], from the generator that the step has seeded."""
-    return torch.rand(samples, device=device).mul_(high - low).add_(low)
+def uniform(pixels_NCHW: Tensor, low: float, high: float) -> Tensor:
+    """Return one uniform draw for each sample, [N], from the device's seeded generator."""
+    draws_N = torch.rand(len(pixels_NCHW), device=pixels_NCHW.device)
+    return draws_N.mul_(high - low).add_(low)

@@ -1,9 +1,11 @@
-"""All augmentations of a job as one: movements fused into one matrix and one resample a sample.
+"""The augmentations of a job as one function: a single resampling for all movements of a sample.
 
 Axes: N samples, C channels, H height, W width; pixels in 0–255.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +13,10 @@ from torch.nn import functional
 
 from worker.augmentations.augmentation import Augmentation, FillMode, Flip, Matrices
 from worker.augmentations.geometry import identities
+from worker.registry import augmentations
 
-#: The product of matrices depends on their order; this is Keras's.
-ORDER = ("rotation", "width_shift", "height_shift", "shear", "zoom")
-#: Light after movement, so that what is filled in is lit alike.
-LIGHT = ("channel_shift", "brightness")
-#: Pixels that a CPU's thread takes at a time, so that they and their grid stay in its cache.
-PIXELS_OF_A_PART = 2**15
+#: Pixels per CPU thread and part of a batch, so that pixels and grid stay in the thread's cache.
+PIXELS_PER_PART = 2**15
 PADDING: Mapping[FillMode, str] = {
     "nearest": "border",
     "reflect": "reflection",
@@ -25,46 +24,65 @@ PADDING: Mapping[FillMode, str] = {
 }
 
 
-class Augment:
-    """Pixels [N, C, H, W] → pixels of the same shape, each sample with draws of its own.
+def compose(parameters: Mapping[str, Mapping[str, Any]]) -> "Augment | None":
+    """Build the augmentations of a specification; None without any.
 
-    Draws come from torch's own generator of the device, which each step seeds anew.
+    They apply in the order of their fact `order`, not in the order of the specification. An
+    augmentation without this fact comes last.
+
+    Args:
+        parameters: the parameters of each augmentation, by its name.
+
+    Raises:
+        SpecError: a name or a parameter is not allowed.
+    """
+    names = sorted(parameters, key=lambda name: (_order(name), name))
+    parts = [augmentations.bind(name, parameters[name])() for name in names]
+    return Augment(parts) if parts else None
+
+
+def _order(name: str) -> float:
+    return augmentations.get(name).facts.get("order", inf)
+
+
+class Augment:
+    """Augments a batch: pixels [N, C, H, W] → new pixels of the same shape.
+
+    Random numbers come from torch's generator of the device, which the training step seeds.
+
+    Args:
+        parts: the augmentations, in the order in which they apply.
     """
 
-    def __init__(self, given: Mapping[str, Augmentation]) -> None:
-        known = (*ORDER, *LIGHT)
-        names = [*(name for name in known if name in given), *sorted(set(given) - set(known))]
-        parts = [given[name] for name in names]
-        self._movements = [one.matrices for one in parts if one.matrices is not None]
-        self._flips = [one.flip for one in parts if one.flip is not None]
-        self._lights = [one.on_pixels for one in parts if one.on_pixels is not None]
-        fills: list[FillMode] = [one.fill_mode for one in parts if one.fill_mode is not None]
+    def __init__(self, parts: Sequence[Augmentation]) -> None:
+        self._matrices = [part.matrices for part in parts if part.matrices is not None]
+        self._flips = [part.flip for part in parts if part.flip is not None]
+        self._on_pixels = [part.on_pixels for part in parts if part.on_pixels is not None]
+        fills: list[FillMode] = [part.fill_mode for part in parts if part.fill_mode is not None]
         self._padding = PADDING[fills[0]] if fills else PADDING["nearest"]
 
     def __call__(self, pixels_NCHW: Tensor) -> Tensor:
-        """The made images; the given ones are left as they are."""
-        if self._movements:
-            matrices = draw_matrices(pixels_NCHW, self._movements, self._flips)
+        """Return the augmented batch; the input is not changed."""
+        if self._matrices:
+            matrices = draw_matrices(pixels_NCHW, self._matrices, self._flips)
             pixels_NCHW = resample(pixels_NCHW, matrices, padding=self._padding)
         else:
             for flip in self._flips:
                 is_flipped_N = _draw_flip(pixels_NCHW, flip)
                 flipped_NCHW = pixels_NCHW.flip(flip.axis)
                 pixels_NCHW = torch.where(is_flipped_N.view(-1, 1, 1, 1), flipped_NCHW, pixels_NCHW)
-        for light in self._lights:
-            pixels_NCHW = light(pixels_NCHW)
+        for change in self._on_pixels:
+            pixels_NCHW = change(pixels_NCHW)
         return pixels_NCHW
 
 
 def draw_matrices(
     pixels_NCHW: Tensor, movements: Iterable[Matrices], flips: Iterable[Flip]
 ) -> Tensor:
-    """One matrix for each sample [N, 3, 3], from made to original pixels."""
-    samples, _, height, width = pixels_NCHW.shape
-    device = pixels_NCHW.device
-    product = identities(samples, device)
+    """Return the product of all movements for each sample, [N, 3, 3]."""
+    product = identities(pixels_NCHW)
     for movement in movements:
-        product = product @ movement(samples, (height, width), device)
+        product = product @ movement(pixels_NCHW)
     for flip in flips:
         signs_N = 1 - 2 * _draw_flip(pixels_NCHW, flip).float()
         product[:, :, -1 - flip.axis] *= signs_N[:, None]  # column of x for −1, of y for −2
@@ -72,12 +90,12 @@ def draw_matrices(
 
 
 def resample(pixels_NCHW: Tensor, matrices: Tensor, *, padding: str) -> Tensor:
-    """Take each pixel of the made images from where its matrix says, bilinearly.
+    """Read each pixel of the new images from the position that its matrix gives, bilinearly.
 
     Args:
-        pixels_NCHW: the originals.
+        pixels_NCHW: the original images.
         matrices: [N, 3, 3], in pixels from the centre.
-        padding: as `torch.nn.functional.grid_sample` takes it.
+        padding: `padding_mode` of `torch.nn.functional.grid_sample`.
 
     Returns:
         Images of the same shape, in channels-last order.
@@ -85,26 +103,26 @@ def resample(pixels_NCHW: Tensor, matrices: Tensor, *, padding: str) -> Tensor:
     samples, _, height, width = pixels_NCHW.shape
     part = samples
     if pixels_NCHW.device.type == "cpu":
-        part = torch.get_num_threads() * max(1, PIXELS_OF_A_PART // (height * width))
-    made_NCHW = torch.empty_like(pixels_NCHW, memory_format=torch.channels_last)
-    parts = (pixels_NCHW.split(part), matrices.split(part), made_NCHW.split(part))
-    for original, own, made in zip(*parts, strict=True):
-        grid_NHW2 = grid(own, height, width)
-        made.copy_(
+        part = torch.get_num_threads() * max(1, PIXELS_PER_PART // (height * width))
+    resampled_NCHW = torch.empty_like(pixels_NCHW, memory_format=torch.channels_last)
+    parts = (pixels_NCHW.split(part), matrices.split(part), resampled_NCHW.split(part))
+    for original, part_matrices, target in zip(*parts, strict=True):
+        grid_NHW2 = grid(part_matrices, height, width)
+        target.copy_(
             functional.grid_sample(original, grid_NHW2, "bilinear", padding, align_corners=False)
         )
-    return made_NCHW
+    return resampled_NCHW
 
 
 def grid(matrices: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel is taken from, [N, H, W, 2], as `grid_sample` counts it: −1 to 1."""
+    """Return the position of each pixel in the original, [N, H, W, 2], in −1…1 for `grid_sample`."""
     samples, device = len(matrices), matrices.device
     x_W = torch.arange(width, device=device, dtype=torch.float32) - (width - 1) / 2
     y_H = torch.arange(height, device=device, dtype=torch.float32) - (height - 1) / 2
     grid_NHW2 = torch.empty(samples, height, width, 2, device=device)
     for axis, size in ((0, width), (1, height)):
         along_x, along_y, offset = (matrices[:, axis] * (2 / size)).unbind(1)
-        # A sum of a row and a column: nothing larger is made on the way.
+        # A row plus a column, broadcast straight into the result: no larger intermediate tensor
         row_N1W = (along_x[:, None] * x_W)[:, None, :]
         column_NH1 = (along_y[:, None] * y_H + offset[:, None])[:, :, None]
         torch.add(column_NH1, row_N1W, out=grid_NHW2[..., axis])

@@ -1,14 +1,14 @@
-"""What is seen where an image was moved away from."""
+"""The filling of areas that a movement leaves empty."""
 
 from worker.augmentations.augmentation import Augmentation, FillMode
 from worker.registry import augmentations
 
 
-@augmentations.register(source="Keras's ImageDataGenerator")
+@augmentations.register(source="Keras's ImageDataGenerator", order=100)
 def fill_mode(*, mode: FillMode = "nearest") -> Augmentation:
-    """What fills the places that no pixel of the original falls on.
+    """Set how areas are filled that a movement leaves without a pixel of the original.
 
     Args:
-        mode: "nearest" repeats the border, "reflect" mirrors the image there, "constant" is black.
+        mode: "nearest" repeats the border, "reflect" mirrors the image, "constant" is black.
     """
     return Augmentation(fill_mode=mode)

@@ -12,21 +12,21 @@ SOURCE = "Krizhevsky, Sutskever & Hinton 2012, section 4.1"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-@augmentations.register(source=SOURCE, turns=True)
+@augmentations.register(source=SOURCE, order=80, turns=True)
 def horizontal_flip(*, probability: Probability = 0.5) -> Augmentation:
-    """Swaps left and right.
+    """Swap left and right.
 
     Args:
-        probability: how often.
+        probability: probability that an image is flipped.
     """
     return Augmentation(flip=Flip(-1, probability))
 
 
-@augmentations.register(source=SOURCE, turns=True)
+@augmentations.register(source=SOURCE, order=90, turns=True)
 def vertical_flip(*, probability: Probability = 0.5) -> Augmentation:
-    """Swaps top and bottom.
+    """Swap top and bottom.
 
     Args:
-        probability: how often.
+        probability: probability that an image is flipped.
     """
     return Augmentation(flip=Flip(-2, probability))

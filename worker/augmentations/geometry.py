@@ -1,6 +1,7 @@
-"""Movements of the whole image about its centre, each a matrix a sample.
+"""Movements of the whole image about its centre, each as a matrix per sample.
 
-Ranges and directions are those of Keras's ImageDataGenerator. Axes: N samples.
+Ranges, directions and order are those of Keras's ImageDataGenerator: the product of the matrices
+depends on their order. Axes: N samples, C channels, H height, W width.
 """
 
 from functools import partial
@@ -20,8 +21,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def rotations(angles_N: Tensor) -> Tensor:
-    """Turns by angles in radians [N], as matrices [N, 3, 3]."""
-    matrices = identities(len(angles_N), angles_N.device)
+    """Return rotations by angles in radians, [N, 3, 3]."""
+    matrices = identities(angles_N)
     matrices[:, 0, 0] = matrices[:, 1, 1] = angles_N.cos()
     matrices[:, 1, 0] = angles_N.sin()
     matrices[:, 0, 1] = -matrices[:, 1, 0]
@@ -29,87 +30,86 @@ def rotations(angles_N: Tensor) -> Tensor:
 
 
 def shears(angles_N: Tensor) -> Tensor:
-    """Shears by angles in radians [N] along x, as matrices [N, 3, 3]: x − y·sin, y·cos."""
-    matrices = identities(len(angles_N), angles_N.device)
+    """Return shears along x by angles in radians, [N, 3, 3]: x − y·sin, y·cos."""
+    matrices = identities(angles_N)
     matrices[:, 0, 1] = -angles_N.sin()
     matrices[:, 1, 1] = angles_N.cos()
     return matrices
 
 
-def identities(samples: int, device: torch.device) -> Tensor:
-    """Matrices [N, 3, 3] that move nothing."""
-    return torch.eye(3, device=device).repeat(samples, 1, 1)
+def identities(samples: Tensor) -> Tensor:
+    """Return an identity matrix for each sample of a tensor [N, …], [N, 3, 3]."""
+    return torch.eye(3, device=samples.device).repeat(len(samples), 1, 1)
 
 
-def _rotate(n: int, _: tuple[int, int], device: torch.device, *, angle: float) -> Tensor:
-    return rotations(uniform(n, -angle, angle, device))
+def _rotate(pixels_NCHW: Tensor, *, angle: float) -> Tensor:
+    return rotations(uniform(pixels_NCHW, -angle, angle))
 
 
-def _shift(
-    n: int, size: tuple[int, int], device: torch.device, *, axis: int, fraction: float
-) -> Tensor:
-    matrices = identities(n, device)
-    pixels = fraction * size[1 - axis]
-    matrices[:, axis, 2] = uniform(n, -pixels, pixels, device)
+def _shift(pixels_NCHW: Tensor, *, axis: int, fraction: float) -> Tensor:
+    matrices = identities(pixels_NCHW)
+    pixels = fraction * pixels_NCHW.shape[3 - axis]
+    matrices[:, axis, 2] = uniform(pixels_NCHW, -pixels, pixels)
     return matrices
 
 
-def _shear(n: int, _: tuple[int, int], device: torch.device, *, angle: float) -> Tensor:
-    return shears(uniform(n, -angle, angle, device))
+def _shear(pixels_NCHW: Tensor, *, angle: float) -> Tensor:
+    return shears(uniform(pixels_NCHW, -angle, angle))
 
 
-def _zoom(n: int, _: tuple[int, int], device: torch.device, *, fraction: float) -> Tensor:
-    matrices = identities(n, device)
+def _zoom(pixels_NCHW: Tensor, *, fraction: float) -> Tensor:
+    matrices = identities(pixels_NCHW)
     for axis in (0, 1):
-        matrices[:, axis, axis] = uniform(n, 1 - fraction, 1 + fraction, device)
+        matrices[:, axis, axis] = uniform(pixels_NCHW, 1 - fraction, 1 + fraction)
     return matrices
 
 
-@augmentations.register(source=KERAS, turns=True)
+@augmentations.register(source=KERAS, order=10, turns=True)
 def rotation(*, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Augmentation:
-    """Turns each image about its centre.
+    """Rotate each image about its centre.
 
     Args:
-        degrees: the largest angle, either way.
+        degrees: the largest angle, in either direction.
     """
     return Augmentation(matrices=partial(_rotate, angle=radians(degrees)))
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, order=20)
 def width_shift(*, fraction: Fraction = 0.1) -> Augmentation:
-    """Moves each image to the left or right.
+    """Move each image to the left or right.
 
     Args:
-        fraction: the farthest move, as a fraction of the width.
+        fraction: the largest shift, as a fraction of the width.
     """
     return Augmentation(matrices=partial(_shift, axis=0, fraction=fraction))
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, order=30)
 def height_shift(*, fraction: Fraction = 0.1) -> Augmentation:
-    """Moves each image up or down.
+    """Move each image up or down.
 
     Args:
-        fraction: the farthest move, as a fraction of the height.
+        fraction: the largest shift, as a fraction of the height.
     """
     return Augmentation(matrices=partial(_shift, axis=1, fraction=fraction))
 
 
-@augmentations.register(source=KERAS, turns=True)
+@augmentations.register(source=KERAS, order=40, turns=True)
 def shear(*, degrees: Annotated[float, Field(ge=0, lt=90)] = 5.0) -> Augmentation:
-    """Slants each image; in degrees, so that 0.1 does next to nothing.
+    """Shear each image along its width.
 
     Args:
-        degrees: the largest angle, either way.
+        degrees: the largest angle in degrees, in either direction; 0.1 has almost no effect.
     """
     return Augmentation(matrices=partial(_shear, angle=radians(degrees)))
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, order=50)
 def zoom(*, fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> Augmentation:
-    """Stretches or shrinks each image, width and height apart.
+    """Stretch or shrink each image, with separate factors for width and height.
 
     Args:
-        fraction: factors are drawn from 1 − fraction to 1 + fraction; above 1 shows more.
+        fraction: factors are drawn from 1 − fraction to 1 + fraction. A factor above 1 shrinks the
+            image, and the border is filled.
     """
     return Augmentation(matrices=partial(_zoom, fraction=fraction))

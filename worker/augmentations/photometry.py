@@ -1,4 +1,7 @@
-"""Changes of light. Axes: N samples, C channels, H height, W width; pixels in 0–255."""
+"""Changes of brightness, after all movements, so that filled areas change alike.
+
+Axes: N samples, C channels, H height, W width; pixels in 0–255.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,37 +17,37 @@ KERAS = "Keras's ImageDataGenerator"
 WHITE = 255.0
 
 
-def _brighten(pixels_NCHW: Tensor, *, low: float, high: float) -> Tensor:
-    factors_N = uniform(len(pixels_NCHW), low, high, pixels_NCHW.device)
+def _scale(pixels_NCHW: Tensor, *, low: float, high: float) -> Tensor:
+    factors_N = uniform(pixels_NCHW, low, high)
     return (pixels_NCHW * factors_N.view(-1, 1, 1, 1)).clamp_(0, WHITE)
 
 
-def _shift(pixels_NCHW: Tensor, *, most: float) -> Tensor:
-    offsets_N = uniform(len(pixels_NCHW), -most, most, pixels_NCHW.device)
+def _shift(pixels_NCHW: Tensor, *, largest: float) -> Tensor:
+    offsets_N = uniform(pixels_NCHW, -largest, largest)
     return (pixels_NCHW + offsets_N.view(-1, 1, 1, 1)).clamp_(0, WHITE)
 
 
-@augmentations.register(source=KERAS)
+@augmentations.register(source=KERAS, order=60)
+def channel_shift(*, most: Annotated[float, Field(ge=0, le=255)] = 20.0) -> Augmentation:
+    """Add one random offset to all pixels of all channels of an image; clip to 0–255.
+
+    Args:
+        most: the largest offset, in either direction, on the scale 0–255.
+    """
+    return Augmentation(on_pixels=partial(_shift, largest=most))
+
+
+@augmentations.register(source=KERAS, order=70)
 def brightness(
     *,
     factors: Annotated[
         Sequence[Annotated[float, Field(gt=0, le=10)]], Field(min_length=2, max_length=2)
     ] = (0.8, 1.2),
 ) -> Augmentation:
-    """Multiplies all pixels of an image by one factor.
+    """Multiply all pixels of an image by one random factor; clip to 0–255.
 
     Args:
-        factors: the two between which it is drawn; 1 changes nothing.
+        factors: smallest and largest factor; 1 leaves the image as it is.
     """
     low, high = sorted(factors)
-    return Augmentation(on_pixels=partial(_brighten, low=low, high=high))
-
-
-@augmentations.register(source=KERAS)
-def channel_shift(*, most: Annotated[float, Field(ge=0, le=255)] = 20.0) -> Augmentation:
-    """Adds one offset to all pixels of all channels of an image, within 0–255.
-
-    Args:
-        most: the largest offset, either way, of 255.
-    """
-    return Augmentation(on_pixels=partial(_shift, most=most))
+    return Augmentation(on_pixels=partial(_scale, low=low, high=high))

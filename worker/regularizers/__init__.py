@@ -1,1 +1,1 @@
-"""Regularizers: what is added to the loss, done to a batch, or set in the architecture."""
+"""Regularizers: terms of the loss, changes to a batch, or settings of the architecture."""

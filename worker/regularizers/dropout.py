@@ -1,4 +1,4 @@
-"""Dropout as a regularizer of the job: it sets the architecture's rates."""
+"""Dropout as a regularizer: sets the dropout rates of the architecture."""
 
 from typing import Annotated
 
@@ -7,23 +7,18 @@ from pydantic import Field
 from worker.registry import regularizers
 from worker.regularizers.regularizer import Regularizer
 
-#: The architecture's parameters that it sets, those of them that there are.
+#: Parameters of the architecture that it sets, where the architecture has them.
 SETS = ("dropout", "head_dropout")
-
-
-def dropout_rates(rate: float) -> dict[str, float]:
-    """One rate for every place where an architecture drops features."""
-    return dict.fromkeys(SETS, rate)
 
 
 @regularizers.register(source="Srivastava et al. 2014, JMLR 15, section 4", sets=list(SETS))
 def dropout(*, rate: Annotated[float, Field(ge=0, lt=1)] = 0.5) -> Regularizer:
-    """Drops features at random while training; its rate overrides the architecture's.
+    """Drop features at random during training; the rate overrides the architecture's.
 
-    What is kept is scaled by 1/(1−rate), so that nothing changes at evaluation. In fine-tuning
-    the rate overrides that of the new head too.
+    The other features are scaled by 1/(1−rate), so that evaluation needs no correction. In
+    fine-tuning the rate also overrides the rate of the new head.
 
     Args:
-        rate: share of features dropped at every place where the architecture drops any.
+        rate: fraction of features to drop, everywhere the architecture has dropout.
     """
-    return Regularizer(overrides=dropout_rates(rate))
+    return Regularizer(overrides=dict.fromkeys(SETS, rate))

@@ -12,14 +12,14 @@ from worker.regularizers.regularizer import Regularizer
 
 
 def as_probabilities(targets: Tensor, classes: int) -> Tensor:
-    """Targets as probabilities [N, M]: classes [N] become one-hot, probabilities stay."""
+    """Return targets as probabilities [N, M]: classes [N] become one-hot, probabilities stay."""
     if targets.is_floating_point():
         return targets
     return functional.one_hot(targets, classes).float()
 
 
 def smooth(targets: Tensor, classes: int, alpha: float) -> Tensor:
-    """(1−α)·target + α/M, as probabilities [N, M]."""
+    """Return (1−α)·target + α/M as probabilities [N, M]."""
     return as_probabilities(targets, classes).mul(1 - alpha).add(alpha / classes)
 
 
@@ -39,10 +39,12 @@ def _smooth_batch(
     makes_probabilities=True,
 )
 def label_smoothing(*, alpha: Annotated[float, Field(ge=0, le=1)] = 0.1) -> Regularizer:
-    """Trains on (1−α)·onehot + α/M; validation stays un-smoothed, so jobs compare.
+    """Train on the targets (1−α)·one-hot + α/M.
+
+    Validation uses the original labels, so that jobs with and without smoothing are comparable.
 
     Args:
-        alpha: share of the target that is spread over all classes; 0 changes nothing, 1 leaves
-            nothing of the label.
+        alpha: α, the fraction of the target that is spread over all classes; 0 leaves the label as
+            it is, 1 removes it.
     """
     return Regularizer(on_batch=partial(_smooth_batch, alpha=alpha))

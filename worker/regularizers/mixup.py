@@ -13,27 +13,27 @@ from worker.regularizers.regularizer import Regularizer
 
 
 def symmetric_beta(alpha: float, count: int, device: torch.device) -> Tensor:
-    """Draws from Beta(α, α), float64 [count] in [0, 1].
+    """Draw from Beta(α, α): float64 [count] in [0, 1].
 
-    A quotient of two gammas, G₁/(G₁ + G₂), by their logarithms: for a small α both are often too
-    small for a number, and only their logarithms say which is larger.
+    The draw is G₁/(G₁ + G₂) of two gamma variables, computed from their logarithms: for a small α
+    both variables underflow to 0, but their logarithms remain comparable.
 
     Source: Marsaglia & Tsang 2000, section 6: Gamma(α) is Gamma(α+1)·U^(1/α).
     """
     shape = torch.full((2, count), alpha + 1, dtype=torch.float64, device=device)
     gammas = torch.distributions.Gamma(shape, torch.ones_like(shape), validate_args=False)
-    uniforms = 1 - torch.rand_like(shape)  # in (0, 1], so that they have a logarithm
+    uniforms = 1 - torch.rand_like(shape)  # in (0, 1]: the logarithm is finite
     first, second = gammas.sample().log()
     first_uniform, second_uniform = uniforms.log()
     return torch.sigmoid(first - second + (first_uniform - second_uniform) / alpha)
 
 
 def mix(values: Tensor, order_N: Tensor, shares: Tensor) -> Tensor:
-    """share·value + (1−share)·partner for each sample of [N, …].
+    """Return λ·value + (1−λ)·partner for each sample of [N, …].
 
     Args:
-        values: what is mixed, floating.
-        order_N: the partner of each sample.
+        values: the values to mix, floating point.
+        order_N: index of the partner of each sample.
         shares: λ, [N] or [1].
     """
     own = shares.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
@@ -61,14 +61,16 @@ def mixup(
     alpha: Annotated[float, Field(gt=0, le=1000)] = 0.2,
     per: Literal["pair", "batch"] = "pair",
 ) -> Regularizer:
-    """Trains on λx₁ + (1−λ)x₂ with the targets mixed likewise, λ ~ Beta(α, α).
+    """Train on λx₁ + (1−λ)x₂ and on targets mixed in the same way, λ ~ Beta(α, α).
 
-    The pairs are the batch and a random order of it. Validation stays un-mixed. What share of
-    the mixed samples is right is no accuracy, so the metrics are called `train_mixed_accuracy`
-    and `train_mixed_top_5_accuracy`: right is the class with the largest share of the target.
+    Each sample of the batch is paired with a sample of a random permutation of the batch.
+    Validation images are not mixed. A mixed sample has no single correct class, so the metrics on
+    the training split are called `train_mixed_accuracy` and `train_mixed_top_5_accuracy`; they
+    count the class with the largest fraction of the target as correct.
 
     Args:
-        alpha: α; the smaller, the nearer to one of the two a mixture is. 1 is uniform.
-        per: whether each pair has a λ of its own or the whole batch has one.
+        alpha: α; with a smaller α a mixture is closer to one of its two samples. 1 draws λ
+            uniformly.
+        per: "pair" draws a λ for each pair, "batch" one λ for the whole batch.
     """
-    return Regularizer(on_batch=partial(_mix_batch, alpha=alpha, per=per), mixes_targets=True)
+    return Regularizer(on_batch=partial(_mix_batch, alpha=alpha, per=per))

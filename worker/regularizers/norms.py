@@ -1,4 +1,4 @@
-"""Penalties on the size of weights: L1 and L2. Never on biases or on batch norm's scales."""
+"""Penalties on the size of weights: L1 and L2. Biases and scales of batch norm are excluded."""
 # ruff: noqa: SLF001 - torch._foreach_* have no public names
 # pyright: reportPrivateImportUsage=false
 
@@ -17,7 +17,7 @@ Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def l2_value(weights: list[Tensor], weight: float) -> Tensor:
-    """Ω = λ Σ ‖W‖²_F, a scalar."""
+    """Return Ω = λ Σ ‖W‖²_F, a scalar."""
     return weight * torch.stack(torch._foreach_norm(weights)).square().sum()
 
 
@@ -27,7 +27,7 @@ def add_l2_gradient(weights: list[Tensor], gradients: list[Tensor], weight: floa
 
 
 def l1_value(weights: list[Tensor], weight: float) -> Tensor:
-    """Ω = λ Σ |W|, a scalar."""
+    """Return Ω = λ Σ |W|, a scalar."""
     return weight * torch.stack(torch._foreach_norm(weights, 1)).sum()
 
 
@@ -38,13 +38,13 @@ def add_l1_gradient(weights: list[Tensor], gradients: list[Tensor], weight: floa
 
 @regularizers.register(source="Hoerl & Kennard 1970 (ridge regression); Krogh & Hertz 1991")
 def l2(*, weight: Weight = 1e-4, only: Pattern | None = None) -> Regularizer:
-    """Adds λ Σ ‖W‖² to the loss; its gradient is 2λW.
+    """Add λ Σ ‖W‖² to the loss; its gradient is 2λW.
 
-    Differs: a coupled `weight_decay` d gives the gradient dW, so λ = d/2.
+    Differs: a coupled `weight_decay` d has the gradient dW, so λ = d/2.
 
     Args:
-        weight: λ; weights only, no biases and no batch-norm scales.
-        only: a pattern of layer names, for example "head.*"; null for every layer.
+        weight: λ; applies to weights, not to biases or scales of batch norm.
+        only: pattern of layer names, for example "head.*"; null for every layer.
     """
     return Regularizer(
         penalty=Penalty(
@@ -57,11 +57,11 @@ def l2(*, weight: Weight = 1e-4, only: Pattern | None = None) -> Regularizer:
 
 @regularizers.register(source="Tibshirani 1996, Regression shrinkage and selection via the lasso")
 def l1(*, weight: Weight = 1e-5, only: Pattern | None = None) -> Regularizer:
-    """Adds λ Σ |W| to the loss; its subgradient is λ·sign(W), 0 at 0.
+    """Add λ Σ |W| to the loss; its subgradient is λ·sign(W), with sign(0) = 0.
 
     Args:
-        weight: λ; weights only, no biases and no batch-norm scales.
-        only: a pattern of layer names, for example "head.*"; null for every layer.
+        weight: λ; applies to weights, not to biases or scales of batch norm.
+        only: pattern of layer names, for example "head.*"; null for every layer.
     """
     return Regularizer(
         penalty=Penalty(

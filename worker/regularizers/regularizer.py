@@ -1,4 +1,4 @@
-"""What a regularizer can do to a training: the few places where it may act."""
+"""The ways in which a regularizer can act on training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,23 +9,23 @@ from torch import Tensor
 #: Images [N, C, H, W], targets (classes [N] or probabilities [N, M]) and M → images, targets.
 OnBatch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
-#: Images → logits [N, M] in float32: the step's forward pass once more, as `Replay` has it.
+#: Images → logits [N, M] in float32: repeats the forward pass of the step, as `Replay` does.
 Forward = Callable[[Tensor], Tensor]
-#: That, images and their logits → a further term of the objective, which autograd follows.
+#: `Forward`, images and their logits → a further term of the objective, part of autograd's graph.
 OnForward = Callable[[Forward, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """A term Ω of the objective that depends on weights alone.
+    """A term Ω of the objective that depends on the weights only.
 
-    Its gradient is given in closed form and added to what backward left: one pass over the
-    weights instead of autograd's four.
+    Its gradient has a closed form and is added after the backward pass: one pass over the weights
+    instead of autograd's four.
     """
 
     #: Weights → Ω, a scalar.
     value: Callable[[list[Tensor]], Tensor]
-    #: Weights and their gradients, to which dΩ/dW is added in place.
+    #: Adds dΩ/dW in place: (weights, their gradients) → None.
     add_gradient: Callable[[list[Tensor], list[Tensor]], None]
     #: A pattern of layer names; None for every weight.
     only: str | None = None
@@ -33,12 +33,10 @@ class Penalty:
 
 @dataclass(frozen=True)
 class Regularizer:
-    """Where a regularizer acts; each place may be empty."""
+    """The parts of a regularizer; None or empty for the parts that it does not have."""
 
     penalty: Penalty | None = None
     on_batch: OnBatch | None = None
     on_forward: OnForward | None = None
-    #: Whether `on_batch` mixes targets of several samples, so that none has one class any more.
-    mixes_targets: bool = False
-    #: Parameters of the architecture that it sets, where the architecture has them.
+    #: Values for parameters of the architecture, set where the architecture has the parameter.
     overrides: Mapping[str, Any] = field(default_factory=dict)

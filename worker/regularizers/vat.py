@@ -12,14 +12,15 @@ from worker.regularizers.regularizer import Forward, Regularizer
 
 
 def divergence(log_p_NM: Tensor, log_q_NM: Tensor) -> Tensor:
-    """KL(p ‖ q) of each sample, [N] in nats, from the logarithms of the probabilities."""
+    """Return KL(p ‖ q) of each sample, [N] in nats, from the logarithms of the probabilities."""
     return (log_p_NM.exp() * (log_p_NM - log_q_NM)).sum(1)
 
 
 def unit(values: Tensor, otherwise: Tensor) -> Tensor:
-    """Each sample scaled to a Euclidean norm of 1; where it is 0 throughout, the other one.
+    """Scale each sample to a Euclidean norm of 1; use `otherwise` for samples that are all 0.
 
-    Divided by its largest component first: squares of what is below 1e-19 are 0 in float32.
+    Samples are divided by their largest component first: the square of a value below 1e-19 is 0 in
+    float32.
     """
     axes = tuple(range(1, values.ndim))
     largest = values.abs().amax(axes, keepdim=True)
@@ -31,17 +32,16 @@ def unit(values: Tensor, otherwise: Tensor) -> Tensor:
 def adversarial_direction(
     forward: Forward, images: Tensor, log_p_NM: Tensor, *, iterations: int, xi: float
 ) -> Tensor:
-    """The direction in which p(x) changes most, of norm 1 per sample, about.
+    """Estimate the direction in which p(x) changes most, with norm 1 per sample.
 
     Power iteration from a random direction d: d ← H·d/‖H·d‖, where H is the Hessian of
-    KL(p(x) ‖ p(x+r)) in r at r = ξd. A sample that the network answers alike everywhere, so
-    that H·d is 0, keeps its d.
+    KL(p(x) ‖ p(x+r)) with respect to r at r = ξd. A sample whose H·d is 0 keeps its d.
 
     Args:
         forward: images → logits.
         images: x.
-        log_p_NM: logarithms of p(x), without a gradient.
-        iterations: how many.
+        log_p_NM: logarithms of p(x), detached.
+        iterations: number of power iterations.
         xi: ξ.
     """
     noise = torch.randn_like(images)
@@ -66,7 +66,7 @@ def virtual_adversarial_loss(
     power_iterations: int,
     xi: float,
 ) -> Tensor:
-    """weight·KL(p(x) ‖ p(x+r)), the mean over samples; p(x) and r count as constants."""
+    """Return weight·KL(p(x) ‖ p(x+r)), the mean over samples; p(x) and r are constants."""
     log_p_NM = logits_NM.detach().log_softmax(1)
     direction = adversarial_direction(forward, images, log_p_NM, iterations=power_iterations, xi=xi)
     log_q_NM = forward(images + epsilon * direction).log_softmax(1)
@@ -85,23 +85,24 @@ def vat(
     power_iterations: Annotated[int, Field(ge=1, le=100)] = 1,
     xi: Annotated[float, Field(ge=0, le=1)] = 1e-6,
 ) -> Regularizer:
-    """Adds weight·KL(p(x) ‖ p(x+r)) to the loss, r the perturbation that changes p most.
+    """Add weight·KL(p(x) ‖ p(x+r)) to the loss, where r is the perturbation that changes p most.
 
-    The mean over samples, in nats. It counts as a part of `train_penalty` and so of
-    `train_loss`; validation has no such term. All passes of a step share one dropout mask, and
-    those for r and x+r take batch norm's figures from their own batch and record none.
+    The term is the mean over samples, in nats. It is part of `train_penalty` and so of
+    `train_loss`; validation has no such term. All forward passes of a step share one dropout mask.
+    The passes for r and x+r use the batch norm statistics of their own batch and leave the running
+    statistics as they are.
 
-    Differs: the paper takes H·d from the slope of KL at ξd, a difference over a step that
-    float32 loses in the rounding of pixels; here it is the exact derivative, taken at ξd. That
-    costs a second backward pass in each iteration.
+    Differs: the paper approximates H·d by a finite difference of the gradient of KL at ξd, which
+    float32 loses to the rounding of pixels. Here H·d is the exact derivative at ξd, which costs a
+    second backward pass per iteration.
 
     Args:
-        weight: how much the term counts beside the loss of the data.
-        epsilon: ‖r‖₂ of each sample, in units of the normalised input; the norm of an image
-            of D standardised pixel values is about √D.
-        power_iterations: how often r is refined; on a CPU each takes about as long as three steps
-            without this term, and the pass at x+r as long as one.
-        xi: how far from x along d the curvature is taken, in the units of epsilon.
+        weight: factor of the term, relative to the data loss.
+        epsilon: ‖r‖₂ of each sample, in units of the normalized input; the norm of an image of D
+            standardized pixel values is about √D.
+        power_iterations: number of iterations that refine r; on a CPU each takes about as long as
+            three steps without this term, and the pass at x+r about as long as one.
+        xi: distance from x along d at which the curvature is computed, in the unit of epsilon.
     """
     term = partial(
         virtual_adversarial_loss,

@@ -1,46 +1,43 @@
-"""A schedule that looks at a metric."""
+"""A schedule that follows a metric."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from worker.registry import schedules
-from worker.schedules.warmup import Warmup, ramp
+from worker.schedules.schedule import Schedule, Warmup
+from worker.training.experiment import Best, Plateau
 
 
 @schedules.register(
     source="He et al. 2015, arXiv:1512.03385, section 3.4; Keras's ReduceLROnPlateau"
 )
 def reduce_on_plateau(
-    updates: int,
-    _total: int,
-    /,
     *,
-    monitor: Annotated[str, Field(min_length=1, max_length=64)] = "val_loss",  # noqa: ARG001
-    mode: Literal["min", "max"] = "min",  # noqa: ARG001
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,  # noqa: ARG001
-    patience: Annotated[int, Field(ge=1, le=100_000)] = 10,  # noqa: ARG001
-    min_delta: Annotated[float, Field(ge=0)] = 0.0,  # noqa: ARG001
-    cooldown: Annotated[int, Field(ge=0, le=100_000)] = 0,  # noqa: ARG001
-    final: Annotated[float, Field(ge=0, le=1)] = 0.0,  # noqa: ARG001
+    monitor: Annotated[str, Field(min_length=1, max_length=64)] = "val_loss",
+    mode: Literal["min", "max"] = "min",
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+    patience: Annotated[int, Field(ge=1, le=100_000)] = 10,
+    min_delta: Annotated[float, Field(ge=0)] = 0.0,
+    cooldown: Annotated[int, Field(ge=0, le=100_000)] = 0,
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0,
     warmup: Warmup = 0,
-) -> float:
-    """Multiplies the learning rate by the factor when a metric stops improving.
+) -> Schedule:
+    """Multiply the learning rate by a factor when a metric stops improving.
 
-    This gives the part that updates decide, the warm-up. What finished epochs decide is
-    multiplied onto it by the loop: `Plateau` of `worker.training.experiment` holds these
-    parameters, and its record is kept in checkpoints. A stage starts with a fresh record.
+    The metric is compared at the end of each epoch. Each stage starts to compare from scratch; a
+    resumed stage continues from its checkpoint.
 
     Args:
-        updates: updates made before this one.
-        _total: updates of the stage; not looked at.
-        monitor: the metric, one of those that each epoch gives.
-        mode: whether it is better when smaller or when larger.
-        factor: what the learning rate is multiplied by.
-        patience: after how many epochs in a row without improvement.
-        min_delta: an improvement is by more than this, in the metric's units.
-        cooldown: for how many epochs after a reduction none without improvement counts.
-        final: the share of lr₀ that it never falls below.
-        warmup: over how many updates it rises linearly first.
+        monitor: name of the metric, out of the metrics of each epoch.
+        mode: "min" if lower values are better, "max" if higher values are.
+        factor: what the learning rate is multiplied by at each reduction.
+        patience: number of consecutive epochs without improvement before a reduction.
+        min_delta: an epoch is an improvement if it is better by more than this, in the metric's
+            unit.
+        cooldown: number of epochs after a reduction that do not count towards `patience`.
+        final: the smallest learning rate, as a fraction of lr₀.
+        warmup: number of updates over which the learning rate first rises linearly to lr₀.
     """
-    return ramp(updates, warmup)
+    plateau = Plateau(Best(monitor, mode), factor, patience, min_delta, cooldown, final)
+    return Schedule(warmup=warmup, plateau=plateau)
