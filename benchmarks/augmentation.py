@@ -23,7 +23,9 @@ from benchmarks.boxes import ROOT
 from benchmarks.measuring import Figure, in_turn
 from benchmarks.training import KERAS, prepare_keras
 from shared.spec import JobSpec
-from worker.build import Data, augment, build
+from worker.augmentations.compose import compose
+from worker.build import Data, build
+from worker.registry import architectures
 from worker.training.experiment import Split, Splits
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded
@@ -40,8 +42,9 @@ GIVEN: dict[str, Any] = {
     "height_shift": {"fraction": 0.1},
     "shear": {"degrees": 5},
     "zoom": {"fraction": 0.1},
-    "horizontal_flip": {},
+    "horizontal_flip": {"probability": 0.5},
 }
+SGD = {"name": "sgd", "momentum": 0.9, "nesterov": False}
 
 
 def kornia() -> Callable[[Tensor], Tensor]:
@@ -70,7 +73,7 @@ def images_per_second(change: Callable[[Tensor], Tensor], images: Tensor) -> flo
 
 def against_kornia(size: int, *, rounds: int = 7) -> Figure:
     """At least as fast as the library that does most of this."""
-    ours, theirs = augment(GIVEN), kornia()
+    ours, theirs = compose(GIVEN), kornia()
     assert ours is not None
     unit = torch.rand(BATCHES[size], 3, size, size)
     pixels = unit.mul(255).contiguous(memory_format=torch.channels_last)
@@ -90,10 +93,12 @@ def epoch_seconds(data: Data, given: dict[str, Any]) -> float:
     """Seconds of the second epoch of two."""
     spec = JobSpec.model_validate(
         {
-            "dataset": "fashion-mnist",
-            "architecture": "vgg_small",
+            "dataset": {"name": "fashion-mnist", "normalization": "standardize"},
+            "architecture": {"name": "vgg_small", **architectures.get("vgg_small").defaults},
             "augmentation": given,
+            "optimizer": {**SGD, "schedule": {"name": "constant", "warmup": 0}},
             "training": {"epochs": 2, "batch_size": 32},
+            "metrics": {"top_k": [1, 5]},
         }
     )
     ended = [one for one in fit(build(spec, data)) if isinstance(one, EpochEnded)]

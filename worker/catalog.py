@@ -37,7 +37,7 @@ def _method(slot: str, entry: Entry) -> dict[str, Any]:
         at = facts["parameter_count_at"]
         image_shape = (at["channels"], at["image_size"], at["image_size"])
         facts["parameter_count"] = {
-            **describe(entry.name, {}, image_shape, at["classes"]),
+            **describe(entry.name, entry.defaults, image_shape, at["classes"]),
             "reference": facts.pop("reference"),
         }
     return method | facts

@@ -75,7 +75,7 @@ def test_defaults_are_the_worker_s(slot: str, name: str) -> None:
         pytest.skip(f"{name} has no defaults for {required}")
     filled = METHODS.parameters(slot, name, {}, "", faults)
     assert not faults
-    wanted = SLOTS[slot].get(name).fill({})
+    wanted = SLOTS[slot].get(name).defaults
     assert filled == {key: list(v) if isinstance(v, tuple) else v for key, v in wanted.items()}
 
 
@@ -103,10 +103,10 @@ def test_what_is_admitted_of_a_method_the_worker_takes_and_nothing_else(data: An
     if filled is None:
         assert faults
         with pytest.raises(ValueError, match=name):
-            entry.fill(given_)
+            entry.check({**entry.defaults, **given_})
     else:
         assert not faults
-        entry.fill(filled)
+        entry.check(filled)
 
 
 def test_what_is_admitted_is_a_specification_for_the_worker() -> None:

@@ -18,7 +18,7 @@ from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 from tests.api.specifications import CLASSES, NUMBERS, WRONG, put, specification
 from worker import data as datasets
-from worker.build import Data, asks_for_a_number, build
+from worker.build import Data, build, is_regression
 from worker.data.tensors import take
 from worker.sidecar import server
 from worker.training.checkpoint import metadata
@@ -61,7 +61,7 @@ def _train(filled: dict[str, Any], home: Path) -> None:
     spec = JobSpec.model_validate(filled)
     dataset, chosen = datasets.load_splits(
         filled["dataset"],
-        is_number=asks_for_a_number(spec),
+        is_number=is_regression(spec),
         seed=spec.seed,
         data_dir=home / "data",
         cache_dir=home / "cache",

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from shared.spec import JobSpec
+from tests.worker.filled import filled
 from worker.build import Data, build
 from worker.training.experiment import Experiment, Split, Splits
 
@@ -34,11 +35,9 @@ def data(*, train: int = 32, validation: int = 18, size: int = 8, channels: int 
 
 
 def spec(**fields: Any) -> JobSpec:
-    """A specification of a small network; `training` is merged with three short epochs."""
+    """A filled specification of a small network; `training` updates three short epochs."""
     training = {"epochs": 3, "batch_size": 8, **fields.pop("training", {})}
-    return JobSpec.model_validate(
-        {"dataset": "any", "architecture": "mlp", **fields, "training": training}
-    )
+    return filled({"dataset": "any", "architecture": "mlp", **fields, "training": training})
 
 
 def experiment(*, bundle: Data | None = None, **fields: Any) -> Experiment:

@@ -1,52 +1,13 @@
 import pytest
 import torch
 
-from tests.worker.experiments import data, experiment, spec, split
-from worker.build import architecture_parameters, build, normalization
+from shared.spec import JobSpec
+from tests.worker.experiments import data, experiment, spec
+from tests.worker.filled import parameters
+from worker.build import build
+from worker.registry import SpecError
 from worker.training.clipping import Clipping
-from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Best, Split
-
-
-class TestNormalization:
-    def _inputs(self, kind: str) -> torch.Tensor:
-        train = split(50, seed=1)
-        resident = DeviceSplit(
-            train.images, train.labels, normalization(kind, train), torch.device("cpu")
-        )
-        images_NCHW, _ = resident.batch(slice(None))
-        return images_NCHW
-
-    def test_standardize_centres_and_scales_each_channel_of_the_training_split(self) -> None:
-        images_NCHW = self._inputs("standardize")
-        assert torch.allclose(images_NCHW.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
-        deviations = images_NCHW.std((0, 2, 3), unbiased=False)
-        assert torch.allclose(deviations, torch.ones(3), atol=1e-5)
-
-    def test_the_figures_are_exact(self) -> None:
-        train = split(50, seed=1)
-        pixels = train.images.double() / 255
-        figures = normalization("standardize", train)
-        assert figures.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist(), rel=1e-12)
-        assert figures.deviation == pytest.approx(
-            pixels.std((0, 2, 3), unbiased=False).tolist(), rel=1e-12
-        )
-
-    def test_unit_is_0_to_1_and_none_leaves_pixels(self) -> None:
-        pixels = split(50, seed=1).images.float()
-        assert torch.allclose(self._inputs("unit"), pixels / 255, atol=1e-6)
-        assert torch.allclose(self._inputs("none"), pixels, rtol=1e-6)
-
-    def test_a_channel_that_never_changes_is_only_centred(self) -> None:
-        images = torch.full((4, 1, 8, 8), 51, dtype=torch.uint8)
-        figures = normalization(
-            "standardize", Split(images, torch.zeros(4).long(), torch.arange(4))
-        )
-        assert figures.mean == pytest.approx((0.2,))
-        assert figures.deviation == (1.0,)
-
-    def test_batches_are_channels_last(self) -> None:
-        assert self._inputs("unit").is_contiguous(memory_format=torch.channels_last)
 
 
 class TestBuild:
@@ -81,27 +42,46 @@ class TestBuild:
         assert weight.is_contiguous(memory_format=torch.channels_last)
 
     def test_the_architecture_is_recorded_with_what_regularizers_set(self) -> None:
-        parameters = architecture_parameters("mlp", {}, {"dropout": {"rate": 0.4}})
-        assert parameters["dropout"] == 0.4
         training = experiment(regularizers={"dropout": {"rate": 0.4}})
-        assert training.architecture == {"name": "mlp", **parameters}
+        expected = parameters("architectures", "mlp", dropout=0.4)
+        assert training.architecture == {"name": "mlp", **expected}
 
     @pytest.mark.parametrize(
         ("fields", "message"),
         [
-            ({"architecture": "vgg_smal"}, "did you mean 'vgg_small'"),
-            ({"architecture": {"name": "mlp", "width": 3}}, "width: Extra inputs"),
-            ({"optimizer": {"name": "sgd", "momentum": 1.0}}, "momentum: Input should be less"),
-            ({"regularizers": {"l3": {}}}, "regularizers has no 'l3'; did you mean"),
-            ({"initializer": "he"}, "initializers has no 'he'"),
-            ({"loss": "hing"}, "losses has no 'hing'"),
-            ({"loss": "l2"}, "l2 is for a target of number, and this is of classes"),
-            ({"loss": "logistic"}, "logistic is for 2 classes"),
+            ({"architecture": "vgg_smal"}, "Did you mean 'vgg_small'"),
+            ({"architecture": {"name": "mlp", "width": 3}}, "`width` is 3: Extra inputs"),
+            ({"optimizer": {"name": "sgd", "momentum": 1.0}}, "`momentum` is 1.0: Input should be"),
+            ({"regularizers": {"l3": {}}}, "'l3' is not in the catalogue's regularizers"),
+            ({"initializer": "he"}, "'he' is not in the catalogue's initializers"),
+            ({"loss": "hing"}, "'hing' is not in the catalogue's losses"),
+            ({"loss": "l2"}, "The loss l2 does not fit a data set of 6 classes"),
+            ({"loss": "logistic"}, "The loss logistic does not fit a data set of 6 classes"),
+            (
+                {"architecture": "linear", "regularizers": {"dropout": {}}},
+                "'dropout' sets dropout or head_dropout, which linear does not have",
+            ),
         ],
     )
-    def test_what_is_not_admitted_is_refused(self, fields: dict, message: str) -> None:
-        with pytest.raises(ValueError, match=message):
+    def test_invalid_specification_is_refused(self, fields: dict, message: str) -> None:
+        with pytest.raises(SpecError, match=message):
             build(spec(**fields), data())
+
+    @pytest.mark.parametrize(
+        ("field", "value", "message"),
+        [
+            ("architecture", {"name": "mlp"}, "`hidden_units` is missing"),
+            ("optimizer", {"name": "sgd"}, "`warmup` is missing"),
+            ("metrics", {"top_k": None}, "top_k is not filled in"),
+            ("dataset", {"name": "any"}, "normalization is None"),
+        ],
+    )
+    def test_specification_with_defaults_left_out_is_refused(
+        self, field: str, value: dict, message: str
+    ) -> None:
+        raw = {**spec().model_dump(), field: value}
+        with pytest.raises(SpecError, match=message):
+            build(JobSpec.model_validate(raw), data())
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_method_s_are_those_of_the_catalogue_and_of_the_code(slot: str, name: 
     expected = DEFAULTS[slot, name]
     properties = catalog.load()[slot][name]["parameters"]["properties"]
     assert {key: field["default"] for key, field in properties.items()} == expected
-    filled = SLOTS[slot].get(name).fill({})
+    filled = SLOTS[slot].get(name).defaults
     plain = {key: list(v) if isinstance(v, tuple) else v for key, v in filled.items()}
     assert plain == expected
 

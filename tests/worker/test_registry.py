@@ -3,7 +3,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from worker.registry import SLOTS, Registry, argument_texts
+from worker.registry import SLOTS, Registry, SpecError, argument_descriptions
 
 WALK = [
     pytest.param(slot, name, id=f"{slot}-{name}")
@@ -56,18 +56,24 @@ class TestRegistry:
             registry.register(source="again")(registry.get("some_method").function)
 
     def test_an_unknown_name_is_told_the_nearest(self) -> None:
-        with pytest.raises(ValueError, match="did you mean 'some_method'"):
+        with pytest.raises(ValueError, match="Did you mean 'some_method'"):
             _registry().get("sum_method")
 
     @pytest.mark.parametrize(
         "given", [{"size": 0}, {"size": "3"}, {"size": True}, {"other": 1}, {"_x": 1}]
     )
     def test_what_is_not_admitted_is_refused_with_the_names(self, given: dict) -> None:
-        with pytest.raises(ValueError, match="Its parameters are: size"):
-            _registry().get("some_method").fill(given)
+        with pytest.raises(SpecError, match=r"Parameters: size\."):
+            _registry().get("some_method").check(given)
 
-    def test_defaults_are_filled_in(self) -> None:
-        assert _registry().get("some_method").fill({}) == {"size": 3}
+    def test_missing_parameter_is_refused(self) -> None:
+        with pytest.raises(SpecError, match="`size` is missing"):
+            _registry().get("some_method").check({})
+
+    def test_bound_method_has_all_parameters_but_those_of_the_loop(self) -> None:
+        entry = _registry().get("some_method")
+        assert entry.defaults == {"size": 3}
+        assert _registry().bind("some_method", {"size": 4})(0) == 4
 
 
 @pytest.mark.parametrize(("slot", "name"), WALK)
@@ -76,15 +82,17 @@ class TestEveryEntry:
         entry = SLOTS[slot].get(name)
         assert entry.summary.endswith(".")
         assert entry.source
-        described = argument_texts(entry.function)
+        described = argument_descriptions(entry.function)
         for parameter in entry.parameters.model_fields:
             assert described.get(parameter), f"{parameter} has no text under Args"
 
     def test_its_defaults_are_within_its_bounds(self, slot: str, name: str) -> None:
         entry = SLOTS[slot].get(name)
-        defaults = entry.fill({})
-        as_json = {key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()}
-        assert entry.fill(as_json).keys() == defaults.keys()
+        as_json = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in entry.defaults.items()
+        }
+        assert entry.check(as_json).keys() == entry.defaults.keys()
 
 
 def test_all_methods_of_this_release_are_there() -> None:

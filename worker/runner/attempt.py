@@ -22,7 +22,7 @@ from shared.spec import JobSpec
 from shared.storage import Storage
 from worker import data as datasets
 from worker.assignment import Assignment, ExitCode
-from worker.build import Data, asks_for_a_number, build
+from worker.build import Data, build, is_regression
 from worker.data.dataset import Dataset
 from worker.data.tensors import take
 from worker.runner.checkpoints import CheckpointWriter, from_another, newest, sweep
@@ -102,7 +102,7 @@ class Attempt:
         home = self.settings.home
         dataset, chosen = datasets.load_splits(
             self.assignment.spec["dataset"],
-            is_number=asks_for_a_number(self.spec),
+            is_number=is_regression(self.spec),
             seed=self.spec.seed,
             data_dir=home / "data",
             cache_dir=home / "cache",

@@ -30,13 +30,14 @@ def load(name: str) -> Weights:
     Raises:
         ValueError: the library has none, or its hub does not answer.
     """
-    facts = architectures.get(name).facts
+    entry = architectures.get(name)
+    facts = entry.facts
     source = facts.get("pretrained")
     if source is None:
         raise ValueError(f"the model library has no weights of {name}")
     given = _packaged() if source == "package" else _from_hub(name)
     size = facts["image_size"]["default"]
-    wanted = body_tensors(build_on_meta(name, {}, (3, size, size), 1000))
+    wanted = body_tensors(build_on_meta(name, entry.defaults, (3, size, size), 1000))
     said = facts["normalization"]
     return Weights(_in_order(wanted, given), Normalization(tuple(said["mean"]), tuple(said["std"])))
 

@@ -4,16 +4,25 @@ import torch
 
 from shared.spec import JobSpec
 from worker.build import Data, build
-from worker.registry import SLOTS
+from worker.registry import SLOTS, architectures
 from worker.runner import attempt as _everything  # noqa: F401 - imported now, not at the first job
 from worker.training.experiment import Split, Splits
 from worker.training.fit import fit
 
+#: Filled in but for the other parameters of the architecture.
 SPEC = {
-    "dataset": {"name": "synthetic"},
-    "architecture": {"name": "vgg_small", "widths": [4], "hidden_units": [8]},
+    "dataset": {"name": "synthetic", "normalization": "standardize"},
+    "optimizer": {
+        "name": "sgd",
+        "momentum": 0.9,
+        "nesterov": False,
+        "schedule": {"name": "constant", "warmup": 0},
+    },
     "training": {"epochs": 1, "batch_size": 4},
+    "metrics": {"top_k": [1]},
 }
+ARCHITECTURE = "vgg_small"
+SMALL = {"widths": [4], "hidden_units": [8]}
 
 
 def warm_up() -> None:
@@ -27,7 +36,10 @@ def warm_up() -> None:
     images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
     labels = torch.arange(8) % 2
     part = Split(images, labels, torch.arange(8))
-    experiment = build(JobSpec.model_validate(SPEC), Data(("a", "b"), Splits(part, part, part)))
+    defaults = architectures.get(ARCHITECTURE).defaults
+    architecture = {"name": ARCHITECTURE, **defaults, **SMALL}
+    spec = JobSpec.model_validate({**SPEC, "architecture": architecture})
+    experiment = build(spec, Data(("a", "b"), Splits(part, part, part)))
     for report in fit(experiment):
         if hasattr(report, "snapshot"):
             report.snapshot()  # pyright: ignore[reportAttributeAccessIssue]

@@ -61,9 +61,7 @@ def exponential(*, decay: Decay = 0.00025, warmup: Warmup = 0) -> Schedule:
 
 
 @schedules.register(source="Loshchilov & Hutter 2016, arXiv:1608.03983, equation 5, no restarts")
-def cosine(
-    *, final: Annotated[float, Field(ge=0, le=1)] = 0.0, warmup: Warmup = 0
-) -> Schedule:
+def cosine(*, final: Annotated[float, Field(ge=0, le=1)] = 0.0, warmup: Warmup = 0) -> Schedule:
     """Half a cosine from lr₀ down to final·lr₀ at the end of the stage.
 
     The end lies after the last update, as in the paper (T_cur = T_i), so the last update itself

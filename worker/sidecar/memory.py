@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from worker.build import bound, built_regularizers
 from worker.registry import optimizers, regularizers
+from worker.regularizers.overrides import build_regularizers
 from worker.training.head import Head
 from worker.training.memory import Update, memory_mib, of_optimizer, of_penalty
 
@@ -23,7 +23,7 @@ def predicted_mib(
     Raises:
         ValueError: something is not admitted.
     """
-    built = built_regularizers(_once(question.get("regularizers", {}))).values()
+    built = build_regularizers(_once(question.get("regularizers", {}))).values()
     penalties = [of_penalty(one.penalty) for one in built if one.penalty]
     memory = memory_mib(
         question["architecture"]["name"],
@@ -42,7 +42,7 @@ def predicted_mib(
 def _update(given: Mapping[str, Any], penalties: Sequence[Update]) -> Update:
     """What an optimizer and the penalties before it take: one after the other."""
     own = {key: value for key, value in given.items() if key != "name"}
-    optimizer = of_optimizer(bound(optimizers, given["name"], own))
+    optimizer = of_optimizer(optimizers.bind(given["name"], own))
     temporaries = max(one.temporaries for one in (optimizer, *penalties))
     return replace(optimizer, temporaries=temporaries)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from shared.datasets import SYNTHETIC
 from worker import data as datasets
-from worker.build import augment
+from worker.augmentations.compose import compose
 from worker.data import synthetic
 from worker.data.resize import in_shape
 from worker.data.rotation import angles, turned
@@ -36,7 +36,7 @@ def picture(question: dict[str, Any], *, data_dir: Path, cache_dir: Path) -> byt
         DatasetMissing: the data set cannot be had.
     """
     originals_NCHW = _chosen(question, data_dir, cache_dir)
-    change = augment(question["augmentation"])
+    change = compose(question["augmentation"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(question["seed"])
         made_NCHW = originals_NCHW if change is None else change(originals_NCHW)

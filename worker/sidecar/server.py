@@ -23,9 +23,9 @@ from shared.datasets import TABLE, tables_of
 from shared.settings import Settings, read_settings
 from shared.sidecar import LONGEST_LINE, PATIENCE, listen
 from worker.architectures.zoo.library import import_timm
-from worker.build import architecture_parameters, new_head
 from worker.data.errors import DatasetMissing
 from worker.registry import architectures
+from worker.regularizers.overrides import architecture_parameters, build_regularizers, new_head
 from worker.sidecar.memory import predicted_mib
 from worker.sidecar.pool import RequestPool
 from worker.sidecar.preview import picture
@@ -71,12 +71,12 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
     name = question["architecture"]["name"]
     given = {key: value for key, value in question["architecture"].items() if key != "name"}
     image, classes = tuple(question["image"]), question["classes"]
-    regularization = question.get("regularizers", {})
     head = None
     try:
+        built = build_regularizers(question.get("regularizers", {}))
         if "head" in question:
-            head = new_head(question["head"], regularization)
-        parameters = architecture_parameters(name, given, regularization)
+            head = new_head(question["head"], built)
+        parameters = architecture_parameters(name, given, built)
         counted = count_of(name, parameters, image, classes, head)
     except ValueError as error:
         raise Refused(fault(_pointer(str(error)), error)) from error

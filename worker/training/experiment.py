@@ -161,6 +161,8 @@ class Experiment:
     augment: Augment | None = None
     checkpoints: CheckpointRules = field(default_factory=CheckpointRules)
     top_k: tuple[int, ...] = (1, 5)
+    #: Whether a training target mixes the targets of several samples.
+    is_mixed: bool = False
     precision: Precision = "float32"
     deterministic: bool = True
     seed: int = 0
@@ -218,11 +220,6 @@ class Experiment:
     def ks(self) -> tuple[int, ...]:
         """The k of each top-k accuracy: 1 and those asked for, up to the class count."""
         return valid_ks(self.top_k, self.classes)
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether a training target is a mixture of several samples' ones."""
-        return any(regularizer.mixes_targets for regularizer in self.regularizers)
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -33,7 +33,7 @@ def build_on_meta(
     if classes < 1:
         raise ValueError(f"a classifier has at least one class, and {classes} were asked for")
     with torch.device("meta"):
-        model = entry.function(image_shape, classes, **entry.fill(parameters))
+        model = entry.function(image_shape, classes, **entry.check(parameters))
         if head is not None:
             put_new_head(model, classes, head)
     return model

@@ -67,7 +67,7 @@ def at_home(name: str) -> tuple[int, int, int]:
 @cache
 def built(name: str) -> Any:
     """The network at its own image size and 1000 classes; not to be changed."""
-    return build_on_meta(name, {}, at_home(name), 1000)
+    return build_on_meta(name, architectures.get(name).defaults, at_home(name), 1000)
 
 
 def smallest(name: str, channels: int = 3) -> tuple[int, int, int]:
@@ -89,7 +89,7 @@ def test_parameters_are_keras_s_but_for_what_the_catalogue_explains(name: str) -
 
 
 def test_the_packaged_network_is_the_size_of_its_weights() -> None:
-    counted = describe("efficientnet_lite0", {}, (3, 224, 224), 1000)
+    counted = describe("efficientnet_lite0", {"dropout": 0.2}, (3, 224, 224), 1000)
     assert counted == {"trainable": 4_652_008, "with_statistics": 4_694_024}
 
 
@@ -113,13 +113,20 @@ class TestEveryNetwork:
         assert parameters["head.output.weight"].shape[0] == 1000
 
     def test_gray_images_of_the_smallest_size_can_be_trained_on(self, name: str) -> None:
-        needed = memory_mib(name, {}, smallest(name, 1), 7, batch_size=8, updates=[Update(slots=1)])
+        needed = memory_mib(
+            name,
+            architectures.get(name).defaults,
+            smallest(name, 1),
+            7,
+            batch_size=8,
+            updates=[Update(slots=1)],
+        )
         assert needed > 2 * 4 * count_parameters(built(name).body)["trainable"] / 2**20
 
     def test_a_smaller_image_is_refused(self, name: str) -> None:
         size = facts(name)["image_size"]["minimum"]
         with pytest.raises(ValueError, match=f"at least {size}"):
-            describe(name, {}, (3, size - 1, size - 1), 7)
+            describe(name, architectures.get(name).defaults, (3, size - 1, size - 1), 7)
 
     def test_the_size_is_that_of_the_weights(self, name: str) -> None:
         counted = count_parameters(built(name))["with_statistics"]
@@ -167,13 +174,13 @@ def test_a_step_gives_finite_gradients_to_every_tensor(name: str, channels: int)
 
 @pytest.mark.parametrize("size", [32, 47, 224])
 def test_nasnet_mobile_halves_alike_whatever_the_size(size: int) -> None:
-    model = build_on_meta("nasnet_mobile", {}, (3, size, size), 10)
+    model = build_on_meta("nasnet_mobile", {"dropout": 0.5}, (3, size, size), 10)
     assert model(torch.empty(2, 3, size, size, device="meta")).shape == (2, 10)
 
 
 def test_vgg_s_head_is_as_wide_as_the_image_needs() -> None:
-    wide = dict(build_on_meta("vgg16", {}, (3, 224, 224), 1000).named_parameters())
-    narrow = dict(build_on_meta("vgg16", {}, (3, 64, 64), 1000).named_parameters())
+    wide = dict(build_on_meta("vgg16", {"dropout": 0.5}, (3, 224, 224), 1000).named_parameters())
+    narrow = dict(build_on_meta("vgg16", {"dropout": 0.5}, (3, 64, 64), 1000).named_parameters())
     assert wide["head.hidden1.weight"].shape == (4096, 512 * 7 * 7)
     assert narrow["head.hidden1.weight"].shape == (4096, 512 * 2 * 2)
 

@@ -39,6 +39,6 @@ def test_it_draws_what_torch_draws_from_the_same_generator(
     ours, theirs = torch.full(shape, torch.nan), torch.full(shape, torch.nan)
     entry = initializers.get(name)
     draw = Draw(*fans(shape), "relu", torch.Generator().manual_seed(7))
-    entry.function(ours, draw, **entry.fill({}))
+    entry.function(ours, draw, **entry.defaults)
     REFERENCES[name](theirs, generator=torch.Generator().manual_seed(7))
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-8)

@@ -21,7 +21,7 @@ def _given(entry: Entry) -> tuple[Tensor, Tensor]:
 
 
 def _value(entry: Entry, outputs_NM: Tensor, targets_N: Tensor) -> Tensor:
-    return entry.function(outputs_NM, targets_N, **entry.fill({}))
+    return entry.function(outputs_NM, targets_N, **entry.defaults)
 
 
 @pytest.mark.parametrize("name", list(losses.entries()))

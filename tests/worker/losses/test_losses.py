@@ -14,7 +14,7 @@ SAMPLES, CLASSES = 12, 5
 
 def _loss(name: str, **given: float):  # noqa: ANN202
     entry = losses.get(name)
-    filled = entry.fill(given)
+    filled = entry.check({**entry.defaults, **given})
     return lambda outputs, targets: entry.function(outputs, targets, **filled)
 
 

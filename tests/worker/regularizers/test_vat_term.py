@@ -30,7 +30,9 @@ def _term(**given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return network(inputs)
 
     entry = regularizers.get("vat")
-    term = entry.function(**entry.fill(given)).on_forward(forward, images, network(images))
+    term = entry.function(**entry.check({**entry.defaults, **given})).on_forward(
+        forward, images, network(images)
+    )
     with torch.no_grad():
         log_p_NM, log_q_NM = (network(at).log_softmax(1) for at in (images, seen[-1]))
     return term.detach(), log_p_NM, log_q_NM, seen[-1] - images

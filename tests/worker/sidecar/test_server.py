@@ -4,10 +4,20 @@ from typing import Any
 
 import pytest
 
+from tests.worker.filled import parameters
 from worker.sidecar.server import Refused, answer, describe
 
+
+def architecture(name: str, **changes: Any) -> dict[str, Any]:
+    return {"name": name, **parameters("architectures", name, **changes)}
+
+
+def optimizer(name: str, **changes: Any) -> dict[str, Any]:
+    return {"name": name, **parameters("optimizers", name, **changes)}
+
+
 NETWORK: dict[str, Any] = {
-    "architecture": {"name": "mlp", "hidden_units": [4]},
+    "architecture": architecture("mlp", hidden_units=[4]),
     "image": [1, 8, 8],
     "classes": 10,
 }
@@ -30,7 +40,7 @@ def test_every_pattern_that_means_no_layer_is_named() -> None:
 
 def test_a_network_that_cannot_be_built_is_all_that_is_said() -> None:
     assert _pointers(
-        architecture={"name": "vgg_small", "widths": [4] * 6}, patterns={"/x": "x"}
+        architecture=architecture("vgg_small", widths=[4] * 6), patterns={"/x": "x"}
     ) == ["/dataset/image_size"]
 
 
@@ -40,26 +50,27 @@ def test_what_is_no_question_is_refused_and_not_fatal() -> None:
 
 class TestMemory:
     def _mib(self, **fields: Any) -> float:
-        asked = {"batch_size": 2, "optimizers": [{"name": "sgd"}], "precision": "float32"}
+        asked = {"batch_size": 2, "optimizers": [optimizer("sgd")], "precision": "float32"}
         return describe({**NETWORK, **asked, **fields})["memory_mib"]
 
     def test_it_is_that_of_the_largest_optimizer_with_its_parameters(self) -> None:
-        wide = {"architecture": {"name": "mlp", "hidden_units": [4096]}}
-        sgd, plain, adam = {"name": "sgd"}, {"name": "sgd", "momentum": 0}, {"name": "adam"}
+        wide = {"architecture": architecture("mlp", hidden_units=[4096])}
+        sgd, plain, adam = optimizer("sgd"), optimizer("sgd", momentum=0), optimizer("adam")
         one = self._mib(**wide, optimizers=[sgd])
         assert self._mib(**wide, optimizers=[plain]) < one < self._mib(**wide, optimizers=[adam])
         both = self._mib(**wide, optimizers=[sgd, adam])
         assert both == self._mib(**wide, optimizers=[adam])
 
     def test_a_regularizer_s_passes_count_and_their_repetition_does_not(self) -> None:
-        vgg = {"architecture": {"name": "vgg_small"}, "image": [3, 32, 32], "batch_size": 32}
-        once, often = (
-            self._mib(**vgg, regularizers={"vat": {"power_iterations": many}}) for many in (1, 100)
-        )
+        def vat(iterations: int) -> dict[str, Any]:
+            return parameters("regularizers", "vat", power_iterations=iterations)
+
+        vgg = {"architecture": architecture("vgg_small"), "image": [3, 32, 32], "batch_size": 32}
+        once, often = (self._mib(**vgg, regularizers={"vat": vat(many)}) for many in (1, 100))
         assert once == often > 2.5 * self._mib(**vgg)
 
     def test_a_head_with_its_dropout_overridden_is_described(self) -> None:
         regularizers = {"dropout": {"rate": 0.7}}
-        vgg = {"architecture": {"name": "vgg_small"}, "image": [3, 32, 32]}
+        vgg = {"architecture": architecture("vgg_small"), "image": [3, 32, 32]}
         head = {"hidden_units": [4], "dropout": 0.3}
         assert self._mib(**vgg, head=head, regularizers=regularizers) > 0

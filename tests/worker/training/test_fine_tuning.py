@@ -67,7 +67,9 @@ def tuned(weights: Weights | None, stages: Any = STAGES, **fields: Any) -> Exper
         {**stage, "optimizer": {"name": "sgd", **stage.get("optimizer", {})}} for stage in stages
     ]
     asked = {"head": {"hidden_units": [5], "dropout": 0.3}, "stages": filled}
-    return build(spec(architecture=vgg(), fine_tuning=asked, **fields), data(), weights=weights)
+    dataset = {"name": "any", "normalization": "of_weights" if weights else "standardize"}
+    parts = {"dataset": dataset, "architecture": vgg(), "fine_tuning": asked, **fields}
+    return build(spec(**parts), data(), weights=weights)
 
 
 def by_stage(experiment: Experiment) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from worker.registry import architectures
+from tests.worker.filled import filled, parameters
 from worker.regularizers.norms import add_l1_gradient, l1_value
 from worker.regularizers.regularizer import Penalty
 from worker.sidecar.memory import predicted_mib
@@ -22,7 +22,7 @@ TWO_STEPS = """
 import json, sys
 from pathlib import Path
 import torch
-from shared.spec import JobSpec
+from tests.worker.filled import filled
 from worker.build import Data, build
 from worker.training.experiment import Split, Splits
 from worker.training.device_split import DeviceSplit
@@ -36,7 +36,7 @@ def steps(size, count, **spec):
     images = torch.zeros(count, 3, size, size, dtype=torch.uint8)
     split = Split(images, torch.arange(count) % 10, torch.arange(count))
     data = Data(tuple("abcdefghij"), Splits(split, split, split))
-    experiment = build(JobSpec.model_validate({"dataset": "any", **spec}), data)
+    experiment = build(filled({"dataset": "any", **spec}), data)
     resident = DeviceSplit(images, split.labels, experiment.normalization, experiment.device)
     stepper = Stepper(experiment, experiment.stages[0], resident)
     for step in (1, 2):
@@ -68,17 +68,16 @@ def _measured(size: int, batch: int, spec: dict[str, Any]) -> float:
 
 
 def _predicted(size: int, batch: int, spec: dict[str, Any]) -> float:
-    entry = architectures.get(spec["architecture"]["name"])
-    given = {key: value for key, value in spec["architecture"].items() if key != "name"}
+    job = filled({"dataset": "any", **spec})
     question = {
-        "architecture": spec["architecture"],
-        "regularizers": spec["regularizers"],
+        "architecture": job.architecture.model_dump(),
+        "regularizers": job.regularizers,
         "image": [3, size, size],
         "classes": 10,
         "batch_size": batch,
-        "optimizers": [spec["optimizer"]],
+        "optimizers": [{"name": job.optimizer.name, **job.optimizer.parameters}],
     }
-    return predicted_mib(question, entry.fill(given), None)
+    return predicted_mib(question, job.architecture.parameters, None)
 
 
 WIDE = {"name": "mlp", "hidden_units": [4096, 4096]}
@@ -111,7 +110,9 @@ def test_a_real_step_takes_what_was_predicted(
 class TestPrediction:
     def _mib(self, **fields: Any) -> float:
         given = {"batch_size": 32, "updates": [Update(slots=1)], **fields}
-        return memory_mib("vgg_small", {}, (3, 32, 32), 10, **given)
+        return memory_mib(
+            "vgg_small", parameters("architectures", "vgg_small"), (3, 32, 32), 10, **given
+        )
 
     def test_activations_grow_with_the_batch(self) -> None:
         one, two, three = (self._mib(batch_size=size) for size in (32, 64, 96))

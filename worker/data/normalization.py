@@ -1,0 +1,87 @@
+"""The normalization of inputs: mean and standard deviation per channel of the training split.
+
+Axes: N samples, C channels or columns, H height, W width.
+"""
+
+import torch
+from torch import Tensor
+
+from worker.registry import SpecError
+from worker.training.device_split import Normalization
+from worker.training.transfer import Weights
+
+
+def choose_normalization(
+    kind: str | None, train_NCHW: Tensor, weights: Weights | None
+) -> Normalization:
+    """Return the normalization of a job.
+
+    Args:
+        kind: `standardize`, `unit`, `none`, or `of_weights` for the normalization that the weights
+            were trained with.
+        train_NCHW: the training split.
+        weights: the weights that fine-tuning starts from.
+
+    Raises:
+        SpecError: the kind does not fit the data or the weights.
+    """
+    if kind == "of_weights":
+        if weights is None or weights.normalization is None:
+            raise SpecError(
+                "dataset.normalization is of_weights, but the weights have no record of their "
+                "normalization; it must be standardize, unit or none."
+            )
+        return weights.normalization
+    if train_NCHW.dtype == torch.float32:
+        return _of_table(kind, train_NCHW.flatten(1).double())
+    return _of_images(kind, train_NCHW)
+
+
+def _of_images(kind: str | None, train_NCHW: Tensor) -> Normalization:
+    """Return the normalization of uint8 images.
+
+    `standardize` counts each of the 256 pixel values, so its result is exact and the same on every
+    machine. A constant channel is centred, not scaled.
+    """
+    channels = train_NCHW.shape[1]
+    if kind == "standardize":
+        moments = [_moments(train_NCHW[:, channel]) for channel in range(channels)]
+        return Normalization(
+            mean=tuple(mean for mean, _ in moments),
+            deviation=tuple(deviation for _, deviation in moments),
+        )
+    if kind == "unit":
+        return Normalization((0.0,) * channels, (1.0,) * channels)
+    if kind == "none":
+        return Normalization((0.0,) * channels, (1 / 255,) * channels)
+    raise SpecError(
+        f"dataset.normalization is {kind}; it must be standardize, unit, none or of_weights."
+    )
+
+
+def _of_table(kind: str | None, rows_NC: Tensor) -> Normalization:
+    """Return the normalization of a table's columns."""
+    columns = rows_NC.shape[1]
+    if kind == "none":
+        return Normalization((0.0,) * columns, (1.0,) * columns, largest=1.0)
+    if kind != "standardize":
+        raise SpecError(
+            f"dataset.normalization is {kind}; for a table it must be standardize or none."
+        )
+    deviation_C = rows_NC.std(0, correction=0)
+    deviation_C[rows_NC.amax(0) == rows_NC.amin(0)] = 1.0
+    return Normalization(tuple(rows_NC.mean(0).tolist()), tuple(deviation_C.tolist()), largest=1.0)
+
+
+def _moments(pixels: Tensor) -> tuple[float, float]:
+    """Return mean and standard deviation of uint8 pixels as fractions of 255.
+
+    A standard deviation of 0 is returned as 1.
+    """
+    counts = torch.zeros(256, dtype=torch.float64)
+    for part in pixels.split(1024):  # bincount converts to int64, so not all pixels at once
+        counts += torch.bincount(part.flatten(), minlength=256)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts @ values / counts.sum()).item()
+    deviation = (counts @ (values - mean).square() / counts.sum()).sqrt().item()
+    return mean, deviation or 1.0
