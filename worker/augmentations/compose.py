@@ -115,7 +115,7 @@ def resample(pixels_NCHW: Tensor, matrices: Tensor, *, padding: str) -> Tensor:
 
 
 def grid(matrices: Tensor, height: int, width: int) -> Tensor:
-    """Return the position of each pixel in the original, [N, H, W, 2], for `grid_sample`: −1 to 1."""
+    """Return the position in the original of each pixel, [N, H, W, 2], as fractions in −1…1."""
     samples, device = len(matrices), matrices.device
     x_W = torch.arange(width, device=device, dtype=torch.float32) - (width - 1) / 2
     y_H = torch.arange(height, device=device, dtype=torch.float32) - (height - 1) / 2
