@@ -83,7 +83,7 @@ def build(
     if weights is not None:
         load_body(model, weights.tensors)
     return Experiment(
-        model=model.to(device=device, memory_format=torch.channels_last),
+        model=model.to(device),
         architecture={"name": name, **parameters, **({"head": vars(head)} if head else {})},
         splits=data.splits,
         class_names=data.class_names,
@@ -119,11 +119,11 @@ def _check_loss(spec: JobSpec, classes: int) -> None:
 def _model(
     spec: JobSpec, data: Data, parameters: Mapping[str, Any], head: Head | None
 ) -> nn.Module:
-    """Build the network with its initial weights."""
+    """Build the network with its initial weights, on the CPU, in channels-last order."""
     name, outputs = spec.architecture.name, len(data.class_names) or 1
     build_on_meta(name, parameters, data.image_shape, outputs, head)  # fails before using memory
     architecture = architectures.get(name)
-    model: nn.Module = architecture.function(data.image_shape, outputs, **parameters)
+    model = architecture.function(data.image_shape, outputs, **parameters)
     if head is not None:
         put_new_head(model, outputs, head)
     initializer = spec.initializer
@@ -137,7 +137,7 @@ def _model(
         },
         activation=parameters.get(architecture.facts["activation_parameter"] or ""),
     )
-    return model
+    return model.to(memory_format=torch.channels_last)
 
 
 def _stages(spec: JobSpec) -> tuple[Stage, ...]:
