@@ -1,1 +1,1 @@
-"""MLflow's copy of every job: a process of its own, and the only importer of mlflow."""
+"""MLflow's copy of every job: a separate process, and the only importer of mlflow."""

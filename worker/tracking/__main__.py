@@ -1,4 +1,4 @@
-"""`python -m worker.tracking`: keep MLflow's copy up to date until the process is ended."""
+"""`python -m worker.tracking`: keep MLflow's copy of every job up to date."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from worker.tracking.sync import Sync
 
 
 def main() -> None:
-    """Round after round, until SIGTERM."""
+    """Run until SIGTERM."""
     settings = read_settings()
     logs.configure("tracking", settings.log_level)
     settings.make_directories()

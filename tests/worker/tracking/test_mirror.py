@@ -1,4 +1,4 @@
-"""One job as one run of MLflow, with MLflow's own client over a local store and over a server's."""
+"""The copy of a job in a local MLflow store, and in a server's with a fake of MLflow's client."""
 
 import json
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ import pytest
 from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
-from tests.worker.tracking.records import JOB, checkpoints, evaluation
+from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
 from worker.tracking.mirror import Mirror
 
-# MLflow's tables use what SQLAlchemy 2.1 advises against.
+# MLflow's tables use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 
 
-class ClientOfAServer:
-    """What MLflow's client does where the artifacts lie behind the server: it sends them."""
+class FakeServerClient:
+    """MLflow's client of a server, which keeps what it would send."""
 
     def __init__(self, artifact_uri: str) -> None:
         self.artifact_uri = artifact_uri
@@ -50,8 +50,8 @@ def _box(home: Path, mlflow_url: str = "") -> tuple[Settings, Storage]:
 
 
 @dataclass
-class Copied:
-    """A job whose copy in a local store is complete."""
+class CompleteCopy:
+    """A job with a complete copy in a local store."""
 
     home: Path
     mirror: Mirror
@@ -59,27 +59,27 @@ class Copied:
     rows: list[CheckpointRow]
 
     def file(self, row: CheckpointRow) -> Path:
-        """The job's own file of a checkpoint."""
+        """Return the file of a checkpoint in the job's storage."""
         return self.mirror.storage.root / row.directory / WEIGHTS
 
     @property
     def artifacts(self) -> Path:
-        """Where MLflow keeps the run's files."""
+        """The directory in which MLflow stores the run's files."""
         return self.home / "mlflow" / "artifacts" / self.run_id / "artifacts"
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
-    """Of a box on its embedded default, in a home with spaces."""
+def copy(tmp_path_factory: pytest.TempPathFactory) -> CompleteCopy:
+    """Return the copy of a job of a box on its embedded default, in a home with spaces."""
     home = tmp_path_factory.mktemp("a home with spaces")
     mirror = Mirror(*_box(home))
     run_id = mirror.open(JOB)
-    return Copied(home, mirror, run_id, _close(mirror, run_id))
+    return CompleteCopy(home, mirror, run_id, _close(mirror, run_id))
 
 
 @pytest.fixture
-def at_a_server(tmp_path: Path) -> Mirror:
-    """A mirror whose MLflow is a server; nobody is asked."""
+def server_mirror(tmp_path: Path) -> Mirror:
+    """Return a mirror whose MLflow is a server that does not exist."""
     return Mirror(*_box(tmp_path / "home", "http://127.0.0.1:9"))
 
 
@@ -89,17 +89,17 @@ def _close(mirror: Mirror, run_id: str) -> list[CheckpointRow]:
     return rows
 
 
-def test_in_a_local_store_a_checkpoint_is_a_second_name_of_the_job_s_file(copied: Copied) -> None:
-    best, previous, last = copied.rows
+def test_a_local_store_gets_hard_links_to_the_checkpoints(copy: CompleteCopy) -> None:
+    best, previous, last = copy.rows
     for name, row in (("best_val_loss", best), ("last", last)):
-        assert (copied.artifacts / "checkpoints" / name / WEIGHTS).samefile(copied.file(row))
-        assert copied.file(row).stat().st_nlink == 2
-    assert copied.file(previous).stat().st_nlink == 1
-    assert (copied.artifacts / "top-k" / "best_val_loss.json").exists()
+        assert (copy.artifacts / "checkpoints" / name / WEIGHTS).samefile(copy.file(row))
+        assert copy.file(row).stat().st_nlink == 2
+    assert copy.file(previous).stat().st_nlink == 1
+    assert (copy.artifacts / "top-k" / "best_val_loss.json").exists()
 
 
-def test_each_reference_says_where_a_checkpoint_lies_and_where_it_is_served(copied: Copied) -> None:
-    text = (copied.artifacts / "checkpoints" / "checkpoints.json").read_text()
+def test_a_reference_names_a_checkpoint_s_path_and_download(copy: CompleteCopy) -> None:
+    text = (copy.artifacts / "checkpoints" / "checkpoints.json").read_text()
     references = json.loads(text)
     assert set(references) == {"best_val_loss", "last"}
     assert references["last"] == {
@@ -112,21 +112,21 @@ def test_each_reference_says_where_a_checkpoint_lies_and_where_it_is_served(copi
         "path": f"job_1/1/step-40/{WEIGHTS}",
         "download": "/v1/jobs/job_1/checkpoints/ckpt_last/download",
     }
-    assert str(copied.home) not in text
+    assert str(copy.home) not in text
 
 
-def test_what_was_sent_already_is_sent_again_without_a_fault(copied: Copied) -> None:
-    """Whoever dies between the last file and the note that it is sent comes here again."""
-    copied.mirror.close(copied.run_id, JOB, copied.rows, [evaluation(copied.rows[0])])
-    assert copied.mirror.client.get_run(copied.run_id).info.status == "FINISHED"
+def test_results_can_be_sent_again(copy: CompleteCopy) -> None:
+    """The process may have died before it recorded that they were sent."""
+    copy.mirror.close(copy.run_id, JOB, copy.rows, [evaluation(copy.rows[0])])
+    assert copy.mirror.client.get_run(copy.run_id).info.status == "FINISHED"
 
 
-def test_a_server_that_keeps_artifacts_itself_gets_the_references_and_no_second_copy(
-    at_a_server: Mirror,
+def test_a_server_that_stores_artifacts_itself_gets_references_and_no_files(
+    server_mirror: Mirror,
 ) -> None:
-    client = ClientOfAServer("mlflow-artifacts:/1/some-run/artifacts")
-    at_a_server.client = client
-    rows = _close(at_a_server, "some-run")
+    client = FakeServerClient("mlflow-artifacts:/1/some-run/artifacts")
+    server_mirror.client = client
+    rows = _close(server_mirror, "some-run")
 
     assert set(client.sent) == {
         "top-k/best_val_loss.json",
@@ -135,32 +135,32 @@ def test_a_server_that_keeps_artifacts_itself_gets_the_references_and_no_second_
     }
     references = json.loads(client.sent["checkpoints/checkpoints.json"])
     for reference in references.values():
-        assert (at_a_server.storage.root / reference["path"]).is_file()
+        assert (server_mirror.storage.root / reference["path"]).is_file()
         assert reference["download"].endswith(f"/{reference['checkpoint']}/download")
     for row in rows:
-        assert (at_a_server.storage.root / row.directory / WEIGHTS).stat().st_nlink == 1
+        assert (server_mirror.storage.root / row.directory / WEIGHTS).stat().st_nlink == 1
     assert client.status == "FINISHED"
 
 
-def test_a_server_whose_artifacts_lie_on_our_file_system_gets_links(
-    at_a_server: Mirror, tmp_path: Path
+def test_a_server_with_artifacts_in_our_file_system_gets_hard_links(
+    server_mirror: Mirror, tmp_path: Path
 ) -> None:
     artifacts = tmp_path / "of the server"
     artifacts.mkdir()
-    at_a_server.client = ClientOfAServer(artifacts.as_uri())
-    best, *_ = _close(at_a_server, "some-run")
+    server_mirror.client = FakeServerClient(artifacts.as_uri())
+    best, *_ = _close(server_mirror, "some-run")
 
-    ours = at_a_server.storage.root / best.directory / WEIGHTS
+    ours = server_mirror.storage.root / best.directory / WEIGHTS
     assert (artifacts / "checkpoints" / "best_val_loss" / WEIGHTS).samefile(ours)
 
 
-def test_a_checkpoint_whose_file_is_gone_does_not_keep_the_run_open(
-    at_a_server: Mirror, tmp_path: Path
+def test_a_run_is_ended_although_a_checkpoint_s_file_is_missing(
+    server_mirror: Mirror, tmp_path: Path
 ) -> None:
-    client = ClientOfAServer(tmp_path.as_uri())
-    at_a_server.client = client
-    rows = checkpoints(at_a_server.storage)
-    (at_a_server.storage.root / rows[0].directory / WEIGHTS).unlink()
-    at_a_server.close("some-run", JOB, rows, [])
+    client = FakeServerClient(tmp_path.as_uri())
+    server_mirror.client = client
+    rows = checkpoints(server_mirror.storage)
+    (server_mirror.storage.root / rows[0].directory / WEIGHTS).unlink()
+    server_mirror.close("some-run", JOB, rows, [])
 
     assert client.status == "FINISHED"

@@ -1,4 +1,4 @@
-"""MLflow's own server, started as the compose file says; skipped where it is not installed."""
+"""MLflow's server, started as in the compose file; skipped where it is not installed."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.e2e.composed import ROOT, services
 from tests.e2e.conftest import free_port
-from tests.worker.tracking.records import JOB, checkpoints, evaluation
+from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
 from worker.tracking.mirror import Mirror
 
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "mlflow"
@@ -26,25 +26,25 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """What `tracking` is given, with directories and a port of this machine."""
+    """Return the settings of `tracking`, with directories and a port of this machine."""
     home = tmp_path_factory.mktemp("mlflow") / "volume"
-    made = Settings(home=home, mlflow_url=f"http://127.0.0.1:{free_port()}")
-    made.make_directories()
-    return made
+    settings = Settings(home=home, mlflow_url=f"http://127.0.0.1:{free_port()}")
+    settings.make_directories()
+    return settings
 
 
 @pytest.fixture(scope="module")
 def server(settings: Settings) -> Iterator[str]:
     """The compose file's service `mlflow`, on this machine."""
     service = services()["mlflow"]
-    here = {
+    overrides = {
         "--host": "127.0.0.1",
         "--port": settings.mlflow.rpartition(":")[2],
         "--backend-store-uri": f"sqlite:///{settings.home.parent}/mlflow.db",
         "--default-artifact-root": f"file://{settings.home}/mlflow/artifacts",
     }
     words = [word.partition("=") for word in service["command"][2:]]
-    arguments = [f"{name}={here.get(name, value)}" for name, _, value in words]
+    arguments = [f"{name}={overrides.get(name, value)}" for name, _, value in words]
     with (settings.home.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [MLFLOW, "server", *arguments],
@@ -72,7 +72,7 @@ def _wait(process: subprocess.Popen[bytes], settings: Settings) -> None:
     raise RuntimeError((settings.home.parent / "server.log").read_text())
 
 
-def test_it_shows_a_job_s_checkpoints_without_a_second_copy_of_them(
+def test_the_server_serves_a_job_s_checkpoints_from_hard_links(
     settings: Settings, server: str
 ) -> None:
     storage = Storage(settings.storage)
@@ -83,15 +83,15 @@ def test_it_shows_a_job_s_checkpoints_without_a_second_copy_of_them(
 
     path = f"checkpoints/best_val_loss/{WEIGHTS}"
     shown = httpx.get(f"{server}/get-artifact", params={"run_id": run_id, "path": path})
-    ours = storage.root / rows[0].directory / WEIGHTS
-    assert shown.text == ours.read_text()
+    source = storage.root / rows[0].directory / WEIGHTS
+    assert shown.text == source.read_text()
     (linked,) = (settings.home / "mlflow" / "artifacts").rglob(path)
-    assert linked.samefile(ours)
+    assert linked.samefile(source)
     top_k = {"run_id": run_id, "path": "top-k/best_val_loss.json"}
     assert json.loads(httpx.get(f"{server}/get-artifact", params=top_k).text)["top_k"] == {"1": 0.5}
 
 
-def test_it_answers_to_the_parts_name_for_it_and_to_no_stranger_s(server: str) -> None:
+def test_the_server_accepts_its_name_in_the_compose_network_and_no_other_host(server: str) -> None:
     for host, status in (("mlflow:5000", 200), ("evil.example", 403)):
         answer = httpx.get(
             f"{server}/api/2.0/mlflow/experiments/get-by-name",

@@ -1,4 +1,4 @@
-"""What of a job that still trains may be sent: nothing that a resumed attempt would repeat."""
+"""Which metrics of a running job are sent: none that a resumed attempt would record again."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from shared.jobs import queries
 from shared.jobs.recording import Batch, NewMetric, record
 from tests.shared.rows import checkpoint_row
 from tests.worker.jobs import claimed
-from worker.tracking.sync import safe_place
+from worker.tracking.sync import sendable_up_to
 
 
 @pytest.mark.parametrize(
     ("previous", "sent"),
     [
-        ((8, 2), [4, 8]),  # of an epoch's end
-        ((8, 1), [4]),  # of an epoch's last step, whose end would be repeated
+        ((8, 2), [4, 8]),  # at the end of an epoch
+        ((8, 1), [4]),  # at an epoch's last step, before the epoch's end
         ((6, 1), [4]),
         (None, None),
     ],
 )
-def test_what_is_past_the_checkpoint_before_the_last_one_waits(
+def test_metrics_after_the_previous_checkpoint_are_not_sent(
     database: Database, previous: tuple[int, int] | None, sent: list[int] | None
 ) -> None:
     lease = claimed(database)
@@ -32,16 +32,16 @@ def test_what_is_past_the_checkpoint_before_the_last_one_waits(
     ]
     with database.write() as connection:
         record(connection, lease, Batch(metrics=rows))
-    kept = [checkpoint_row("last", 12, epoch=3), checkpoint_row("best", 4, epoch=1)]
+    checkpoints = [checkpoint_row("last", 12, epoch=3), checkpoint_row("best", 4, epoch=1)]
     if previous is not None:
         step, epoch = previous
-        kept.append(checkpoint_row("previous", step, epoch=epoch))
+        checkpoints.append(checkpoint_row("previous", step, epoch=epoch))
 
-    bound = safe_place(kept)
+    bound = sendable_up_to(checkpoints)
 
     if sent is None:
         assert bound is None
         return
     with database.read() as connection:
-        found = queries.metrics(connection, lease.job_id, up_to=bound)
-    assert [row.step for row in found] == sent
+        rows = queries.metrics(connection, lease.job_id, up_to=bound)
+    assert [row.step for row in rows] == sent

@@ -15,7 +15,7 @@ JOB = job_row(
 def checkpoint(
     storage: Storage, kind: str, step: int, *, monitor: str | None = None
 ) -> CheckpointRow:
-    """A checkpoint's row and its file; the file says which step it is of."""
+    """Return a checkpoint's row after writing its file, which names its step."""
     directory = storage.attempt(JOB.id, 1) / f"step-{step}"
     directory.mkdir(parents=True, exist_ok=True)
     (directory / WEIGHTS).write_text(f"weights of step {step}")
@@ -31,7 +31,7 @@ def checkpoint(
 
 
 def checkpoints(storage: Storage) -> list[CheckpointRow]:
-    """The best by its loss, the last, and what is kept only for safety."""
+    """Return the best checkpoint by its loss, the previous and the last."""
     return [
         checkpoint(storage, "best", 20, monitor="val_loss"),
         checkpoint(storage, "previous", 30),
@@ -40,5 +40,5 @@ def checkpoints(storage: Storage) -> list[CheckpointRow]:
 
 
 def evaluation(row: CheckpointRow) -> EvaluationRow:
-    """What a checkpoint reaches on the test split."""
+    """Return the evaluation of a checkpoint on the test split."""
     return evaluation_row(row.id, {"top_k": {"1": 0.5}})

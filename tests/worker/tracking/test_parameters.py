@@ -1,12 +1,12 @@
 """A specification as MLflow's parameters."""
 
-from worker.tracking.mirror import LONGEST_PARAMETER, flat, parameters_of
+from worker.tracking.parameters import MAX_VALUE_LENGTH, flatten, parameters_of
 
 
-def test_every_leaf_has_a_name_of_its_path_and_texts_stand_as_they_are() -> None:
+def test_each_value_is_named_by_its_path() -> None:
     spec = {"seed": 3, "optimizer": {"name": "sgd", "schedule": {"name": "cosine", "from": 0.5}}}
 
-    assert dict(flat(spec)) == {
+    assert dict(flatten(spec)) == {
         "seed": "3",
         "optimizer.name": "sgd",
         "optimizer.schedule.name": "cosine",
@@ -14,10 +14,10 @@ def test_every_leaf_has_a_name_of_its_path_and_texts_stand_as_they_are() -> None
     }
 
 
-def test_lists_what_is_empty_and_null_stay_whole() -> None:
+def test_lists_empty_objects_and_null_are_values() -> None:
     spec = {"widths": [8, 16], "tags": {}, "early_stopping": None, "deterministic": True}
 
-    assert dict(flat(spec)) == {
+    assert dict(flatten(spec)) == {
         "widths": "[8,16]",
         "tags": "{}",
         "early_stopping": "null",
@@ -25,12 +25,12 @@ def test_lists_what_is_empty_and_null_stay_whole() -> None:
     }
 
 
-def test_mlflow_gets_only_what_it_takes() -> None:
+def test_parameters_have_keys_and_values_that_mlflow_accepts() -> None:
     spec = {"name": "", "note": "x" * 10_000, "overrides": {"conv_*": 1, "größe": 2}}
 
     parameters = parameters_of(spec)
 
     assert "name" not in parameters
-    assert parameters["note"] == "x" * LONGEST_PARAMETER
+    assert parameters["note"] == "x" * MAX_VALUE_LENGTH
     assert parameters["overrides.conv__"] == "1"
     assert parameters["overrides.gr__e"] == "2"
