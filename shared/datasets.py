@@ -10,6 +10,8 @@ from typing import Any
 
 VALIDATION_PERCENT = 15
 TEST_PERCENT = 15
+#: The target of a regression on images: the angle by which each image is turned.
+ROTATION_TARGET = "rotation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,7 @@ DIGITS = DatasetFacts(
     licence="CC BY 4.0",
     source="Alpaydin, Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998 (test part)",
     ways=("ships with scikit-learn",),
-    number_targets=("rotation",),
+    number_targets=(ROTATION_TARGET,),
 )
 
 CIFAR10 = DatasetFacts(

@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from shared.datasets import CIFAR10, DIGITS, FACTS, FASHION_MNIST, SYNTHETIC, TABLE
+from shared.datasets import (
+    CIFAR10,
+    DIGITS,
+    FACTS,
+    FASHION_MNIST,
+    ROTATION_TARGET,
+    SYNTHETIC,
+    TABLE,
+)
 from worker.data import cifar10, digits, fashion_mnist, synthetic
 from worker.data.cache import Cache, Cached
 from worker.data.dataset import Content, Dataset
@@ -108,7 +116,7 @@ def load_splits(
         parameters={"images": sum(counts.values())},
     )
     chosen = split(loaded, **counts, seed=seed)
-    return (rotated(loaded, seed) if dataset.get("target") == "rotation" else loaded), chosen
+    return (rotated(loaded, seed) if dataset.get("target") == ROTATION_TARGET else loaded), chosen
 
 
 def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Dataset:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from shared.datasets import SYNTHETIC
+from shared.datasets import ROTATION_TARGET, SYNTHETIC
 from worker import data as datasets
 from worker.augmentations.compose import compose
 from worker.data import synthetic
@@ -60,7 +60,7 @@ def _chosen(question: dict[str, Any], data_dir: Path, cache_dir: Path) -> torch.
     chosen_N = torch.randperm(there, generator=generator)[:count].numpy()
     pixels_NCHW = np.asarray(originals_NCHW[chosen_N], np.uint8)
     images_NCHW = in_shape(pixels_NCHW, asked["image_size"], asked["channels"])
-    if asked.get("target") == "rotation":
+    if asked.get("target") == ROTATION_TARGET:
         images_NCHW = turned(images_NCHW, angles(there, seed)[chosen_N])
     return torch.from_numpy(images_NCHW.copy()).float()
 
