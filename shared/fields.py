@@ -19,8 +19,8 @@ def _plain_text(value: str) -> str:
     for character in value:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
             raise ValueError(
-                f"contains the character U+{ord(character):04X}; control, invisible and "
-                "bidirectional characters are not allowed"
+                f"it contains U+{ord(character):04X}, but control, invisible and bidirectional "
+                "characters are not allowed"
             )
     return value
 
@@ -28,7 +28,7 @@ def _plain_text(value: str) -> str:
 def _a_number(value: object) -> object:
     """JSON's true is not a number, whatever Python thinks, and neither is a text with digits."""
     if isinstance(value, bool | str):
-        raise ValueError("must be a number")
+        raise ValueError("it must be a number")
     return value
 
 
@@ -51,7 +51,7 @@ def _layers(value: object) -> object:
     is_place = isinstance(value, dict) and list(value) == ["from"]
     pattern = value["from"] if isinstance(value, dict) and is_place else None
     if value not in ("head", "all") and not (isinstance(pattern, str) and 0 < len(pattern) <= 200):
-        raise ValueError('takes "head", "all" or {"from": the name or pattern of a layer}')
+        raise ValueError('it must be "head", "all" or {"from": the name or pattern of a layer}')
     return value
 
 

@@ -96,7 +96,7 @@ class ClippingSpec(Frozen):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(bound is not None for bound in (self.value, self.norm, self.global_norm)) != 1:
-            raise ValueError("takes exactly one of value, norm, global_norm")
+            raise ValueError("it must have exactly one of value, norm, global_norm")
         return self
 
 
@@ -140,9 +140,9 @@ class WeightsSpec(Frozen):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(part is not None for part in (self.job, self.pretrained, self.upload)) != 1:
-            raise ValueError('takes exactly one of "job", "pretrained", "upload"')
+            raise ValueError("it must have exactly one of job, pretrained, upload")
         if self.checkpoint is not None and self.job is None:
-            raise ValueError('"checkpoint" goes with "job"')
+            raise ValueError("it must have no checkpoint without a job")
         return self
 
 
@@ -177,7 +177,7 @@ def _names_differ(stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
     names = [stage.name for stage in stages]
     again = [
         InitErrorDetails(
-            type=PydanticCustomError("name_again", "is the name of a stage before it, too"),
+            type=PydanticCustomError("name_again", "an earlier stage has the same name"),
             loc=(place, "name"),
             input=name,
         )
@@ -214,11 +214,9 @@ class CheckpointSpec(Frozen):
     def _one_rule(self) -> Self:
         rules = sum(part is not None for part in (self.monitor, self.epoch, self.every_epochs))
         if rules != 1:
-            raise ValueError(
-                'takes exactly one of {"monitor", "mode"}, {"epoch": 0}, {"every_epochs": n}'
-            )
+            raise ValueError("it must have exactly one of monitor, epoch, every_epochs")
         if (self.monitor is None) != (self.mode is None):
-            raise ValueError('"monitor" and "mode" ("min" or "max") go together')
+            raise ValueError('it must have monitor and mode ("min" or "max") together')
         return self
 
 

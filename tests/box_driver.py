@@ -13,10 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.catalog.methods import Methods
-from api.jobs.admission.checks import admit
 from box.parts import ROOT, parts
-from shared import catalog, migrations, tables
+from shared import migrations, tables
 from shared.broker import make_celery, ring
 from shared.database import Database
 from shared.jobs import control, events, queries
@@ -25,7 +23,7 @@ from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
-from tests.fakes.sidecar import no_sidecar
+from tests.fakes.admission import filled
 
 TICK_SECONDS = 0.01
 #: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
@@ -50,7 +48,6 @@ class BoxDriver:
         self.storage = Storage(self.settings.storage)
         self.database = Database(self.settings.database, pool_size=4)
         migrations.upgrade(self.database)
-        self.methods = Methods(catalog.load())
         self.celery = make_celery(self.settings)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -129,7 +126,7 @@ class BoxDriver:
 
     def submit(self, spec: dict[str, Any], *, rings: bool = True) -> str:
         """Write a job, and ring."""
-        filled_in = admit(spec, self.methods, no_sidecar).spec
+        filled_in = filled(spec)
         with self.database.write() as connection:
             job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in))
         if rings:

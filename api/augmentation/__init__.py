@@ -1,1 +1,1 @@
-"""A look at what an augmentation does."""
+"""Previews of augmentations."""

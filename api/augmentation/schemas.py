@@ -1,4 +1,4 @@
-"""What a preview is asked with."""
+"""The body of a preview request."""
 
 from typing import Annotated, Any
 
@@ -7,32 +7,32 @@ from pydantic import Field
 from shared.fields import A_NUMBER, MAX_SEED, MethodName, or_name
 from shared.spec import DatasetSpec, Frozen
 
-#: Of the images in a picture together: a sidecar draws that in well under a second.
-MOST_PIXELS = 2**21
-COUNT = 8
+#: Of all images of a picture together: the sidecar draws them in well under a second.
+MAX_PIXELS = 2**21
+DEFAULT_COUNT = 8
 
 
 class PreviewSpec(Frozen):
-    """A data set, what is done to its images, and how many are shown."""
+    """A dataset, the augmentation of its images, and how many of them to show."""
 
     dataset: Annotated[DatasetSpec, or_name(DatasetSpec)]
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32, default_factory=dict)]
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), A_NUMBER] = 0
-    #: Null stands for 8, or as many as a picture takes in this size.
+    #: Null stands for 8, or for the maximum at this image size.
     count: Annotated[int, Field(ge=1, le=32), A_NUMBER] | None = None
 
     def images(self, image_size: int) -> int:
-        """How many are shown.
+        """Return how many images to show.
 
         Args:
-            image_size: in pixels.
+            image_size: of the dataset, in pixels.
         """
-        return self.count or min(COUNT, most_images(image_size))
+        return self.count or min(DEFAULT_COUNT, max_images(image_size))
 
 
-def most_images(image_size: int) -> int:
-    """How many images of a size there may be in a picture; one of the largest size always."""
-    return max(1, MOST_PIXELS // image_size**2)
+def max_images(image_size: int) -> int:
+    """Return how many images of a size fit into a picture; at least 1."""
+    return max(1, MAX_PIXELS // image_size**2)
 
 
 PREVIEW_BODY: dict[str, Any] = {

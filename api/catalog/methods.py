@@ -1,206 +1,173 @@
-"""Checks methods against the catalogue and fills in their defaults."""
+"""The catalogue's methods: check what a request says of them and fill in their defaults."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
+from api.catalog.metrics import TaskName
+from api.catalog.schema_faults import faults_of
+from api.http.faults import abbreviated, quoted, suggestion
 from api.http.json_pointer import escape
-from shared.catalog import METRICS, Catalog
+from shared.catalog import SLOTS, Catalog
 from shared.errors import MOST_FAULTS, Fault
 
-LONGEST_SHOWN = 60
+#: A slot of the catalogue → what a message calls one of its methods.
+NOUNS = {
+    "architectures": "an architecture",
+    "augmentations": "an augmentation",
+    "initializers": "an initializer",
+    "losses": "a loss",
+    "optimizers": "an optimizer",
+    "regularizers": "a regularizer",
+    "schedules": "a schedule",
+}
 
-Faults = list[Fault]
-
-
-def shown(value: Any) -> str:
-    """A value as a fault shows it: short."""
-    text = ascii(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """What a name was probably meant to be, as the end of a sentence."""
-    names = sorted(names)
-    if not names:
-        return "there is none yet"
-    close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}there are {', '.join(names)}"
-
-
-def is_full(faults: Faults) -> bool:
-    """Whether there are more faults than an answer names, so that nobody need look for others."""
-    return len(faults) > MOST_FAULTS
+Filled = dict[str, Any]
 
 
 class Methods:
-    """The catalogue with its schemas compiled."""
+    """The catalogue with its schemas compiled.
+
+    The checks return what they filled in and the faults that they found, at most one more than
+    an answer reports.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._validators = {
             (slot, name): Draft202012Validator(entry["parameters"])
-            for slot, entries in catalog.items()
-            if slot != METRICS
-            for name, entry in entries.items()
+            for slot in SLOTS
+            for name, entry in catalog.get(slot, {}).items()
         }
 
+    def task(self, loss: str) -> TaskName:
+        """Return the task that a loss is for.
+
+        Args:
+            loss: a name of the catalogue.
+        """
+        is_number = self.catalog["losses"][loss].get("target") == "number"
+        return "regression" if is_number else "classification"
+
+    def with_fact(self, slot: str, fact: str) -> list[str]:
+        """Return the names of a slot's methods that have a fact, sorted."""
+        return sorted(name for name, entry in self.catalog[slot].items() if entry.get(fact))
+
     def choice(
-        self,
-        slot: str,
-        raw: Any,
-        pointer: str,
-        faults: Faults,
-        *,
-        apart: frozenset[str] = frozenset(),
-    ) -> dict[str, Any] | None:
-        """A method in object form with its defaults; None where a fault was added.
+        self, slot: str, raw: Any, pointer: str, *, reserved: frozenset[str] = frozenset()
+    ) -> tuple[Filled | None, list[Fault]]:
+        """Fill in one method: `{"name": …}` with every parameter; None where it has faults.
 
         Args:
             slot: of the catalogue.
-            raw: a name, or an object with a name and parameters.
-            pointer: where it stands.
-            faults: where faults are added.
-            apart: fields beside the name that are not parameters.
+            raw: a name, or an object with a name and parameters. Anything else gives None
+                without a fault: the check of the structure reports it.
+            pointer: where the method stands.
+            reserved: fields next to the name that are not parameters of the method.
         """
         if isinstance(raw, str):
             raw = {"name": raw}
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-            return None  # the structure's own check says so
-        if is_full(faults):
-            return None
+            return None, []
         name = raw["name"]
         if name not in self.catalog[slot]:
-            text = f"{shown(name)} is not in the catalogue's {slot}; "
-            faults.append(Fault(f"{pointer}/name", text + nearest(name, self.catalog[slot])))
-            return None
-        given = {key: value for key, value in raw.items() if key != "name" and key not in apart}
-        filled = self.parameters(slot, name, given, pointer, faults)
-        return None if filled is None else {"name": name, **filled}
+            return None, [self._unknown(slot, name, f"{pointer}/name")]
+        given = {key: value for key, value in raw.items() if key != "name" and key not in reserved}
+        filled, faults = self.parameters(slot, name, given, pointer)
+        return (None if filled is None else {"name": name, **filled}), faults
 
-    def named(self, slot: str, raw: Any, pointer: str, faults: Faults) -> dict[str, Any]:
-        """An object of methods by name, each in object form; short forms are written out."""
-        filled: dict[str, Any] = {}
-        if not isinstance(raw, dict):
-            return filled
-        for name, value in raw.items():
-            if is_full(faults):
+    def named(self, slot: str, raw: Any, pointer: str) -> tuple[Filled, list[Fault]]:
+        """Fill in an object of methods by name; a method with faults or `false` is left out.
+
+        Args:
+            slot: of the catalogue.
+            raw: `{name: parameters, true, false or the value of the only parameter}`.
+            pointer: where the object stands.
+        """
+        filled: Filled = {}
+        faults: list[Fault] = []
+        for name, value in raw.items() if isinstance(raw, dict) else ():
+            if len(faults) > MOST_FAULTS:
                 break
             at = f"{pointer}/{escape(name)}"
             if name not in self.catalog[slot]:
-                text = f"{shown(name)} is not in the catalogue's {slot}; "
-                faults.append(Fault(at, text + nearest(name, self.catalog[slot])))
+                faults.append(self._unknown(slot, name, at))
                 continue
             if value is False:
-                continue  # as good as leaving it out
-            given = self._written_out(slot, name, value, at, faults)
-            if given is not None:
-                found = self.parameters(slot, name, given, at, faults)
-                if found is not None:
-                    filled[name] = found
-        return filled
+                continue
+            given = self._object_form(slot, name, value)
+            if given is None:
+                faults.append(Fault(at, self._accepted_forms(slot, name, value)))
+                continue
+            parameters, wrong = self.parameters(slot, name, given, at)
+            faults += wrong
+            if parameters is not None:
+                filled[name] = parameters
+        return filled, faults
 
     def parameters(
-        self, slot: str, name: str, given: dict[str, Any], pointer: str, faults: Faults
-    ) -> dict[str, Any] | None:
-        """Parameters with their defaults; None where a fault was added."""
-        found: dict[str, Fault] = {}
+        self, slot: str, name: str, given: Filled, pointer: str
+    ) -> tuple[Filled | None, list[Fault]]:
+        """Check a method's parameters and fill in their defaults; None where they have faults."""
+        faults: dict[str, Fault] = {}
         for fault in islice(self._faults(slot, name, given, pointer), MOST_FAULTS + 1):
-            found.setdefault(fault.pointer, fault)
-        if found:
-            faults += found.values()
-            return None
-        properties = self._properties(slot, name)
-        filled = {key: part["default"] for key, part in properties.items() if "default" in part}
-        return filled | {key: _exact(value, properties[key]) for key, value in given.items()}
+            faults.setdefault(fault.pointer, fault)
+        if faults:
+            return None, list(faults.values())
+        schemas = self._schemas(slot, name)
+        filled = {key: part["default"] for key, part in schemas.items() if "default" in part}
+        return filled | {key: _typed(value, schemas[key]) for key, value in given.items()}, []
 
-    def _faults(self, slot: str, name: str, given: dict[str, Any], pointer: str) -> Iterator[Fault]:
-        """What is wrong with parameters; nobody looks at the entries of a list that is too long."""
-        properties = self._properties(slot, name)
-        looked_at: dict[str, Any] = {}
+    def _faults(self, slot: str, name: str, given: Filled, pointer: str) -> Iterator[Fault]:
+        """Yield the faults of parameters; the entries of a list that is too long are not read."""
+        schemas = self._schemas(slot, name)
+        readable: Filled = {}
         for key, value in given.items():
-            most = properties.get(key, {}).get("maxItems")
-            if most is not None and isinstance(value, list) and len(value) > most:
-                text = f"must have at most {most} entries, and has {len(value)}"
+            limit = schemas.get(key, {}).get("maxItems")
+            if limit is not None and isinstance(value, list) and len(value) > limit:
+                text = f"has {len(value)} entries; at most {limit} are allowed"
                 yield Fault(f"{pointer}/{escape(key)}", text)
             else:
-                looked_at[key] = value
-        for error in self._validators[slot, name].iter_errors(looked_at):
-            yield from _told(error, pointer)
+                readable[key] = value
+        for error in self._validators[slot, name].iter_errors(readable):
+            yield from faults_of(error, pointer)
 
-    def _properties(self, slot: str, name: str) -> dict[str, Any]:
+    def _schemas(self, slot: str, name: str) -> dict[str, Any]:
         return self.catalog[slot][name]["parameters"].get("properties", {})
 
-    def _written_out(
-        self, slot: str, name: str, value: Any, pointer: str, faults: Faults
-    ) -> dict[str, Any] | None:
-        properties, short = self._properties(slot, name), self.catalog[slot][name]["short_form"]
+    def _unknown(self, slot: str, name: str, pointer: str) -> Fault:
+        text = f"{quoted(name)} is not {NOUNS[slot]}. {suggestion(name, self.catalog[slot])}"
+        return Fault(pointer, text)
+
+    def _object_form(self, slot: str, name: str, value: Any) -> Filled | None:
+        """Return the object that a short form stands for; None where it stands for nothing."""
+        short = self.catalog[slot][name]["short_form"]
         if isinstance(value, dict):
             return value
         if value is True:
             return {}
-        if value is None or short is None:
-            takes = f"an object with {', '.join(properties)}, true" if properties else "true"
-            faults.append(Fault(pointer, f"is {shown(value)}; {name} takes {takes} or false"))
-            return None
-        return {short: value}
+        return None if value is None or short is None else {short: value}
+
+    def _accepted_forms(self, slot: str, name: str, value: Any) -> str:
+        names = ", ".join(self._schemas(slot, name))
+        forms = f"an object with {names}, true or false" if names else "true or false"
+        return f"is {abbreviated(value)}; it must be {forms}"
 
 
-def _exact(value: Any, schema: dict[str, Any]) -> Any:
-    """A number of the kind that its schema names: JSON has only one."""
+def _typed(value: Any, schema: dict[str, Any]) -> Any:
+    """Convert a JSON number to the type that its schema names, since JSON has only one."""
     if isinstance(value, list):
-        return [_exact(one, schema.get("items", {})) for one in value]
+        return [_typed(entry, schema.get("items", {})) for entry in value]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
-    if "number" in kinds:
+    types = _types(schema)
+    if "number" in types:
         return float(value)
-    return int(value) if "integer" in kinds else value
+    return int(value) if "integer" in types else value
 
 
-def _told(error: ValidationError, pointer: str) -> Iterator[Fault]:
-    """Faults in our words: what was given, what is allowed."""
-    at = pointer + "".join(f"/{escape(str(part))}" for part in error.absolute_path)
-    schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
-    value: Any = error.instance
-    keyword, bound = error.validator, error.validator_value
-    if keyword == "additionalProperties":
-        properties = schema.get("properties", {})
-        for key in value:
-            if key not in properties:
-                text = f"is not a parameter; {nearest(key, properties)}"
-                yield Fault(f"{at}/{escape(key)}", text)
-        return
-    if keyword == "required":
-        # One error a name, which none of them names.
-        for key in schema["required"]:
-            if key not in value:
-                yield Fault(f"{at}/{escape(key)}", "is missing")
-        return
-    if keyword == "anyOf":
-        # What is wrong with it as what it is; else which types there are.
-        fitting = [one for one in error.context or () if one.validator != "type"]
-        if fitting:
-            yield from _told(fitting[0], pointer)
-            return
-        bound = " or ".join(str(part.get("type")) for part in schema["anyOf"])
-    says = {
-        "minimum": f"must be at least {bound}",
-        "maximum": f"must be at most {bound}",
-        "exclusiveMinimum": f"must be more than {bound}",
-        "exclusiveMaximum": f"must be less than {bound}",
-        "minItems": f"must have {bound} or more entries",
-        "maxItems": f"must have at most {bound} entries",
-        "enum": f"must be one of {', '.join(map(str, bound))}" if isinstance(bound, list) else "",
-        "const": f"must be {bound!r}",
-        "type": f"must be of type {bound}",
-        "anyOf": f"must be of type {bound}",
-        "minLength": f"must have {bound} or more characters",
-        "maxLength": f"must have at most {bound} characters",
-    }.get(str(keyword), f"breaks the rule {keyword}: {shown(bound)}")
-    yield Fault(at, f"{says}, and is {shown(value)}")
+def _types(schema: dict[str, Any]) -> set[str]:
+    parts: Iterable[dict[str, Any]] = (schema, *schema.get("anyOf", ()))
+    return {part["type"] for part in parts if "type" in part}

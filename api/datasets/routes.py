@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.catalog.methods import nearest
 from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
+from api.http.faults import suggestion
 from api.http.responses import json_answer, list_of
 from api.http.schemas import ListOf
 from shared.datasets import FACTS, TABLE, is_at_hand, tables_of
@@ -30,7 +30,7 @@ def index(services: ServicesDep, limit: Limit = 20, after: str | None = None) ->
 def show(services: ServicesDep, name: str) -> Any:
     """Its facts, and whether it is at hand or has to be fetched first."""
     if name not in FACTS:
-        raise NotFound(f"There is no data set of this name; {nearest(name, FACTS)}.")
+        raise NotFound(f"There is no dataset of this name. {suggestion(name, FACTS)}.")
     return json_answer(_shown(name, services.settings.home))
 
 

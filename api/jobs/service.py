@@ -1,61 +1,47 @@
-"""Submission, validation, cancel, retry: the rules between the routes and the tables."""
+"""Submitting, validating, cancelling and retrying jobs: the rules behind the routes."""
 
 from typing import Any
 
-from api.catalog.methods import Faults
 from api.http.strict_json import parse
-from api.jobs.admission.checks import Admitted, examine, in_order
-from api.jobs.admission.fine_tuning import optimizers_with_parameters
-from api.jobs.admission.weights import ask_of_weights
+from api.jobs.admission import checks
+from api.jobs.admission.draft import Context, Draft
+from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import seconds_per_epoch
 from api.services import Services
-from shared.errors import InvalidSpec, Unavailable
+from shared.errors import Unavailable
 from shared.jobs import control, queries
 from shared.jobs.submission import Submission, known, of_retry, sha256_of, submit
 from shared.states import PRIORITIES
 
 
-def check(services: Services, raw: Any) -> tuple[Admitted, dict[str, Any]]:
-    """What is admitted of a parsed body, and what the sidecar says of its network.
+def check(services: Services, raw: Any) -> Draft:
+    """Check a specification with the parts of this service.
 
     Raises:
-        InvalidSpec: the specification has faults; all of them, the sidecar's too.
+        InvalidSpec: with every fault.
         Unavailable: the sidecar does not answer.
     """
-    found = examine(raw, services.methods, services.sidecar.ask)
-    faults, described, question = found.faults, {}, found.question or {}
-    if found.question is not None:
-        question |= ask_of_weights(services, found.spec, faults)
-        described = _described(services, question, faults)
-    if faults or found.question is None:
-        raise InvalidSpec(in_order(faults))
-    return Admitted(found.spec, question), described
-
-
-def _described(services: Services, question: dict[str, Any], faults: Faults) -> dict[str, Any]:
-    """What the sidecar says of the network; what it finds wrong is added to the faults."""
-    try:
-        return services.sidecar.describe(question)
-    except InvalidSpec as refused:
-        faults += refused.faults
-    except Unavailable:
-        if not faults:  # else there is enough to be told without it
-            raise
-    return {}
+    parts = (services.methods, services.sidecar, services.database, services.storage)
+    return checks.check(raw, Context(*parts))
 
 
 def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
-    """Check and record a job; return its id once it is durable."""
+    """Check and record a job, and return its id once it is durable.
+
+    Args:
+        services: the parts of this service.
+        owner: of the job.
+        body: the specification as JSON.
+        key: the request's Idempotency-Key.
+    """
     raw = parse(body)
     fingerprint = sha256_of(raw) if key is not None else ""
-    # What a known key made is there, also where it would not be admitted any more.
-    before = _made(services, owner, key, fingerprint)
-    if before is not None:
-        return before
-    admitted, _ = check(services, raw)
-    submission = Submission(
-        owner=owner, spec=admitted.spec, idempotency_key=key, fingerprint=fingerprint
-    )
+    # Before the check: a known key gives its job even if the specification is no longer valid.
+    existing = _job_of_key(services, owner, key, fingerprint)
+    if existing is not None:
+        return existing
+    spec = check(services, raw).filled
+    submission = Submission(owner=owner, spec=spec, idempotency_key=key, fingerprint=fingerprint)
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
     if is_new:
@@ -63,24 +49,16 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     return job_id
 
 
-def _made(services: Services, owner: str, key: str | None, fingerprint: str) -> str | None:
-    """The job that this key made, if there is a key and it did."""
-    if key is None:
-        return None
-    with services.database.read() as connection:
-        return known(connection, owner, key, fingerprint)
-
-
 def validate(services: Services, body: bytes) -> dict[str, Any]:
-    """The same check without a job, with what can be said before it runs."""
-    admitted, described = check(services, parse(body))
-    spec = admitted.spec
+    """Check a specification without a job, and estimate what it takes."""
+    draft = check(services, parse(body))
+    spec = draft.filled
     try:
         memory = services.sidecar.describe(
             {
-                **admitted.question,
+                **(draft.network or {}),
                 "batch_size": min(spec["training"]["batch_size"], spec["dataset"]["train"]),
-                "optimizers": optimizers_with_parameters(spec),
+                "optimizers": distinct_optimizers(spec),
                 "precision": spec["training"]["precision"],
             }
         )["memory_mib"]
@@ -90,33 +68,33 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
         "object": "validation",
         "valid": True,
         "spec": spec,
-        "parameter_count": described["parameter_count"],
+        "parameter_count": draft.description["parameter_count"],
         "device_memory_mib": memory,
         "seconds_per_epoch": seconds_per_epoch(services, spec),
-        "queue_position": _place(services, PRIORITIES[spec["priority"]]),
+        "queue_position": _next_position(services, PRIORITIES[spec["priority"]]),
     }
 
 
 def cancel(services: Services, job_id: str) -> None:
-    """Ask that the job ends."""
+    """Request that a job ends."""
     with services.database.write() as connection:
         control.request_cancel(connection, job_id)
 
 
 def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
-    """Submit the job's specification anew, going on from its last checkpoint.
+    """Submit a job's specification again, to resume from its last checkpoint.
 
-    The same key gives the same job; without one, a retry that has not ended is the answer.
+    The same key gives the same job. Without a key, a retry that has not ended is returned.
     """
     fingerprint = of_retry(job_id)
-    before = _made(services, owner, key, fingerprint)
-    if before is not None:
-        return before
+    existing = _job_of_key(services, owner, key, fingerprint)
+    if existing is not None:
+        return existing
     with services.database.write() as connection:
         spec, checkpoint = control.origin_of_retry(connection, job_id)
-        before = control.open_retry(connection, owner, job_id) if key is None else None
-        if before is not None:
-            return before
+        existing = control.open_retry(connection, owner, job_id) if key is None else None
+        if existing is not None:
+            return existing
         submission = Submission(
             owner=owner,
             spec=spec,
@@ -131,7 +109,15 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
     return new_id
 
 
-def _place(services: Services, priority: int) -> int:
-    """Where in the order a job of this priority would stand now, from 1."""
+def _job_of_key(services: Services, owner: str, key: str | None, fingerprint: str) -> str | None:
+    """Return the job that an Idempotency-Key made, if there is one."""
+    if key is None:
+        return None
+    with services.database.read() as connection:
+        return known(connection, owner, key, fingerprint)
+
+
+def _next_position(services: Services, priority: int) -> int:
+    """Return the queue position, from 1, of a job of this priority submitted now."""
     with services.database.read() as connection:
         return 1 + queries.ahead_of(connection, priority)

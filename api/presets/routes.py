@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.catalog.methods import nearest
+from api.http.faults import suggestion
 from api.http.responses import json_answer, list_of
 from api.http.schemas import ListOf
 from api.presets.presets import presets
@@ -42,4 +42,4 @@ def show(name: str) -> Any:
 
 
 def _unknown(name: str) -> str:
-    return f"There is no preset of this name; {nearest(name, presets())}."
+    return f"There is no preset of this name. {suggestion(name, presets())}."

@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
-from api.catalog.methods import shown
+from api.http.faults import abbreviated
 from shared.errors import BadWeights
 
 LENGTH = struct.Struct("<Q")
@@ -172,7 +172,9 @@ def _span(name: str, one: Any) -> tuple[int, int, str]:
         raise BadWeights(f"The tensor {name!r} has not dtype, shape and data_offsets.")
     if not isinstance(one["dtype"], str) or one["dtype"] not in SIZES:
         known = ", ".join(SIZES)
-        raise BadWeights(f"The tensor {name!r} has the type {shown(one['dtype'])}; known: {known}.")
+        raise BadWeights(
+            f"The tensor {name!r} has the type {abbreviated(one['dtype'])}; known: {known}."
+        )
     shape, offsets = one["shape"], one["data_offsets"]
     # Before anything is computed: a product takes the square of how many numbers it is of.
     if isinstance(shape, list) and len(shape) > MOST_DIMENSIONS:
@@ -184,7 +186,7 @@ def _span(name: str, one: Any) -> tuple[int, int, str]:
     elements = prod(shape)
     if elements > MOST_ELEMENTS or end - begin != elements * SIZES[one["dtype"]]:
         taken = f"does not take {end - begin} bytes"
-        raise BadWeights(f"The tensor {name!r} of shape {shown(shape)} {taken}.")
+        raise BadWeights(f"The tensor {name!r} of shape {abbreviated(shape)} {taken}.")
     return begin, end, name
 
 

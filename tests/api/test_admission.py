@@ -13,22 +13,21 @@ from hypothesis import strategies as st
 from api.catalog.methods import Methods
 from api.catalog.metrics import epoch_metric_names
 from api.http.strict_json import parse
-from api.jobs.admission.checks import admit
 from shared import catalog
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec
-from tests.fakes.sidecar import no_sidecar
+from tests.fakes.admission import check, filled, methods
 from worker.registry import SLOTS
 from worker.training.metrics import Conditions
 from worker.training.metrics import epoch_metric_names as names_in_worker
 
-METHODS = Methods(catalog.load())
+METHODS = methods()
 
 
 def _faults(**fields: Any) -> list[str]:
     """Where a small specification with these fields is at fault."""
     try:
-        admit({"dataset": "digits", "architecture": "mlp", **fields}, METHODS, no_sidecar)
+        check({"dataset": "digits", "architecture": "mlp", **fields})
     except InvalidSpec as error:
         return [fault.pointer for fault in error.faults]
     return []
@@ -69,11 +68,10 @@ def test_with_mixup_there_is_no_training_accuracy_to_watch() -> None:
     ("slot", "name"), [(slot, name) for slot in SLOTS for name in SLOTS[slot].entries()]
 )
 def test_defaults_are_the_worker_s(slot: str, name: str) -> None:
-    faults: list[Any] = []
     required = catalog.load()[slot][name]["parameters"].get("required", [])
     if required:
         pytest.skip(f"{name} has no defaults for {required}")
-    filled = METHODS.parameters(slot, name, {}, "", faults)
+    filled, faults = METHODS.parameters(slot, name, {}, "")
     assert not faults
     wanted = SLOTS[slot].get(name).defaults
     assert filled == {key: list(v) if isinstance(v, tuple) else v for key, v in wanted.items()}
@@ -98,8 +96,7 @@ def test_what_is_admitted_of_a_method_the_worker_takes_and_nothing_else(data: An
     entry = SLOTS[slot].get(name)
     known = sorted(entry.parameters.model_fields)
     given_ = data.draw(st.dictionaries(st.sampled_from([*known, "unknown"]), _values, max_size=3))
-    faults: list[Any] = []
-    filled = METHODS.parameters(slot, name, given_, "", faults)
+    filled, faults = METHODS.parameters(slot, name, given_, "")
     if filled is None:
         assert faults
         with pytest.raises(ValueError, match=name):
@@ -119,12 +116,13 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
         "checkpoints": [{"epoch": 0}, {"every_epochs": 2}],
         "metrics": {"top_k": [3, 1, 3]},
     }
-    admitted = admit(raw, METHODS, no_sidecar)
-    spec = JobSpec.model_validate(admitted.spec)
-    assert admit(admitted.spec, METHODS, no_sidecar).spec == admitted.spec
+    draft = check(raw)
+    spec = JobSpec.model_validate(draft.filled)
+    assert filled(draft.filled) == draft.filled
     assert spec.optimizer.gradient_clipping is not None
     assert spec.initializer.overrides["head.*"].name == "zeros"
-    assert admitted.question["patterns"] == {"/initializer/overrides/head.*": "head.*"}
+    assert draft.network is not None
+    assert draft.network["patterns"] == {"/initializer/overrides/head.*": "head.*"}
 
 
 @pytest.mark.parametrize(
@@ -139,12 +137,12 @@ def test_what_is_admitted_is_a_specification_for_the_worker() -> None:
 )
 def test_false_and_null_are_as_good_as_nothing(field: str, value: Any) -> None:
     raw = {"dataset": "digits", "architecture": "mlp"}
-    assert admit({**raw, field: value}, METHODS, no_sidecar) == admit(raw, METHODS, no_sidecar)
+    assert filled({**raw, field: value}) == filled(raw)
 
 
 def test_each_k_is_computed_once() -> None:
     raw = {"dataset": "digits", "architecture": "mlp", "metrics": {"top_k": [5, 5, 1]}}
-    assert admit(raw, METHODS, no_sidecar).spec["metrics"]["top_k"] == [5, 1]
+    assert filled(raw)["metrics"]["top_k"] == [5, 1]
 
 
 def test_a_number_is_a_number_however_it_was_written() -> None:
@@ -159,7 +157,7 @@ def test_a_number_is_a_number_however_it_was_written() -> None:
             "initializer": {"name": "he_glorot", "alpha": one},
             "optimizer": {"name": "sgd", "learning_rate": one, "gradient_clipping": clipping},
         }
-        return json.dumps(admit(raw, METHODS, no_sidecar).spec)
+        return json.dumps(filled(raw))
 
     assert spec(1) == spec(1.0)
 
@@ -172,8 +170,8 @@ def test_every_parameter_that_is_missing_or_unknown_is_told() -> None:
         "additionalProperties": False,
     }
     made_up = Methods({"losses": {"made_up": {"parameters": parameters, "short_form": None}}})
-    faults: list[Any] = []
-    assert made_up.parameters("losses", "made_up", {"c": 1, "d": 2}, "/loss", faults) is None
+    filled, faults = made_up.parameters("losses", "made_up", {"c": 1, "d": 2}, "/loss")
+    assert filled is None
     assert sorted(fault.pointer for fault in faults) == ["/loss/a", "/loss/b", "/loss/c", "/loss/d"]
 
 
@@ -203,7 +201,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
         "tracking": {"tensorboard": True},
         "metrics": {"top_k": [1, 5]},
     }
-    whole = admit(whole, METHODS, no_sidecar).spec
+    whole = filled(whole)
     written = ("1" + "0" * 30, "-" + str(2**63), str(2**63), "1e308", "1.0", "true", "null")
     kept = refused = 0
     for place in _places(whole):
@@ -216,7 +214,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
                 at[place[-1]] = json.loads(text)
             raw = parse(json.dumps(changed).encode() if place else text.encode())
             try:
-                orjson.dumps([raw, admit(raw, METHODS, no_sidecar).spec])
+                orjson.dumps([raw, filled(raw)])
                 kept += 1
             except InvalidSpec:
                 refused += 1
@@ -226,7 +224,7 @@ def test_whatever_stands_anywhere_is_refused_or_can_be_kept() -> None:
 
 def test_faults_come_in_the_order_of_their_pointers() -> None:
     with pytest.raises(InvalidSpec) as caught:
-        admit({"seed": -1, "dataset": "x", "architecture": "y", "name": 3}, METHODS, no_sidecar)
+        check({"seed": -1, "dataset": "x", "architecture": "y", "name": 3})
     pointers = [fault.pointer for fault in caught.value.faults]
     assert pointers == ["/architecture/name", "/dataset/name", "/name", "/seed"]
 

@@ -46,7 +46,7 @@ def test_what_is_required_may_be_absent_altogether(service: Service, absent: str
     spec = {name: value for name, value in {**SPEC, **MEANT}.items() if name != absent}
     faults = service.faults(spec)
     assert set(faults) == {f"/{absent}", *FOUND}
-    assert faults[f"/{absent}"] == "is missing"
+    assert faults[f"/{absent}"] == "is required"
 
 
 def test_a_stage_at_fault_leaves_the_others_their_places(service: Service) -> None:
@@ -110,17 +110,17 @@ def test_a_fault_is_told_once_and_not_its_consequences(
         (
             {"regularizers": {"l2": {"weight": 0.1, "only": ["head.*"]}}},
             "/regularizers/l2/only",
-            "must be of type string or null, and is ['head.*']",
+            'is ["head.*"]; it must be of type string or null',
         ),
         (
             {"regularizers": {"l2": {"weight": 0.1, "only": "a" * 201}}},
             "/regularizers/l2/only",
-            "must have at most 200 characters, and is ",
+            'is "aaa',
         ),
         (
             {"initializer": {"name": "he_glorot", "alpha": -1}},
             "/initializer/alpha",
-            "must be more than 0, and is -1",
+            "is -1; it must be greater than 0",
         ),
     ],
 )

@@ -44,16 +44,18 @@ class Sidecar:
         return self.ask({"ask": "describe", **question})
 
 
-SERVICES: Any = SimpleNamespace(methods=Methods(catalog.load()), sidecar=Sidecar(), database=None)
+SERVICES: Any = SimpleNamespace(
+    methods=Methods(catalog.load()), sidecar=Sidecar(), database=None, storage=None
+)
 
 
 def _checked(raw: Any) -> tuple[dict[str, Any], list[Fault]]:
     """What is filled in, or the faults."""
     try:
-        admitted, _ = service.check(SERVICES, parse(json.dumps(raw).encode()))
+        draft = service.check(SERVICES, parse(json.dumps(raw).encode()))
     except InvalidSpec as refused:
         return {}, refused.faults
-    return admitted.spec, []
+    return draft.filled, []
 
 
 def _train(filled: dict[str, Any], home: Path) -> None:

@@ -166,21 +166,21 @@ class TestFaults:
                 "seed": 2**53,
             }
         )
-        assert "did you mean 'fashion-mnist'?" in faults["/dataset/name"]
-        assert "did you mean 'channels'?" in faults["/dataset/chanels"]
+        assert "Did you mean `fashion-mnist`?" in faults["/dataset/name"]
+        assert "Did you mean `channels`?" in faults["/dataset/chanels"]
         assert "must be at least 8" in faults["/dataset/image_size"]
         assert "at least 1" in faults["/architecture/hidden_units/0"]
-        assert "did you mean 'activation'?" in faults["/architecture/activatoin"]
-        assert "did you mean 'he_normal'?" in faults["/initializer/name"]
-        assert "did you mean 'lecun_" in faults["/initializer/overrides/head.*/name"]
+        assert "Did you mean `activation`?" in faults["/architecture/activatoin"]
+        assert "Did you mean `he_normal`?" in faults["/initializer/name"]
+        assert "Did you mean `lecun_" in faults["/initializer/overrides/head.*/name"]
         assert "at least 0" in faults["/regularizers/l2/weight"]
-        assert "did you mean 'dropout'?" in faults["/regularizers/dropot"]
+        assert "Did you mean `dropout`?" in faults["/regularizers/dropot"]
         assert "/regularizers/dropout/rate" in faults
-        assert "must be more than 0" in faults["/optimizer/learning_rate"]
+        assert "must be greater than 0" in faults["/optimizer/learning_rate"]
         assert "less than 1" in faults["/optimizer/momentum"]
-        assert "did you mean 'cosine'?" in faults["/optimizer/schedule/name"]
+        assert "Did you mean `cosine`?" in faults["/optimizer/schedule/name"]
         assert "exactly one" in faults["/optimizer/gradient_clipping"]
-        assert "did you mean 'cross_entropy'?" in faults["/loss/name"]
+        assert "Did you mean `cross_entropy`?" in faults["/loss/name"]
         assert {"/training/epochs", "/training/batch_size", "/training/precision"} <= set(faults)
         assert {"/checkpoints/0", "/checkpoints/1/epoch", "/metrics/top_k/0"} <= set(faults)
         assert {"/resources/gpus", "/learning_rate", "/seed"} <= set(faults)
@@ -326,43 +326,47 @@ class TestFaults:
             (
                 {"tracking": {"tensorbord": True}},
                 "/tracking/tensorbord",
-                "did you mean 'tensorboard'?",
+                "Did you mean `tensorboard`?",
             ),
             (
                 {"tracking": {"tensorboard": {"histogram": True}}},
                 "/tracking/tensorboard/histogram",
-                "did you mean 'histograms'?",
+                "Did you mean `histograms`?",
             ),
-            ({"metrics": {"top_k": 5}}, "/metrics/top_k", "must be a list, and is 5"),
-            ({"checkpoints": {}}, "/checkpoints", "must be a list, and is {}"),
+            ({"metrics": {"top_k": 5}}, "/metrics/top_k", "is 5; it must be a list"),
+            ({"checkpoints": {}}, "/checkpoints", "is {}; it must be a list"),
             (
                 {"fine_tuning": {"stages": []}},
                 "/fine_tuning/stages",
-                "must have 1 or more entries, and is []",
+                "is []; it must have a length of at least 1",
             ),
-            ({"training": 3}, "/training", "must be an object, and is 3"),
-            ({"name": 3}, "/name", "must be a text, and is 3"),
-            ({"seed": -1}, "/seed", "must be at least 0, and is -1"),
-            ({"seed": 1.5}, "/seed", "must be an integer, and is 1.5"),
-            ({"seed": True}, "/seed", "must be a number, and is True"),
+            ({"training": 3}, "/training", "is 3; it must be an object"),
+            ({"name": 3}, "/name", "is 3; it must be a string"),
+            ({"seed": -1}, "/seed", "is -1; it must be at least 0"),
+            ({"seed": 1.5}, "/seed", "is 1.5; it must be an integer"),
+            ({"seed": True}, "/seed", "is true; it must be a number"),
             (
                 {"optimizer": {"name": "sgd", "learning_rate": 1001}},
                 "/optimizer/learning_rate",
-                "must be at most 1000, and is 1001",
+                "is 1001; it must be at most 1000",
             ),
             (
                 {"training": {"deterministic": 1}},
                 "/training/deterministic",
-                "must be true or false, and is 1",
+                "is 1; it must be true or false",
             ),
-            ({"priority": "urgent"}, "/priority", "must be 'low', 'normal' or 'high'"),
-            ({"name": "x" * 201}, "/name", "must have at most 200 characters, and has 201"),
+            (
+                {"priority": "urgent"},
+                "/priority",
+                'it must be "low", "normal" or "high"',
+            ),
+            ({"name": "x" * 201}, "/name", "has 201 characters; at most 200 are allowed"),
             (
                 {"checkpoints": [{"epoch": 0}] * 17},
                 "/checkpoints",
-                "must have at most 16 entries, and has 17",
+                "has 17 entries; at most 16 are allowed",
             ),
-            ({"dataset": ""}, "/dataset/name", "must have 1 or more characters, and is ''"),
+            ({"dataset": ""}, "/dataset/name", 'is ""; it must have a length of at least 1'),
         ],
     )
     def test_a_fault_says_what_is_allowed(
@@ -371,7 +375,7 @@ class TestFaults:
         assert says in service.faults({**SPEC, **changes})[pointer]
 
     def test_what_is_missing(self, service: Service) -> None:
-        assert service.faults({}) == {"/dataset": "is missing", "/architecture": "is missing"}
+        assert service.faults({}) == {"/dataset": "is required", "/architecture": "is required"}
 
     @pytest.mark.parametrize(
         "text", ["${jndi:ldap://x}", "%s%n", "{0.__class__}", "'; DROP TABLE jobs; --", "日本", "é"]

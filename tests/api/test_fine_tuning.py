@@ -110,7 +110,7 @@ class TestWeights:
         lease = service.start_job()
         service.record(lease, checkpoints=[checkpoint_row("last")])
         faults = service.faults(_tune({"job": lease.job_id}))
-        assert "not there any more" in faults["/fine_tuning/weights/checkpoint"]
+        assert "no longer exists" in faults["/fine_tuning/weights/checkpoint"]
 
     def test_of_an_upload(self, service: Service) -> None:
         weights_id = new_id("weights")
@@ -145,7 +145,7 @@ class TestWeights:
         spec["dataset"] = {"name": "digits", "image_size": 32, "channels": channels}
         faults = service.faults(spec)
         assert list(faults) == ["/dataset/channels"]
-        assert 'take "channels": 3' in faults["/dataset/channels"]
+        assert "it must be 3" in faults["/dataset/channels"]
 
     def test_of_whole_numbers_are_none(self, service: Service) -> None:
         counter = {"body.norm1.num_batches_tracked": torch.tensor(3)}
@@ -154,12 +154,12 @@ class TestWeights:
         whole = {"body.hidden1.bias": torch.zeros(4, dtype=torch.int64)}
         weights_id = _upload(service, {**BODY, **whole}, METADATA)
         faults = service.faults(_tune({"upload": weights_id}))
-        assert "'body.hidden1.bias' of the type I64" in faults["/fine_tuning/weights/upload"]
+        assert "`body.hidden1.bias` of type I64" in faults["/fine_tuning/weights/upload"]
 
     @pytest.mark.parametrize(
         ("said", "pointer", "text"),
         [
-            ('{"mean": [0.5, 0.5, 0.5], "deviation": [1, 1, 1]}', "/dataset/channels", "expect 3"),
+            ('{"mean": [0.5, 0.5, 0.5], "deviation": [1, 1, 1]}', "/dataset/channels", "must be 3"),
             (
                 '{"mean": [0.5, 0.5], "deviation": [1, 1]}',
                 "/fine_tuning/weights/upload",
@@ -190,7 +190,7 @@ class TestWeights:
         spec = _tune({"upload": _upload(service, BODY, METADATA)})
         spec["dataset"] = {"name": "table", "file": "a.csv", "target": "price"}
         faults = service.faults(spec)
-        assert faults == {"/dataset/features": "are 2 columns, and the weights expect 1"}
+        assert faults == {"/dataset/features": "has 2 columns; it must have 1 for these weights"}
 
 
 class TestEveryFaultAtOnce:
@@ -225,7 +225,7 @@ class TestEveryFaultAtOnce:
             {"dataset": "digits", "architecture": "vgg16", "training": {"epochs": 0}}
         )
         assert set(faults) == {"/dataset/image_size", "/training/epochs"}
-        assert 'at least 32 pixels: take "image_size": 32' in faults["/dataset/image_size"]
+        assert "is 8; it must be at least 32 for vgg16" in faults["/dataset/image_size"]
 
     def test_nesterov_without_momentum_in_a_stage(self, service: Service) -> None:
         wrong = {"name": "sgd", "momentum": 0, "nesterov": True}

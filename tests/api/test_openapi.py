@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from api.catalog.methods import Methods
-from api.jobs.admission.checks import admit
 from api.presets.presets import presets
 from shared import catalog
 from shared.errors import InvalidSpec
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
-from tests.fakes.sidecar import no_sidecar
+from tests.fakes.admission import filled
 
 #: What JSON Schema knows; a reader passes over anything else, and so over a bound that is not one.
 KEYWORDS = {
@@ -119,14 +117,14 @@ class TestSpecification:
 
     @pytest.mark.parametrize("changes", RIGHT.values(), ids=RIGHT)
     def test_what_is_right(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
-        filled = admit({**SPEC, **changes}, Methods(catalog.load()), no_sidecar).spec
+        spec = filled({**SPEC, **changes})
         assert of_model(document, "JobSpec", {**SPEC, **changes}) == []
-        assert of_model(document, "JobSpec", filled) == []
+        assert of_model(document, "JobSpec", spec) == []
 
     @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
     def test_what_is_wrong(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
         with pytest.raises(InvalidSpec):
-            admit({**SPEC, **changes}, Methods(catalog.load()), no_sidecar)
+            filled({**SPEC, **changes})
         assert of_model(document, "JobSpec", {**SPEC, **changes}) != []
 
     def test_every_method_can_be_chosen(self, document: dict[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """Bodies made to be large: an answer that is small, without a look at every entry."""
 
+import difflib
 import json
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from api.catalog import methods
-from api.jobs.admission import structure
+from api.http import faults
 from shared.errors import MOST_FAULTS
 from tests.api.service import SPEC, Service
 
@@ -48,10 +48,10 @@ def test_what_is_too_large_is_told_by_its_length_alone(
     body = json.dumps({**SPEC, **changes}, separators=(",", ":")).encode()
     assert len(body) < 1_000_000
     for path in ("/v1/jobs", "/v1/jobs/validate", "/v1/augmentation/preview"):
-        with patch.object(methods, "shown") as shown, patch.object(structure, "shown") as others:
+        with patch.object(faults, "json") as json_:
             answer = service.post(path, body)
         assert answer.status_code == 422
-        assert (shown.call_count, others.call_count) == (0, 0)
+        assert not json_.mock_calls, "no value was formatted for a message"
         assert len(answer.json()["errors"]) == 1
         assert len(answer.content) < 1_000
 
@@ -60,15 +60,8 @@ def test_what_is_too_large_is_told_by_its_length_alone(
 def test_no_answer_has_more_faults_than_a_person_reads(
     service: Service, changes: dict[str, Any]
 ) -> None:
-    looked_for: list[str] = []
-    nearest = methods.nearest
-
-    def counted(name: str, names: Any) -> str:
-        looked_for.append(name)
-        return nearest(name, names)
-
     body = json.dumps({**SPEC, **changes}).encode()
-    with patch.object(methods, "nearest", counted), patch.object(structure, "nearest", counted):
+    with patch.object(difflib, "get_close_matches", wraps=difflib.get_close_matches) as matches:
         answer = service.post("/v1/jobs", body)
     assert answer.status_code == 422
     problem = answer.json()
@@ -76,7 +69,7 @@ def test_no_answer_has_more_faults_than_a_person_reads(
     if len(problem["errors"]) == MOST_FAULTS:
         assert f"more than {MOST_FAULTS} faults" in problem["detail"]
     assert len(answer.content) < 100_000
-    assert len(looked_for) <= 2 * MOST_FAULTS + 2
+    assert matches.call_count <= 2 * MOST_FAULTS + 2
     assert service.rows()["jobs"] == 0
 
 
@@ -94,6 +87,6 @@ def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:
         "ok": True, "rows": 9, "classes": ["a"], "features": features,
         "content_hash": f"sha256:{'0' * 64}", "parameter_count": {},
     }  # fmt: skip
-    faults = service.faults({**SPEC, "dataset": dataset, "training": {"epochs": 0}})
-    assert "/training/epochs" in faults
-    assert "/dataset/features" not in faults
+    found = service.faults({**SPEC, "dataset": dataset, "training": {"epochs": 0}})
+    assert "/training/epochs" in found
+    assert "/dataset/features" not in found

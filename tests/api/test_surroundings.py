@@ -56,7 +56,7 @@ class TestDatasets:
     def test_a_name_of_nothing(self, service: Service) -> None:
         answer = service.client.get("/v1/datasets/digit")
         assert answer.status_code == 404
-        assert "did you mean 'digits'?" in answer.json()["detail"]
+        assert "Did you mean `digits`?" in answer.json()["detail"]
 
 
 class TestHealth:

@@ -43,7 +43,11 @@ class TestRotation:
         ("change", "pointer", "says"),
         [
             ({"loss": "cross_entropy"}, "/loss/name", "epsilon_insensitive, l1, l2"),
-            ({"loss": "hinge"}, "/loss/name", "is for classes, and a number is asked for"),
+            (
+                {"loss": "hinge"},
+                "/loss/name",
+                "but the target of digits is a number",
+            ),
             ({"regularizers": {"mixup": True}}, "/regularizers/mixup", "needs classes"),
             ({"regularizers": {"vat": True}}, "/regularizers/vat", "needs classes"),
             (
@@ -51,11 +55,11 @@ class TestRotation:
                 "/regularizers/label_smoothing",
                 "needs classes",
             ),
-            ({"metrics": {"top_k": [1]}}, "/metrics/top_k", "is for classes"),
+            ({"metrics": {"top_k": [1]}}, "/metrics/top_k", "is for classification"),
             (
                 {"training": {"early_stopping": {"monitor": "val_accuracy", "mode": "max"}}},
                 "/training/early_stopping/monitor",
-                "no metric of this job",
+                "is not a metric of this job",
             ),
             ({"augmentation": {"rotation": 5}}, "/augmentation/rotation", "changes the angle"),
             (
@@ -66,14 +70,14 @@ class TestRotation:
             (
                 {"dataset": {**DIGITS, "target": "rotatoin"}},
                 "/dataset/target",
-                "did you mean 'rotation'",
+                "Did you mean `rotation`",
             ),
             (
                 {"dataset": {"name": "fashion-mnist", "target": "rotation"}},
                 "/dataset/target",
-                "asks for its classes alone",
+                "has only classes",
             ),
-            ({"dataset": {**DIGITS, "file": "a.csv"}}, "/dataset/file", "is for a table"),
+            ({"dataset": {**DIGITS, "file": "a.csv"}}, "/dataset/file", "is for tables"),
         ],
     )
     def test_what_does_not_go_with_it(
@@ -92,8 +96,8 @@ class TestClasses:
         self, service: Service, loss: str
     ) -> None:
         faults = service.faults({"dataset": "digits", "architecture": "mlp", "loss": loss})
-        assert "digits asks for classes" in faults["/loss/name"]
-        assert "dataset.target rotation" in faults["/loss/name"]
+        assert "the target of digits is classes" in faults["/loss/name"]
+        assert "set dataset.target to rotation" in faults["/loss/name"]
 
     @pytest.mark.parametrize("name", ["mixup", "label_smoothing"])
     @pytest.mark.parametrize("loss", ["hinge"])
@@ -102,11 +106,11 @@ class TestClasses:
     ) -> None:
         spec = {"dataset": "digits", "architecture": "mlp", "loss": loss}
         faults = service.faults({**spec, "regularizers": {name: True}})
-        assert "take cross_entropy" in faults[f"/regularizers/{name}"]
+        assert "use cross_entropy" in faults[f"/regularizers/{name}"]
 
     def test_logistic_is_for_two_classes(self, service: Service) -> None:
         faults = service.faults({"dataset": "digits", "architecture": "mlp", "loss": "logistic"})
-        assert "is for 2 classes, and digits has 10" in faults["/loss/name"]
+        assert "is for 2 classes, but digits has 10" in faults["/loss/name"]
 
 
 class TestTables:

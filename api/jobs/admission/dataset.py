@@ -1,111 +1,90 @@
-"""The data set of a specification: which it is, what is asked of it, and how much of it."""
+"""The dataset: its name, the shape and the normalization of its samples, and its splits."""
 
 from dataclasses import replace
 from typing import Any
 
-from api.catalog.methods import Faults, Methods, nearest, shown
-from api.jobs.admission import task
-from api.jobs.admission.tables import Ask, check_goes_with_tables, facts_of_table
-from shared.datasets import FACTS, TABLE, DatasetFacts, SplitsRefused, resolve_splits
+from api.http.faults import quoted, suggestion
+from api.jobs.admission import tables
+from api.jobs.admission.draft import Draft
+from api.jobs.admission.splits import fill_splits
+from shared.datasets import FACTS, TABLE, DatasetFacts
 from shared.errors import Fault
 from shared.spec import DatasetSpec
 
-#: Fields of a data set that images have no use for; left out of what is filled in.
-OF_TABLES = ("target", "file", "features", "content_hash")
-
-Filled = dict[str, Any]
+#: Fields that only a table has, and the target; left out of an image dataset where they are null.
+OPTIONAL = ("target", "file", "features", "content_hash")
 
 
-def known(raw: Any, faults: Faults) -> DatasetFacts | None:
-    """The data set that is named; None where there is none.
+def check_name(draft: Draft) -> None:
+    """Find the dataset."""
+    draft.facts = draft.faults.take(facts_of(draft.raw.get("dataset")))
+
+
+def fill(draft: Draft) -> None:
+    """Fill in the shape and the splits of images, or the columns and the splits of a table."""
+    if draft.spec is None or draft.facts is None:
+        return
+    if draft.facts.name == TABLE.name:
+        tables.fill(draft)
+        return
+    spec = draft.spec.dataset
+    draft.filled["dataset"] = draft.faults.take(fill_images(spec, draft.facts))
+    if spec.target in draft.facts.number_targets:
+        draft.facts = replace(draft.facts, classes=())
+
+
+def fill_normalization(draft: Draft) -> None:
+    """Fill in how pixels become inputs: as the weights expect where there are weights."""
+    if draft.spec is None or draft.facts is None:
+        return
+    # As posted: weights with a fault are not in `spec`, and their fault is enough.
+    fine_tuning = draft.raw.get("fine_tuning")
+    has_weights = isinstance(fine_tuning, dict) and fine_tuning.get("weights") is not None
+    normalization = draft.spec.dataset.normalization
+    if normalization == "of_weights" and not has_weights:
+        text = "is of_weights, but the job has no weights; use standardize, unit or none"
+        draft.fault("/dataset/normalization", text)
+    default = "of_weights" if has_weights else "standardize"
+    draft.filled["dataset"]["normalization"] = normalization or default
+
+
+def facts_of(raw: Any) -> tuple[DatasetFacts | None, list[Fault]]:
+    """Return the facts of a dataset; None where it is unknown or has no name.
 
     Args:
-        raw: the part `dataset` as it came.
-        faults: where faults are added.
+        raw: a name, or an object with a name. The check of the structure reports anything else.
     """
     name = raw.get("name") if isinstance(raw, dict) else raw
     if not isinstance(name, str):
-        return None  # the structure's own check says so
-    if name not in FACTS:
-        text = f"{shown(name)} is no data set here; {nearest(name, FACTS)}"
-        faults.append(Fault("/dataset/name", text))
-        return None
-    return FACTS[name]
+        return None, []
+    if name in FACTS:
+        return FACTS[name], []
+    text = f"{quoted(name)} is not a dataset. {suggestion(name, FACTS)}"
+    return None, [Fault("/dataset/name", text)]
 
 
-def of_job(
-    asked: DatasetSpec,
-    facts: DatasetFacts,
-    filled: Filled,
-    methods: Methods,
-    ask: Ask,
-    faults: Faults,
-) -> DatasetFacts | None:
-    """The data set as this job sees it: without classes where it asks for a number.
-
-    Args:
-        asked: what is asked of it.
-        facts: what is known of it.
-        filled: the specification that is being filled in.
-        methods: the catalogue.
-        ask: the sidecar, which reads tables.
-        faults: where faults are added.
-    """
-    if facts.name != TABLE.name:
-        filled["dataset"] = of_images(asked, facts, faults)
-        is_number = asked.target in facts.number_targets
-        return replace(facts, classes=()) if is_number else facts
-    filled["dataset"] = asked.model_dump(mode="json")
-    check_goes_with_tables(filled, methods.catalog["architectures"], faults)
-    if not filled["loss"]:
-        return None
-    is_number = task.takes_numbers(filled["loss"], methods)
-    found = facts_of_table(asked, is_number=is_number, ask=ask, faults=faults)
-    if found is None:
-        return None
-    facts, content_hash = found
-    filled["dataset"] |= {"features": list(facts.features), "content_hash": content_hash}
-    filled["dataset"] |= _counts(asked, facts, faults)
-    return facts
+def fill_images(spec: DatasetSpec, facts: DatasetFacts) -> tuple[dict[str, Any], list[Fault]]:
+    """Fill in the defaults of an image dataset."""
+    filled, faults = spec.model_dump(mode="json"), list[Fault]()
+    for name in OPTIONAL:
+        if filled[name] is None:
+            del filled[name]
+        elif name != "target":
+            text = f"is for tables, but {facts.name} has images; leave it out"
+            faults.append(Fault(f"/dataset/{name}", text))
+    faults += _target_faults(spec.target, facts)
+    filled["image_size"] = spec.image_size or facts.image_size
+    filled["channels"] = spec.channels or facts.channels
+    splits, split_faults = fill_splits(spec, facts)
+    return filled | splits, faults + split_faults
 
 
-def of_images(asked: DatasetSpec, facts: DatasetFacts, faults: Faults) -> Filled:
-    """A data set of images with every default filled in."""
-    filled = asked.model_dump(mode="json")
-    for field in OF_TABLES:
-        if filled[field] is None:
-            del filled[field]
-        elif field != "target":
-            text = f"is for a table, and {facts.name} has images: leave it out"
-            faults.append(Fault(f"/dataset/{field}", text))
-    task.check_target(asked, facts, faults)
-    filled["image_size"] = asked.image_size or facts.image_size
-    filled["channels"] = asked.channels or facts.channels
-    return filled | _counts(asked, facts, faults)
-
-
-def check_size(filled: Filled, methods: Methods, faults: Faults) -> None:
-    """Check the image size against the bounds of the architecture."""
-    architecture, size = filled["architecture"], filled["dataset"].get("image_size")
-    if not architecture or size is None:
-        return
-    bounds = methods.catalog["architectures"][architecture["name"]]["image_size"]
-    smallest, largest = bounds["minimum"], bounds.get("maximum")
-    if size >= smallest and (largest is None or size <= largest):
-        return
-    admitted = f"at least {smallest}" + (f" and at most {largest}" if largest else "")
-    nearest_size = smallest if size < smallest else largest
-    text = f"is {size}, and {architecture['name']} takes images of {admitted} pixels: "
-    faults.append(Fault("/dataset/image_size", f'{text}take "image_size": {nearest_size}'))
-
-
-def _counts(asked: DatasetSpec, facts: DatasetFacts, faults: Faults) -> Filled:
-    """How many images or rows each split has; what was asked where that cannot be had."""
-    try:
-        counts = resolve_splits(
-            facts, train=asked.train, validation=asked.validation, test=asked.test
-        )
-    except SplitsRefused as refused:
-        faults += [Fault(f"/dataset/{one.field}", one.message) for one in refused.faults]
-        return {}
-    return {"train": counts.train, "validation": counts.validation, "test": counts.test}
+def _target_faults(target: str | None, facts: DatasetFacts) -> list[Fault]:
+    if target is None or target in facts.number_targets:
+        return []
+    text = f"{quoted(target)} is not a target of {facts.name}"
+    if facts.number_targets:
+        text += f". {suggestion(target, facts.number_targets)}. Leave it out to predict classes"
+    else:
+        text += ", which has only classes; leave it out"
+    return [Fault("/dataset/target", text)]

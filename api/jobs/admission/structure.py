@@ -1,15 +1,15 @@
-"""Faults of a specification's structure, in our words, from what pydantic found."""
+"""The structure of a specification: types, bounds and unknown fields, as pydantic finds them."""
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.catalog.methods import Faults, nearest, shown
-from api.http.json_pointer import escape
+from api.http.faults import abbreviated, quoted, suggestion
+from api.http.json_pointer import pointer
+from api.jobs.admission.draft import Draft
+from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
 from shared.errors import MOST_FAULTS, Fault
 from shared.spec import (
     CheckpointSpec,
@@ -28,7 +28,8 @@ from shared.spec import (
     WeightsSpec,
 )
 
-Part = TypeVar("Part", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
+#: The model at each path of a request, so that an unknown field meets the fields there are.
 Models = Mapping[tuple[str, ...], type[BaseModel]]
 
 MODELS: Models = {
@@ -50,145 +51,83 @@ MODELS: Models = {
     ("fine_tuning", "stages", "*", "optimizer", "gradient_clipping"): ClippingSpec,
 }
 
-
-UNKNOWN = "what_is_at_fault"
-#: As many as there may be: no warm-up is too long for it.
-EPOCHS = 100_000
-#: What is put where something is at fault that cannot be left out, or whose place others count by;
-#: made of the place. No other check finds fault with it.
-STAND_INS: Mapping[tuple[str, ...], Callable[[int], Any]] = {
-    ("dataset",): lambda _: {"name": UNKNOWN},
-    ("dataset", "name"): lambda _: UNKNOWN,
-    ("architecture",): lambda _: {"name": UNKNOWN},
-    ("architecture", "name"): lambda _: UNKNOWN,
-    ("training", "epochs"): lambda _: EPOCHS,
-    ("checkpoints", "*"): lambda _: {"epoch": 0},
-    ("metrics", "top_k", "*"): lambda _: 1,
-    ("fine_tuning", "stages", "*"): lambda at: {"name": f"{UNKNOWN}_{at}", "epochs": EPOCHS},
-    ("fine_tuning", "stages", "*", "name"): lambda at: f"{UNKNOWN}_{at}",
-    ("fine_tuning", "stages", "*", "epochs"): lambda _: EPOCHS,
+#: pydantic's type of an error → what the value must be; pydantic supplies the bounds.
+RULES: Mapping[str, str] = {
+    "model_type": "it must be an object",
+    "model_attributes_type": "it must be an object",
+    "dict_type": "it must be an object",
+    "tuple_type": "it must be a list",
+    "string_type": "it must be a string",
+    "int_type": "it must be an integer",
+    "int_from_float": "it must be an integer",
+    "int_parsing_size": "it must be an integer of at most 64 bits",
+    "float_type": "it must be a number",
+    "bool_type": "it must be true or false",
+    "greater_than": "it must be greater than {gt}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than": "it must be less than {lt}",
+    "less_than_equal": "it must be at most {le}",
+    "literal_error": "it must be {expected}",
+    "string_pattern_mismatch": "it must match {pattern}",
+    "string_too_short": "it must have a length of at least {min_length}",
+    "too_short": "it must have a length of at least {min_length}",
 }
-#: More than a specification has levels: what is left out may leave something without its parts.
-ROUNDS = 10
-
-#: What is wrong, in our words, by pydantic's name of it and with the bound it gives.
-WORDS: Mapping[str, str] = {
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "tuple_type": "must be a list",
-    "string_type": "must be a text",
-    "int_type": "must be an integer",
-    "int_from_float": "must be an integer",
-    "int_parsing_size": "must be an integer of at most 64 bits",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be {expected}",
-    "string_pattern_mismatch": "must be of the form {pattern}",
-    "string_too_short": "must have {min_length} or more characters",
-    "too_short": "must have {min_length} or more entries",
-}
-#: The same where the value is too long to be shown; its length is.
-LENGTHS: Mapping[str, str] = {
-    "string_too_long": "must have at most {max_length} characters, and has {length}",
-    "too_long": "must have at most {max_length} entries, and has {length}",
+#: The same for values that are too long to be shown: their length is.
+LENGTH_RULES: Mapping[str, str] = {
+    "string_too_long": "has {length} characters; at most {max_length} are allowed",
+    "too_long": "has {length} entries; at most {max_length} are allowed",
 }
 
 
-def faults_of(error: ValidationError, models: Models = MODELS) -> Faults:
-    """Every fault with its pointer, or one more than are named in an answer.
+def check(draft: Draft) -> None:
+    """Read the structure, without the values that have faults."""
+    draft.spec = draft.faults.take(read(draft.raw, JobSpec, MODELS))
+    if draft.spec is not None:
+        draft.filled = draft.spec.model_dump(mode="json")
+
+
+def read(
+    raw: dict[str, Any], model: type[Model], models: Models
+) -> tuple[Model | None, list[Fault]]:
+    """Read a request without the values that have faults.
 
     Args:
-        error: what pydantic found.
-        models: which model stands where, so that an unknown field meets the known ones.
+        raw: the request as it was posted.
+        model: its structure.
+        models: the model at each path of it.
+
+    Returns:
+        The model, None where nothing can be read, and the faults, at most one more than an
+        answer reports.
     """
-    found = error.errors(include_url=False)
-    return [_fault(one, models) for one in islice(_told(found), MOST_FAULTS + 1)]
+    try:
+        return model.model_validate(raw), []
+    except ValidationError as error:
+        faults = [_fault(details, models) for details in islice(reported(error), MOST_FAULTS + 1)]
+        return without_faulty_values(raw, model, error), faults
 
 
-def mended(raw: dict[str, Any], model: type[Part], error: ValidationError) -> Part | None:
-    """The model without the values that are at fault, so that the rest can be checked.
-
-    What is required has a stand-in; where it has none, what requires it is left out as well.
-
-    Args:
-        raw: the object as it came.
-        model: what it should be.
-        error: what pydantic found.
-    """
-    rest = copy.deepcopy(raw)
-    for _ in range(ROUNDS):
-        found = _told(error.errors(include_url=False))
-        # From the back, so that places in a list stay what they are.
-        for one in sorted(found, key=_numbers_last, reverse=True):
-            with suppress(KeyError, IndexError):  # it is gone already
-                _take_out(rest, _place(one), is_missing=one["type"] == "missing")
-        try:
-            return model.model_validate(rest)
-        except ValidationError as again:
-            error = again
-    return None
-
-
-def _numbers_last(one: Any) -> list[tuple[bool, Any]]:
-    return [(isinstance(part, int), part) for part in _place(one)]
-
-
-def _take_out(rest: Any, place: list[int | str], *, is_missing: bool) -> None:
-    """Put its stand-in at a place, or delete what is there."""
-    *way, last = place
-    around: Any = rest
-    for part in way:
-        around = around[part]
-    stand_in = STAND_INS.get(_pattern(place))
-    is_short = type(around) not in (dict, list)  # a bare name, which has no parts
-    if is_short or (is_missing and stand_in is None):
-        _take_out(rest, way, is_missing=False)
-    elif stand_in is None:
-        del around[last]
-    else:
-        around[last] = stand_in(max((part for part in place if isinstance(part, int)), default=0))
-
-
-def _told(found: list[Any]) -> Iterator[Any]:
-    """The faults that are told: a list is too short only as its entries are, which are named."""
-    beneath = {tuple(one["loc"][:depth]) for one in found for depth in range(len(one["loc"]))}
-    for one in found:
-        if one["type"] != "too_short" or one["loc"] not in beneath:
-            yield one
-
-
-def _place(one: Any) -> list[int | str]:
-    return [part for part in one["loc"] if part != "[key]"]
-
-
-def _pattern(place: list[int | str]) -> tuple[str, ...]:
-    """Where a place is in any specification."""
-    return tuple("*" if isinstance(part, int) else part for part in place)
-
-
-def _fault(one: Any, models: Models) -> Fault:
-    place, kind, value = _place(one), one["type"], one["input"]
-    pointer = "".join(f"/{escape(str(part))}" for part in place)
+def _fault(details: Any, models: Models) -> Fault:
+    path, kind, value = path_of(details), details["type"], details["input"]
+    at = pointer(*path)
     if kind == "missing":
-        return Fault(pointer, "is missing")
+        return Fault(at, "is required")
     if kind == "extra_forbidden":
-        parent = models.get(_pattern(place[:-1]))
+        parent = models.get(pattern_of(path[:-1]))
         fields = parent.model_fields if parent is not None else ()
-        return Fault(pointer, f"is not a field; {nearest(str(place[-1]), fields)}")
-    bounds = one.get("ctx", {})
-    if kind in LENGTHS:
-        return Fault(pointer, LENGTHS[kind].format(**bounds, length=len(value)))
-    text = one["msg"].removeprefix("Value error, ")
-    if kind in WORDS:
-        text = WORDS[kind].format(**{name: _plain(bound) for name, bound in bounds.items()})
-    return Fault(pointer, f"{text}, and is {shown(value)}")
+        name = str(path[-1])
+        return Fault(at, f"{quoted(name)} is not a field. {suggestion(name, fields)}")
+    bounds = {name: _plain(bound) for name, bound in details.get("ctx", {}).items()}
+    if kind in LENGTH_RULES:
+        return Fault(at, LENGTH_RULES[kind].format(**bounds, length=len(value)))
+    rule = details["msg"].removeprefix("Value error, ")  # of a validator of the model
+    if kind in RULES:
+        rule = RULES[kind].format(**bounds)
+    return Fault(at, f"is {abbreviated(value)}; {rule}")
 
 
 def _plain(bound: Any) -> Any:
-    """1000 and not 1000.0."""
+    """Return a bound as JSON writes it: 1000 for 1000.0, and double quotes."""
+    if isinstance(bound, str):
+        return bound.replace("'", '"')
     return int(bound) if isinstance(bound, float) and bound.is_integer() else bound

@@ -1,73 +1,82 @@
-"""Tables as data sets: their rows, columns and classes, as the sidecar reads them."""
+"""Tables as datasets: their rows, columns and classes, as the sidecar reads them."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from api.catalog.methods import Faults
-from shared.datasets import TABLE, DatasetFacts
-from shared.errors import Fault, InvalidSpec
+from api.jobs.admission.draft import Draft
+from api.jobs.admission.splits import fill_splits
+from shared.datasets import TABLE
+from shared.errors import InvalidSpec
 from shared.spec import DatasetSpec
 
-#: A question for the sidecar → its answer; InvalidSpec with what the table does not admit.
-Ask = Callable[[dict[str, Any]], dict[str, Any]]
-#: What is said of images alone, with what a table has instead.
-OF_IMAGES = {"image_size": "a table has rows", "channels": "the columns are a table's channels"}
+REQUIRED = {"file": "is required: the file of the table", "target": "is required: a column"}
+OF_IMAGES = ("image_size", "channels")
 
 
-def facts_of_table(
-    asked: DatasetSpec, *, is_number: bool, ask: Ask, faults: Faults
-) -> tuple[DatasetFacts, str] | None:
-    """The facts of the table that is asked for and its content's hash; None with faults added.
+def check_methods(draft: Draft) -> None:
+    """Check that architecture and augmentation take the rows of a table."""
+    if draft.spec is None or draft.facts is None or draft.facts.name != TABLE.name:
+        return
+    architecture = draft.filled["architecture"]
+    if architecture is not None:
+        entries = draft.methods.catalog["architectures"]
+        fitting = [name for name, entry in entries.items() if entry["image_size"]["minimum"] == 1]
+        if architecture["name"] not in fitting:
+            text = f"{architecture['name']} takes images, but a table has rows; use "
+            draft.fault("/architecture/name", text + " or ".join(sorted(fitting)))
+    if draft.filled["augmentation"]:
+        draft.fault("/augmentation", "is for images, but a table has rows; leave it out")
 
-    Args:
-        asked: the specification's part.
-        is_number: whether a number is asked for.
-        ask: the sidecar.
-        faults: where faults are added.
+
+def fill(draft: Draft) -> None:
+    """Fill in what the sidecar reads of the table; the dataset's facts become those of the table.
+
+    The facts are None where the table cannot be read.
     """
-    for field in ("file", "target"):
-        if getattr(asked, field) is None:
-            text = {"file": "is missing: the table's file", "target": "is missing: a column"}[field]
-            faults.append(Fault(f"/dataset/{field}", text))
-    for field, instead in OF_IMAGES.items():
-        if getattr(asked, field) is not None:
-            faults.append(Fault(f"/dataset/{field}", f"is for images; {instead}: leave it out"))
-    if asked.normalization == "unit":
-        text = "is unit, which is for images; a table takes standardize or none"
-        faults.append(Fault("/dataset/normalization", text))
-    if asked.file is None or asked.target is None:
-        return None
-    features = None if asked.features is None else list(asked.features)
-    question = {"file": asked.file, "target": asked.target, "features": features}
+    if draft.spec is None:
+        return
+    draft.facts = None
+    spec = draft.spec.dataset
+    draft.filled["dataset"] = spec.model_dump(mode="json")
+    if draft.task is None:
+        return
+    _check_fields(draft, spec)
+    if spec.file is None or spec.target is None:
+        return
     try:
-        answer = ask({"ask": "table", **question, "is_number": is_number})
+        table = draft.context.sidecar.ask(
+            {
+                "ask": "table",
+                "file": spec.file,
+                "target": spec.target,
+                "features": None if spec.features is None else list(spec.features),
+                "is_number": draft.task == "regression",
+            }
+        )
     except InvalidSpec as refused:
-        faults += refused.faults
-        return None
-    if asked.content_hash not in (None, answer["content_hash"]):
-        text = f"is not that of {asked.file}, which has {answer['content_hash']}"
-        faults.append(Fault("/dataset/content_hash", text))
-    facts = replace(
+        draft.faults.take((None, refused.faults))
+        return
+    content_hash, features = table["content_hash"], table["features"]
+    if spec.content_hash not in (None, content_hash):
+        text = f"is not the hash of {spec.file}, which is {content_hash}"
+        draft.fault("/dataset/content_hash", text)
+    draft.facts = replace(
         TABLE,
-        train=answer["rows"],
-        classes=tuple(answer["classes"]),
-        features=tuple(answer["features"]),
-        channels=len(answer["features"]),
+        train=table["rows"],
+        classes=tuple(table["classes"]),
+        features=tuple(features),
+        channels=len(features),
     )
-    return facts, answer["content_hash"]
+    draft.filled["dataset"] |= {"features": list(features), "content_hash": content_hash}
+    draft.filled["dataset"] |= draft.faults.take(fill_splits(spec, draft.facts))
 
 
-def check_goes_with_tables(
-    filled: dict[str, Any], architectures: dict[str, Any], faults: Faults
-) -> None:
-    """Networks and augmentations that are for images."""
-    name = (filled["architecture"] or {}).get("name")
-    if name is not None and architectures[name]["image_size"]["minimum"] > 1:
-        fitting = [
-            one for one, entry in architectures.items() if entry["image_size"]["minimum"] == 1
-        ]
-        text = f"{name} is for images, and a table has rows: take {' or '.join(sorted(fitting))}"
-        faults.append(Fault("/architecture/name", text))
-    if filled["augmentation"]:
-        faults.append(Fault("/augmentation", "is for images, and a table has rows: leave it out"))
+def _check_fields(draft: Draft, spec: DatasetSpec) -> None:
+    for name, text in REQUIRED.items():
+        if getattr(spec, name) is None:
+            draft.fault(f"/dataset/{name}", text)
+    for name in OF_IMAGES:
+        if getattr(spec, name) is not None:
+            draft.fault(f"/dataset/{name}", "is for images, but a table has rows; leave it out")
+    if spec.normalization == "unit":
+        text = "is unit, which is for images; use standardize or none"
+        draft.fault("/dataset/normalization", text)

@@ -1,14 +1,13 @@
-"""The weights that a fine-tuning names: whether they are there, and what their files say."""
+"""Weights of a job or an upload: whether their file exists, and whether it fits the images."""
 
 from pathlib import Path
 from typing import Any
 
-from api.catalog.methods import Faults, shown
-from api.jobs.admission.fine_tuning import wrong_channels
-from api.services import Services
+from api.http.faults import quoted
+from api.jobs.admission.draft import Draft
 from api.weights.header import Header, read_header
 from api.weights.usable import WEIGHT_TYPES, normalization_of, not_of_weights
-from shared.errors import BadWeights, Fault, NotFound
+from shared.errors import BadWeights, NotFound
 from shared.ids import is_id
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
@@ -18,90 +17,88 @@ AT = "/fine_tuning/weights"
 HEAD = "head."
 
 
-def ask_of_weights(services: Services, spec: dict[str, Any], faults: Faults) -> dict[str, Any]:
-    """What the sidecar has to compare with the network: `{"tensors": {name: shape}}`, or nothing.
-
-    Args:
-        services: what the application works with.
-        spec: filled in.
-        faults: where faults are added: there are no such weights, or they cannot be used so.
-    """
-    named = (spec["fine_tuning"] or {}).get("weights")
-    if not named or named["pretrained"] is not None:
-        return {}
-    field = "job" if named["job"] is not None else "upload"
-    path = (
-        _of_job(services, named["job"], named["checkpoint"] or "last", faults)
-        if field == "job"
-        else _of_upload(services, named["upload"], faults)
-    )
+def check_file(draft: Draft) -> None:
+    """Read the header of the weights' file and add its tensors to the sidecar's request."""
+    weights = (draft.filled.get("fine_tuning") or {}).get("weights")
+    if draft.network is None or not weights or weights["pretrained"] is not None:
+        return
+    field = "upload" if weights["job"] is None else "job"
+    path = _of_upload(draft, weights) if field == "upload" else _of_job(draft, weights)
     if path is None:
-        return {}
+        return
     try:
         header = read_header(path)
     except BadWeights as error:
-        faults.append(Fault(f"{AT}/{field}", error.detail))
-        return {}
-    if spec["dataset"]["normalization"] == "of_weights":
-        _check_normalization(header, spec["dataset"], field, faults)
-    body = {n: one for n, one in header.tensors.items() if not n.startswith(HEAD)}
+        draft.fault(f"{AT}/{field}", error.detail)
+        return
+    if draft.filled["dataset"]["normalization"] == "of_weights":
+        _check_normalization(draft, header, f"{AT}/{field}")
+    body = {name: info for name, info in header.tensors.items() if not name.startswith(HEAD)}
     wrong = not_of_weights(body)
     if wrong is not None:
-        text = f"has the tensor {wrong!r} of the type {body[wrong].dtype}; weights are of one of "
-        faults.append(Fault(f"{AT}/{field}", text + ", ".join(WEIGHT_TYPES)))
-    return {"tensors": {name: list(one.shape) for name, one in body.items()}}
+        text = f"has the tensor {quoted(wrong)} of type {body[wrong].dtype}; weights must be "
+        draft.fault(f"{AT}/{field}", text + ", ".join(WEIGHT_TYPES))
+    draft.network["tensors"] = {name: list(info.shape) for name, info in body.items()}
 
 
-def _check_normalization(
-    header: Header, dataset: dict[str, Any], field: str, faults: Faults
-) -> None:
-    """Whether inputs can be normalised as the file says."""
-    try:
-        said = normalization_of(header)
-    except ValueError as error:
-        text = f"cannot be of_weights: the file's {error}; take standardize, unit or none"
-        faults.append(Fault("/dataset/normalization", text))
-        return
-    if said is None:
-        text = "is of_weights, and the file does not say it: take standardize, unit or none"
-        faults.append(Fault("/dataset/normalization", text))
-        return
-    features, channels = dataset.get("features"), dataset.get("channels")
-    if features is not None and len(features) != said.channels:
-        text = f"are {len(features)} columns, and the weights expect {said.channels}"
-        faults.append(Fault("/dataset/features", text))
-    elif features is None and channels != said.channels:
-        if said.channels in (1, 3):
-            fault = Fault("/dataset/channels", wrong_channels(channels or 0, said.channels))
-        else:
-            text = f"has a normalization of {said.channels} channels, and the images have "
-            fault = Fault(f"{AT}/{field}", f"{text}{channels}: take other weights")
-        faults.append(fault)
-
-
-def _of_job(services: Services, job_id: str, name: str, faults: Faults) -> Path | None:
-    with services.database.read() as connection:
+def _of_job(draft: Draft, weights: dict[str, Any]) -> Path | None:
+    job_id, name = weights["job"], weights["checkpoint"] or "last"
+    with draft.context.database.read() as connection:
         job = queries.get(connection, job_id) if is_id("job", job_id) else None
         rows = queries.checkpoints(connection, job_id) if job is not None else []
     if job is None:
-        faults.append(Fault(f"{AT}/job", "is no job here"))
+        draft.fault(f"{AT}/job", f"{quoted(job_id)} is not a job")
         return None
     try:
         row = find_checkpoint(rows, name)
     except NotFound as error:
-        faults.append(Fault(f"{AT}/checkpoint", error.detail))
+        draft.fault(f"{AT}/checkpoint", error.detail)
         return None
     try:
-        return services.storage.path(f"{row.directory}/{WEIGHTS}")
+        return draft.context.storage.path(f"{row.directory}/{WEIGHTS}")
     except NotFound:
-        text = f"the file of checkpoint {shown(name)} is not there any more"
-        faults.append(Fault(f"{AT}/checkpoint", text))
+        draft.fault(f"{AT}/checkpoint", f"the file of {quoted(name)} no longer exists")
         return None
 
 
-def _of_upload(services: Services, weights_id: str, faults: Faults) -> Path | None:
-    path = services.storage.weights(weights_id) if is_id("weights", weights_id) else None
+def _of_upload(draft: Draft, weights: dict[str, Any]) -> Path | None:
+    weights_id = weights["upload"]
+    path = draft.context.storage.weights(weights_id) if is_id("weights", weights_id) else None
     if path is None or not path.is_file():
-        faults.append(Fault(f"{AT}/upload", "is no upload here; POST /v1/weights makes one"))
+        text = f"{quoted(weights_id)} is not an upload; POST /v1/weights makes one"
+        draft.fault(f"{AT}/upload", text)
         return None
     return path
+
+
+def _check_normalization(draft: Draft, header: Header, at: str) -> None:
+    """Check that the file's normalization fits the inputs.
+
+    Args:
+        draft: the draft, whose normalization is that of the weights.
+        header: of the file.
+        at: the pointer of the field that names the file.
+    """
+    try:
+        normalization = normalization_of(header)
+    except ValueError as error:
+        text = f"is of_weights, but the file's {error}; use standardize, unit or none"
+        draft.fault("/dataset/normalization", text)
+        return
+    if normalization is None:
+        text = "is of_weights, but the file has no normalization; use standardize, unit or none"
+        draft.fault("/dataset/normalization", text)
+        return
+    dataset, expected = draft.filled["dataset"], normalization.channels
+    features, channels = dataset.get("features"), dataset.get("channels")
+    if features is not None and len(features) != expected:
+        text = f"has {len(features)} columns; it must have {expected} for these weights"
+        draft.fault("/dataset/features", text)
+    elif features is None and channels != expected:
+        if expected in (1, 3):
+            draft.fault(
+                "/dataset/channels", f"is {channels}; it must be {expected} for these weights"
+            )
+        else:
+            text = f"has a normalization of {expected} channels, but the images have {channels}; "
+            draft.fault(at, text + "use other weights")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from api.jobs.admission.task import takes_numbers
 from api.services import Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import queries
@@ -63,7 +62,7 @@ def of_classes(services: Services, job_id: str) -> Evaluated:
             raise NotFound(f"There is no job {job_id}.")
         rows = {row.id: row for row in queries.checkpoints(connection, job_id)}
         found = queries.evaluations(connection, job_id)
-    if takes_numbers(job.spec["loss"], services.methods):
+    if services.methods.task(job.spec["loss"]["name"]) == "regression":
         raise Conflict(
             "The job asks for a number, so there are no classes to rank or confuse: its errors "
             "are among its metrics, and its predictions among its artifacts."

@@ -1,12 +1,9 @@
 """Jobs of one database that a test claims itself."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from api.catalog.methods import Methods
-from api.jobs.admission.checks import admit
-from shared import catalog, migrations
+from shared import migrations
 from shared.database import Database
 from shared.jobs import attempts, events, queries
 from shared.jobs.attempts import Claimed
@@ -14,7 +11,7 @@ from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.storage import Storage
-from tests.fakes.sidecar import no_sidecar
+from tests.fakes.admission import filled
 from worker.assignment import Assignment
 
 #: Four steps an epoch.
@@ -23,11 +20,6 @@ SPEC: dict[str, Any] = {
     "architecture": {"name": "mlp", "hidden_units": [8]},
     "training": {"batch_size": 16, "epochs": 4},
 }
-
-
-@cache
-def _methods() -> Methods:
-    return Methods(catalog.load())
 
 
 class Box:
@@ -41,7 +33,7 @@ class Box:
         migrations.upgrade(self.database)
 
     def submit(self, spec: dict[str, Any] = SPEC, **retry: str) -> str:
-        filled_in = admit(spec, _methods(), no_sidecar).spec
+        filled_in = filled(spec)
         with self.database.write() as connection:
             return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
 

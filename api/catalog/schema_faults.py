@@ -1,0 +1,70 @@
+"""The faults of a method's parameters, worded from what jsonschema finds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema.exceptions import ValidationError
+
+from api.http.faults import abbreviated, quoted, suggestion
+from api.http.json_pointer import escape, pointer
+from shared.errors import Fault
+
+#: JSON Schema's keyword → what the value must be or have, given the keyword's own value.
+RULES: Mapping[str, str] = {
+    "minimum": "it must be at least {}",
+    "maximum": "it must be at most {}",
+    "exclusiveMinimum": "it must be greater than {}",
+    "exclusiveMaximum": "it must be less than {}",
+    "minItems": "it must have a length of at least {}",
+    "maxItems": "it must have a length of at most {}",
+    "enum": "it must be one of {}",
+    "const": "it must be {}",
+    "type": "it must be of type {}",
+    "anyOf": "it must be of type {}",
+    "minLength": "it must have a length of at least {}",
+    "maxLength": "it must have a length of at most {}",
+}
+
+
+def faults_of(error: ValidationError, at: str) -> Iterator[Fault]:
+    """Yield the faults behind one error.
+
+    Args:
+        error: what jsonschema found.
+        at: the pointer of the parameters.
+    """
+    schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
+    value: Any = error.instance
+    where = at + pointer(*error.absolute_path)
+    if error.validator == "additionalProperties":
+        properties = schema.get("properties", {})
+        for key in value:
+            if key not in properties:
+                text = f"{quoted(key)} is not a parameter. {suggestion(key, properties)}"
+                yield Fault(f"{where}/{escape(key)}", text)
+        return
+    if error.validator == "required":
+        # jsonschema reports one error for each name and does not give the name.
+        for key in schema["required"]:
+            if key not in value:
+                yield Fault(f"{where}/{escape(key)}", "is required")
+        return
+    if error.validator == "anyOf":
+        # Where one of the types fits, its own faults say more than the list of types.
+        of_fitting_type = [part for part in error.context or () if part.validator != "type"]
+        if of_fitting_type:
+            yield from faults_of(of_fitting_type[0], at)
+            return
+    yield Fault(where, f"is {abbreviated(value)}; {_rule(error, schema)}")
+
+
+def _rule(error: ValidationError, schema: dict[str, Any]) -> str:
+    keyword, bound = str(error.validator), error.validator_value
+    if keyword == "anyOf":
+        bound = " or ".join(str(part.get("type")) for part in schema["anyOf"])
+    elif keyword == "enum" and isinstance(bound, list):
+        bound = ", ".join(map(str, bound))
+    elif keyword == "const":
+        bound = abbreviated(bound)
+    rule = RULES.get(keyword)
+    return rule.format(bound) if rule else f"the rule {keyword} is {abbreviated(bound)}"

@@ -1,0 +1,78 @@
+"""The faults of a request: their pointers, their wording, and all of them in one answer."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from shared.errors import MOST_FAULTS, Fault, InvalidSpec
+
+MAX_VALUE_LENGTH = 60
+
+T = TypeVar("T")
+
+
+class Faults:
+    """The faults of one request; of several at one pointer the first counts."""
+
+    def __init__(self) -> None:
+        self._by_pointer: dict[str, Fault] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_pointer)
+
+    def add(self, pointer: str, detail: str) -> None:
+        """Record a fault."""
+        self._by_pointer.setdefault(pointer, Fault(pointer, detail))
+
+    def take(self, result: tuple[T, Iterable[Fault]]) -> T:
+        """Record the faults of a result and return its value."""
+        value, faults = result
+        for fault in faults:
+            self._by_pointer.setdefault(fault.pointer, fault)
+        return value
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more faults than one answer reports, so that no check need add any."""
+        return len(self._by_pointer) > MOST_FAULTS
+
+    def match(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether the pointer of a fault begins with the pattern."""
+        return any(pattern.match(pointer) for pointer in self._by_pointer)
+
+    def in_order(self) -> list[Fault]:
+        """Return the faults in the order of their pointers."""
+        return [self._by_pointer[pointer] for pointer in sorted(self._by_pointer)]
+
+    def raise_if_any(self) -> None:
+        """Refuse the request if it has faults.
+
+        Raises:
+            InvalidSpec: with every fault.
+        """
+        if self:
+            raise InvalidSpec(self.in_order())
+
+
+def abbreviated(value: Any) -> str:
+    """Return a value as JSON in ASCII, cut to a length that suits a message."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
+
+
+def quoted(name: str) -> str:
+    """Return a name in backquotes, cut to a length that suits a message."""
+    text = json.dumps(name)[1:-1]
+    return f"`{text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + '…'}`"
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest name, and all names."""
+    names = sorted(names)
+    if not names:
+        return "None is available"
+    nearest = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
+    hint = f"Did you mean {quoted(nearest[0])}? " if nearest else ""
+    return f"{hint}Available: {', '.join(names)}"

@@ -1,0 +1,97 @@
+"""The draft of a job: what was posted, what is known of it so far, and its faults."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from api.catalog.methods import Methods
+from api.catalog.metrics import TaskName
+from api.http.faults import Faults
+from shared.database import Database
+from shared.datasets import DatasetFacts
+from shared.spec import JobSpec
+from shared.storage import Storage
+
+
+class Sidecar(Protocol):
+    """What admission requests of the sidecar.
+
+    Both methods raise InvalidSpec where the sidecar finds faults, and Unavailable where it does
+    not answer.
+    """
+
+    def ask(self, question: dict[str, Any], /) -> dict[str, Any]:
+        """Return the answer to any request."""
+        ...
+
+    def describe(self, question: dict[str, Any], /) -> dict[str, Any]:
+        """Return the parameter count of a network, and what else the request names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks read besides the specification."""
+
+    methods: Methods
+    sidecar: Sidecar
+    database: Database
+    storage: Storage
+
+
+@dataclass
+class Draft:
+    """A specification on its way through the checks."""
+
+    #: The body as it was posted.
+    raw: dict[str, Any]
+    context: Context
+    faults: Faults = field(default_factory=Faults)
+    #: The structure of `raw` without the values that have faults; None until it is read, or
+    #: where nothing of it can be read.
+    spec: JobSpec | None = None
+    #: The specification with its defaults, as far as the checks have filled it in. A method
+    #: with faults is None.
+    filled: dict[str, Any] = field(default_factory=dict)
+    #: None where the dataset is unknown or cannot be read. A regression has no classes.
+    facts: DatasetFacts | None = None
+    #: The sidecar's request that describes the network; None where the network has faults.
+    network: dict[str, Any] | None = None
+    #: The sidecar's answer to it.
+    description: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> Methods:
+        """The catalogue."""
+        return self.context.methods
+
+    @property
+    def task(self) -> TaskName | None:
+        """The task of the job, which its loss decides; None where the loss has faults."""
+        loss = self.filled.get("loss")
+        return self.methods.task(loss["name"]) if loss else None
+
+    def fault(self, pointer: str, detail: str) -> None:
+        """Record a fault."""
+        self.faults.add(pointer, detail)
+
+    def posted(self, field: str) -> Any:
+        """Return a field as it was posted, or the name of the method that is its default."""
+        return self.raw.get(field, JobSpec.model_fields[field].default.name)
+
+    def choice(
+        self, slot: str, raw: Any, pointer: str, *, reserved: frozenset[str] = frozenset()
+    ) -> dict[str, Any] | None:
+        """Fill in one method of a slot, as `Methods.choice` does, and record its faults."""
+        if self.faults.is_full:
+            return None
+        return self.faults.take(self.methods.choice(slot, raw, pointer, reserved=reserved))
+
+    def named(self, slot: str, raw: Any, pointer: str) -> dict[str, Any]:
+        """Fill in methods by name, as `Methods.named` does, and record their faults."""
+        if self.faults.is_full:
+            return {}
+        return self.faults.take(self.methods.named(slot, raw, pointer))
+
+    def facts_of(self, slot: str, method: dict[str, Any]) -> dict[str, Any]:
+        """Return the catalogue's entry of a method that is filled in."""
+        return self.methods.catalog[slot][method["name"]]
