@@ -1,6 +1,6 @@
-"""The built-in data sets: what they are, whether they are at hand, how many images a split gets.
+"""The built-in data sets: their facts, and whether their files are available.
 
-Facts and arithmetic only: reading and decoding images is the worker's (`worker.data`).
+No image is read here: reading and decoding is done in `worker.data`.
 """
 
 from collections.abc import Mapping
@@ -8,44 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-VALIDATION_PERCENT = 15
-TEST_PERCENT = 15
 #: The target of a regression on images: the angle by which each image is turned.
 ROTATION_TARGET = "rotation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """What is known of a data set before a single image is read."""
+    """The facts about a data set that are known before an image is read."""
 
     name: str
     title: str
     summary: str
+    #: Names of the classes, by label.
     classes: tuple[str, ...]
-    #: images that training and validation (and test, without a test split of its own) draw from
+    #: Images from which training and validation are drawn, and test where `test` is 0.
     train: int
-    #: images of its own test split, 0 where it has none
+    #: Images of the data set's own test split; 0 where it has none.
     test: int
     image_size: int
     channels: int
     licence: str
     source: str
-    #: how it can be had, in the order in which it is looked for
+    #: The ways to obtain the files, in the order in which they are tried.
     ways: tuple[str, ...]
-    #: what has to lie in `data/<name>` of the home directory, or in `installed`
+    #: The files needed in `data/<name>` of the home directory or in `installed`.
     files: tuple[str, ...] = ()
+    #: The directory of an installed package that has the files.
     installed: str = ""
     synthetic: bool = False
-    #: what else than its classes can be asked for: numbers, by name
+    #: The names of the regression targets that it offers besides its classes.
     number_targets: tuple[str, ...] = ()
-    #: of a table: the columns that go in, once it is known which
+    #: The input columns of a table, once they are known.
     features: tuple[str, ...] = ()
-    #: of a synthetic set: images of each split unless asked, and the most that are made
-    defaults: tuple[int, int, int] = (0, 0, 0)
-    most: int = 0
+    #: Of a synthetic set: the default images of train, validation and test.
+    default_counts: tuple[int, int, int] = (0, 0, 0)
+    #: Of a synthetic set: the largest number of images, over all splits.
+    max_images: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The facts as the API gives them."""
+        """Return the facts as the API shows them."""
         return {
             "name": self.name,
             "title": self.title,
@@ -103,7 +104,7 @@ FASHION_MNIST = DatasetFacts(
 DIGITS = DatasetFacts(
     name="digits",
     title="Handwritten digits",
-    summary="1,797 real scans of handwritten digits, 8×8 grey: small and always there.",
+    summary="1,797 real scans of handwritten digits, 8×8 grey: small and always available.",
     classes=tuple("0123456789"),
     train=1_797,
     test=0,
@@ -166,17 +167,17 @@ SYNTHETIC = DatasetFacts(
     channels=3,
     licence="MIT",
     source="Made by Trainshed from a fixed seed",
-    ways=("made when asked for",),
+    ways=("generated on request",),
     synthetic=True,
-    defaults=(1_400, 300, 300),
-    most=100_000,
+    default_counts=(1_400, 300, 300),
+    max_images=100_000,
 )
 
-#: Rows, columns and classes are those of the file that a specification names.
+#: The number of rows, columns and classes comes from the file that a specification names.
 TABLE = DatasetFacts(
     name="table",
     title="A table of your own",
-    summary="A CSV or parquet file on the box, by its columns' names: for linear and mlp.",
+    summary="A CSV or parquet file on the box, read by column names: for linear and mlp.",
     classes=(),
     train=0,
     test=0,
@@ -186,158 +187,36 @@ TABLE = DatasetFacts(
     source="the file",
     ways=("TRAINSHED_HOME/data/table",),
 )
-TABLE_ENDINGS = (".csv", ".parquet")
+TABLE_SUFFIXES = (".csv", ".parquet")
 
 FACTS: Mapping[str, DatasetFacts] = {
     facts.name: facts for facts in (CIFAR10, DIGITS, FASHION_MNIST, SYNTHETIC, TABLE)
 }
 
 
-def tables_of(home: Path) -> list[str]:
-    """The names of the tables on the box, sorted."""
-    found = (home / "data" / TABLE.name).glob("*")
-    return sorted(path.name for path in found if path.suffix in TABLE_ENDINGS)
+def list_tables(home: Path) -> list[str]:
+    """Return the file names of the tables on the box, sorted.
+
+    Args:
+        home: the data directory of the box (TRAINSHED_HOME).
+    """
+    paths = (home / "data" / TABLE.name).glob("*")
+    return sorted(path.name for path in paths if path.suffix in TABLE_SUFFIXES)
 
 
-def is_at_hand(name: str, home: Path) -> bool:
-    """Whether a training could start on the set without fetching anything; looks at files only.
+def is_available(name: str, home: Path) -> bool:
+    """Return whether a job could train on the data set without a download.
 
     Args:
         name: of a built-in data set.
-        home: the box's directory (TRAINSHED_HOME).
+        home: the data directory of the box (TRAINSHED_HOME).
     """
     if name == TABLE.name:
-        return bool(tables_of(home))
+        return bool(list_tables(home))
     facts = FACTS[name]
-    places = [home / "data" / name, *([Path(facts.installed)] if facts.installed else [])]
-    if any(all((place / file).is_file() for file in facts.files) for place in places):
+    directories = [home / "data" / name]
+    if facts.installed:
+        directories.append(Path(facts.installed))
+    if any(all((path / file).is_file() for file in facts.files) for path in directories):
         return True
     return any((home / "cache").glob(f"{name}-*.json"))
-
-
-@dataclass(frozen=True)
-class SplitCounts:
-    """How many images each split has."""
-
-    train: int
-    validation: int
-    test: int
-
-    @property
-    def total(self) -> int:
-        """All three together."""
-        return self.train + self.validation + self.test
-
-
-@dataclass(frozen=True)
-class SplitFault:
-    """What is wrong with one figure: `field` is train, validation or test."""
-
-    field: str
-    message: str
-
-
-class SplitsRefused(Exception):
-    """The figures asked for cannot be had; `faults` names each."""
-
-    def __init__(self, faults: list[SplitFault]) -> None:
-        super().__init__("; ".join(fault.message for fault in faults))
-        self.faults = tuple(faults)
-
-
-def resolve_splits(
-    facts: DatasetFacts,
-    *,
-    train: int | None = None,
-    validation: int | None = None,
-    test: int | None = None,
-) -> SplitCounts:
-    """Fill in the figures that were not asked for; explicit ones come first.
-
-    Without figures: 70/15/15 % of what is there, or the set's own test split and 85/15 % of the
-    rest. Beside an explicit figure, validation and test take at most their 15 %, and train
-    takes all that is left.
-
-    Raises:
-        SplitsRefused: with every fault at once.
-    """
-    asked = {"train": train, "validation": validation, "test": test}
-    faults = [
-        SplitFault(field, f"{field} {count} asked; at least 1 image is needed")
-        for field, count in asked.items()
-        if count is not None and count < 1
-    ]
-    if faults:
-        raise SplitsRefused(faults)
-    if facts.synthetic:
-        return _made(facts, asked)
-    if not facts.test:
-        return SplitCounts(**_shared_out(facts.train, asked, faults))
-    own_test = asked.pop("test") or facts.test
-    if own_test > facts.test:
-        faults.append(
-            SplitFault(
-                "test", f"test {own_test} asked, the test split of {facts.name} has {facts.test}"
-            )
-        )
-    return SplitCounts(**_shared_out(facts.train, asked, faults), test=own_test)
-
-
-def _made(facts: DatasetFacts, asked: Mapping[str, int | None]) -> SplitCounts:
-    """The figures of a set that is made as large as it is asked for."""
-    counts = SplitCounts(
-        **{
-            field: default if count is None else count
-            for (field, count), default in zip(asked.items(), facts.defaults, strict=True)
-        }
-    )
-    if counts.total > facts.most:
-        largest = max(asked, key=lambda field: asked[field] or 0)
-        message = (
-            f"train {counts.train}, validation {counts.validation} and test {counts.test} are "
-            f"{counts.total} images; at most {facts.most} are made"
-        )
-        raise SplitsRefused([SplitFault(largest, message)])
-    return counts
-
-
-def _shared_out(
-    available: int, asked: Mapping[str, int | None], faults: list[SplitFault]
-) -> dict[str, int]:
-    """Share `available` images out among the fields; adds its faults to `faults`.
-
-    Raises:
-        SplitsRefused: there are faults, these or earlier ones.
-    """
-    left, counts = available, dict[str, int]()
-    for field, count in asked.items():
-        if count is None:
-            continue
-        taken = " and ".join(f"{name} {number}" for name, number in counts.items())
-        if count > left:
-            after = f" after {taken}" if taken else ""
-            message = f"{field} {count} asked, {left} are left of {available}{after}"
-            faults.append(SplitFault(field, message))
-        else:
-            counts[field] = count
-            left -= count
-    missing = [field for field, count in asked.items() if count is None]
-    if not faults and left < len(missing):
-        taken = " and ".join(f"{name} {number}" for name, number in counts.items())
-        message = (
-            f"{taken} asked leaves {left} of {available} for {' and '.join(missing)}; "
-            f"at least {len(missing)} must be left"
-        )
-        faults.append(SplitFault(list(counts)[-1], message))
-    if faults:
-        raise SplitsRefused(faults)
-    percent = {"validation": VALIDATION_PERCENT, "test": TEST_PERCENT}
-    percent["train"] = 100 - sum(percent[field] for field in asked if field != "train")
-    weight = sum(percent[field] for field in missing)
-    for field in missing:
-        if field != "train":
-            share = min(available * percent[field] // 100, left * percent[field] // weight)
-            counts[field] = max(1, share)
-    if "train" in missing:
-        counts["train"] = available - sum(counts.values())
-    return counts

@@ -175,11 +175,6 @@ class Settings(BaseSettings):
         """Where the key made at first start lies, mode 0600."""
         return self.home / "key"
 
-    @property
-    def is_embedded_database(self) -> bool:
-        """Whether the database is SQLite."""
-        return self.database.startswith("sqlite")
-
     def make_directories(self) -> None:
         """Create what the processes expect under `home`, closed to other users."""
         for directory in (

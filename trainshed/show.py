@@ -135,7 +135,7 @@ def datasets(console: Console, found: list[Json]) -> None:
         images, classes = f"{one['train'] + one['test']:,}", str(len(one["classes"]))
         if "files" in one:  # a table: as large as its file
             shape, classes, images = "", "", ", ".join(one["files"])
-        here = "yes" if one["is_at_hand"] else "no"
+        here = "yes" if one["is_available"] else "no"
         table.add_row(one["id"], images, classes, shape, here, one["summary"])
     console.print(table)
 

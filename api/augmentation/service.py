@@ -8,7 +8,7 @@ from api.http.faults import Faults, abbreviated
 from api.http.strict_json import parse
 from api.jobs.admission import augmentation, dataset, structure
 from api.services import Services
-from shared.datasets import TABLE, is_at_hand
+from shared.datasets import TABLE, is_available
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec
 
@@ -25,7 +25,7 @@ def preview(services: Services, body: bytes) -> bytes:
     """
     request = _filled(services, parse(body))
     name = request["dataset"]["name"]
-    if not is_at_hand(name, services.settings.home):
+    if not is_available(name, services.settings.home):
         raise Conflict(f"{name} is not on this box yet; the first job that uses it fetches it.")
     return base64.b64decode(services.sidecar.ask({"ask": "preview", **request})["png"])
 

@@ -10,7 +10,7 @@ from api.deps import ServicesDep
 from api.http.faults import suggestion
 from api.http.responses import json_answer, list_of
 from api.http.schemas import ListOf
-from shared.datasets import FACTS, TABLE, is_at_hand, tables_of
+from shared.datasets import FACTS, TABLE, is_available, list_tables
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
@@ -39,6 +39,6 @@ def _shown(name: str, home: Path) -> dict[str, Any]:
         "id": name,
         "object": "dataset",
         **FACTS[name].as_json(),
-        "is_at_hand": is_at_hand(name, home),
-        **({"files": tables_of(home)} if name == TABLE.name else {}),
+        "is_available": is_available(name, home),
+        **({"files": list_tables(home)} if name == TABLE.name else {}),
     }

@@ -25,5 +25,5 @@ class Dataset(BaseModel):
     synthetic: bool
     number_targets: list[str]
     ways: list[str]
-    is_at_hand: bool
+    is_available: bool
     files: list[str] | None = Field(default=None, description="of a table")

@@ -50,8 +50,8 @@ class TestDatasets:
         digits = service.client.get("/v1/datasets/digits").json()
         assert digits["object"] == "dataset"
         assert digits["classes"] == list("0123456789")
-        assert digits["is_at_hand"] is True
-        assert service.client.get("/v1/datasets/cifar10").json()["is_at_hand"] is False
+        assert digits["is_available"] is True
+        assert service.client.get("/v1/datasets/cifar10").json()["is_available"] is False
 
     def test_a_name_of_nothing(self, service: Service) -> None:
         answer = service.client.get("/v1/datasets/digit")

@@ -185,7 +185,7 @@ class TestTables:
             (directory / name).touch()
         shown = service.client.get("/v1/datasets/table").json()
         assert shown["files"] == ["a.csv", "b.parquet"]
-        assert shown["is_at_hand"]
+        assert shown["is_available"]
 
     def test_a_table_has_no_preview(self, service: Service) -> None:
         answer = service.post("/v1/augmentation/preview", {"dataset": TABLE})

@@ -144,8 +144,8 @@ def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Da
 
 def _images(parameters: Mapping[str, Any] | None) -> int:
     count = int((parameters or {}).get("images", SYNTHETIC.train))
-    if not 1 <= count <= SYNTHETIC.most:
-        raise ValueError(f"images is {count}; {SYNTHETIC.name} makes 1 to {SYNTHETIC.most}")
+    if not 1 <= count <= SYNTHETIC.max_images:
+        raise ValueError(f"images is {count}; {SYNTHETIC.name} makes 1 to {SYNTHETIC.max_images}")
     return count
 
 

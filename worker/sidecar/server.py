@@ -19,7 +19,7 @@ import structlog
 from torch import nn
 
 from shared import logs
-from shared.datasets import TABLE, tables_of
+from shared.datasets import TABLE, list_tables
 from shared.settings import Settings, read_settings
 from shared.sidecar import LONGEST_LINE, PATIENCE, listen
 from worker.architectures.zoo.library import import_timm
@@ -162,7 +162,7 @@ def table(question: dict[str, Any]) -> dict[str, Any]:
     except TableRefused as error:
         raise Refused(fault(f"/dataset/{error.field}", error)) from error
     except DatasetMissing as error:
-        there = ", ".join(tables_of(Settings().home)) or "none yet"
+        there = ", ".join(list_tables(Settings().home)) or "none yet"
         text = f"{question['file']} is not among the tables on the box; there are: {there}"
         raise Refused(fault("/dataset/file", text)) from error
     return {
