@@ -1,4 +1,4 @@
-# Three images: `api` without torch, `worker`, and `mlflow` with MLflow's own server and pages.
+# Three images: `api` (without torch), `worker`, and `mlflow` (MLflow's own server and pages).
 #   docker build --target api -t trainshed-api .
 #   docker build --target worker -t trainshed-worker .
 #   docker build --target mlflow -t trainshed-mlflow .
@@ -18,12 +18,12 @@ EXPOSE 8000
 CMD ["python", "-m", "api"]
 
 FROM base AS worker
-# Both empty: the build with CUDA. TORCH=cpu: the small one, for a box without GPUs (uv knows where
-# PyTorch keeps it). TORCH_INDEX: the address of an index of one's own.
+# Both empty: the build with CUDA. TORCH=cpu: the small build, for a box without GPUs (uv knows
+# PyTorch's index for it). TORCH_INDEX: a package index to use instead; it takes precedence.
 ARG TORCH=""
 ARG TORCH_INDEX=""
 COPY requirements-worker.lock .
-RUN if [ -n "$TORCH" ]; then \
+RUN if [ -n "$TORCH" ] && [ -z "$TORCH_INDEX" ]; then \
       pip install uv && uv pip install --system --no-cache --torch-backend "$TORCH" torch==2.13.0; \
     else \
       pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0; \
@@ -35,7 +35,7 @@ USER trainshed
 CMD ["python", "-m", "worker"]
 
 FROM base AS mlflow
-# The version of the client in requirements-worker.lock; the store is a volume of its own.
+# The same version as the client in requirements-worker.lock; the store is a separate volume.
 RUN pip install mlflow==3.17.2 && install --directory --owner trainshed /mlflow
 USER trainshed
 EXPOSE 5000

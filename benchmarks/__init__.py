@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench`. Every figure is a ratio of two things measured in one run."""
+"""Benchmarks: `make bench`. Every result is the ratio of two quantities measured in the same run."""

@@ -1,23 +1,23 @@
-"""`make bench`: all figures, or those named: `make bench ONLY="training scale"`."""
+"""`make bench`: all benchmarks, or some of them: `make bench ONLY="training scale"`."""
 
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from benchmarks import augmentation, latency, routes, scale, training
-from benchmarks.boxes import ROOT, started
-from benchmarks.measuring import HEAD, Figure, NotHere, machine, save
+from benchmarks.boxes import ROOT, exit_on_signals, started
+from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
 
 PAGES = ROOT / "docs" / "benchmarks"
 
 
-def _idle() -> Iterator[Figure]:
+def _idle() -> Iterator[Measurement]:
     yield from latency.start_and_memory()
     with started() as box:
         yield latency.first_step(box)
 
 
-def _training() -> Iterator[Figure]:
+def _training() -> Iterator[Measurement]:
     with started() as box:
         yield training.against_bare_loop(box, "float32")
         yield training.against_bare_loop(box, "bfloat16")
@@ -26,33 +26,40 @@ def _training() -> Iterator[Figure]:
 
 SUITES = {
     "idle": _idle,
-    "routes": routes.figures,
-    "scale": scale.figures,
+    "routes": routes.measure,
+    "scale": scale.measure,
     "training": _training,
-    "augmentation": augmentation.figures,
+    "augmentation": augmentation.measure,
 }
 
 
 def main(names: list[str]) -> int:
-    """Measure, print the table as it grows, and save it; 1 if a target is missed or left out."""
+    """Run the benchmarks; print each row as it is measured, and save the table of each benchmark.
+
+    Return 1 if a target is missed or a benchmark is left out, and 2 for an unknown name.
+    """
     unknown = [name for name in names if name not in SUITES]
     if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
+        print(
+            f"Unknown: {', '.join(unknown)}. The benchmarks are {', '.join(SUITES)}.",
+            file=sys.stderr,
+        )
         return 2
+    exit_on_signals()
     print(machine(), HEAD, sep="\n\n", flush=True)
     all_met = True
     for name in names or list(SUITES):
-        figures: list[Figure] = []
+        measurements: list[Measurement] = []
         try:
-            for figure in SUITES[name]():
-                print(figure.row(), flush=True)
-                figures.append(figure)
-        except NotHere as missing:
+            for measurement in SUITES[name]():
+                print(measurement.row(), flush=True)
+                measurements.append(measurement)
+        except MissingRequirement as missing:
             print(f"| {name} | left out: {missing} |", flush=True)
             all_met = False
-        if figures:  # after each suite: what was measured is not lost with the next
-            save(figures, PAGES / f"{name}-{datetime.now(UTC):%Y-%m-%d}.md")
-        all_met &= all(figure.is_met for figure in figures)
+        if measurements:  # saved after each benchmark, so that a later failure loses nothing
+            save(measurements, PAGES / f"{name}-{datetime.now(UTC):%Y-%m-%d}.md")
+        all_met &= all(measurement.is_met for measurement in measurements)
     return 0 if all_met else 1
 
 

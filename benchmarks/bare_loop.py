@@ -1,9 +1,9 @@
-"""The training loop that a careful person writes by hand, as the measure of our own.
+"""A careful hand-written training loop, which ours is compared with.
 
-No progress, no checkpoints, no metrics: PyTorch as its manual shows it, with the data on the
-device as uint8 and in channels-last. Only the images come from us, so that they are the same.
+No progress, no checkpoints, no metrics: PyTorch as its tutorials show it, with the data on the
+device as uint8 and in channels-last. Only the images come from Trainshed, so that they are equal.
     python -m benchmarks.bare_loop --images 5000 --epochs 3 --precision float32
-Prints one JSON line: the images per second of each epoch.
+Prints one line of JSON: the images per second of each epoch.
 Axes: N samples, C channels, H height, W width, M classes.
 """
 
@@ -23,7 +23,7 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def vgg_small(channels: int = 3, size: int = 32, classes: int = 10) -> nn.Sequential:
-    """The small VGG, written out."""
+    """Return the small VGG, written out."""
 
     def block(inputs: int, outputs: int) -> list[nn.Module]:
         return [
@@ -59,16 +59,16 @@ def bare_epochs(
     validation: tuple[Tensor, Tensor] | None = None,
     device: str = "cpu",
 ) -> list[float]:
-    """Train, and return the images trained on per second of each epoch.
+    """Train, and return the images per second of each epoch.
 
     Args:
         images: uint8 [N, C, H, W].
         labels: int64 [N].
-        epochs: how often all of them are gone through.
-        batch_size: images a step.
+        epochs: passes over all images.
+        batch_size: images in a step.
         precision: float32, bfloat16 or float16.
-        validation: images and labels that are evaluated after each epoch, inside the clock.
-        device: where to train.
+        validation: images and labels to evaluate after each epoch; counted in the time.
+        device: the device to train on.
     """
     torch.manual_seed(0)
     _, channels, height, _ = images.shape
@@ -111,28 +111,28 @@ def bare_epochs(
 
 @torch.inference_mode()
 def accuracy(scores: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
-    """The share of images whose highest score is their label's."""
-    right = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for batch, own in zip(images.split(256), labels.split(256), strict=True):
-        right += (scores(batch).argmax(1) == own).sum()
-    return right.item() / len(images)
+    """Return the fraction of images whose label has the highest score."""
+    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for batch, batch_labels in zip(images.split(256), labels.split(256), strict=True):
+        correct += (scores(batch).argmax(1) == batch_labels).sum()
+    return correct.item() / len(images)
 
 
 def wait(device: str) -> None:
-    """Until the device has done what it was asked for."""
+    """Wait until the device has finished its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
 def photographs(count: int) -> tuple[Tensor, Tensor]:
-    """The images and labels that the benchmarks' jobs train on."""
-    from worker.data import load_splits  # noqa: PLC0415 - the loop itself knows nothing of us
+    """Return the images and labels that the benchmarks' jobs train on."""
+    from worker.data import load_splits  # noqa: PLC0415 - the loop itself does not use Trainshed
     from worker.data.tensors import take  # noqa: PLC0415
 
-    wanted = {"train": count, "validation": 1000, "test": 1000, "image_size": 32, "channels": 3}
+    sizes = {"train": count, "validation": 1000, "test": 1000, "image_size": 32, "channels": 3}
     home = Path(__file__).parents[1] / "home" / "benchmarks"
     dataset, splits = load_splits(
-        {"name": "fashion-mnist", **wanted},
+        {"name": "fashion-mnist", **sizes},
         seed=0,
         data_dir=home / "data",
         cache_dir=home / "cache",
@@ -142,13 +142,13 @@ def photographs(count: int) -> tuple[Tensor, Tensor]:
 
 
 def save_images(path: str, count: int) -> None:
-    """Write the same images for loops that cannot import this."""
+    """Write the same images to a file, for loops that cannot import this module."""
     images, labels = photographs(count)
     np.savez(path, images=images.numpy(), labels=labels.numpy())
 
 
 def main() -> None:
-    """Train as the command line says and print the figures."""
+    """Train with the options of the command line and print the speeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=3)
@@ -156,17 +156,17 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=0, help="images evaluated each epoch")
     parser.add_argument("--precision", choices=["float32", *DTYPES], default="float32")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
-    images, labels = photographs(given.images)
-    evaluated = (images[: given.validation], labels[: given.validation])
+    options = parser.parse_args()
+    images, labels = photographs(options.images)
+    evaluated = (images[: options.validation], labels[: options.validation])
     rates = bare_epochs(
         images,
         labels,
-        validation=evaluated if given.validation else None,
-        epochs=given.epochs,
-        batch_size=given.batch_size,
-        precision=given.precision,
-        device=given.device,
+        validation=evaluated if options.validation else None,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        precision=options.precision,
+        device=options.device,
     )
     print(json.dumps({"images_per_second": rates}))
 

@@ -1,8 +1,8 @@
-"""Keras 3 `fit` on the network and data of `vgg_small`, as people write it in a notebook.
+"""Keras 3 `fit` with the network and data of `vgg_small`, as written in a notebook.
 
-Runs in an environment of its own (`make bench` makes it), since Keras is of no use to Trainshed:
+Only the benchmarks need Keras, so `make bench` installs it into a separate environment:
     .venv-bench/bin/python benchmarks/keras_fit.py IMAGES.npz EPOCHS VALIDATION [augmented]
-Prints one JSON line: seconds of each epoch, the evaluation of so many images inside.
+Prints one line of JSON: the seconds of each epoch, including the evaluation of VALIDATION images.
 """
 
 import json
@@ -19,7 +19,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 
 def vgg_small(classes: int) -> keras.Model:
-    """The same layers in the same order, with Keras's own defaults for batch norm."""
+    """Return the same layers in the same order, with a batch norm momentum that equals torch's."""
     stack: list = [keras.Input((32, 32, 3))]
     for width in (32, 64):
         for _ in range(2):
@@ -41,7 +41,7 @@ def vgg_small(classes: int) -> keras.Model:
 
 
 def generator() -> ImageDataGenerator:
-    """The augmentation of `benchmarks/augmentation.py` in Keras's own words."""
+    """Return the augmentation of `benchmarks/augmentation.py` as Keras expresses it."""
     return ImageDataGenerator(
         rotation_range=10,
         width_shift_range=0.1,
@@ -53,23 +53,23 @@ def generator() -> ImageDataGenerator:
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds of each epoch."""
+    """Measures the seconds of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start."""
+        """Start the clock."""
         self._began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Stop."""
+        """Stop the clock."""
         self.seconds.append(time.perf_counter() - self._began)
 
 
 def main() -> None:
-    """Train and print the figures."""
+    """Train and print the times."""
     data = np.load(sys.argv[1])
     images = data["images"].transpose(0, 2, 3, 1).astype("float32") / 255.0
     images = (images - images.mean((0, 1, 2))) / images.std((0, 1, 2))
@@ -79,16 +79,16 @@ def main() -> None:
     optimizer = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
     model.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     clock = Clock()
-    evaluated = int(sys.argv[3])
-    augmented = sys.argv[4:] == ["augmented"]
+    validation = int(sys.argv[3])
+    is_augmented = sys.argv[4:] == ["augmented"]
     model.fit(
         **(
             {"x": generator().flow(images, labels, batch_size=32)}
-            if augmented
+            if is_augmented
             else {"x": images, "y": labels, "batch_size": 32}
         ),
         epochs=int(sys.argv[2]),
-        validation_data=(images[:evaluated], labels[:evaluated]) if evaluated else None,
+        validation_data=(images[:validation], labels[:validation]) if validation else None,
         validation_batch_size=256,
         verbose=0,
         callbacks=[clock],

@@ -1,7 +1,7 @@
-"""The smallest service that does the same to a database: what ours is measured against.
+"""The smallest service with the same database work, which the API is compared with.
 
-FastAPI, synchronous SQLAlchemy, SQLite in WAL mode with FULL sync; one route inserts a row
-durably, one reads a row by its key. `python -m benchmarks.minimal_api PORT FILE`.
+FastAPI, synchronous SQLAlchemy, SQLite in WAL mode with FULL sync: one route inserts a row durably,
+another reads a row by its key. `python -m benchmarks.minimal_api PORT FILE`.
 """
 
 import sys
@@ -21,7 +21,7 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """One row."""
+    """A job."""
 
     __tablename__ = "jobs"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -30,7 +30,7 @@ class Job(Base):
 
 
 def make_app(path: str) -> FastAPI:
-    """The application over a file."""
+    """Return the application over a database file."""
     engine = create_engine(f"sqlite:///{path}", module=sqlite_driver(), pool_size=45)
 
     @event.listens_for(engine, "connect")

@@ -1,4 +1,4 @@
-"""Submitting and reading a job, against the smallest service that does so. Needs `wrk`."""
+"""Submitting and reading a job, compared with a minimal service. Needs `wrk`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from benchmarks.boxes import ROOT, free_port
-from benchmarks.measuring import Figure, NotHere, in_turn
+from benchmarks.measurement import Measurement, MissingRequirement, in_turn
 from box.key import ensure_key
 from shared.database import Database
 from shared.settings import Settings
@@ -40,72 +40,74 @@ CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
-class Served:
-    """A service under load: where it takes jobs, one that it has, and what to send along."""
+class ServiceUnderLoad:
+    """A service to put load on: its addresses and the headers to send."""
 
-    collection: str
-    one: str
-    #: One that was in the database before, where there is any.
-    filled: str
+    collection_url: str
+    job_url: str
+    #: A job with metrics that was in the database before the start, if any.
+    filled_job_url: str
     headers: dict[str, str]
 
     def posts(self) -> float:
-        """Submissions a second."""
+        """Return the submissions per second."""
         body = json.dumps(SPEC).replace("\\", "\\\\").replace("'", "\\'")
-        return self._load(self.collection, f"wrk.method = 'POST'\nwrk.body = '{body}'\n")
+        return self._load(self.collection_url, f"wrk.method = 'POST'\nwrk.body = '{body}'\n")
 
     def reads(self) -> float:
-        """Reads of one job a second."""
-        return self._load(self.one, "")
+        """Return the reads of a job per second."""
+        return self._load(self.job_url, "")
 
     def lists(self) -> float:
-        """First pages of the list a second."""
-        return self._load(f"{self.collection}?limit=20", "")
+        """Return the reads of the list's first page per second."""
+        return self._load(f"{self.collection_url}?limit=20", "")
 
     def metrics(self) -> float:
-        """All series of one job a second."""
-        return self._load(f"{self.filled}/metrics", "")
+        """Return the reads of all series of a job per second."""
+        return self._load(f"{self.filled_job_url}/metrics", "")
 
-    def _load(self, address: str, script: str) -> float:
+    def _load(self, url: str, script: str) -> float:
         lines = [f"wrk.headers['{name}'] = '{value}'" for name, value in self.headers.items()]
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
             file.write(script + "\n".join(lines))
             file.flush()
-            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", file.name, address]
-            printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        if "Non-2xx" in printed:
-            raise RuntimeError(f"not all answers were well:\n{printed}")
-        found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-        if found is None:
-            raise RuntimeError(f"wrk printed:\n{printed}")
-        return float(found[1])
+            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", file.name, url]
+            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in output:
+            raise RuntimeError(f"some responses were errors:\n{output}")
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+        if rate is None:
+            raise RuntimeError(f"wrk reported no rate:\n{output}")
+        return float(rate[1])
 
 
 @contextmanager
-def process(command: list[str], environment: dict[str, str], ready: str) -> Iterator[None]:
-    """A process that answers at `ready` before the body runs, and is gone after it."""
-    started = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+def running(command: list[str], environment: dict[str, str], ready_url: str) -> Iterator[None]:
+    """Run a process: the body begins when `ready_url` answers, and the process is ended after it."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                httpx.get(ready, timeout=1)
+                httpx.get(ready_url, timeout=1)
                 break
             except httpx.HTTPError:
                 time.sleep(0.05)
         yield
     finally:
-        started.terminate()
-        started.wait()
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
-def ours(directory: Path, fill: Callable[[Database], None] | None = None) -> Iterator[Served]:
-    """The API with the sidecar, and with no worker and no broker.
+def ours(
+    directory: Path, fill: Callable[[Database], None] | None = None
+) -> Iterator[ServiceUnderLoad]:
+    """Run the API with the sidecar, without a worker and a broker.
 
     Args:
-        directory: where its home will be.
-        fill: puts into the database what is to be there before.
+        directory: the directory for its home.
+        fill: writes rows to the database before the start.
     """
     port, clean = free_port(), {k: v for k, v in os.environ.items() if "TRAINSHED" not in k}
     home = directory / "home"
@@ -123,49 +125,56 @@ def ours(directory: Path, fill: Callable[[Database], None] | None = None) -> Ite
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     url = f"http://127.0.0.1:{port}"
     with (
-        process([*python, "worker.sidecar"], environment, f"{url}/healthz"),
-        process([*python, "api"], environment, f"{url}/healthz"),
+        running([*python, "worker.sidecar"], environment, f"{url}/healthz"),
+        running([*python, "api"], environment, f"{url}/healthz"),
     ):
         collection = f"{url}/v1/jobs"
-        over = httpx.get(collection, params={"limit": 1, "state": "succeeded"}, headers=headers)
-        filled = next((job["id"] for job in over.json()["data"]), "")
-        one = f"{collection}/{_first(collection, headers)}"
-        yield Served(collection, one, f"{collection}/{filled}", headers)
+        query = {"limit": 1, "state": "succeeded"}
+        ended = httpx.get(collection, params=query, headers=headers).json()["data"]
+        filled_id = ended[0]["id"] if ended else ""
+        job_id = _submit_first(collection, headers)
+        yield ServiceUnderLoad(
+            collection, f"{collection}/{job_id}", f"{collection}/{filled_id}", headers
+        )
 
 
 @contextmanager
-def minimal(directory: Path) -> Iterator[Served]:
-    """The minimal service."""
+def minimal(directory: Path) -> Iterator[ServiceUnderLoad]:
+    """Run the minimal service."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.minimal_api", str(port), str(directory / "m.db")]
     collection = f"http://127.0.0.1:{port}/jobs"
-    with process(command, dict(os.environ), collection):
+    with running(command, dict(os.environ), collection):
         headers = {"Content-Type": "application/json"}
-        one = f"{collection}/{_first(collection, headers)}"
-        yield Served(collection, one, "", headers)
+        job_id = _submit_first(collection, headers)
+        yield ServiceUnderLoad(collection, f"{collection}/{job_id}", "", headers)
 
 
-def _first(collection: str, headers: dict[str, str]) -> str:
-    """Submit one job, as soon as the service takes it."""
+def _submit_first(collection: str, headers: dict[str, str]) -> str:
+    """Submit a job as soon as the service accepts it, and return its id."""
     deadline = time.monotonic() + 30
     while True:
-        answer = httpx.post(collection, json=SPEC, headers=headers, timeout=10)
-        if answer.status_code == 202:
-            return answer.json()["id"]
+        response = httpx.post(collection, json=SPEC, headers=headers, timeout=10)
+        if response.status_code == 202:
+            return response.json()["id"]
         if time.monotonic() > deadline:
-            raise RuntimeError(answer.text)
+            raise RuntimeError(response.text)
         time.sleep(0.2)
 
 
-def need_wrk() -> None:
-    """Refuse early what could not be measured."""
+def require_wrk() -> None:
+    """Check that `wrk` is installed.
+
+    Raises:
+        MissingRequirement: it is not.
+    """
     if shutil.which("wrk") is None:
-        raise NotHere("it needs `wrk` (apt-get install wrk)")
+        raise MissingRequirement("it needs `wrk` (apt-get install wrk)")
 
 
-def figures() -> Iterator[Figure]:
-    """Both routes."""
-    need_wrk()
+def measure() -> Iterator[Measurement]:
+    """Yield the measurements of both routes."""
+    require_wrk()
     with tempfile.TemporaryDirectory(prefix="trainshed-bench-") as name:
         directory = Path(name)
         with ours(directory) as us, minimal(directory) as them:

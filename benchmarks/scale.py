@@ -1,6 +1,6 @@
-"""Submitting and reading with 10,000 jobs and 1,000,000 metric rows, against 100 jobs. Needs `wrk`.
+"""Routes with 10,000 jobs and 1,000,000 metric rows, compared with 100 jobs. Needs `wrk`.
 
-The worker is stopped, so the queue is as long as it is made: a tenth of the jobs wait.
+No worker runs, so the queue keeps its length: a tenth of the jobs are queued.
 """
 
 import tempfile
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.measuring import Figure, in_turn
-from benchmarks.routes import need_wrk, ours
+from benchmarks.measurement import Measurement, in_turn
+from benchmarks.routes import ours, require_wrk
 from shared import tables
 from shared.database import Database
 from shared.jobs.submission import Submission, submit
 
-ROWS_A_JOB = 100
+ROWS_PER_JOB = 100
 BATCH = 500
-LIMIT = "≤ 1.3"
+TARGET = "≤ 1.3"
 
 
 def spec() -> dict:
-    """A filled-in specification, as far as the tables read it."""
+    """Return the fields of a filled specification that the tables use."""
     return {
         "name": "a job",
         "priority": "normal",
@@ -35,7 +35,7 @@ def spec() -> dict:
 
 
 def fill(database: Database, *, jobs: int) -> None:
-    """Write that many jobs, each with its metrics; a tenth of them waits, the others are over."""
+    """Write jobs with their metrics; a tenth of them are queued, the others have succeeded."""
     at = datetime.now(UTC)
     for start in range(0, jobs, BATCH):
         with database.write() as connection:
@@ -55,7 +55,7 @@ def fill(database: Database, *, jobs: int) -> None:
                     "at": at,
                 }
                 for job in batch
-                for step in range(ROWS_A_JOB)
+                for step in range(ROWS_PER_JOB)
             ]
             connection.execute(sa.insert(tables.metrics), rows)
             connection.execute(
@@ -65,14 +65,14 @@ def fill(database: Database, *, jobs: int) -> None:
             )
 
 
-def figures() -> Iterator[Figure]:
-    """How much slower each route is with all that in the database."""
-    need_wrk()
+def measure() -> Iterator[Measurement]:
+    """Yield how much slower each route is with the large database."""
+    require_wrk()
     with tempfile.TemporaryDirectory(prefix="trainshed-bench-") as name:
         large, small = (Path(name) / size for size in ("large", "small"))
         with (
-            ours(large, partial(fill, jobs=10_000)) as many,
-            ours(small, partial(fill, jobs=100)) as few,
+            ours(large, partial(fill, jobs=10_000)) as large_service,
+            ours(small, partial(fill, jobs=100)) as small_service,
         ):
             for route, load in (
                 ("GET /v1/jobs/{id}", "reads"),
@@ -83,9 +83,9 @@ def figures() -> Iterator[Figure]:
                 yield in_turn(
                     f"{route}, 10,000 jobs, 1,000,000 metric rows",
                     "time of a request / the same with 100 jobs",
-                    # Requests a second of the small one over those of the large one: a time's ratio.
-                    getattr(few, load),
-                    getattr(many, load),
-                    target=LIMIT,
+                    # Rates of the small database over rates of the large: the ratio of the times.
+                    getattr(small_service, load),
+                    getattr(large_service, load),
+                    target=TARGET,
                     unit="/s (100 jobs / 10,000)",
                 )

@@ -1,4 +1,4 @@
-"""`vgg_small` trained as a job, against a bare PyTorch loop and against Keras's `fit`."""
+"""`vgg_small` trained as a job, compared with a bare PyTorch loop and with Keras's `fit`."""
 
 import json
 import statistics
@@ -9,21 +9,21 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.boxes import ROOT, Box
-from benchmarks.measuring import Figure, in_turn
+from benchmarks.measurement import Measurement, in_turn
 
 IMAGES = 5000
-#: A job evaluates them, and as many of the training images for the gap.
+#: A job evaluates these, and as many training images for the generalization gap.
 VALIDATION = 1000
-#: The first is not counted on any side: a box that has just started imports MLflow in it.
-EPOCHS, UNCOUNTED = 4, 1
+#: The first epoch is not counted on either side: a box imports MLflow during it.
+EPOCHS, UNCOUNTED_EPOCHS = 4, 1
 KERAS = ROOT / ".venv-bench"
 KERAS_PACKAGES = ("keras==3.15.0", "tensorflow-cpu==2.21.0", "scipy")
 
 
 def job_images_per_second(box: Box, precision: str) -> float:
-    """Images trained on per second of wall time, from the end of the uncounted epoch on.
+    """Return the training images per second of wall time, after the uncounted epoch.
 
-    Validation, the gap's sample, recording and checkpoints are inside the clock.
+    Includes validation, the sample for the gap, recording and checkpoints.
     """
     spec = {
         "dataset": {
@@ -43,33 +43,33 @@ def job_images_per_second(box: Box, precision: str) -> float:
         for event in box.events(job["id"])
         if event["type"] == "epoch"
     ]
-    counted = (ends[-1] - ends[UNCOUNTED - 1]).total_seconds()
-    return IMAGES * (EPOCHS - UNCOUNTED) / counted
+    seconds = (ends[-1] - ends[UNCOUNTED_EPOCHS - 1]).total_seconds()
+    return IMAGES * (EPOCHS - UNCOUNTED_EPOCHS) / seconds
 
 
 def bare_images_per_second(precision: str) -> float:
-    """The same of the bare loop, in a process of its own; it evaluates as many images."""
+    """Return the same for the bare loop in a separate process; it evaluates as many images."""
     command = [sys.executable, "-m", "benchmarks.bare_loop", "--images", str(IMAGES), "--epochs", str(EPOCHS), "--precision", precision, "--validation", str(2 * VALIDATION)]  # fmt: skip
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return statistics.harmonic_mean(
-        json.loads(printed.splitlines()[-1])["images_per_second"][UNCOUNTED:]
+        json.loads(output.splitlines()[-1])["images_per_second"][UNCOUNTED_EPOCHS:]
     )
 
 
 def keras_images_per_second() -> float:
-    """The same figure of Keras's `fit`."""
+    """Return the same for Keras's `fit`."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "images.npz"
-        make = "import sys; from benchmarks.bare_loop import save_images; save_images(sys.argv[1], int(sys.argv[2]))"  # fmt: skip
-        subprocess.run([sys.executable, "-c", make, str(path), str(IMAGES)], cwd=ROOT, check=True)
+        script = "import sys; from benchmarks.bare_loop import save_images; save_images(sys.argv[1], int(sys.argv[2]))"  # fmt: skip
+        subprocess.run([sys.executable, "-c", script, str(path), str(IMAGES)], cwd=ROOT, check=True)
         command = [str(KERAS / "bin/python"), "benchmarks/keras_fit.py", str(path), str(EPOCHS), str(2 * VALIDATION)]  # fmt: skip
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     seconds = json.loads(run.stdout.splitlines()[-1])["seconds"]
-    return IMAGES / statistics.mean(seconds[UNCOUNTED:])
+    return IMAGES / statistics.mean(seconds[UNCOUNTED_EPOCHS:])
 
 
 def prepare_keras() -> None:
-    """Make the environment that only this benchmark needs."""
+    """Create the environment with Keras, unless it exists."""
     if not (KERAS / "bin/python").exists():
         subprocess.run([sys.executable, "-m", "venv", str(KERAS)], check=True)
         python = str(KERAS / "bin/python")
@@ -77,8 +77,8 @@ def prepare_keras() -> None:
         subprocess.run([*uv, *KERAS_PACKAGES], check=True)
 
 
-def against_bare_loop(box: Box, precision: str, *, rounds: int = 5) -> Figure:
-    """At least 0.95 of a loop that does nothing but train."""
+def against_bare_loop(box: Box, precision: str, *, rounds: int = 5) -> Measurement:
+    """Compare with a loop that only trains: at least 0.95 of its speed."""
     return in_turn(
         f"vgg_small as a job, {precision}",
         "images per second / bare PyTorch loop, whole epochs",
@@ -90,8 +90,8 @@ def against_bare_loop(box: Box, precision: str, *, rounds: int = 5) -> Figure:
     )
 
 
-def against_keras(box: Box, *, rounds: int = 5) -> Figure:
-    """Faster than what people use in a notebook."""
+def against_keras(box: Box, *, rounds: int = 5) -> Measurement:
+    """Compare with Keras's `fit`: faster."""
     prepare_keras()
     return in_turn(
         "vgg_small as a job, float32",

@@ -1,1 +1,1 @@
-"""Experiments on methods, each through the API: what helps, by how much, and what does not."""
+"""Experiments that compare methods through the API: what helps, by how much, and what does not."""

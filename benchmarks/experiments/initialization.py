@@ -1,4 +1,4 @@
-"""What each initializer does to a deep network: gradients at the first step, and learning."""
+"""Initializers in a deep network: gradients at the first step, and how well it learns."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def _spec(activation: str, initializer: str) -> dict[str, Any]:
 
 
 def _gradient(layer: str) -> Any:
-    """The norm of a layer's gradient at the first step."""
+    """Return a reader of the norm of a layer's gradient at the first step."""
 
     def read(box: Box, job: dict[str, Any]) -> float | None:
-        first = next(one for one in box.events(job["id"]) if one["type"] == "first_step")
+        first = next(e for e in box.events(job["id"]) if e["type"] == "first_step")
         value = first["data"]["gradient_norms"][layer]
         return value if isinstance(value, int | float) else None
 
@@ -40,8 +40,8 @@ def _gradient(layer: str) -> Any:
 PLAN = Plan(
     name="initialization",
     title=f"Initializers in a fully connected network of {LAYERS} hidden layers",
-    question="The gradient's norm in the first and the last layer at the first step, and the loss "
-    "after 2 epochs of 5,000 images of Fashion-MNIST; at chance it is 2.303.",
+    question="The norm of the gradient in the first and the last layer at the first step, and the "
+    "loss after 2 epochs of 5,000 images of Fashion-MNIST; the loss at chance is 2.303.",
     rows={
         f"{activation}, {name}": _spec(activation, name)
         for activation in ("sigmoid", "relu")

@@ -1,4 +1,4 @@
-"""An experiment: specifications that differ in one thing, and what is read from their jobs."""
+"""An experiment: specifications that differ in one respect, and the values read from their jobs."""
 
 import hashlib
 import json
@@ -9,64 +9,64 @@ from typing import Any
 
 from benchmarks.boxes import Box
 
-#: A finished job → a figure; None where it has none.
-Read = Callable[[Box, dict[str, Any]], float | None]
+#: A finished job → a value; None if it has none.
+Reader = Callable[[Box, dict[str, Any]], float | None]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of every job."""
+    """A value of every job."""
 
     title: str
-    read: Read
-    #: How a figure is written.
-    form: str = ".4f"
+    read: Reader
+    #: The format of the values.
+    number_format: str = ".4f"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run, and what it is to show."""
+    """The jobs to run and the table to make of them."""
 
     name: str
     title: str
-    #: What is asked, for the reader of the table.
+    #: What the table shows, for its reader.
     question: str
-    #: What differs, by its name in the table.
+    #: The specifications by their label in the table.
     rows: dict[str, dict[str, Any]]
     seeds: Sequence[int]
     columns: Sequence[Column]
 
 
-def run(plan: Plan, box: Box, say: Callable[[str], None]) -> list[str]:
-    """Run what has not been run yet; return the table's lines.
+def run(plan: Plan, box: Box, log: Callable[[str], None]) -> list[str]:
+    """Run the jobs that were not run yet; return the lines of the table.
 
-    Submissions carry a key of their content: a job that the box knows is not run again.
+    The idempotency key is a digest of the content, so that no job of this box is run twice.
     """
     jobs = {
         (label, seed): box.submit({**spec, "seed": seed}, key=_key(plan, label, seed, spec))["id"]
         for seed in plan.seeds
         for label, spec in plan.rows.items()
     }
-    figures: dict[str, list[list[float | None]]] = {label: [] for label in plan.rows}
+    values: dict[str, list[list[float | None]]] = {label: [] for label in plan.rows}
     for (label, seed), job_id in jobs.items():
         job = box.finish(job_id, any_end=True)
         if job["state"] != "succeeded":
             kind = (job["failure"] or {}).get("kind", job["state"])
-            say(f"{plan.name}: {label}, seed {seed}: {kind}")
-            figures[label].append([None for _ in plan.columns])
+            log(f"{plan.name}: {label}, seed {seed}: {kind}")
+            values[label].append([None for _ in plan.columns])
             continue
-        found = [column.read(box, job) for column in plan.columns]
-        figures[label].append(found)
+        row = [column.read(box, job) for column in plan.columns]
+        values[label].append(row)
         shown = ", ".join(
-            f"{column.title} {_written(column, [value])}"
-            for column, value in zip(plan.columns, found, strict=True)
+            f"{column.title} {_cell(column, [value])}"
+            for column, value in zip(plan.columns, row, strict=True)
         )
-        say(f"{plan.name}: {label}, seed {seed}: {shown}")
-    return _table(plan, figures)
+        log(f"{plan.name}: {label}, seed {seed}: {shown}")
+    return _table(plan, values)
 
 
-def on_test(metric: str, checkpoint: str = "last") -> Read:
-    """A figure of a checkpoint on the test split."""
+def on_test(metric: str, checkpoint: str = "last") -> Reader:
+    """Return a reader of a checkpoint's metric on the test split."""
 
     def read(_: Box, job: dict[str, Any]) -> float | None:
         value = job["result"]["test"][checkpoint].get(metric)
@@ -75,8 +75,8 @@ def on_test(metric: str, checkpoint: str = "last") -> Read:
     return read
 
 
-def metric(*names: str) -> Read:
-    """The last value of a metric: the first of these that the job has."""
+def metric(*names: str) -> Reader:
+    """Return a reader of the last value of a metric: the first of `names` that the job has."""
 
     def read(_: Box, job: dict[str, Any]) -> float | None:
         values = (job["metrics"].get(name) for name in names)
@@ -90,25 +90,24 @@ def _key(plan: Plan, label: str, seed: int, spec: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _table(plan: Plan, figures: dict[str, list[list[float | None]]]) -> list[str]:
+def _table(plan: Plan, values: dict[str, list[list[float | None]]]) -> list[str]:
     titles = [column.title for column in plan.columns]
     lines = [f"| | {' | '.join(titles)} |", "|---|" + "---|" * len(titles)]
-    for label, rows in figures.items():
+    for label, rows in values.items():
         cells = [
-            _written(column, [row[place] for row in rows])
-            for place, column in enumerate(plan.columns)
+            _cell(column, [row[index] for row in rows]) for index, column in enumerate(plan.columns)
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return lines
 
 
-def _written(column: Column, values: list[float | None]) -> str:
-    """Mean and standard deviation, and how many had none."""
-    there = [value for value in values if value is not None]
-    if not there:
+def _cell(column: Column, values: list[float | None]) -> str:
+    """Return mean and standard deviation, and how many jobs have no value."""
+    present = [value for value in values if value is not None]
+    if not present:
         return "none: failed"
-    text = format(statistics.mean(there), column.form)
-    if len(there) > 1:
-        text += f" ± {format(statistics.stdev(there), column.form)}"
-    lost = len(values) - len(there)
-    return f"{text} ({lost} failed)" if lost else text
+    text = format(statistics.mean(present), column.number_format)
+    if len(present) > 1:
+        text += f" ± {format(statistics.stdev(present), column.number_format)}"
+    failed = len(values) - len(present)
+    return f"{text} ({failed} failed)" if failed else text

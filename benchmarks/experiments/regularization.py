@@ -1,11 +1,11 @@
-"""What each regularizer does to a small VGG on few images."""
+"""Regularizers on a small VGG with few images."""
 
 from typing import Any
 
 from benchmarks.experiments.plan import Column, Plan, metric, on_test
 
 FASHION = {"name": "fashion-mnist", "train": 5000, "validation": 2000, "test": 10_000}
-#: Without what the architecture brings along: dropout and batch norm are rows of their own.
+#: Without the architecture's own dropout and batch norm, which are separate rows.
 PLAIN: dict[str, Any] = {
     "dataset": FASHION,
     "architecture": {
@@ -14,7 +14,7 @@ PLAIN: dict[str, Any] = {
         "head_dropout": 0.0,
         "batch_norm": False,
     },
-    # 0.01 with this momentum diverges without batch norm.
+    # A rate of 0.01 diverges with this momentum and without batch norm.
     "optimizer": {"name": "sgd", "learning_rate": 0.003, "momentum": 0.9},
     "training": {"epochs": 20, "batch_size": 32},
 }
@@ -34,10 +34,10 @@ def _with(**regularizers: Any) -> dict[str, Any]:
 PLAN = Plan(
     name="regularization",
     title="Regularizers on a small VGG, 5,000 images of Fashion-MNIST, 20 epochs",
-    question="Accuracies after the last epoch; the gap is validation loss minus training loss, both "
-    "in evaluation mode, un-augmented and un-smoothed. The network has no dropout and no batch "
-    "norm but in the rows that say so. Training accuracy is as training sees it: with features "
-    "dropped, images changed, and with mixup against the label of the larger share.",
+    question="Accuracies after the last epoch. The gap is validation loss minus training loss, both "
+    "in evaluation mode, without augmentation and label smoothing. The network has dropout and "
+    "batch norm only in the rows that name them. Training accuracy is measured during training: "
+    "with dropout and augmentation active, and with mixup against the label of the larger share.",
     rows={
         "plain": PLAIN,
         "L2, λ = 0.0005": _with(l2=0.0005),

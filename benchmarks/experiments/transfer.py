@@ -1,4 +1,4 @@
-"""What weights from ImageNet are worth on a few thousand photographs of clothes."""
+"""The benefit of ImageNet weights on a few thousand photographs of clothes."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ def _spec(weights: dict[str, Any] | None) -> dict[str, Any]:
 PLAN = Plan(
     name="transfer",
     title="Transfer learning: a linear head on a frozen EfficientNet-Lite0, 96 px, 2,000 images",
-    question="Test accuracy on 5,000 images. Only the head is trained, for 20 epochs, under weights "
-    "trained on ImageNet (they come as a package) and under random ones.",
+    question="Test accuracy on 5,000 images. Only the head is trained, for 20 epochs, on top of weights "
+    "trained on ImageNet (from a Python package) and on top of random weights.",
     rows={
         "ImageNet": _spec({"pretrained": "efficientnet_lite0"}),
         "random": _spec(None),

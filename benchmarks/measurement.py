@@ -1,4 +1,4 @@
-"""How a figure is taken: the two sides in turn, several times, and the median of the ratios."""
+"""Measurements: two sides measured in turn several times; the result is the median of the ratios."""
 
 import json
 import operator
@@ -14,19 +14,19 @@ from pathlib import Path
 SIGNS = {"≥": operator.ge, ">": operator.gt, "≤": operator.le}
 
 
-class NotHere(Exception):
-    """A benchmark needs something that this machine has not; the text says what."""
+class MissingRequirement(Exception):
+    """A benchmark needs something that is missing on this machine; the text names it."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
+class Measurement:
+    """One row of the table."""
 
     name: str
-    #: What is compared, in words: "job / bare loop, images per second".
-    of: str
+    #: The quantity and the two sides: "images per second / bare PyTorch loop".
+    ratio_of: str
     ratios: tuple[float, ...]
-    #: "≥ 0.95", "> 1", "≤ 1.3": what the figure is held to.
+    #: The bound for the median, such as "≥ 0.95", "> 1" or "≤ 1.3".
     target: str
     ours: float
     theirs: float
@@ -34,66 +34,70 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The figure."""
+        """Return the median of the ratios."""
         return statistics.median(self.ratios)
 
     @property
     def is_met(self) -> bool:
-        """Whether the target is reached."""
+        """Return whether the median meets the target."""
         sign, bound = self.target.split()
         return SIGNS[sign](self.median, float(bound))
 
     def row(self) -> str:
-        """The figure as a line of a Markdown table."""
+        """Return the measurement as a row of a Markdown table."""
         spread = f"{min(self.ratios):.3g}–{max(self.ratios):.3g}"
         mark = "met" if self.is_met else "**missed**"
         return (
-            f"| {self.name} | {self.of} | {self.median:.3g} | {spread} | {len(self.ratios)} "
+            f"| {self.name} | {self.ratio_of} | {self.median:.3g} | {spread} | {len(self.ratios)} "
             f"| {self.target} | {mark} | {self.ours:.4g} / {self.theirs:.4g} {self.unit} |"
         )
 
 
 HEAD = (
-    "| figure | ratio of | median | spread | n | target | | medians |\n"
+    "| measurement | ratio of | median | spread | n | target | | medians |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 
 
 def in_turn(
     name: str,
-    of: str,
+    ratio_of: str,
     ours: Callable[[], float],
     theirs: Callable[[], float],
     *,
     target: str,
     unit: str,
     rounds: int = 5,
-) -> Figure:
-    """Measure both sides `rounds` times in turn, so that a slow minute hits both."""
+) -> Measurement:
+    """Measure both sides `rounds` times in turn, so that a slow minute affects both."""
     pairs = []
     for turn in range(rounds):
-        first, second = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
-        one, two = first(), second()
-        pairs.append((one, two) if turn % 2 == 0 else (two, one))
-    return Figure(
+        if turn % 2 == 0:
+            our_value, their_value = ours(), theirs()
+        else:
+            their_value, our_value = theirs(), ours()
+        pairs.append((our_value, their_value))
+    return Measurement(
         name,
-        of,
-        tuple(one / two for one, two in pairs),
+        ratio_of,
+        tuple(our_value / their_value for our_value, their_value in pairs),
         target,
-        statistics.median(one for one, _ in pairs),
-        statistics.median(two for _, two in pairs),
+        statistics.median(our_value for our_value, _ in pairs),
+        statistics.median(their_value for _, their_value in pairs),
         unit,
     )
 
 
-def against_limit(name: str, values: list[float], limit: float, *, of: str, unit: str) -> Figure:
-    """Measured values against a fixed limit that they may reach and not exceed."""
+def against_limit(
+    name: str, values: list[float], limit: float, *, ratio_of: str, unit: str
+) -> Measurement:
+    """Compare measured values with a fixed limit that the median must not exceed."""
     ratios = tuple(value / limit for value in values)
-    return Figure(name, of, ratios, "≤ 1", statistics.median(values), limit, unit)
+    return Measurement(name, ratio_of, ratios, "≤ 1", statistics.median(values), limit, unit)
 
 
 def machine() -> str:
-    """Where and with what the figures were taken."""
+    """Return the processor, versions, commit and date of a measurement."""
     try:
         text = Path("/proc/cpuinfo").read_text()
         model = next(line for line in text.splitlines() if line.startswith("model name"))
@@ -107,11 +111,11 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {commit}, {day}"
 
 
-def save(figures: list[Figure], path: Path) -> None:
-    """Write the table and the raw ratios."""
+def save(measurements: list[Measurement], path: Path) -> None:
+    """Write the table and the raw ratios to a page."""
     lines = [f"# {path.stem}", "", f"`make bench ONLY={path.stem.split('-')[0]}`: {machine()}", ""]
-    lines += [HEAD, *(one.row() for one in figures), ""]
-    raw = {f"{one.name}; {one.of}": one.ratios for one in figures}
+    lines += [HEAD, *(measurement.row() for measurement in measurements), ""]
+    raw = {f"{m.name}; {m.ratio_of}": m.ratios for m in measurements}
     lines += ["<details><summary>raw ratios</summary>", "", "```json"]
     lines += [json.dumps(raw, indent=1), "```", "", "</details>", ""]
     path.write_text("\n".join(lines))
