@@ -132,7 +132,7 @@ class Attempt:
             experiment,
             attempt=self.assignment.lease.attempt,
             step=None if state is None else state.step,
-            tell=self._tell,
+            add_note=self._tell,
         )
 
     def _tell(self, text: str) -> None:
@@ -206,7 +206,7 @@ class Attempt:
             name: json_number(value) for name, value in tested.items()
         }
         if recorder.board is not None:
-            recorder.board.finish(last["step"], tested)
+            recorder.board.write_test_metrics(last["step"], tested)
         splits = experiment.splits
         result = {
             "epochs": last["epoch"],

@@ -56,7 +56,7 @@ class Recorder:
                 self._first_step(report)
         elif isinstance(report, InitialState):
             if self.board is not None:
-                self.board.show(report.step, {})
+                self.board.write_step(report.step, {})
             if report.checkpoint_keys:
                 self._keeper.keep(report.snapshot(), report.stage, report.checkpoint_keys)
         elif isinstance(report, StageStarted):
@@ -109,7 +109,7 @@ class Recorder:
         self._scribe.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
         if self.board is not None:
             # Before the checkpoint: what goes on from there finds it written.
-            self.board.show(report.step, report.metrics)
+            self.board.write_step(report.step, report.metrics)
         self.keep(report, report.checkpoint_keys)
 
     def _fitted(self, report: Fitted) -> None:

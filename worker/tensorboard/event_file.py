@@ -1,9 +1,9 @@
-"""One event file of TensorBoard: events after one another, each with its checksum.
+"""An event file of TensorBoard: a sequence of events, each with a checksum.
 
-`torch.utils.tensorboard.SummaryWriter` writes from a thread whose errors come late or hang; here
-each write is done when it returns, and an error is where it happened.
+`torch.utils.tensorboard.SummaryWriter` writes in a thread, whose errors come late or make it hang.
+Here each write is done when it returns, and an error is raised where it happens.
 """
-# The messages' modules are generated: a checker sees nothing in them.
+# protobuf generates the message classes at run time, so that a type checker does not know them.
 # pyright: reportAttributeAccessIssue=false
 
 import time
@@ -15,16 +15,16 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-#: What TensorBoard looks for in a name; it reads files in the order of their names.
+#: TensorBoard reads the files whose names contain this, in the order of their names.
 PREFIX = "events.out.tfevents."
 
 
 class EventFile:
-    """A new event file; one of the same name is replaced.
+    """A new event file, which replaces an existing file of the same name.
 
     Args:
-        path: where.
-        purge_step: readers drop what earlier files say of this step and those after it.
+        path: of the file.
+        purge_step: readers drop what earlier files contain of this step and of later steps.
     """
 
     def __init__(self, path: Path, *, purge_step: int | None = None) -> None:
@@ -42,19 +42,19 @@ class EventFile:
         self.close()
 
     def summary(self, value: Summary, step: int) -> None:
-        """Scalars, histograms or images of a step."""
+        """Write scalars, histograms or images of a step."""
         self._write(Event(summary=value, step=step))
 
     def graph(self, value: GraphDef) -> None:
-        """The network's graph; once a run."""
+        """Write the network's graph."""
         self._write(Event(graph_def=value.SerializeToString()))
 
     def flush(self) -> None:
-        """Hand everything to the operating system: it outlives this process."""
+        """Hand everything to the operating system, so that it outlives this process."""
         self._records.flush()
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close the file."""
         self._records.close()
 
     def _write(self, event: Event) -> None:

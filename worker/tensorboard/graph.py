@@ -1,9 +1,9 @@
-"""A network's graph as TensorBoard shows it: every operation, in the layer that it belongs to.
+"""A network's graph for TensorBoard: every operation, grouped by layer.
 
-Seen by running the network once on tensors without storage, which takes no memory, draws no
-random number and changes nothing in it.
+The network runs once on tensors of the meta device. That takes no memory, draws no random numbers
+and leaves the network unchanged.
 """
-# The messages' modules are generated: a checker sees nothing in them.
+# protobuf generates the message classes at run time, so that a type checker does not know them.
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
@@ -22,60 +22,69 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from worker.tensorboard.modes import evaluating
+from worker.tensorboard.evaluation_mode import evaluation_mode
 
-#: The version of the format that TensorBoard reads.
+#: The version of the graph format.
 PRODUCER = 22
 
 
 def graph(model: nn.Module, image_shape: tuple[int, ...]) -> GraphDef:
-    """The graph of a network in evaluation mode.
+    """Return the graph of a network in evaluation mode.
 
     Args:
-        model: the network; as it was when this returns.
-        image_shape: of its input, without the batch.
+        model: the network, which is not changed.
+        image_shape: the shape of its input [C, H, W].
+
+    Raises:
+        RuntimeError: an operation cannot run on the meta device.
+        NotImplementedError: an operation does not support the meta device.
     """
-    shapes = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    state = {name: torch.empty_like(tensor, device="meta") for name, tensor in shapes.items()}
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    state = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
     image = torch.empty((1, *image_shape), device="meta")
-    with evaluating(model), torch.no_grad(), _scoped(model) as scope, _Recorder(scope) as recorder:
-        recorder.name("input", "Placeholder", [], image)
+    with (
+        evaluation_mode(model),
+        torch.no_grad(),
+        _track_layers(model) as layers,
+        _Recorder(layers) as recorder,
+    ):
+        recorder.add_node("input", "Placeholder", [], image)
         for name, tensor in state.items():
-            recorder.name(name.replace(".", "/"), "Parameter", [], tensor)
+            recorder.add_node(name.replace(".", "/"), "Parameter", [], tensor)
         output = functional_call(model, state, (image,))
-        recorder.name("output", "Identity", [output], None)
+        recorder.add_node("output", "Identity", [output], None)
     read = {name for node in recorder.nodes for name in node.input}
-    # What reads nothing and is read by nobody says nothing: batch norm's counter, say.
+    # A node without inputs that no node reads, such as batch norm's counter, is left out.
     nodes = [node for node in recorder.nodes if node.input or node.name in read]
     return GraphDef(node=nodes, versions=VersionDef(producer=PRODUCER))
 
 
 @contextmanager
-def _scoped(model: nn.Module) -> Iterator[list[str]]:
-    """The names of the layers at work, innermost last."""
-    scope = [""]
+def _track_layers(model: nn.Module) -> Iterator[list[str]]:
+    """Yield the names of the layers that run at the moment, innermost last."""
+    layers = [""]
 
     def enter(name: str) -> Any:
-        return lambda *_: scope.append(name)
+        return lambda *_: layers.append(name)
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
             if name:
                 hooks.enter_context(module.register_forward_pre_hook(enter(name)))
-                hooks.enter_context(module.register_forward_hook(lambda *_: scope.pop() and None))
-        yield scope
+                hooks.enter_context(module.register_forward_hook(lambda *_: layers.pop() and None))
+        yield layers
 
 
 class _Recorder(TorchDispatchMode):
-    """Notes every operation with the operations that its tensors come from."""
+    """Records every operation, with the operations whose outputs it reads."""
 
-    def __init__(self, scope: list[str]) -> None:
+    def __init__(self, layers: list[str]) -> None:
         super().__init__()
         self.nodes: list[NodeDef] = []
-        self._scope = scope
+        self._layers = layers
         self._sources: dict[int, str] = {}
-        #: Kept, so that no later tensor has the identity of one that is gone.
-        self._seen: list[Any] = []
+        #: Keeps every tensor alive, so that no id is used twice.
+        self._tensors: list[Any] = []
         self._names: Counter[str] = Counter()
 
     def __torch_dispatch__(
@@ -83,23 +92,23 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         operation = func.overloadpacket.__name__
-        layer = self._scope[-1].replace(".", "/")
+        layer = self._layers[-1].replace(".", "/")
         name = f"{layer}/{operation}" if layer else operation
-        self.name(name, operation, tree_leaves((args, kwargs)), result)
+        self.add_node(name, operation, tree_leaves((args, kwargs)), result)
         return result
 
-    def name(self, name: str, operation: str, inputs: list[Any], result: Any) -> None:
-        """A node, and the tensors that come out of it."""
+    def add_node(self, name: str, operation: str, inputs: list[Any], result: Any) -> None:
+        """Add a node and remember which tensors it returns."""
         self._names[name] += 1
         number = self._names[name]
         unique = name if number == 1 else f"{name}_{number}"
-        known = [self._sources[id(one)] for one in inputs if id(one) in self._sources]
-        results = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
+        sources = [self._sources[id(value)] for value in inputs if id(value) in self._sources]
+        outputs = [value for value in tree_leaves(result) if isinstance(value, Tensor)]
         shapes = [
-            TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in one.shape])
-            for one in results
+            TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in output.shape])
+            for output in outputs
         ]
         attributes = {"_output_shapes": AttrValue(list=AttrValue.ListValue(shape=shapes))}
-        self.nodes.append(NodeDef(name=unique, op=operation, input=known, attr=attributes))
-        self._seen += [*inputs, *results]
-        self._sources |= {id(one): unique for one in results}
+        self.nodes.append(NodeDef(name=unique, op=operation, input=sources, attr=attributes))
+        self._tensors += [*inputs, *outputs]
+        self._sources |= {id(output): unique for output in outputs}

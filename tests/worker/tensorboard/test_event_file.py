@@ -1,14 +1,16 @@
+"""Event files as TensorBoard reads them."""
+
 from pathlib import Path
 
-from tests.worker.tensorboard.reading import scalars
-from worker.tensorboard import pictures
+from tests.worker.tensorboard.event_files import scalars
+from worker.tensorboard import summaries
 from worker.tensorboard.event_file import PREFIX, EventFile
 
 
 def _write(path: Path, steps: range, value: float, *, purge_step: int | None = None) -> None:
     with EventFile(path, purge_step=purge_step) as file:
         for step in steps:
-            file.summary(pictures.scalar("loss", value), step)
+            file.summary(summaries.scalar("loss", value), step)
 
 
 def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
@@ -16,17 +18,17 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
     assert scalars(tmp_path, "loss") == [(0, 0.5), (1, 0.5), (2, 0.5)]
 
 
-def test_what_is_flushed_is_there_for_a_reader_though_nobody_closed_the_file(
+def test_flushed_events_can_be_read_before_the_file_is_closed(
     tmp_path: Path,
 ) -> None:
     file = EventFile(tmp_path / f"{PREFIX}1")
-    file.summary(pictures.scalar("loss", 0.5), 7)
+    file.summary(summaries.scalar("loss", 0.5), 7)
     file.flush()
     assert scalars(tmp_path, "loss") == [(7, 0.5)]
     file.close()
 
 
-def test_a_later_file_takes_the_place_of_the_steps_that_it_repeats(tmp_path: Path) -> None:
+def test_a_later_file_replaces_the_steps_after_its_purge_step(tmp_path: Path) -> None:
     _write(tmp_path / f"{PREFIX}1", range(5), 1.0)
     _write(tmp_path / f"{PREFIX}2", range(3, 6), 2.0, purge_step=3)
     assert scalars(tmp_path, "loss") == [
@@ -35,7 +37,7 @@ def test_a_later_file_takes_the_place_of_the_steps_that_it_repeats(tmp_path: Pat
     ]
 
 
-def test_a_file_cut_short_by_a_crash_is_read_up_to_there(tmp_path: Path) -> None:
+def test_a_truncated_file_is_read_up_to_its_last_whole_event(tmp_path: Path) -> None:
     path = tmp_path / f"{PREFIX}1"
     _write(path, range(5), 1.0)
     path.write_bytes(path.read_bytes()[:-7])

@@ -1,3 +1,5 @@
+"""The graph of a network: its nodes, and that the network is not changed."""
+
 import pytest
 import torch
 from torch import nn
@@ -13,31 +15,31 @@ def _model(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["vgg_small", "mlp", "linear", "resnet50", "efficientnet_lite0"])
-def test_every_operation_is_on_a_way_from_the_input_to_the_output(name: str) -> None:
+def test_the_output_depends_on_the_input_and_on_every_parameter(name: str) -> None:
     with torch.device("meta"):
         model = _model(name)
     nodes = {node.name: node for node in graph(model, SHAPE).node}
     waiting, reached = ["output"], set()
     while waiting:
-        at = waiting.pop()
-        reached.add(at)
-        waiting += [one for one in nodes[at].input if one not in reached]
+        name = waiting.pop()
+        reached.add(name)
+        waiting += [source for source in nodes[name].input if source not in reached]
     assert "input" in reached
     parameters = {name.replace(".", "/") for name, _ in model.named_parameters()}
-    assert parameters <= reached, "a parameter that leads nowhere"
+    assert parameters <= reached, "a parameter on which the output does not depend"
 
 
 @pytest.mark.parametrize("name", ["vgg_small", "resnet50"])
-def test_no_node_stands_alone(name: str) -> None:
-    """In evaluation mode batch norm makes an empty tensor and ignores its counter."""
+def test_every_node_is_connected(name: str) -> None:
+    """In evaluation mode batch norm creates an empty tensor and does not use its counter."""
     with torch.device("meta"):
         model = _model(name)
     nodes = graph(model, SHAPE).node
-    read = {one for node in nodes for one in node.input}
+    read = {source for node in nodes for source in node.input}
     assert not [node.name for node in nodes if not node.input and node.name not in read]
 
 
-def test_an_operation_stands_in_its_layer_with_its_shape() -> None:
+def test_an_operation_is_named_after_its_layer_and_has_a_shape() -> None:
     nodes = {node.name: node for node in graph(_model("vgg_small"), SHAPE).node}
     convolution = nodes["block1/conv1/convolution"]
     assert {"input", "block1/conv1/weight", "block1/conv1/bias"} == set(convolution.input)
@@ -45,14 +47,14 @@ def test_an_operation_stands_in_its_layer_with_its_shape() -> None:
     assert [dim.size for dim in shape.dim] == [1, 32, 32, 32]
 
 
-def test_the_network_is_as_it_was() -> None:
+def test_the_network_is_not_changed() -> None:
     model = _model("vgg_small").train()
     model.get_submodule("block1").eval()
     modes = [module.training for module in model.modules()]
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    drawn = torch.get_rng_state()
+    rng_state = torch.get_rng_state()
     graph(model, SHAPE)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), drawn)
+    assert torch.equal(torch.get_rng_state(), rng_state)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

@@ -1,20 +1,20 @@
-"""Event files as TensorBoard itself reads them."""
+"""Event files, read by TensorBoard."""
 
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-#: Everything is kept; TensorBoard's pages thin out.
+#: Keep every event; the default keeps a sample.
 ALL = {"scalars": 0, "histograms": 0, "images": 0}
 
 
 def read(directory: Path) -> EventAccumulator:
-    """What a directory of event files says."""
-    found = EventAccumulator(str(directory), size_guidance=ALL)
-    found.Reload()
-    return found
+    """Return the events of a directory of event files."""
+    events = EventAccumulator(str(directory), size_guidance=ALL)
+    events.Reload()
+    return events
 
 
 def scalars(directory: Path, tag: str) -> list[tuple[int, float]]:
-    """A curve: step and value."""
+    """Return the steps and values of a tag."""
     return [(event.step, event.value) for event in read(directory).Scalars(tag)]
