@@ -45,8 +45,7 @@ def _filled(services: Services, raw: Any) -> dict[str, Any]:
     if spec is None or facts is None:
         raise InvalidSpec(faults.in_order())
     filled = faults.take(dataset.fill_images(spec.dataset, facts))
-    target_faults = augmentation.target_faults(spec.dataset.target, augmentations, methods)
-    faults.take((None, target_faults))
+    faults.extend(augmentation.target_faults(spec.dataset.target, augmentations, methods))
     size = filled["image_size"]
     count, maximum = spec.images(size), max_images(size)
     if count > maximum:

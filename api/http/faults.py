@@ -29,9 +29,13 @@ class Faults:
     def take(self, result: tuple[T, Iterable[Fault]]) -> T:
         """Record the faults of a result and return its value."""
         value, faults = result
+        self.extend(faults)
+        return value
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """Record several faults."""
         for fault in faults:
             self._by_pointer.setdefault(fault.pointer, fault)
-        return value
 
     @property
     def is_full(self) -> bool:

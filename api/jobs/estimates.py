@@ -1,48 +1,56 @@
-"""How long an epoch will take, by what the newest finished job of the same work took."""
+"""Estimates of how long a job takes, from the durations of finished jobs."""
 
 from typing import Any
 
 from api.services import Services
 from shared.jobs import queries
 
-#: Finished jobs that are looked through for one like this.
-LOOKED_THROUGH = 50
-#: Parts of a specification that decide what an image costs.
+#: How many finished jobs are searched, newest first.
+MAX_JOBS = 50
+#: Parts of a specification that decide how long an image takes.
 PARTS = ("architecture", "regularizers", "augmentation", "fine_tuning")
-OF_TRAINING = ("batch_size", "precision")
-OF_DATA = ("image_size", "channels", "features")
-#: An image that is trained on costs about three passes, one that is evaluated one.
-PASSES_OF_TRAINING = 3
+TRAINING_FIELDS = ("batch_size", "precision")
+DATASET_FIELDS = ("image_size", "channels", "features")
+#: Training on an image takes about three times as long as evaluating it: a forward pass and a
+#: backward pass of twice the cost.
+PASSES_PER_TRAINING_IMAGE = 3
 
 
 def seconds_per_epoch(services: Services, spec: dict[str, Any]) -> float | None:
-    """The last epoch of that job in proportion to how many images there are; None without one.
+    """Estimate the duration of an epoch from the newest job that took as long per image.
 
     Args:
-        services: what the application works with.
-        spec: filled in.
+        services: the parts of this service.
+        spec: with its defaults.
+
+    Returns:
+        The duration of that job's last epoch, scaled by the number of images; None where no job
+        is comparable.
     """
     with services.database.read() as connection:
-        rows = queries.page(connection, limit=LOOKED_THROUGH, state="succeeded")
-    wanted = _work(spec)
+        rows = queries.page(connection, limit=MAX_JOBS, state="succeeded")
+    cost = _cost_per_image(spec)
     for row in rows:
         seconds = row.metrics.get("seconds")
-        if isinstance(seconds, float) and _work(row.spec) == wanted:
-            share = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
-            return round(seconds * share, 3)
+        if isinstance(seconds, float) and _cost_per_image(row.spec) == cost:
+            scale = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
+            return round(seconds * scale, 3)
     return None
 
 
-def _work(spec: dict[str, Any]) -> list[Any]:
-    """What has to be the same, for an image to cost the same."""
+def _cost_per_image(spec: dict[str, Any]) -> list[Any]:
+    """Return the values that decide how long an image takes."""
     return [
         *(spec[part] for part in PARTS),
-        *(spec["training"][field] for field in OF_TRAINING),
-        *(spec["dataset"].get(field) for field in OF_DATA),
+        *(spec["training"][field] for field in TRAINING_FIELDS),
+        *(spec["dataset"].get(field) for field in DATASET_FIELDS),
     ]
 
 
 def _passes(dataset: dict[str, Any]) -> int:
-    """Passes of an epoch: training, validation, and as many training images for the gap."""
+    """Return the forward passes that an epoch's time is worth.
+
+    An epoch trains, validates, and evaluates as many training images for the generalization gap.
+    """
     train, validation = dataset["train"], dataset["validation"]
-    return PASSES_OF_TRAINING * train + validation + min(train, validation)
+    return PASSES_PER_TRAINING_IMAGE * train + validation + min(train, validation)

@@ -1,1 +1,1 @@
-"""Admission: one draft of a specification and the checks that it has to pass."""
+"""Admission: the checks that a specification passes before a job is recorded."""

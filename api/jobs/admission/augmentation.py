@@ -20,7 +20,7 @@ def check_target(draft: Draft) -> None:
     if draft.spec is None or draft.facts is None:
         return
     target, names = draft.spec.dataset.target, draft.filled["augmentation"]
-    draft.faults.take((None, target_faults(target, names, draft.methods)))
+    draft.faults.extend(target_faults(target, names, draft.methods))
 
 
 def target_faults(target: str | None, names: Iterable[str], methods: Methods) -> list[Fault]:

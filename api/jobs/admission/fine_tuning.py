@@ -12,7 +12,7 @@ EPOCHS = re.compile("/fine_tuning/stages/[0-9]+(/epochs)?$")
 
 
 def fill_stages(draft: Draft) -> None:
-    """Fill in the optimizer and the early stopping of each stage: its own, or those of the job."""
+    """Fill in the optimizer and the early stopping of each stage; by default it has the job's."""
     if draft.spec is None or draft.spec.fine_tuning is None:
         return
     filled, raw_stages = draft.filled, draft.raw["fine_tuning"]["stages"]
@@ -29,7 +29,7 @@ def fill_stages(draft: Draft) -> None:
 
 
 def fill_epochs(draft: Draft) -> None:
-    """Fill in the epochs of the job, which are those of all stages together."""
+    """Fill in the epochs of the job: the sum over its stages."""
     if draft.spec is None or draft.spec.fine_tuning is None or draft.faults.match(EPOCHS):
         return
     total = sum(stage.epochs for stage in draft.spec.fine_tuning.stages)

@@ -9,7 +9,7 @@ from api.jobs.admission.stages import stage_pointer, stages_of
 from api.jobs.admission.task import DEFAULT_TOP_K
 from shared.spec import CheckpointSpec
 
-#: Of a classification they are those of the specification's structure.
+#: `JobSpec` has the default of a classification.
 DEFAULT_REGRESSION_CHECKPOINTS = (
     CheckpointSpec(monitor="val_loss", mode="min"),
     CheckpointSpec(monitor="val_mean_absolute_error", mode="min"),
@@ -49,7 +49,7 @@ def check_metrics(draft: Draft) -> None:
 
 
 def _available(draft: Draft) -> set[str]:
-    """Return the metrics of the job; where its task is unknown, those of both tasks."""
+    """Return the metrics of the job; where its task is unknown, the metrics of both tasks."""
     filled, entries = draft.filled, draft.methods.catalog["regularizers"]
     both: tuple[TaskName, ...] = ("classification", "regression")
     tasks = both if draft.facts is None or draft.task is None else (draft.task,)

@@ -55,7 +55,7 @@ def describe(draft: Draft) -> None:
     try:
         draft.description = draft.context.sidecar.describe(draft.network)
     except InvalidSpec as refused:
-        draft.faults.take((None, refused.faults))
+        draft.faults.extend(refused.faults)
     except Unavailable:
         if not draft.faults:
             raise

@@ -5,7 +5,7 @@ from api.jobs.admission.draft import Draft
 
 
 def check_name(draft: Draft) -> None:
-    """Check that the weights are those of the architecture, and that the library has them."""
+    """Check that the weights belong to the architecture, and that the library has them."""
     name, architecture = _pretrained(draft), draft.filled.get("architecture")
     if name is None or not architecture:
         return

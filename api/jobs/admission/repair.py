@@ -73,7 +73,7 @@ def reported(error: ValidationError) -> Iterator[Any]:
 
 
 def path_of(details: Any) -> Path:
-    """Return the path of the value that one of pydantic's errors is about."""
+    """Return the path of the value that an error of pydantic is about."""
     return [part for part in details["loc"] if part != "[key]"]
 
 

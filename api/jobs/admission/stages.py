@@ -28,7 +28,7 @@ def stage_pointer(index: int, *parts: str | int) -> str:
 
 
 def posted_optimizers(draft: Draft) -> list[tuple[str, dict[str, Any]]]:
-    """Return every posted optimizer with its pointer, except those that have faults."""
+    """Return every posted optimizer without faults, with its pointer."""
     if draft.spec is None:
         return []
     optimizers = [("/optimizer", draft.filled["optimizer"])]

@@ -28,7 +28,7 @@ def check_methods(draft: Draft) -> None:
 
 
 def fill(draft: Draft) -> None:
-    """Fill in what the sidecar reads of the table; the dataset's facts become those of the table.
+    """Fill in what the sidecar reads of the table, and replace the dataset's facts by it.
 
     The facts are None where the table cannot be read.
     """
@@ -53,7 +53,7 @@ def fill(draft: Draft) -> None:
             }
         )
     except InvalidSpec as refused:
-        draft.faults.take((None, refused.faults))
+        draft.faults.extend(refused.faults)
         return
     content_hash, features = table["content_hash"], table["features"]
     if spec.content_hash not in (None, content_hash):

@@ -2,9 +2,9 @@
 
 from api.jobs.admission.draft import Draft
 
-#: Of classification it is that of the specification's structure.
+#: `JobSpec` has the default of a classification.
 DEFAULT_REGRESSION_LOSS = "l2"
-#: As far as there are as many classes.
+#: Values above the number of classes are left out.
 DEFAULT_TOP_K = (1, 5)
 
 
