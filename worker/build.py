@@ -24,9 +24,7 @@ from worker.regularizers.overrides import architecture_parameters, build_regular
 from worker.schedules.schedule import Schedule
 from worker.training.clipping import Clipping
 from worker.training.experiment import (
-    Best,
     CheckpointRules,
-    EarlyStopping,
     Experiment,
     Splits,
     Stage,
@@ -34,6 +32,7 @@ from worker.training.experiment import (
 from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.meta_model import build_on_meta
+from worker.training.selection import Best, EarlyStopping
 from worker.training.transfer import Weights, load_body
 
 #: The name of the only stage of a job without fine-tuning.

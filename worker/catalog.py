@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import catalog
 from worker.registry import SLOTS, Entry
-from worker.training.meta_model import describe
+from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.metrics import METRICS, Metric
 
 
@@ -36,8 +36,9 @@ def _method(slot: str, entry: Entry) -> dict[str, Any]:
     if slot == "architectures":
         at = facts["parameter_count_at"]
         image_shape = (at["channels"], at["image_size"], at["image_size"])
+        model = build_on_meta(entry.name, entry.defaults, image_shape, at["classes"])
         facts["parameter_count"] = {
-            **describe(entry.name, entry.defaults, image_shape, at["classes"]),
+            **count_parameters(model),
             "reference": facts.pop("reference"),
         }
     return method | facts

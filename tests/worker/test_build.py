@@ -7,7 +7,8 @@ from tests.worker.filled import parameters
 from worker.build import build
 from worker.registry import SpecError
 from worker.training.clipping import Clipping
-from worker.training.experiment import Best, Split
+from worker.training.experiment import Split
+from worker.training.selection import Best
 
 
 class TestBuild:
@@ -93,5 +94,5 @@ def test_a_split_that_is_none_is_refused(images: torch.Tensor) -> None:
 
 
 def test_a_split_without_its_labels_is_refused() -> None:
-    with pytest.raises(ValueError, match="as many labels"):
+    with pytest.raises(ValueError, match="2 images, 1 labels and 2 indices"):
         Split(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(1).long(), torch.arange(2))

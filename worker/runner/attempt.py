@@ -39,7 +39,7 @@ from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
 from worker.training.meta_model import count_parameters
 from worker.training.reports import Fitted, StageStarted, Stepped
-from worker.training.seed import fingerprint
+from worker.training.seed import machine_fingerprint
 from worker.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class Attempt:
                         return ended
                 elif isinstance(report, Fitted) and state is not None:
                     # What else the last bits came to depend on is in it beside the machine.
-                    is_exact = report.snapshot().fingerprint == fingerprint(experiment.device)
+                    is_exact = report.snapshot().fingerprint == machine_fingerprint(
+                        experiment.device
+                    )
         self._finish(dataset, experiment, recorder, is_exact=is_exact)
         return ExitCode.DONE
 
@@ -148,7 +150,7 @@ class Attempt:
             origin = self.assignment.resume_from
             state, inherited = from_another(self.database, self.storage, lease, origin, self._tell)
         first_step, first_epoch = (0, 0) if state is None else (state.step, state.epoch)
-        known = fingerprint(experiment.device)
+        known = machine_fingerprint(experiment.device)
         write_with_retry(
             self.database,
             lambda c: attempts.begin(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from worker.registry import schedules
 from worker.schedules.schedule import Schedule, Warmup
-from worker.training.experiment import Best, Plateau
+from worker.training.selection import Best, Plateau
 
 
 @schedules.register(

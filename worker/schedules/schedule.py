@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from worker.training.experiment import Plateau
+from worker.training.selection import Plateau
 
 #: The number of updates over which the learning rate rises linearly at the start of a stage.
 Warmup = Annotated[int, Field(ge=0, le=10_000_000)]

@@ -7,7 +7,12 @@ from typing import Any
 from worker.registry import optimizers, regularizers
 from worker.regularizers.overrides import build_regularizers
 from worker.training.head import Head
-from worker.training.memory import Update, memory_mib, of_optimizer, of_penalty
+from worker.training.memory import (
+    Update,
+    measure_optimizer,
+    measure_penalty,
+    predict_memory_mib,
+)
 
 
 def predicted_mib(
@@ -24,8 +29,8 @@ def predicted_mib(
         ValueError: something is not admitted.
     """
     built = build_regularizers(_once(question.get("regularizers", {}))).values()
-    penalties = [of_penalty(one.penalty) for one in built if one.penalty]
-    memory = memory_mib(
+    penalties = [measure_penalty(one.penalty) for one in built if one.penalty]
+    memory = predict_memory_mib(
         question["architecture"]["name"],
         parameters,
         tuple(question["image"]),
@@ -42,7 +47,7 @@ def predicted_mib(
 def _update(given: Mapping[str, Any], penalties: Sequence[Update]) -> Update:
     """What an optimizer and the penalties before it take: one after the other."""
     own = {key: value for key, value in given.items() if key != "name"}
-    optimizer = of_optimizer(optimizers.bind(given["name"], own))
+    optimizer = measure_optimizer(optimizers.bind(given["name"], own))
     temporaries = max(one.temporaries for one in (optimizer, *penalties))
     return replace(optimizer, temporaries=temporaries)
 

@@ -30,9 +30,8 @@ from worker.sidecar.memory import predicted_mib
 from worker.sidecar.pool import RequestPool
 from worker.sidecar.preview import picture
 from worker.training.freezing import check_first
-from worker.training.meta_model import build_on_meta
-from worker.training.meta_model import describe as count_of
-from worker.training.parameters import selected, weights
+from worker.training.meta_model import build_on_meta, count_parameters
+from worker.training.parameters import select, weights
 from worker.training.transfer import body_tensors, check_fits
 
 log = structlog.get_logger()
@@ -77,13 +76,13 @@ def describe(question: dict[str, Any]) -> dict[str, Any]:
         if "head" in question:
             head = new_head(question["head"], built)
         parameters = architecture_parameters(name, given, built)
-        counted = count_of(name, parameters, image, classes, head)
+        model = build_on_meta(name, parameters, image, classes, head)
     except ValueError as error:
         raise Refused(fault(_pointer(str(error)), error)) from error
+    counted = count_parameters(model)
     if counted["trainable"] > MOST_PARAMETERS:
         text = f"the network has {counted['trainable']:,} parameters"
         raise Refused(fault("/architecture", f"{text}; {MOST_PARAMETERS:,} are allowed"))
-    model = build_on_meta(name, parameters, image, classes, head)
     faults = _of_patterns(question, model) + _of_fine_tuning(question, model)
     if faults:
         raise Refused(*faults)
@@ -98,7 +97,7 @@ def _of_patterns(question: dict[str, Any], model: nn.Module) -> Faults:
     faults: Faults = []
     for pointer, pattern in question.get("patterns", {}).items():
         try:
-            selected(weights(model), pattern, "layers")
+            select(weights(model), pattern, "layers")
         except ValueError as error:
             faults.append(fault(pointer, error))
     return faults

@@ -12,7 +12,7 @@ from torch import Tensor
 from worker.tensorboard.evaluation_mode import evaluation_mode
 from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment
-from worker.training.seed import order
+from worker.training.seed import sample_order
 
 MAX_SAMPLES = 64
 
@@ -22,7 +22,7 @@ class Probe:
 
     def __init__(self, experiment: Experiment) -> None:
         train = experiment.splits.train
-        indices_N = order(len(train.labels), experiment.seed, 0)[:MAX_SAMPLES]
+        indices_N = sample_order(len(train.labels), experiment.seed, 0)[:MAX_SAMPLES]
         self._experiment = experiment
         self._sample = DeviceSplit(
             train.images[indices_N],

@@ -1,4 +1,4 @@
-"""Gradient clipping, without ever waiting for the device."""
+"""Gradient clipping, without waiting for the device."""
 # ruff: noqa: SLF001 - torch._foreach_* have no public names
 # pyright: reportPrivateImportUsage=false
 
@@ -11,28 +11,28 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Clipping:
-    """One of three ways to bound gradients."""
+    """How gradients are clipped."""
 
     kind: Literal["value", "norm", "global_norm"]
-    #: What is allowed, greater than 0.
+    #: The largest value or norm, greater than 0.
     bound: float
 
 
 def tensor_norms(gradients: list[Tensor]) -> Tensor:
-    """The Euclidean norm of each gradient, [number of tensors]."""
+    """Return the Euclidean norm of each gradient, [number of tensors]."""
     return torch.stack(torch._foreach_norm(gradients))
 
 
 def clip(gradients: list[Tensor], norms: Tensor, clipping: Clipping) -> Tensor:
-    """Bound gradients in place.
+    """Clip gradients in place.
 
-    `value` puts each component into [−c, c]; `norm` scales each tensor to a norm of at most c;
-    `global_norm` scales all together, which keeps the direction.
+    `value` clips each component to [−c, c]; `norm` scales each tensor to a norm of at most c;
+    `global_norm` scales all tensors together, which keeps the direction.
 
     Args:
-        gradients: what is bounded.
-        norms: the norm of each, as `tensor_norms` gives it.
-        clipping: which way, and c.
+        gradients: the gradients.
+        norms: the norm of each, from `tensor_norms`.
+        clipping: the kind, and c.
 
     Returns:
         1.0 if anything changed, else 0.0, on the device.

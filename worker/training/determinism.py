@@ -1,7 +1,7 @@
-"""What keeps a training that was stopped from coming to the bits that it would have come to.
+"""What may keep a resumed training from the bits of one that was never stopped.
 
-It is kept in the fingerprint of each state, beside the machine: no machine has the like, so that
-whatever goes on from such a state is inexact as well, however often it is stopped.
+It is kept in the fingerprint of each state, next to the machine. A fingerprint with such a mark
+equals that of no machine, so every training that resumes from it is inexact too.
 """
 
 import warnings
@@ -11,74 +11,74 @@ from typing import Any
 
 import torch
 
-from worker.training.seed import fingerprint
+from worker.training.seed import machine_fingerprint
 
-#: What follows an operation's name when torch warns of it.
+#: What follows an operation's name in torch's warning.
 WARNING = " does not have a deterministic implementation"
 
 
 class Determinism:
-    """What one training's last bits depend on."""
+    """What the last bits of a training depend on."""
 
     def __init__(
         self, device: torch.device, operations: set[str], *, is_deterministic: bool
     ) -> None:
         self._device = device
-        #: Whether the same bits were asked for: else torch says of no operation that it has others.
+        #: Whether deterministic algorithms are requested; without, torch warns of no operation.
         self._is_deterministic = is_deterministic
-        #: Operations at work that torch cannot promise the same bits of; grows as they are met.
+        #: The operations met so far that have no deterministic implementation.
         self._operations = operations
-        self._told: set[str] = set()
-        self._is_lost = False
+        self._noted: set[str] = set()
+        self._was_resumed_inexactly = False
 
     def fingerprint(self) -> dict[str, str]:
-        """The machine's, and what speaks against the same bits on it."""
+        """Return the machine's fingerprint, and a mark for each reason why bits may differ."""
         marks: dict[str, str] = {}
         if not self._is_deterministic:
             marks["algorithms"] = "any"
         if self._operations:
             marks["operations"] = ", ".join(sorted(self._operations))
-        if self._is_lost:
+        if self._was_resumed_inexactly:
             marks["resumed"] = "inexactly"
-        return fingerprint(self._device) | marks
+        return machine_fingerprint(self._device) | marks
 
-    def resume(self, earlier: dict[str, str], *, is_told: bool) -> None:
-        """Go on from a state.
+    def resume(self, earlier: dict[str, str], *, has_noted: bool) -> None:
+        """Continue from a state.
 
         Args:
             earlier: the state's fingerprint.
-            is_told: whether an epoch ended before it, and notes of its operations with it.
+            has_noted: whether an epoch ended before it, which noted the operations.
         """
-        self._is_lost = earlier != fingerprint(self._device)
-        if is_told:
-            self._told.update(earlier.get("operations", "").split(", "))
+        self._was_resumed_inexactly = earlier != machine_fingerprint(self._device)
+        if has_noted:
+            self._noted.update(earlier.get("operations", "").split(", "))
 
     def notes(self) -> list[str]:
-        """What is to be told now, once."""
-        new = sorted(self._operations - self._told)
+        """Return a note for the user if there are new operations."""
+        new = sorted(self._operations - self._noted)
         if not new:
             return []
-        self._told.update(new)
+        self._noted.update(new)
         note = (
-            f"PyTorch has no deterministic implementation of {', '.join(new)} on this device: "
-            "if this job is stopped and goes on, its last bits may be others."
+            f"PyTorch has no deterministic implementation of {', '.join(new)} on this device. "
+            "If this job is stopped and resumed, the last bits of its results may differ."
         )
         return [note]
 
 
 @contextmanager
 def nondeterministic_operations() -> Iterator[set[str]]:
-    """Collect the names of operations that torch warns of; they still are in the log, once."""
-    found: set[str] = set()
+    """Collect the names of the operations that torch warns of. The warnings are still shown."""
+    operations: set[str] = set()
     with warnings.catch_warnings():
         warnings.filterwarnings("default", message=f".*{WARNING}")
         show = warnings.showwarning
 
-        def note(message: Warning | str, *place: Any) -> None:
-            name, is_one, _ = str(message).partition(WARNING)
-            if is_one:
-                found.add(name)
-            show(message, *place)
+        def collect(message: Warning | str, *location: Any) -> None:
+            name, is_match, _ = str(message).partition(WARNING)
+            if is_match:
+                operations.add(name)
+            show(message, *location)
 
-        warnings.showwarning = note
-        yield found
+        warnings.showwarning = collect
+        yield operations

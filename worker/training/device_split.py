@@ -1,9 +1,9 @@
-"""A split's images on the training device, as uint8, and batches made of them there.
+"""A split on the training device, as uint8, and normalized batches of it.
 
-The rows of a table are float32 images of one pixel, with a channel a column.
+The rows of a table are float32 images of one pixel, with a channel for each column.
 
-Axes: N samples, H height, W width, C channels. Images lie as [N, H, W, C] in memory: a batch of
-them, seen as [N, C, H, W], is in channels-last order without another copy.
+Axes: N samples, H height, W width, C channels. Images are stored as [N, H, W, C]: a batch of them,
+viewed as [N, C, H, W], is in channels-last order without another copy.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Pixels [N, C, H, W] in 0–255 → made ones of the same shape, in channels-last order.
+#: Pixels [N, C, H, W] in 0–255 → augmented pixels of the same shape, in channels-last order.
 Augment = Callable[[Tensor], Tensor]
 
 
@@ -22,11 +22,11 @@ class Normalization:
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    #: 255 of pixels; 1 of the columns of a table, which are taken as they are.
+    #: 255 for pixels; 1 for the columns of a table, which are not scaled.
     largest: float = 255.0
 
     def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Scale and shift [C] that act on what is stored, such as pixels in 0–255."""
+        """Return scale and shift [C] to apply to the stored values, such as pixels in 0–255."""
         mean = torch.tensor(self.mean, dtype=torch.float64)
         deviation = torch.tensor(self.deviation, dtype=torch.float64)
         scale_C, shift_C = 1 / (self.largest * deviation), -mean / deviation
@@ -34,7 +34,7 @@ class Normalization:
 
 
 class DeviceSplit:
-    """Images and labels of one split, ready on the device."""
+    """Images and labels of one split on the device."""
 
     def __init__(
         self,
@@ -55,19 +55,19 @@ class DeviceSplit:
         return len(self.labels_N)
 
     def batch(
-        self, chosen: Tensor | slice, augment: Augment | None = None
+        self, samples: Tensor | slice, augment: Augment | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Normalised images [n, C, H, W] in channels-last order, and their labels [n].
+        """Return normalized images [n, C, H, W] in channels-last order, and their labels [n].
 
         Args:
-            chosen: which samples.
-            augment: what is done to their pixels, in 0–255, before that.
+            samples: the indices of the samples, int64.
+            augment: changes the pixels, in 0–255, before they are normalized.
         """
-        if isinstance(chosen, slice):
-            pixels_NHWC, labels_N = self.images_NHWC[chosen], self.labels_N[chosen]
+        if isinstance(samples, slice):
+            pixels_NHWC, labels_N = self.images_NHWC[samples], self.labels_N[samples]
         else:
-            pixels_NHWC = self.images_NHWC.index_select(0, chosen)
-            labels_N = self.labels_N.index_select(0, chosen)
+            pixels_NHWC = self.images_NHWC.index_select(0, samples)
+            labels_N = self.labels_N.index_select(0, samples)
         images_NHWC = pixels_NHWC.to(torch.float32, copy=True)
         if augment is not None:
             images_NHWC = augment(images_NHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

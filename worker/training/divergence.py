@@ -1,34 +1,33 @@
-"""A training that left the finite numbers."""
+"""The error of a training whose loss or gradient is not finite."""
 
 import math
 
-#: So many steps in a row that float16 skips are no search for a scale any more.
+#: This many skipped steps in a row are no search for float16's scale any more.
 MAX_SKIPPED_IN_A_ROW = 30
 
 
 class Diverged(Exception):
-    """The loss or a gradient is not finite any more."""
+    """The loss or a gradient is not finite."""
 
     def __init__(self, step: int, stage: str, what: str, hint: str) -> None:
-        #: The first step at which it was so, counted over the whole job from 1.
+        #: The first such step, counted over the whole job from 1.
         self.step = step
         self.stage = stage
         self.what = what
         self.hint = hint
-        super().__init__(f"{what} was not finite at step {step} (stage {stage!r}). {hint}")
+        super().__init__(f"{what} was not finite at step {step} of stage {stage!r}. {hint}")
 
 
 def hint(*, learning_rate: float, precision: str, is_clipped: bool) -> str:
-    """What to try next."""
-    tries = [f"take a smaller learning_rate than {learning_rate:g} (a tenth, say)"]
+    """Return what the user can try."""
+    changes = [f"a smaller learning_rate than {learning_rate:g}, such as {learning_rate / 10:g}"]
     if not is_clipped:
-        tries.append('clip gradients ("gradient_clipping": {"global_norm": 1.0})')
+        changes.append('gradient clipping ("gradient_clipping": {"global_norm": 1.0})')
     if precision == "float16":
-        tries.append('train in "bfloat16" or "float32", which hold larger numbers')
-    tries.append("or start with a warm-up of the learning rate")
-    return f"Try this: {', '.join(tries)}."
+        changes.append('precision "bfloat16" or "float32", which hold larger numbers')
+    return f"Try {', '.join(changes)} or a warm-up of the learning rate."
 
 
-def is_finite(*figures: float) -> bool:
-    """Whether all of them are."""
-    return all(map(math.isfinite, figures))
+def is_finite(*values: float) -> bool:
+    """Return whether all values are finite."""
+    return all(map(math.isfinite, values))

@@ -1,4 +1,4 @@
-"""How good a network is on a split, in evaluation mode. Axes: N samples, M outputs, K top ones."""
+"""How good a network is on a split. Axes: N samples, M outputs, K most probable classes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,22 +8,17 @@ from torch import Tensor, nn
 
 from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Split
+from worker.training.inference import mean_loss, predict_batches
 from worker.training.topk import are_finite, count_right, rank, ranking, valid_ks
-
-#: Pixels a channel in one batch: 64 images of 32x32 stay in a CPU's caches, which makes them
-#: half as fast again as 256 (measured on 2 cores); a GPU wants many at once.
-BATCH_PIXELS = {"cpu": 2**16, "cuda": 2**21}
-#: However large the images are, unless the training's own batches are smaller.
-SMALLEST_BATCH = 32
 
 
 @dataclass(frozen=True)
 class Score:
-    """Loss and further figures of a split."""
+    """The loss and the task's metrics on a split."""
 
     #: The mean over samples of the plain loss: no penalty, no smoothing.
     data_loss: float
-    #: What the target says, by name: accuracies or errors.
+    #: By their names without the split.
     metrics: dict[str, float]
 
 
@@ -31,7 +26,7 @@ class Score:
 class Predictions:
     """The most probable classes of each sample, in the order of `topk.ranking`."""
 
-    #: int64 [N]: where each sample lies in the data set.
+    #: int64 [N]: the sample's index in the data set.
     indices: Tensor
     #: int64 [N]
     labels: Tensor
@@ -45,7 +40,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """How one class fares."""
+    """The accuracy on the samples of one class."""
 
     label: int
     name: str
@@ -55,16 +50,31 @@ class ClassAccuracy:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a checkpoint is worth on a split."""
+class ClassificationEvaluation:
+    """Everything that is known of a classifier on a split."""
 
     loss: float
     accuracy: float
     top_k: dict[int, float]
-    #: confusion[label][predicted], counts; a sample with a score that is not finite is nowhere.
+    #: confusion[label][predicted], counts; a sample with a score that is not finite is in no cell.
     confusion: list[list[int]]
     per_class: tuple[ClassAccuracy, ...]
     predictions: Predictions
+
+
+@dataclass(frozen=True)
+class RegressionEvaluation:
+    """Everything that is known of a regression on a split."""
+
+    loss: float
+    #: Errors by name, and `r2`: 1 − Σ(y − f)² / Σ(y − ȳ)²; None if all y are equal.
+    metrics: dict[str, float | None]
+    #: int64 [N]: the sample's index in the data set.
+    indices: Tensor
+    #: float32 [N]
+    targets: Tensor
+    #: float32 [N]
+    outputs: Tensor
 
 
 @torch.inference_mode()
@@ -72,72 +82,62 @@ def score(
     experiment: Experiment,
     split: DeviceSplit,
     *,
-    chosen: Tensor | None = None,
-    is_counted: bool = False,
+    samples_N: Tensor | None = None,
+    has_metrics: bool = False,
 ) -> Score:
-    """Loss and further figures on a split or on some of its samples.
-
-    The model is left in evaluation mode.
+    """Return the loss on a split or on some of its samples. The model stays in evaluation mode.
 
     Args:
         experiment: the model, its loss and arithmetic.
         split: the samples.
-        chosen: which of them, int64; None for all.
-        is_counted: whether more than the loss is wanted: accuracies or errors.
+        samples_N: the indices of the samples to use, int64; None for all.
+        has_metrics: whether to compute the task's metrics too.
     """
     task = experiment.task
     statistics: list[Tensor] = []
     losses: list[Tensor] = []
     sizes: list[int] = []
     experiment.model.eval()
-    for outputs_NM, targets_N in _outputs(experiment, experiment.model, split, chosen):
+    for outputs_NM, targets_N in predict_batches(experiment, experiment.model, split, samples_N):
         losses.append(experiment.loss(outputs_NM, targets_N))
         sizes.append(len(targets_N))
-        if is_counted:
+        if has_metrics:
             statistics.append(task.statistics([outputs_NM], [targets_N]))
-    metrics = task.metrics(torch.cat(statistics).sum(0).tolist(), sum(sizes)) if statistics else {}
-    return Score(_mean(losses, sizes), metrics)
-
-
-@dataclass(frozen=True)
-class RegressionEvaluation:
-    """What a checkpoint is worth on a split where a number is asked for."""
-
-    loss: float
-    #: Errors by name, and `r2`: 1 − Σ(y − f)² / Σ(y − ȳ)²; None where all y are the same.
-    metrics: dict[str, float | None]
-    #: int64 [N], where each sample lies in the data set; float32 [N] twice.
-    indices: Tensor
-    targets: Tensor
-    outputs: Tensor
+    metrics: dict[str, float] = {}
+    if statistics:
+        metrics = task.metrics(torch.cat(statistics).sum(0).tolist(), sum(sizes))
+    return Score(mean_loss(losses, sizes), metrics)
 
 
 @torch.inference_mode()
 def evaluate_regression(
     experiment: Experiment, model: nn.Module, split: Split
 ) -> RegressionEvaluation:
-    """Everything there is to say of a model on a split where a number is asked for.
+    """Evaluate a regression on a split.
 
     Args:
-        experiment: its loss, normalisation and arithmetic.
-        model: what is evaluated, on the experiment's device; left in evaluation mode.
+        experiment: its loss, normalization and arithmetic.
+        model: on the experiment's device; it stays in evaluation mode.
         split: the samples.
     """
-    resident = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
+    samples = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
     losses: list[Tensor] = []
     outputs: list[Tensor] = []
     model.eval()
-    for outputs_N1, targets_N in _outputs(experiment, model, resident):
+    for outputs_N1, targets_N in predict_batches(experiment, model, samples):
         losses.append(experiment.loss(outputs_N1, targets_N))
         outputs.append(outputs_N1)
     outputs_N1 = torch.cat(outputs).cpu()
     task = experiment.task
     sums = task.statistics([outputs_N1], [split.labels]).sum(0).tolist()
+    squared_error = sums[1]
     spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
-    measured = task.metrics(sums, len(split.labels))
     return RegressionEvaluation(
-        loss=_mean(losses, [len(part) for part in outputs]),
-        metrics={**measured, "r2": 1 - sums[1] / spread if spread else None},
+        loss=mean_loss(losses, [len(part) for part in outputs]),
+        metrics={
+            **task.metrics(sums, len(split.labels)),
+            "r2": 1 - squared_error / spread if spread else None,
+        },
         indices=split.indices,
         targets=split.labels,
         outputs=outputs_N1.squeeze(1),
@@ -145,46 +145,46 @@ def evaluate_regression(
 
 
 @torch.inference_mode()
-def evaluate(
+def evaluate_classification(
     experiment: Experiment, model: nn.Module, split: Split, top_k: Iterable[int]
-) -> Evaluation:
-    """Everything there is to say of a model on a split.
+) -> ClassificationEvaluation:
+    """Evaluate a classifier on a split.
 
     Args:
-        experiment: its loss, normalisation, classes and arithmetic.
-        model: what is evaluated, on the experiment's device; left in evaluation mode.
+        experiment: its loss, normalization, classes and arithmetic.
+        model: on the experiment's device; it stays in evaluation mode.
         split: the samples.
-        top_k: which top-k accuracies; those above the class count are left out. The highest is
-            how many classes the predictions name.
+        top_k: the k of the top-k accuracies; those above the class count are left out. Predictions
+            name as many classes as the highest k.
     """
     ks = valid_ks(top_k, experiment.classes)
-    resident = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
+    samples = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
     losses: list[Tensor] = []
     sizes: list[int] = []
     ranks: list[Tensor] = []
     tops: list[Tensor] = []
     probabilities: list[Tensor] = []
     model.eval()
-    for logits_NM, labels_N in _outputs(experiment, model, resident):
+    for logits_NM, labels_N in predict_batches(experiment, model, samples):
         losses.append(experiment.loss(logits_NM, labels_N))
         sizes.append(len(labels_N))
         ranks.append(rank(logits_NM, labels_N))
         top_NK = ranking(logits_NM, labels_N)[:, : ks[-1]]
-        unknown_N1 = ~are_finite(logits_NM).unsqueeze(1)
+        is_unknown_N1 = ~are_finite(logits_NM).unsqueeze(1)
         tops.append(top_NK)
         probabilities.append(
-            logits_NM.softmax(1).gather(1, top_NK).masked_fill(unknown_N1, torch.nan)
+            logits_NM.softmax(1).gather(1, top_NK).masked_fill(is_unknown_N1, torch.nan)
         )
     ranks_N, classes_NK = torch.cat(ranks).cpu(), torch.cat(tops).cpu()
     probabilities_NK = torch.cat(probabilities).cpu()
     right_K = count_right(ranks_N, ks).tolist()
     accuracies = {k: right / len(ranks_N) for k, right in zip(ks, right_K, strict=True)}
     is_finite_N = are_finite(probabilities_NK)
-    return Evaluation(
-        loss=_mean(losses, sizes),
+    return ClassificationEvaluation(
+        loss=mean_loss(losses, sizes),
         accuracy=accuracies[1],
         top_k=accuracies,
-        confusion=confusion(
+        confusion=confusion_matrix(
             split.labels[is_finite_N], classes_NK[is_finite_N, 0], experiment.classes
         ),
         per_class=tuple(_per_class(ranks_N, split.labels, experiment.class_names)),
@@ -198,8 +198,8 @@ def evaluate(
     )
 
 
-def confusion(labels_N: Tensor, predicted_N: Tensor, classes: int) -> list[list[int]]:
-    """How often each label (row) was taken for each class (column)."""
+def confusion_matrix(labels_N: Tensor, predicted_N: Tensor, classes: int) -> list[list[int]]:
+    """Return how often each label (row) was predicted as each class (column)."""
     cells = torch.bincount(labels_N * classes + predicted_N, minlength=classes**2)
     return cells.view(classes, classes).tolist()
 
@@ -212,47 +212,3 @@ def _per_class(
     rights = torch.bincount(labels_N[is_right_N], minlength=len(names)).tolist()
     for label, (name, total, right) in enumerate(zip(names, totals, rights, strict=True)):
         yield ClassAccuracy(label, name, total, right / total if total else None)
-
-
-def _outputs(
-    experiment: Experiment, model: nn.Module, split: DeviceSplit, chosen: Tensor | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Outputs [n, M] and targets [n], batch by batch; by smaller ones once memory runs out."""
-    samples = len(split) if chosen is None else len(chosen)
-    size = _batch_size(experiment, split)
-    start = 0
-    while start < samples:
-        part = slice(start, start + size)
-        try:
-            found = _forward(experiment, model, split, part if chosen is None else chosen[part])
-        except (MemoryError, RuntimeError):
-            # Of whatever kind: one that is not due to the batch's size, a batch of one has as well
-            if size == 1:
-                raise
-            size //= 2
-            continue  # here nothing holds the batch's memory any more, not even the error
-        yield found
-        start += size
-
-
-def _forward(
-    experiment: Experiment, model: nn.Module, split: DeviceSplit, batch: Tensor | slice
-) -> tuple[Tensor, Tensor]:
-    images_NCHW, targets_N = split.batch(batch)
-    with experiment.arithmetic.autocast():
-        outputs_NM = model(images_NCHW)
-    return outputs_NM.float(), targets_N
-
-
-def _batch_size(experiment: Experiment, split: DeviceSplit) -> int:
-    """As many as suit the device, whatever the training's batch size."""
-    _, height, width, _ = split.images_NHWC.shape
-    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
-    largest = max(stage.batch_size for stage in experiment.stages)
-    return max(min(SMALLEST_BATCH, largest), pixels // (height * width))
-
-
-def _mean(losses: list[Tensor], sizes: list[int]) -> float:
-    """The mean over samples of means over batches, summed in float64."""
-    means = torch.stack(losses).tolist()
-    return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / sum(sizes)

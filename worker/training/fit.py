@@ -1,9 +1,34 @@
 """The training loop, as a generator of reports. It writes nothing and knows no job.
 
-Whoever iterates over it decides what to keep and may close it at any report. From a state that a
-report's `snapshot()` gave, it goes on bit for bit on a CPU as if it had never been closed.
+    report InitialState
+    for each stage, with its own optimizer:
+        report StageStarted
+        for each epoch, until early stopping:
+            shuffle the training samples, by seed and epoch
+            for each step (`Stepper.step`):
+                 1. seed the random generators, by seed and step
+                 2. set the learning rate: the schedule's, times the plateau's factor
+                 3. draw the batch: augment its pixels, then normalize them
+                 4. on_batch regularizers change images and targets
+                 5. forward pass, in the experiment's precision
+                 6. objective: the loss, plus the terms of on_forward regularizers
+                 7. backward pass of the objective, scaled for float16
+                 8. unscale the gradients
+                 9. add the gradients of the penalties
+                10. measure the norm of each gradient
+                11. clip the gradients
+                12. optimizer step, which float16 skips if a gradient is not finite
+                13. adapt the scale for float16
+                report Stepped
+            validate
+            select: best values, early stopping, plateau
+            report EpochEnded
+        restore the weights of the best epoch, if early stopping requests it
+        report StageEnded
+    report Fitted
 
-    InitialState, then for each stage: StageStarted, (Stepped…, EpochEnded)…, StageEnded; Fitted
+The caller decides what to keep, and may close the generator at any report. From the state that a
+report's `snapshot()` returns, a training on a CPU continues bit for bit as if it had not stopped.
 """
 
 import time
@@ -21,8 +46,8 @@ from worker.training.reports import (
     StageStarted,
     Stepped,
 )
-from worker.training.seed import deterministic_algorithms, order
-from worker.training.snapshot import restore
+from worker.training.seed import deterministic_algorithms, sample_order
+from worker.training.snapshot import restore, snapshot
 from worker.training.state import StageEnd, TrainingState
 from worker.training.step import Stepper
 from worker.training.trainer import Trainer
@@ -35,108 +60,110 @@ def fit(
 
     Args:
         experiment: what is trained; its model is changed in place.
-        state: where to go on; None starts anew with the model's weights as they are.
+        state: where to resume; None starts with the model's weights as they are.
 
     Yields:
         Reports, in the order given at the head of this file.
 
     Raises:
-        Diverged: the training loss or a gradient is not finite any more.
-        ValueError: the state is of another experiment.
+        Diverged: the training loss or a gradient is not finite.
+        ValueError: the state belongs to another experiment.
     """
     with (
         deterministic_algorithms(experiment.deterministic),
         nondeterministic_operations() as operations,
     ):
-        course = Trainer(experiment, operations)
+        trainer = Trainer(experiment, operations)
         if state is None:
-            yield from course.tell(
+            yield from trainer.emit(
                 InitialState(
-                    **course.where(),
+                    **trainer.position_fields(),
                     checkpoint_keys=("initial",) if experiment.checkpoints.initial else (),
-                    snapshot=course.snapshot(),
+                    snapshot=snapshot(trainer),
                 )
             )
         else:
-            restore(course, state)
-        while course.position.stage < len(experiment.stages):
-            yield from _stage(course, experiment.stages[course.position.stage])
-        yield from course.tell(
-            Fitted(**course.where(), stages=course.ended, snapshot=course.snapshot())
+            restore(trainer, state)
+        while trainer.position.stage < len(experiment.stages):
+            yield from _fit_stage(trainer, experiment.stages[trainer.position.stage])
+        yield from trainer.emit(
+            Fitted(**trainer.position_fields(), stages=trainer.ended, snapshot=snapshot(trainer))
         )
 
 
-def _stage(course: Trainer, stage: Stage) -> Generator[Report, None, None]:
-    stepper = course.begin_stage(stage)
-    yield from course.tell(
+def _fit_stage(trainer: Trainer, stage: Stage) -> Generator[Report, None, None]:
+    selection, stepper = trainer.selection, trainer.start_stage(stage)
+    yield from trainer.emit(
         StageStarted(
-            **course.where(),
+            **trainer.position_fields(),
             epochs=stage.epochs,
             trainable_parameters=sum(tensor.numel() for tensor in stepper.parameters),
-            is_resumed=course.position.stage_step > 0,
+            is_resumed=trainer.position.stage_step > 0,
         )
     )
-    while course.position.stage_epoch < stage.epochs and not course.patience.is_over:
-        yield from _epoch(course, stage, stepper)
-    reason = "early_stopping" if course.patience.is_over else "epochs"
-    restored = course.restore_best(stage)
-    yield from course.tell(StageEnded(**course.where(), reason=reason, restored=restored))
-    course.end_stage(StageEnd(stage.name, reason, restored))
+    while trainer.position.stage_epoch < stage.epochs and not selection.patience.is_exhausted:
+        yield from _fit_epoch(trainer, stage, stepper)
+    reason = "early_stopping" if selection.patience.is_exhausted else "epochs"
+    restored = selection.restore_best_weights(trainer.experiment.model)
+    yield from trainer.emit(
+        StageEnded(**trainer.position_fields(), reason=reason, restored=restored)
+    )
+    trainer.end_stage(StageEnd(stage.name, reason, restored))
 
 
-def _epoch(course: Trainer, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:
-    experiment, position = course.experiment, course.position
+def _fit_epoch(trainer: Trainer, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:
+    experiment, position = trainer.experiment, trainer.position
     epoch, steps = position.epoch + 1, experiment.steps_of_epoch(stage)
-    order_N = order(len(course.train), experiment.seed, epoch).to(experiment.device)
+    order_N = sample_order(len(trainer.train), experiment.seed, epoch).to(experiment.device)
     batches = order_N.split(stage.batch_size)
     planned_steps = experiment.steps
     set_modes(experiment.model, stepper.frozen)
-    course.start_clock()
+    trainer.start_clock()
     while position.epoch_step < steps:
-        chosen_N = batches[position.epoch_step]
-        course.take_step(stepper, chosen_N)
-        yield from course.tell(
+        samples_N = batches[position.epoch_step]
+        trainer.take_step(stepper, samples_N)
+        yield from trainer.emit(
             Stepped(
                 step=position.step,
                 epoch=epoch,
                 stage=stage.name,
                 epochs=experiment.epochs,
                 steps=planned_steps,
-                images=len(chosen_N),
+                images=len(samples_N),
                 ends_epoch=position.epoch_step == steps,
-                snapshot=course.snapshot(),
+                snapshot=snapshot(trainer),
             )
         )
-    course.read_figures()
-    course.stop_clock()
-    yield from course.tell(_end_epoch(course, stage, epoch))
+    trainer.read_results()
+    trainer.stop_clock()
+    yield from trainer.emit(_end_epoch(trainer, stage, epoch))
 
 
-def _end_epoch(course: Trainer, stage: Stage, epoch: int) -> EpochEnded:
-    """Validate, decide what it means, and move to the boundary between epochs."""
-    started = time.perf_counter()
-    experiment = course.experiment
-    trained = course.sums.metrics(experiment.task, is_clipped=stage.clipping is not None)
-    metrics = trained | course.validate()
-    metrics["seconds"] = course.sums.seconds + time.perf_counter() - started
-    notes = course.notes(stage)
-    course.end_epoch()
-    improved = course.improve(metrics)
-    course.be_patient(stage, metrics)
-    is_last = course.position.stage_epoch == stage.epochs or course.patience.is_over
-    course.follow_plateau(stage, metrics)
+def _end_epoch(trainer: Trainer, stage: Stage, epoch: int) -> EpochEnded:
+    """Validate, select, and move to the boundary between epochs."""
+    started_at = time.perf_counter()
+    experiment, position, selection = trainer.experiment, trainer.position, trainer.selection
+    metrics = trainer.sums.metrics(experiment.task, is_clipped=stage.clipping is not None)
+    metrics |= trainer.validate()
+    metrics["seconds"] = trainer.sums.seconds + time.perf_counter() - started_at
+    notes = trainer.notes(stage)
+    trainer.end_epoch()
+    improved = selection.update_best(metrics)
+    selection.update_patience(stage.early_stopping, metrics, experiment.model)
+    selection.update_plateau(stage.plateau, metrics)
+    is_last = position.stage_epoch == stage.epochs or selection.patience.is_exhausted
     keys = [f"best:{monitor}" for monitor in improved]
-    keys += ["every:stage"] if is_last and len(course.experiment.stages) > 1 else []
+    keys += ["every:stage"] if is_last and len(experiment.stages) > 1 else []
     keys += [
         f"every:{number}" for number in experiment.checkpoints.every_epochs if epoch % number == 0
     ]
     return EpochEnded(
-        step=course.position.step,
+        step=position.step,
         epoch=epoch,
         stage=stage.name,
         metrics=metrics,
         improved=improved,
         checkpoint_keys=tuple(keys),
         notes=notes,
-        snapshot=course.snapshot(),
+        snapshot=snapshot(trainer),
     )

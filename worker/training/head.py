@@ -1,4 +1,4 @@
-"""A new classifier on a network that has learnt something else. Axes: N samples, M classes."""
+"""The new classifier of fine-tuning. Axes: N samples, M classes."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from worker.training.freezing import HEAD
 
 @dataclass(frozen=True)
 class Head:
-    """What a new head is made of."""
+    """The layers of a new head."""
 
     #: Widths of the hidden layers; none leaves one linear layer.
     hidden_units: Sequence[int] = (256,)
-    #: Share of features dropped after each hidden layer, in [0, 1).
+    #: The fraction of features dropped after each hidden layer, in [0, 1).
     dropout: float = 0.3
 
 
@@ -27,7 +27,7 @@ def put_new_head(model: nn.Module, outputs: int, head: Head) -> None:
     Args:
         model: a network whose classifier is `head`; changed in place.
         outputs: classes M, or 1 for a regression.
-        head: what the new one is made of.
+        head: the layers of the new head.
     """
     old = model.get_submodule(HEAD)
     features = next(layer.in_features for layer in old.modules() if isinstance(layer, nn.Linear))

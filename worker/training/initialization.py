@@ -1,4 +1,4 @@
-"""The first weights of a network, as a function of the seed and of each tensor's name alone."""
+"""The first weights of a network: a function of the seed and of each tensor's name alone."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from worker.initializers.draw import Draw, fans
-from worker.training.parameters import layers, matches, weights
+from worker.registry import SpecError
+from worker.training.parameters import layer_names, matches, weights
 from worker.training.seed import generator
 
 Initializer = Callable[[Tensor, Draw], None]
@@ -21,37 +22,38 @@ def initialize(
     overrides: Mapping[str, Initializer] | None = None,
     activation: str | None = None,
 ) -> None:
-    """Fill every weight, set biases to 0 and scales of normalisations to 1.
+    """Fill every weight, set biases to 0 and the scales of normalizations to 1.
 
-    Each weight has a generator of its own, so that what else the specification says (another
-    layer switched on, another optimizer) changes no weight.
+    Each weight has a separate generator, so that another part of the specification, such as a
+    further layer or another optimizer, changes no weight.
 
     Args:
         model: the network, changed in place.
         seed: the job's seed.
-        initializer: what every weight is drawn from.
-        overrides: other initializers for layers by a pattern of names; where several match
-            a layer, the longest does, since it says most.
-        activation: the network's activation, for initializers that go by it.
+        initializer: fills every weight without an override.
+        overrides: other initializers by a pattern of layer names. If several patterns match a
+            layer, the longest counts, since it is the most specific.
+        activation: the network's activation, for initializers that depend on it.
 
     Raises:
-        ValueError: a pattern matches no weight.
+        SpecError: a pattern matches no weight.
     """
     overrides = overrides or {}
     named = weights(model)
     for pattern in overrides:
         if not any(matches(name, pattern) for name in named):
-            raise ValueError(
-                f"initializer: the pattern {pattern!r} matches no layer; there are: {layers(named)}"
+            raise SpecError(
+                f"initializer: the pattern {pattern!r} matches no layer. The layers are: "
+                f"{layer_names(named)}."
             )
     for name, weight in named.items():
         fitting = [pattern for pattern in overrides if matches(name, pattern)]
-        chosen = max(fitting, key=lambda pattern: (len(pattern), pattern), default=None)
+        longest = max(fitting, key=lambda pattern: (len(pattern), pattern), default=None)
         fan_in, fan_out = fans(tuple(weight.shape))
-        # Drawn contiguous on the CPU: neither device nor memory layout changes a figure.
+        # Drawn contiguous on the CPU: neither device nor memory layout changes a value.
         drawn = torch.empty(weight.shape, dtype=torch.float32)
         draw = Draw(fan_in, fan_out, activation, generator(seed, "weight", name))
-        (initializer if chosen is None else overrides[chosen])(drawn, draw)
+        (initializer if longest is None else overrides[longest])(drawn, draw)
         weight.copy_(drawn)
     for name, tensor in model.named_parameters():
         if name not in named:

@@ -1,6 +1,6 @@
-"""What a training will take of a device, found by taking a step without storage.
+"""A prediction of the device memory that a training takes, from a step without storage.
 
-Everything is on the meta device, where tensors have shapes and no memory. Axes: N samples,
+The step is taken on the meta device, where tensors have shapes and no memory. Axes: N samples,
 C channels, H height, W width, M classes.
 """
 
@@ -19,81 +19,81 @@ from worker.registry import losses
 from worker.regularizers.regularizer import OnForward, Penalty
 from worker.training.head import Head
 from worker.training.meta_model import build_on_meta, count_parameters
-from worker.training.replay import unrecorded
+from worker.training.precision import DTYPES
+from worker.training.replay import frozen_statistics
 
 FLOAT_BYTES = 4
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Update:
-    """What changing the weights takes, in tensors for each of them."""
+    """The memory of an update of the weights, in tensors per weight."""
 
     #: Kept from update to update.
     slots: int = 0
-    #: There during the update alone, when activations are gone.
+    #: In use during the update only, when activations are freed.
     temporaries: int = 0
 
 
-class Live(TorchDispatchMode):
-    """Adds up the storage of every tensor made under it, as long as it lives."""
+class LiveMemory(TorchDispatchMode):
+    """Measures the storage of all tensors that are created under it, as long as they live."""
 
-    def __init__(self, *, but: Iterable[Tensor] = ()) -> None:
+    def __init__(self, *, ignored: Iterable[Tensor] = ()) -> None:
         super().__init__()
-        #: In bytes: now, and the most there was.
+        #: In bytes: at present, and the maximum.
         self.now = self.peak = 0
-        self._bytes = {_address(tensor): 0 for tensor in but}
+        self._bytes = {_storage_id(tensor): 0 for tensor in ignored}
 
     def add(self, tensor: Tensor) -> None:
         """Count a tensor, unless its storage is counted already."""
-        storage, address = tensor.untyped_storage(), _address(tensor)
-        if address in self._bytes:
+        storage, identity = tensor.untyped_storage(), _storage_id(tensor)
+        if identity in self._bytes:
             return
-        self._bytes[address] = storage.nbytes()
+        self._bytes[identity] = storage.nbytes()
         self.now += storage.nbytes()
         self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._remove, address)
+        weakref.finalize(storage, self._remove, identity)
 
-    def _remove(self, address: int) -> None:
-        self.now -= self._bytes.pop(address)
+    def _remove(self, identity: int) -> None:
+        self.now -= self._bytes.pop(identity)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Called by PyTorch for every operation."""
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        """Count the results of an operation. PyTorch calls this for every operation."""
+        results = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(results):
             if isinstance(tensor, Tensor):
                 self.add(tensor)
-        return made
+        return results
 
 
-def _address(tensor: Tensor) -> int:
-    """What tells one storage from another, also on the meta device, where none has memory."""
+def _storage_id(tensor: Tensor) -> int:
+    """Return what identifies a storage, also on the meta device, where none has an address."""
     return tensor.untyped_storage()._cdata  # noqa: SLF001 - storages have no public identity
 
 
-def of_optimizer(
+def measure_optimizer(
     optimizer: Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer],
 ) -> Update:
-    """What an optimizer takes, seen on a small weight."""
+    """Measure an optimizer's update on a small weight."""
     weight = nn.Parameter(torch.zeros(16, 16))
     weight.grad = torch.zeros_like(weight)
     updating = optimizer([weight], 0.1)
     updating.step()
-    with Live() as live:
+    with LiveMemory() as live:
         updating.step()
-    kept = [tensor for tensor in updating.state[weight].values() if tensor.shape == weight.shape]
-    return Update(len(kept), live.peak // weight.untyped_storage().nbytes())
+    slots = [tensor for tensor in updating.state[weight].values() if tensor.shape == weight.shape]
+    return Update(len(slots), live.peak // weight.untyped_storage().nbytes())
 
 
-def of_penalty(penalty: Penalty) -> Update:
-    """What adding a penalty's gradient takes, seen on a small weight."""
+def measure_penalty(penalty: Penalty) -> Update:
+    """Measure the addition of a penalty's gradient on a small weight."""
     weight, gradient = torch.zeros(16, 16), torch.zeros(16, 16)
-    with Live(but=[gradient]) as live:
+    with LiveMemory(ignored=[gradient]) as live:
         penalty.add_gradient([weight], [gradient])
     return Update(temporaries=live.peak // weight.untyped_storage().nbytes())
 
 
-def memory_mib(
+def predict_memory_mib(
     name: str,
     parameters: Mapping[str, Any],
     image_shape: ImageShape,
@@ -105,39 +105,40 @@ def memory_mib(
     precision: str = "float32",
     head: Head | None = None,
 ) -> float:
-    """Device memory that training will take, in MiB: weights, optimizer and the step's peak.
+    """Predict the device memory of a training, in MiB: weights, optimizer and the step's peak.
 
-    The peak is that of a whole step, with the gradients of the one before, the activations that
-    backward needs and the further passes of regularizers. Half precision is estimated with
-    every activation in it and one copy of the weights beside the float32 ones. The data, the
+    The peak is that of a whole step, with the gradients of the step before, the activations that
+    backward needs and the further passes of regularizers. Half precision is estimated with all
+    activations in it and one copy of the weights in addition to the float32 weights. The data, the
     libraries' workspaces and CUDA's context come on top.
 
     Args:
         name: the architecture.
         parameters: its parameters.
         image_shape: channels, height, width.
-        classes: how many classes there are.
-        batch_size: images a step.
-        updates: what an update takes in each stage; the largest counts.
-        terms: further terms of the objective, by regularizers.
+        classes: the number of classes.
+        batch_size: images in a step.
+        updates: the update of each stage; the largest counts.
+        terms: further terms of the objective, from regularizers.
         precision: float32, bfloat16 or float16.
         head: a new head, in fine-tuning.
 
     Raises:
-        ValueError: the network does not admit this.
+        SpecError: the network does not accept these parameters, images or classes.
     """
-    dtype = PRECISIONS[precision]
+    dtype = DTYPES[precision]
     model = build_on_meta(name, parameters, image_shape, classes, head)
-    sizes = count_parameters(model)
-    one = FLOAT_BYTES * sizes["trainable"]
-    weights = FLOAT_BYTES * sizes["with_statistics"]
+    counts = count_parameters(model)
+    slot_bytes = FLOAT_BYTES * counts["trainable"]
+    weight_bytes = FLOAT_BYTES * counts["with_statistics"]
     if dtype is not torch.float32:
-        weights += FLOAT_BYTES * sizes["trainable"]  # a copy in half, and gradients not in half
-    step = _peak_of_step(model.to(dtype), image_shape, batch_size, dtype, terms)
-    largest = max(
-        update.slots * one + max(step, (1 + update.temporaries) * one) for update in updates
+        weight_bytes += slot_bytes  # a copy in half, and gradients not in half
+    step_bytes = _peak_of_step(model.to(dtype), image_shape, batch_size, dtype, terms)
+    update_bytes = max(
+        update.slots * slot_bytes + max(step_bytes, (1 + update.temporaries) * slot_bytes)
+        for update in updates
     )
-    return (weights + largest) / 2**20
+    return (weight_bytes + update_bytes) / 2**20
 
 
 def _peak_of_step(
@@ -147,16 +148,16 @@ def _peak_of_step(
     dtype: torch.dtype,
     terms: Sequence[OnForward],
 ) -> int:
-    """Bytes at the fullest moment of a step, the weights themselves left out."""
+    """Return the largest number of bytes during a step, without the weights."""
 
     def forward(images_NCHW: Tensor) -> Tensor:
-        with unrecorded(model):
+        with frozen_statistics(model):
             return model(images_NCHW.to(dtype)).float()
 
     model.train()
     for parameter in model.parameters():
         parameter.grad = torch.empty_like(parameter)  # from the step before
-    live = Live(but=[*model.parameters(), *model.buffers()])
+    live = LiveMemory(ignored=[*model.parameters(), *model.buffers()])
     for parameter in model.parameters():
         if parameter.grad is not None:
             live.add(parameter.grad)

@@ -1,4 +1,4 @@
-"""What a network is made of, without making it: on the meta device, shapes without storage."""
+"""Networks on the meta device: shapes without storage, to count and check before training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from worker.architectures.layers import ImageShape
-from worker.registry import architectures
+from worker.registry import SpecError, architectures
 from worker.training.head import Head, put_new_head
 
 
@@ -18,20 +18,27 @@ def build_on_meta(
     classes: int,
     head: Head | None = None,
 ) -> nn.Module:
-    """The network as shapes alone, with a new head where one is given.
+    """Build a network as shapes alone.
+
+    Args:
+        name: the architecture.
+        parameters: its parameters.
+        image_shape: channels, height, width.
+        classes: the number of outputs.
+        head: a new head, in fine-tuning.
 
     Raises:
-        ValueError: name, parameters, image size or class count are not admitted.
+        SpecError: name, parameters, image size or class count are out of bounds.
     """
     entry = architectures.get(name)
-    smallest = entry.facts["image_size"]["minimum"]
-    largest = entry.facts["image_size"].get("maximum")
+    minimum = entry.facts["image_size"]["minimum"]
+    maximum = entry.facts["image_size"].get("maximum")
     size = min(image_shape[1:])
-    if size < smallest or (largest is not None and max(image_shape[1:]) > largest):
-        bounds = f"at least {smallest}" + (f" and at most {largest}" if largest else "")
-        raise ValueError(f"{name} takes images of {bounds} pixels, and these have {size}")
+    if size < minimum or (maximum is not None and max(image_shape[1:]) > maximum):
+        bounds = f"at least {minimum}" + (f" and at most {maximum}" if maximum else "")
+        raise SpecError(f"The images have {size} pixels; {name} takes images of {bounds} pixels.")
     if classes < 1:
-        raise ValueError(f"a classifier has at least one class, and {classes} were asked for")
+        raise SpecError(f"The data set has {classes} classes; a classifier has at least one class.")
     with torch.device("meta"):
         model = entry.function(image_shape, classes, **entry.check(parameters))
         if head is not None:
@@ -39,27 +46,13 @@ def build_on_meta(
     return model
 
 
-def describe(
-    name: str,
-    parameters: Mapping[str, Any],
-    image_shape: ImageShape,
-    classes: int,
-    head: Head | None = None,
-) -> dict[str, int]:
-    """How many parameters a network has.
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Count the parameters of a network.
 
     Returns:
-        `trainable`, and `with_statistics`: the running means and variances of batch norm added,
-        its counters of batches not.
-
-    Raises:
-        ValueError: the network does not admit this.
+        `trainable`, and `with_statistics`: the same plus the running means and variances of batch
+        norm, but not its counters of batches.
     """
-    return count_parameters(build_on_meta(name, parameters, image_shape, classes, head))
-
-
-def count_parameters(model: nn.Module) -> dict[str, int]:
-    """The same for a built network."""
     trainable = sum(parameter.numel() for parameter in model.parameters())
     statistics = sum(b.numel() for b in model.buffers() if b.is_floating_point())
     return {"trainable": trainable, "with_statistics": trainable + statistics}

@@ -1,19 +1,21 @@
-"""Which tensors of a network are weights, and which of them a pattern means."""
+"""The tensors of a network: which are weights, and which a pattern matches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from worker.registry import SpecError
 
 
 def weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Matrices and filters by name: no biases and no scales of a normalisation."""
+    """Return matrices and filters by name, without biases and the scales of normalizations."""
     return {name: tensor for name, tensor in model.named_parameters() if tensor.ndim >= 2}
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a pattern means this tensor: by its own name or by its layer's.
+    """Return whether a pattern matches a tensor, by the tensor's name or by its layer's.
 
     Args:
         name: a tensor's name, such as `head.output.weight`.
@@ -23,31 +25,37 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(layer, pattern)
 
 
-def selected(
-    named: dict[str, nn.Parameter], pattern: str | None, what: str
+def select(
+    named: Mapping[str, nn.Parameter], pattern: str | None, field: str
 ) -> dict[str, nn.Parameter]:
-    """The tensors that a pattern means; None means all.
+    """Return the tensors that a pattern matches.
+
+    Args:
+        named: the tensors by name.
+        pattern: see `matches`; None matches all.
+        field: the field of the specification that holds the pattern, for the error.
 
     Raises:
-        ValueError: it means none; the text names the layers there are.
+        SpecError: it matches none.
     """
     if pattern is None:
-        return named
-    chosen = {name: tensor for name, tensor in named.items() if matches(name, pattern)}
-    if not chosen:
-        raise ValueError(
-            f"{what}: the pattern {pattern!r} matches no layer; there are: {layers(named)}"
+        return dict(named)
+    selected = {name: tensor for name, tensor in named.items() if matches(name, pattern)}
+    if not selected:
+        raise SpecError(
+            f"{field}: the pattern {pattern!r} matches no layer. The layers are: "
+            f"{layer_names(named)}."
         )
-    return chosen
+    return selected
 
 
-def layers(named: Iterable[str]) -> str:
-    """The layers of these tensors, as a text for people."""
-    return ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in named))
+def layer_names(tensor_names: Iterable[str]) -> str:
+    """Return the names of the tensors' layers as a list for an error message."""
+    return ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in tensor_names))
 
 
 def gradient_norms(model: nn.Module) -> dict[str, float]:
-    """The norm of the gradient that the last step left in each weight, by name."""
+    """Return the norm of each weight's gradient in the last step, by name."""
     return {
         name: tensor.grad.norm().item()
         for name, tensor in weights(model).items()
@@ -56,5 +64,10 @@ def gradient_norms(model: nn.Module) -> dict[str, float]:
 
 
 def has_batch_norm(model: nn.Module) -> bool:
-    """Whether a network computes figures over the batch."""
+    """Return whether a network normalizes over the batch, which takes at least two samples."""
     return any(isinstance(layer, _BatchNorm) for layer in model.modules())
+
+
+def copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies on the CPU that no later step changes."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

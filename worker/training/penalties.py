@@ -1,27 +1,27 @@
-"""The penalties Ω of an experiment, as one figure and one gradient."""
+"""The penalties Ω of an experiment, as one value and one gradient."""
 
 import torch
 from torch import Tensor, nn
 
 from worker.regularizers.regularizer import Penalty
 from worker.training.experiment import Experiment
-from worker.training.parameters import selected, weights
+from worker.training.parameters import select, weights
 
 
 class Penalties:
-    """Every penalty with the weights it is on."""
+    """Each penalty with the weights that it applies to."""
 
     def __init__(self, experiment: Experiment) -> None:
         named = weights(experiment.model)
         self._terms: list[tuple[Penalty, list[nn.Parameter]]] = [
-            (penalty, list(selected(named, penalty.only, "regularizers").values()))
+            (penalty, list(select(named, penalty.only, "regularizers").values()))
             for regularizer in experiment.regularizers
             if (penalty := regularizer.penalty) is not None
         ]
 
     @torch.no_grad()
     def value(self) -> Tensor | None:
-        """Ω of the weights as they are, a scalar on the device; None without penalties."""
+        """Return Ω of the present weights, a scalar on the device; None without penalties."""
         if not self._terms:
             return None
         parts = [penalty.value([*tensors]) for penalty, tensors in self._terms]
@@ -29,9 +29,9 @@ class Penalties:
 
     @torch.no_grad()
     def add_gradients(self) -> None:
-        """Add dΩ/dW to the gradients that backward left; frozen weights have none."""
+        """Add dΩ/dW to the gradients of the backward pass; frozen weights have none."""
         for penalty, tensors in self._terms:
             trained = [tensor for tensor in tensors if tensor.grad is not None]
             gradients = [tensor.grad for tensor in trained if tensor.grad is not None]
-            if trained:  # else a stage freezes all of them, and PyTorch refuses an empty list
+            if trained:  # PyTorch refuses an empty list, which a stage that freezes all would give
                 penalty.add_gradient([*trained], gradients)

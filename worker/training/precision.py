@@ -1,14 +1,18 @@
-"""The arithmetic of a training: float32, or half precision where autocast finds it safe."""
+"""The arithmetic of a training: float32, or half precision where autocast considers it safe."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
 from torch.amp.grad_scaler import GradScaler
 
 Precision = Literal["float32", "bfloat16", "float16"]
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
+    {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+)
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,15 @@ class Arithmetic:
     device: torch.device
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context of a forward pass."""
+        """Return the context of a forward pass."""
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.precision])
 
     def scaler(self) -> GradScaler:
-        """Scales the loss so that float16's small gradients do not vanish; else does nothing.
+        """Return a scaler of the loss that keeps float16's small gradients from vanishing.
+
+        In other precisions it does nothing.
 
         Source: Micikevicius et al. 2017, arXiv:1710.03740, section 3.2.
         """

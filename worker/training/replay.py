@@ -1,4 +1,4 @@
-"""A step's forward pass once more, on other images. Axes: N samples, M classes."""
+"""A step's forward pass repeated on other images. Axes: N samples, M classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from worker.training.seed import generator_states, restore_generators
 
 
 class Replay:
-    """Repeats the forward pass that follows its making, leaving no trace in the network.
+    """Repeats the forward pass that follows its creation, and changes nothing in the network.
 
-    Each pass draws the random numbers of the first one, so that all share one dropout mask, and
-    batch norm takes its figures from the batch without recording them.
+    Each pass draws the random numbers of the first pass, so that all share one dropout mask. Batch
+    norm uses the statistics of the batch and does not record them.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -22,17 +22,17 @@ class Replay:
         self._states = generator_states(experiment.device)
 
     def __call__(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, M] in float32."""
+        """Return logits [N, M] in float32."""
         experiment = self._experiment
         restore_generators(self._states, experiment.device)
-        with unrecorded(experiment.model), experiment.arithmetic.autocast():
+        with frozen_statistics(experiment.model), experiment.arithmetic.autocast():
             logits_NM: Tensor = experiment.model(images_NCHW)
         return logits_NM.float()
 
 
 @contextmanager
-def unrecorded(model: nn.Module) -> Iterator[None]:
-    """Batch norm in training mode normalises as ever, but updates no running figures."""
+def frozen_statistics(model: nn.Module) -> Iterator[None]:
+    """Keep batch norm in training mode from updating its running statistics."""
     layers = [
         layer
         for layer in model.modules()

@@ -1,43 +1,43 @@
-"""What `fit` tells whoever runs it, in order. Data, no behaviour."""
+"""The reports that `fit` yields, in order. Data without behaviour."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from worker.training.state import StageEnd, StageReason, TrainingState
 
-#: Copies the training at this boundary; refuses once the generator has been resumed.
+#: Copies the training at this boundary. Raises RuntimeError once the generator has been resumed.
 Snapshot = Callable[[], TrainingState]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What every report says: where the training is."""
+    """Where the training is; a part of every report."""
 
-    #: Steps taken, counted over the whole job.
+    #: Steps of the whole job.
     step: int
-    #: The epoch at work, counted over the whole job from 1; 0 before training.
+    #: The current epoch, counted over the whole job from 1; 0 before training.
     epoch: int
-    #: The stage's name; empty before the first and after the last.
+    #: The stage's name; empty after the last stage.
     stage: str
 
 
 @dataclass(frozen=True)
 class InitialState(Report):
-    """Before the first step of a training that starts anew."""
+    """The state before the first step. A resumed training does not report it."""
 
-    #: ("initial",) where a checkpoint of it is asked for, else empty.
+    #: ("initial",) where a checkpoint of it is requested, else empty.
     checkpoint_keys: tuple[str, ...]
     snapshot: Snapshot
 
 
 @dataclass(frozen=True)
 class StageStarted(Report):
-    """A stage starts, or goes on after a resume."""
+    """A stage starts, or continues after a resume."""
 
     #: Epochs of this stage.
     epochs: int
     trainable_parameters: int
-    #: Whether it goes on in the middle.
+    #: Whether some of its steps were taken before a resume.
     is_resumed: bool
 
 
@@ -50,8 +50,8 @@ class Stepped(Report):
     steps: int
     #: Images in this step.
     images: int
-    #: Whether it was the epoch's last: `EpochEnded` of the same step follows, and a checkpoint
-    #: should wait for it.
+    #: Whether it was the epoch's last step: `EpochEnded` follows, and a checkpoint should wait for
+    #: that.
     ends_epoch: bool
     snapshot: Snapshot
 
@@ -61,11 +61,11 @@ class EpochEnded(Report):
     """An epoch was trained and validated."""
 
     metrics: Mapping[str, float]
-    #: Monitors of the checkpoint rules that are better than ever.
+    #: Monitors of the checkpoint rules that reached their best value so far.
     improved: tuple[str, ...]
-    #: "best:val_loss", "every:5", …: which rules ask for a checkpoint now.
+    #: The checkpoint rules that request a checkpoint now: "best:val_loss", "every:5", …
     checkpoint_keys: tuple[str, ...]
-    #: What a person should know of this epoch.
+    #: Remarks on this epoch for the user.
     notes: tuple[str, ...]
     snapshot: Snapshot
 
@@ -75,14 +75,14 @@ class StageEnded(Report):
     """A stage is over."""
 
     reason: StageReason
-    #: Whether the weights of its best epoch were put back.
+    #: Whether it ended with the weights of an earlier epoch, its best.
     restored: bool
 
 
 @dataclass(frozen=True)
 class Fitted(Report):
-    """All stages are over; nothing follows."""
+    """All stages are over. This is the last report."""
 
-    #: How each stage ended, in order, whether before or after a resume.
+    #: How each stage ended, in order, those before a resume included.
     stages: tuple[StageEnd, ...]
     snapshot: Snapshot

@@ -1,11 +1,12 @@
-"""Randomness as a function of the seed and the place in the training: nothing to carry over.
+"""Randomness as a function of the seed and the position in the training.
 
-Data order, dropout and initial weights each draw from a stream of their own, derived from the
-job's seed and a path such as ("order", epoch). So a resumed training draws what it would have.
+Data order, dropout and initial weights each draw from a separate stream, derived from the job's
+seed and a path such as ("order", epoch). So a resumed training draws what it would have drawn
+anyway, and no generator state has to be carried over.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 
 def derive(seed: int, *path: str | int) -> int:
-    """A seed of 63 bits for one stream of a job.
+    """Return the seed of one stream of a job, with 63 bits.
 
     Args:
         seed: the job's seed, 0…2⁵³−1.
@@ -25,19 +26,19 @@ def derive(seed: int, *path: str | int) -> int:
 
 
 def generator(seed: int, *path: str | int) -> torch.Generator:
-    """A generator on the CPU for one stream of a job."""
+    """Return a generator on the CPU for one stream of a job."""
     return torch.Generator().manual_seed(derive(seed, *path))
 
 
-def order(samples: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch goes through its samples, int64 [N] on the CPU."""
+def sample_order(samples: int, seed: int, epoch: int) -> Tensor:
+    """Return the order in which an epoch goes through its samples, int64 [N] on the CPU."""
     return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 def reseed(seed: int, step: int, device: torch.device) -> None:
-    """Set the generators that layers such as dropout draw from, for one step.
+    """Seed, for one step, the generators that layers such as dropout draw from.
 
-    `torch.manual_seed` does the same for every backend there is, at a hundred times the cost.
+    `torch.manual_seed` does the same for every backend, but takes a hundred times as long.
     """
     value = derive(seed, "step", step)
     torch.default_generator.manual_seed(value)
@@ -46,46 +47,47 @@ def reseed(seed: int, step: int, device: torch.device) -> None:
 
 
 def generator_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of the generators that layers draw from."""
+    """Return the states of the generators that layers draw from."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def restore_generators(states: dict[str, Tensor], device: torch.device) -> None:
-    """Set the generators as they were; one that this machine lacks is left out."""
+def restore_generators(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set the generators to earlier states; skip a generator that this machine lacks."""
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
 @contextmanager
-def deterministic_algorithms(is_wanted: bool) -> Iterator[None]:
-    """Ask for algorithms that give the same bits each time, and put things back afterwards.
+def deterministic_algorithms(is_enabled: bool) -> Iterator[None]:
+    """Request algorithms that give the same bits each time; restore the settings at the end.
 
-    It warns only, since CUDA's max-pooling counts as not deterministic though windows that do
-    not overlap have nothing to add up in an unknown order; `exactness` notes what it warns of.
+    Torch warns instead of raising, since it counts CUDA's max-pooling as nondeterministic even
+    where windows do not overlap and the order of additions cannot matter. `determinism` collects
+    the warnings.
     """
-    was_wanted = torch.are_deterministic_algorithms_enabled()
-    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    tuned = torch.backends.cudnn.benchmark
-    memory: Any = torch.utils.deterministic
-    filled = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(is_wanted, warn_only=True)
-    torch.backends.cudnn.benchmark = not is_wanted
+    was_enabled = torch.are_deterministic_algorithms_enabled()
+    was_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    was_benchmarking = torch.backends.cudnn.benchmark
+    settings: Any = torch.utils.deterministic
+    was_filling = settings.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(is_enabled, warn_only=True)
+    torch.backends.cudnn.benchmark = not is_enabled
     # Nothing here reads memory before it is written, and filling it costs a pass over each tensor
-    memory.fill_uninitialized_memory = False
+    settings.fill_uninitialized_memory = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(was_wanted, warn_only=warned_only)
-        torch.backends.cudnn.benchmark = tuned
-        memory.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(was_enabled, warn_only=was_warn_only)
+        torch.backends.cudnn.benchmark = was_benchmarking
+        settings.fill_uninitialized_memory = was_filling
 
 
-def fingerprint(device: torch.device) -> dict[str, str]:
-    """What the last bits of a result depend on beside the specification."""
+def machine_fingerprint(device: torch.device) -> dict[str, str]:
+    """Return what the last bits of a result depend on, apart from the specification."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
         "torch": torch.__version__,

@@ -1,64 +1,80 @@
-"""A training's copy to and from a `TrainingState`."""
+"""The copy of a running training into a `TrainingState`, and the way back."""
 
 from copy import copy
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from worker.training.epoch_sums import Sums
+from worker.training.optimizer_state import capture_optimizer
+from worker.training.parameters import copy_to_cpu
+from worker.training.reports import Snapshot
 from worker.training.seed import generator_states, restore_generators
-from worker.training.state import PlateauRecord, TrainingState, on_cpu, optimizer_tensors
+from worker.training.selection import PlateauRecord
+from worker.training.state import TrainingState
+from worker.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from worker.training.trainer import Trainer
+
+def snapshot(trainer: Trainer) -> Snapshot:
+    """Return a function that copies the training as it is at the next report."""
+    report_count = trainer.report_count
+
+    def take() -> TrainingState:
+        if trainer.report_count != report_count:
+            raise RuntimeError(
+                "This snapshot belongs to an earlier report; take it before the next report."
+            )
+        return _capture(trainer)
+
+    return take
 
 
-def capture(course: "Trainer") -> TrainingState:
-    """The training as it is now, at a step boundary; the device is waited for."""
-    course.read_figures()
-    stepper, model = course.stepper, course.experiment.model
+def _capture(trainer: Trainer) -> TrainingState:
+    """Copy the training at a step boundary; wait for the device."""
+    trainer.read_results()
+    stepper, model, selection = trainer.stepper, trainer.experiment.model, trainer.selection
     return TrainingState(
-        position=copy(course.position),
-        model=on_cpu(model.state_dict()),
-        optimizer=optimizer_tensors(stepper.optimizer, model) if stepper else {},
+        position=copy(trainer.position),
+        model=copy_to_cpu(model.state_dict()),
+        optimizer=capture_optimizer(stepper.optimizer, model) if stepper else {},
         schedule={
-            "updates": course.position.stage_step,
-            "learning_rate": course.sums.learning_rate,
-            "plateau": asdict(course.plateau),
+            "updates": trainer.position.stage_step,
+            "learning_rate": trainer.sums.learning_rate,
+            "plateau": asdict(selection.plateau),
         },
         scaler=stepper.scaler.state_dict() if stepper else {},
-        generators=generator_states(course.experiment.device),
-        sums=course.sums.as_json(),
-        patience=copy(course.patience),
-        best=dict(course.best),
-        best_weights=None if course.best_weights is None else dict(course.best_weights),
-        ended=course.ended,
-        fingerprint=course.exactness.fingerprint(),
+        generators=generator_states(trainer.experiment.device),
+        sums=trainer.sums.as_json(),
+        patience=selection.patience,
+        best=dict(selection.best),
+        best_weights=None if selection.best_weights is None else dict(selection.best_weights),
+        ended=trainer.ended,
+        fingerprint=trainer.determinism.fingerprint(),
     )
 
 
-def restore(course: "Trainer", state: TrainingState) -> None:
-    """Go on where a state was taken.
+def restore(trainer: Trainer, state: TrainingState) -> None:
+    """Continue from a state.
 
     Raises:
-        ValueError: it is of another experiment.
+        ValueError: the state belongs to another experiment.
     """
-    experiment = course.experiment
+    experiment, selection = trainer.experiment, trainer.selection
     try:
         experiment.model.load_state_dict(state.model)
     except RuntimeError as error:
-        raise ValueError(f"the state is of another network: {error}") from error
-    if len(state.sums["statistics"]) != experiment.task.statistic_count:
+        raise ValueError(f"The state belongs to another network: {error}") from error
+    statistics = state.sums["statistics"]
+    if len(statistics) != experiment.task.statistic_count:
         raise ValueError(
-            f"The state has {len(state.sums['statistics'])} statistics of a step and this "
-            f"experiment {experiment.task.statistic_count}: it belongs to another experiment."
+            f"The state belongs to another experiment: it has {len(statistics)} statistics of a "
+            f"step, and this experiment has {experiment.task.statistic_count}."
         )
     restore_generators(state.generators, experiment.device)
-    course.position = copy(state.position)
-    course.sums = Sums(**{**state.sums, "statistics": list(state.sums["statistics"])})
-    course.patience = copy(state.patience)
-    course.plateau = PlateauRecord(**state.schedule.get("plateau", {}))
-    course.best = dict(state.best)
-    course.best_weights = state.best_weights
-    course.ended = state.ended
-    course.exactness.resume(state.fingerprint, is_told=state.epoch > 0)
-    course.resumed_from = state
+    trainer.position = copy(state.position)
+    trainer.sums = Sums(**{**state.sums, "statistics": list(statistics)})
+    selection.patience = state.patience
+    selection.plateau = PlateauRecord(**state.schedule["plateau"])
+    selection.best = dict(state.best)
+    selection.best_weights = state.best_weights
+    trainer.ended = state.ended
+    trainer.determinism.resume(state.fingerprint, has_noted=state.epoch > 0)
+    trainer.resumed_from = state

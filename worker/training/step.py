@@ -28,63 +28,64 @@ class Stepper:
         self.optimizer = stage.optimizer(self.parameters, stage.learning_rate)
         self.scaler = experiment.arithmetic.scaler()
         self.penalties = Penalties(experiment)
-        self.updates = stage.epochs * experiment.steps_of_epoch(stage)
-        self._on_batch = [
-            regularizer.on_batch for regularizer in experiment.regularizers if regularizer.on_batch
-        ]
-        self._on_forward = [
-            regularizer.on_forward
-            for regularizer in experiment.regularizers
-            if regularizer.on_forward
-        ]
-
-    def learning_rate(self, updates: int) -> float:
-        """The learning rate after so many updates of the stage."""
-        return self.stage.learning_rate * self.stage.schedule(updates, self.updates)
+        self._stage_updates = stage.epochs * experiment.steps_of_epoch(stage)
+        regularizers = experiment.regularizers
+        self._on_batch = [part.on_batch for part in regularizers if part.on_batch]
+        self._on_forward = [part.on_forward for part in regularizers if part.on_forward]
 
     def step(
-        self, chosen_N: Tensor, *, step: int, updates: int, reduction: float = 1.0
+        self, samples_N: Tensor, *, step: int, updates: int, plateau_factor: float = 1.0
     ) -> StepResult:
-        """Train on some samples.
+        """Train on some samples, in the order that the head of `fit` gives.
 
         Args:
-            chosen_N: which samples of the training split, int64 on the device.
-            step: this step's number in the whole job, from 1.
-            updates: steps taken in this stage before this one.
-            reduction: what multiplies the learning rate beside the schedule.
+            samples_N: the indices of the samples in the training split, int64 on the device.
+            step: the number of this step in the whole job, from 1.
+            updates: the steps of this stage so far.
+            plateau_factor: multiplies the learning rate of the schedule.
         """
-        experiment = self.experiment
+        experiment, stage = self.experiment, self.stage
+        # 1-2. Seed, learning rate
         reseed(experiment.seed, step, experiment.device)
-        learning_rate = self.learning_rate(updates) * reduction
+        schedule_factor = stage.schedule(updates, self._stage_updates)
+        learning_rate = stage.learning_rate * schedule_factor * plateau_factor
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        images_NCHW, targets_N = self.train.batch(chosen_N, experiment.augment)
+        # 3-4. Batch, on_batch
+        images_NCHW, targets_N = self.train.batch(samples_N, experiment.augment)
         targets = targets_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
         if experiment.is_mixed:
             targets_N = targets.argmax(1)  # the class with the largest share
+        # 5. Forward
         replay = Replay(experiment) if self._on_forward else None
         with experiment.arithmetic.autocast():
             outputs_NM = experiment.model(images_NCHW)
         outputs_NM = outputs_NM.float()
+        # 6. Objective
         data_loss = experiment.loss(outputs_NM, targets)
-        objective, term = data_loss, None
+        objective, further_terms = data_loss, None
         if replay is not None:
-            terms = [further(replay, images_NCHW, outputs_NM) for further in self._on_forward]
-            term = torch.stack(terms).sum()
-            objective = data_loss + term
+            terms = [on_forward(replay, images_NCHW, outputs_NM) for on_forward in self._on_forward]
+            further_terms = torch.stack(terms).sum()
+            objective = data_loss + further_terms
+        # 7-8. Backward, unscale
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(objective).backward()
         self.scaler.unscale_(self.optimizer)
+        # 9. Penalties
         penalty = self.penalties.value()
-        if term is not None:
-            penalty = term.detach() if penalty is None else penalty + term.detach()
+        if further_terms is not None:
+            detached = further_terms.detach()
+            penalty = detached if penalty is None else penalty + detached
         self.penalties.add_gradients()
+        # 10-11. Norms, clip
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norms = tensor_norms(gradients)
-        clipping = self.stage.clipping
+        clipping = stage.clipping
         was_clipped = None if clipping is None else clip(gradients, norms, clipping)
+        # 12-13. Optimizer, scale
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return StepResult(

@@ -1,4 +1,4 @@
-"""A training on its way: the part that changes. `copies` has its copy to and from a state."""
+"""A running training: the part of it that changes, apart from the model."""
 
 import time
 from collections.abc import Generator
@@ -13,28 +13,21 @@ from worker.training.epoch_sums import Sums, Window
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment, Split, Stage
 from worker.training.metrics import PREFIXES
+from worker.training.optimizer_state import restore_optimizer
 from worker.training.penalties import Penalties
-from worker.training.reports import Report, Snapshot
-from worker.training.seed import order
-from worker.training.snapshot import capture
-from worker.training.state import (
-    Patience,
-    PlateauRecord,
-    Position,
-    StageEnd,
-    TrainingState,
-    on_cpu,
-    restore_optimizer,
-)
+from worker.training.reports import Report
+from worker.training.seed import sample_order
+from worker.training.selection import Selection
+from worker.training.state import Position, StageEnd, TrainingState
 from worker.training.step import Stepper
 
-#: After how many steps figures are read: reading makes the host wait for a GPU, not for a CPU.
+#: After how many steps results are read: reading makes the host wait for a GPU, not for a CPU.
 STEPS_BETWEEN_READINGS = {"cuda": 50}
 
 _Report = TypeVar("_Report", bound=Report)
 
 
-class Where(TypedDict):
+class PositionFields(TypedDict):
     """The fields that every report has."""
 
     step: int
@@ -43,44 +36,42 @@ class Where(TypedDict):
 
 
 class Trainer:
-    """What `fit` changes as it goes, beside the model.
+    """What `fit` changes while it trains, apart from the model.
 
     Args:
         experiment: what is trained.
-        operations: those without a deterministic implementation, as they are met.
+        operations: the operations met without a deterministic implementation; grows.
     """
 
     def __init__(self, experiment: Experiment, operations: set[str]) -> None:
         self.experiment = experiment
-        self.train = self._resident(experiment.splits.train)
-        self.validation = self._resident(experiment.splits.validation)
+        self.train = self._on_device(experiment.splits.train)
+        self.validation = self._on_device(experiment.splits.validation)
         self.position = Position()
-        self.sums = self.no_sums()
-        self.patience = Patience()
-        self.plateau = PlateauRecord()
-        self.best: dict[str, float] = {}
+        self.sums = self._empty_sums()
+        self.selection = Selection(experiment.checkpoints.best)
+        #: How the finished stages ended.
         self.ended: tuple[StageEnd, ...] = ()
-        self.best_weights: dict[str, Tensor] | None = None
         self.stepper: Stepper | None = None
-        self.exactness = Determinism(
+        self.determinism = Determinism(
             experiment.device, operations, is_deterministic=experiment.deterministic
         )
-        #: Where it goes on; the next stage's optimizer takes over what is in it.
+        #: The state that was restored, until the next stage's optimizer has taken its part of it.
         self.resumed_from: TrainingState | None = None
+        #: Reports that the caller has handled.
+        self.report_count = 0
         self._penalties = Penalties(experiment)
         self._window = Window(
             experiment.task, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
         )
-        #: The samples that the generalization gap is measured on, as many as validate.
-        sample_N = order_of_gap(len(self.train), len(self.validation), experiment.seed)
-        self._gap_N = sample_N.to(experiment.device)
-        self._moment = 0
-        self._clock_started: float | None = None
+        gap_sample_N = gap_sample(len(self.train), len(self.validation), experiment.seed)
+        self._gap_sample_N = gap_sample_N.to(experiment.device)
+        self._clock_started_at: float | None = None
 
-    # What the loop does with it
+    # Stages, steps, epochs
 
-    def begin_stage(self, stage: Stage) -> Stepper:
-        """Make the stage's optimizer, with what an earlier one kept after a resume."""
+    def start_stage(self, stage: Stage) -> Stepper:
+        """Create the stage's optimizer; after a resume, with the tensors of the earlier one."""
         stepper = Stepper(self.experiment, stage, self.train)
         state, self.resumed_from = self.resumed_from, None
         if state is not None:
@@ -95,31 +86,35 @@ class Trainer:
         self.ended += (end,)
         self.position.stage += 1
         self.position.stage_epoch = self.position.stage_step = 0
-        self.sums = self.no_sums()
-        self.patience, self.best_weights, self.stepper = Patience(), None, None
-        self.plateau = PlateauRecord()
+        self.sums = self._empty_sums()
+        self.selection.start_stage()
+        self.stepper = None
 
-    def take_step(self, stepper: Stepper, chosen_N: Tensor) -> None:
-        """One step, and its figures into the window."""
+    def take_step(self, stepper: Stepper, samples_N: Tensor) -> None:
+        """Take one step, and read the results of the last steps if it is time to.
+
+        Raises:
+            Diverged: the loss or the gradient of a step is not finite.
+        """
         position = self.position
-        figures = stepper.step(
-            chosen_N,
+        result = stepper.step(
+            samples_N,
             step=position.step + 1,
             updates=position.stage_step,
-            reduction=self.plateau.factor,
+            plateau_factor=self.selection.plateau.factor,
         )
-        self._window.add(figures)
+        self._window.add(result)
         position.step += 1
         position.stage_step += 1
         position.epoch_step += 1
         if self._window.is_full:
-            self.read_figures()
+            self.read_results()
 
-    def read_figures(self) -> None:
-        """Wait for the device and add up what the steps left there.
+    def read_results(self) -> None:
+        """Wait for the device, and add the results of the last steps to the epoch's sums.
 
         Raises:
-            Diverged: a figure is not finite.
+            Diverged: the loss or the gradient of a step is not finite.
         """
         if self.stepper is None:
             return
@@ -136,15 +131,15 @@ class Trainer:
         )
 
     def validate(self) -> dict[str, float]:
-        """The metrics on the validation split, and the gap to the training split."""
+        """Return the metrics on the validation split, and the gap to the training split."""
         experiment = self.experiment
-        validation = score(experiment, self.validation, is_counted=True)
-        trained = score(experiment, self.train, chosen=self._gap_N)
+        validation = score(experiment, self.validation, has_metrics=True)
+        training = score(experiment, self.train, samples_N=self._gap_sample_N)
         penalty = self._penalties.value()
         return {
             "val_loss": validation.data_loss + (0.0 if penalty is None else penalty.item()),
             "val_data_loss": validation.data_loss,
-            "generalization_gap": validation.data_loss - trained.data_loss,
+            "generalization_gap": validation.data_loss - training.data_loss,
             **{PREFIXES["validation"] + name: v for name, v in validation.metrics.items()},
         }
 
@@ -153,114 +148,68 @@ class Trainer:
         self.position.epoch += 1
         self.position.stage_epoch += 1
         self.position.epoch_step = 0
-        # A search for float16's scale may go on over the boundary.
-        skipped, self.sums = self.sums.skipped_in_a_row, self.no_sums()
+        # A search for float16's scale may continue in the next epoch.
+        skipped, self.sums = self.sums.skipped_in_a_row, self._empty_sums()
         self.sums.skipped_in_a_row = skipped
 
-    def improve(self, metrics: dict[str, float]) -> tuple[str, ...]:
-        """Keep the best values; which monitors are better than ever."""
-        improved = [
-            best.monitor
-            for best in self.experiment.checkpoints.best
-            if best.is_better(metrics[best.monitor], self.best.get(best.monitor))
-        ]
-        self.best |= {monitor: metrics[monitor] for monitor in improved}
-        return tuple(improved)
+    # Reports
 
-    def be_patient(self, stage: Stage, metrics: dict[str, float]) -> None:
-        """Count the epochs without improvement and keep the best weights, where asked for."""
-        stopping = stage.early_stopping
-        if stopping is None:
-            return
-        value = metrics[stopping.best.monitor]
-        if stopping.best.is_better(value, self.patience.best, stopping.min_delta):
-            self.patience = Patience(best=value)
-            if stopping.restore_best:
-                self.best_weights = on_cpu(self.experiment.model.state_dict())
-            return
-        self.patience.waited += 1
-        self.patience.is_over = self.patience.waited >= stopping.patience
-
-    def follow_plateau(self, stage: Stage, metrics: dict[str, float]) -> None:
-        """Lower the learning rate of the epochs to come, where asked for and due."""
-        if stage.plateau is not None:
-            value = metrics[stage.plateau.best.monitor]
-            self.plateau = stage.plateau.after(self.plateau, value)
-
-    def restore_best(self, stage: Stage) -> bool:
-        """Put the weights of the stage's best epoch back, where asked for and not the last's."""
-        stopping = stage.early_stopping
-        if stopping is None or self.best_weights is None or self.patience.waited == 0:
-            return False
-        self.experiment.model.load_state_dict(self.best_weights)
-        return True
-
-    def notes(self, stage: Stage) -> tuple[str, ...]:
-        """What a person should know of the epoch that ends."""
-        notes = self.exactness.notes()
-        left_out = len(self.train) - self.sums.images
-        if left_out and self.position.stage_epoch == 0:
-            notes.append(
-                f"The last batch of each epoch would hold one image at batch_size "
-                f"{stage.batch_size}; batch norm finds no variance in one, so it is left out."
-            )
-        skipped = self.sums.steps - self.sums.finite_steps
-        if skipped:
-            notes.append(
-                f"{skipped} steps were skipped, since a gradient overflowed float16; the "
-                "loss is scaled less since."
-            )
-        return tuple(notes)
-
-    def no_sums(self) -> Sums:
-        """The sums at the start of an epoch."""
-        return Sums(statistics=[0] * self.experiment.task.statistic_count)
-
-    # What it tells
-
-    def tell(self, report: _Report) -> Generator[_Report, None, None]:
-        """Yield a report, with the clock stopped while somebody reads it."""
-        was_running = self._clock_started is not None
+    def emit(self, report: _Report) -> Generator[_Report, None, None]:
+        """Yield a report, with the clock stopped while the caller handles it."""
+        was_running = self._clock_started_at is not None
         self.stop_clock()
         yield report
-        self._moment += 1
+        self.report_count += 1
         if was_running:
             self.start_clock()
 
-    def where(self) -> Where:
-        """Step, epochs finished and stage, for reports between epochs."""
+    def position_fields(self) -> PositionFields:
+        """Return the step, the finished epochs and the stage, for reports between epochs."""
         stages = self.experiment.stages
         name = stages[self.position.stage].name if self.position.stage < len(stages) else ""
         return {"step": self.position.step, "epoch": self.position.epoch, "stage": name}
 
+    def notes(self, stage: Stage) -> tuple[str, ...]:
+        """Return remarks for the user on the epoch that ends."""
+        notes = self.determinism.notes()
+        has_left_out = len(self.train) > self.sums.images
+        if has_left_out and self.position.stage_epoch == 0:
+            notes.append(
+                f"With batch_size {stage.batch_size}, the last batch of each epoch has a single "
+                "image. Batch norm needs at least two, so that batch is left out."
+            )
+        skipped = self.sums.steps - self.sums.finite_steps
+        if skipped:
+            notes.append(
+                f"{skipped} steps were skipped because a gradient overflowed float16; the loss is "
+                "now scaled by a smaller factor."
+            )
+        return tuple(notes)
+
     def start_clock(self) -> None:
-        """Time counts as training from now on."""
-        self._clock_started = time.perf_counter()
+        """Start to measure training time."""
+        self._clock_started_at = time.perf_counter()
 
     def stop_clock(self) -> None:
-        """Time does not count any more."""
-        if self._clock_started is not None:
-            self.sums.seconds += time.perf_counter() - self._clock_started
-            self._clock_started = None
+        """Add the time since the clock was started to the epoch's training time."""
+        if self._clock_started_at is not None:
+            self.sums.seconds += time.perf_counter() - self._clock_started_at
+            self._clock_started_at = None
 
-    def snapshot(self) -> Snapshot:
-        """A function that copies the training as it is at the next report."""
-        moment = self._moment
+    def _empty_sums(self) -> Sums:
+        return Sums(statistics=[0] * self.experiment.task.statistic_count)
 
-        def copy() -> TrainingState:
-            if self._moment != moment:
-                raise RuntimeError(
-                    "this snapshot is of an earlier report; take it before asking for the next"
-                )
-            return capture(self)
-
-        return copy
-
-    def _resident(self, split: Split) -> DeviceSplit:
+    def _on_device(self, split: Split) -> DeviceSplit:
         experiment = self.experiment
         return DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
 
 
-def order_of_gap(train: int, validation: int, seed: int) -> Tensor:
-    """A fixed sample of the training split as large as the validation split, or all of it."""
-    return order(train, seed, 0)[:validation]  # training's epochs count from 1
+def gap_sample(train: int, validation: int, seed: int) -> Tensor:
+    """Return the training samples for the generalization gap: as many as validate, or all, int64.
+
+    Args:
+        train: the size of the training split.
+        validation: the size of the validation split.
+        seed: the job's seed. The sample is the same in every epoch.
+    """
+    return sample_order(train, seed, 0)[:validation]  # training's epochs count from 1

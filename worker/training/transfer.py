@@ -1,4 +1,4 @@
-"""Weights from elsewhere under a new head: which tensors fit, and putting them in."""
+"""Weights of another training under a new head: whether they fit, and loading them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,72 +6,81 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from worker.registry import SpecError
 from worker.training.device_split import Normalization
 from worker.training.freezing import HEAD
 
-#: How many tensors a refusal names.
-NAMED = 5
+#: The most tensors that an error names.
+MAX_NAMED_TENSORS = 5
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What fine-tuning starts from."""
+    """The weights that fine-tuning starts from."""
 
-    #: Tensors by the module's own names; those of a head are left out when they are put in.
+    #: Tensors by the module's own names. Tensors of a head are not loaded.
     tensors: Mapping[str, Tensor]
-    #: How the inputs were normalised that they were trained with, where that is known.
+    #: The normalization of the inputs that they were trained with, if it is known.
     normalization: Normalization | None
 
 
 def body_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and statistics of everything but the head, by name."""
+    """Return the parameters and statistics of everything but the head, by name."""
     return {name: t for name, t in model.state_dict().items() if not _is_of_head(name)}
 
 
-def check_fits(wanted: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse weights that are of another network; heads are not looked at.
+def check_fits(body: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check that weights fit a network; their heads do not matter.
 
     Args:
-        wanted: `body_tensors` of the network.
-        shapes: of the weights, by name.
+        body: `body_tensors` of the network.
+        shapes: the shapes of the weights, by name.
 
     Raises:
-        ValueError: a tensor is missing, is one too many or has another shape.
+        SpecError: a tensor is missing, unknown or of another shape.
     """
-    given = {name: shape for name, shape in shapes.items() if not _is_of_head(name)}
-    # Counters of batches are in no file of another library, and decide nothing.
+    body_shapes = {name: shape for name, shape in shapes.items() if not _is_of_head(name)}
+    # Files of other libraries have no counters of batches, which decide nothing.
     missing = [
-        name for name in wanted if name not in given and not name.endswith("num_batches_tracked")
+        name
+        for name in body
+        if name not in body_shapes and not name.endswith("num_batches_tracked")
     ]
-    unknown = [name for name in given if name not in wanted]
-    others = [
-        f"{name} is {list(shape)} and should be {list(wanted[name].shape)}"
-        for name, shape in given.items()
-        if name in wanted and tuple(wanted[name].shape) != tuple(shape)
+    unknown = [name for name in body_shapes if name not in body]
+    different = [
+        f"{name} is {list(shape)} and must be {list(body[name].shape)}"
+        for name, shape in body_shapes.items()
+        if name in body and tuple(body[name].shape) != tuple(shape)
     ]
-    for what, names in (("lack", missing), ("have, unknown here,", unknown), ("differ:", others)):
+    for fault, names in (
+        ("missing", missing),
+        ("not part of this network", unknown),
+        ("of another shape", different),
+    ):
         if names:
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            raise ValueError(
-                f"the weights are of another network; they {what} {', '.join(names[:NAMED])}{more}"
+            rest = len(names) - MAX_NAMED_TENSORS
+            more = f" and {rest} more" if rest > 0 else ""
+            raise SpecError(
+                "The weights belong to another network. Tensors that are "
+                f"{fault}: {', '.join(names[:MAX_NAMED_TENSORS])}{more}."
             )
 
 
 @torch.no_grad()
 def load_body(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put weights into everything but the head.
+    """Load weights into everything but the head.
 
     Raises:
-        ValueError: they are of another network, or one is not finite.
+        SpecError: they belong to another network, or have a value that is not finite.
     """
-    wanted = body_tensors(model)
-    check_fits(wanted, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
-    for name, own in wanted.items():
+    body = body_tensors(model)
+    check_fits(body, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    for name, tensor in body.items():
         if name not in tensors:
             continue
         if not tensors[name].isfinite().all():
-            raise ValueError(f"the weights are not all finite: {name} is not")
-        own.copy_(tensors[name])
+            raise SpecError(f"The tensor {name!r} of the weights has a value that is not finite.")
+        tensor.copy_(tensors[name])
 
 
 def _is_of_head(name: str) -> bool:

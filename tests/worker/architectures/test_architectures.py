@@ -6,7 +6,7 @@ from tests.worker.experiments import data, experiment, vgg
 from tests.worker.filled import parameters
 from worker.registry import architectures
 from worker.training.fit import fit
-from worker.training.meta_model import describe
+from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.reports import EpochEnded
 
 VALID = parameters("architectures", "vgg_small", padding="valid")
@@ -80,14 +80,14 @@ class TestVggSmall:
         assert [m.out_features for m in model.modules() if isinstance(m, nn.Linear)] == [64, 32, 5]
 
     def test_valid_padding_shrinks_the_features(self) -> None:
-        counted = describe("vgg_small", VALID, (3, 32, 32), 10)
+        counted = count_parameters(build_on_meta("vgg_small", VALID, (3, 32, 32), 10))
         # 32 → 28 → 14 → 10 → 5, so 64·5·5 features enter the head instead of 64·8·8
         assert counted["trainable"] == 2_169_770 - 512 * 64 * (64 - 25)
 
     def test_an_image_too_small_is_refused_with_the_size_that_would_do(self) -> None:
         with pytest.raises(ValueError, match="at least 16x16 pixels"):
-            describe("vgg_small", VALID, (3, 15, 15), 10)
-        assert describe("vgg_small", VALID, (3, 16, 16), 10)
+            build_on_meta("vgg_small", VALID, (3, 15, 15), 10)
+        assert build_on_meta("vgg_small", VALID, (3, 16, 16), 10)
 
 
 def test_mlp_has_the_layers_asked_for() -> None:

@@ -15,8 +15,8 @@ from worker.architectures.zoo.library import import_timm
 from worker.architectures.zoo.record import RECORDS
 from worker.registry import architectures
 from worker.training.fit import fit
-from worker.training.memory import Update, memory_mib
-from worker.training.meta_model import build_on_meta, count_parameters, describe
+from worker.training.memory import Update, predict_memory_mib
+from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.reports import EpochEnded
 
 #: Parameters and statistics of batch norm at 3 channels and 1000 classes: Keras's own count,
@@ -89,7 +89,9 @@ def test_parameters_are_keras_s_but_for_what_the_catalogue_explains(name: str) -
 
 
 def test_the_packaged_network_is_the_size_of_its_weights() -> None:
-    counted = describe("efficientnet_lite0", {"dropout": 0.2}, (3, 224, 224), 1000)
+    counted = count_parameters(
+        build_on_meta("efficientnet_lite0", {"dropout": 0.2}, (3, 224, 224), 1000)
+    )
     assert counted == {"trainable": 4_652_008, "with_statistics": 4_694_024}
 
 
@@ -113,7 +115,7 @@ class TestEveryNetwork:
         assert parameters["head.output.weight"].shape[0] == 1000
 
     def test_gray_images_of_the_smallest_size_can_be_trained_on(self, name: str) -> None:
-        needed = memory_mib(
+        needed = predict_memory_mib(
             name,
             architectures.get(name).defaults,
             smallest(name, 1),
@@ -126,7 +128,7 @@ class TestEveryNetwork:
     def test_a_smaller_image_is_refused(self, name: str) -> None:
         size = facts(name)["image_size"]["minimum"]
         with pytest.raises(ValueError, match=f"at least {size}"):
-            describe(name, architectures.get(name).defaults, (3, size - 1, size - 1), 7)
+            build_on_meta(name, architectures.get(name).defaults, (3, size - 1, size - 1), 7)
 
     def test_the_size_is_that_of_the_weights(self, name: str) -> None:
         counted = count_parameters(built(name))["with_statistics"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.worker.experiments import experiment, vgg
 from worker.registry import optimizers
-from worker.training.memory import Update, of_optimizer
+from worker.training.memory import Update, measure_optimizer
 from worker.training.parameters import weights
 
 GRADIENTS = [0.5, -1.0, 2.0]
@@ -119,7 +119,7 @@ def test_adamw_decays_what_penalties_are_on() -> None:
 def test_what_it_keeps_is_seen_on_a_small_weight(
     name: str, parameters: dict[str, Any], takes: Update
 ) -> None:
-    assert of_optimizer(partial(optimizers.get(name).function, **parameters)) == takes
+    assert measure_optimizer(partial(optimizers.get(name).function, **parameters)) == takes
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))

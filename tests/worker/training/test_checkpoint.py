@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 
 from tests.worker.experiments import experiment, vgg
-from worker.training import checkpoint
+from worker.training import tensor_files
 from worker.training.checkpoint import CheckpointCorrupt, load, load_weights, metadata, save
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
     def refuse(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", refuse)
+    monkeypatch.setattr(tensor_files.os, "fsync", refuse)
     with pytest.raises(OSError, match="No space left"):
         save(state, tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
@@ -149,5 +149,5 @@ def test_an_error_of_the_system_keeps_its_number_through_the_library(
     state: TrainingState, tmp_path: Path
 ) -> None:
     with pytest.raises(OSError, match="state") as caught:
-        checkpoint._save_tensors(state.model, tmp_path / "nowhere" / "state", None)
+        tensor_files.save_tensors(state.model, tmp_path / "nowhere" / "state")
     assert caught.value.errno == errno.ENOENT

@@ -14,11 +14,11 @@ from worker.training.checkpoint import load, save
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded, Fitted, Report, Stepped
-from worker.training.seed import fingerprint
+from worker.training.seed import machine_fingerprint
 from worker.training.state import TrainingState
 
 STEPS_OF_AN_EPOCH = 4
-OWN = fingerprint(torch.device("cpu"))
+OWN = machine_fingerprint(torch.device("cpu"))
 ELSEWHERE = {**OWN, "device": "another"}
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from tests.worker.experiments import experiment, split, vgg
-from worker.training.evaluation import confusion, evaluate
+from worker.training.evaluation import confusion_matrix, evaluate_classification
 from worker.training.experiment import Split
 from worker.training.fit import fit
 
@@ -33,7 +33,7 @@ def _scores(*rows: list[float]) -> torch.Tensor:
 
 def test_everything_is_counted_by_hand() -> None:
     scores = _scores([5, 1], [5, 1], [0, 5, 4], [0, 0, 5])
-    result = evaluate(experiment(), Fixed(scores), _split([0, 1, 2, 2]), (1, 2))
+    result = evaluate_classification(experiment(), Fixed(scores), _split([0, 1, 2, 2]), (1, 2))
     assert result.accuracy == 0.5
     assert result.top_k == {1: 0.5, 2: 1.0}
     assert result.confusion[:3] == [[1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0]]
@@ -49,7 +49,7 @@ def test_everything_is_counted_by_hand() -> None:
 
 
 def test_predictions_name_the_most_probable_classes_in_order() -> None:
-    result = evaluate(experiment(), Fixed(_scores([1, 5, 3])), _split([0]), (3,))
+    result = evaluate_classification(experiment(), Fixed(_scores([1, 5, 3])), _split([0]), (3,))
     predictions = result.predictions
     assert predictions.classes.tolist() == [[1, 2, 0]]
     expected = torch.tensor([1.0, 5.0, 3.0, 0, 0, 0]).softmax(0)[[1, 2, 0]]
@@ -58,20 +58,22 @@ def test_predictions_name_the_most_probable_classes_in_order() -> None:
 
 
 def test_ties_are_named_in_the_order_of_the_classes() -> None:
-    result = evaluate(experiment(), Fixed(_scores([1, 2, 2, 2])), _split([0]), (4,))
+    result = evaluate_classification(experiment(), Fixed(_scores([1, 2, 2, 2])), _split([0]), (4,))
     assert result.predictions.classes.tolist() == [[1, 2, 3, 0]]
 
 
 def test_probabilities_that_underflow_leave_the_order_of_the_scores() -> None:
     scores = _scores([0, 200, 10, 20, 30, 40])
-    result = evaluate(experiment(), Fixed(scores), _split([5]), (1, 2, 6))
+    result = evaluate_classification(experiment(), Fixed(scores), _split([5]), (1, 2, 6))
     assert result.top_k == {1: 0.0, 2: 1.0, 6: 1.0}
     assert result.predictions.classes.tolist() == [[1, 5, 4, 3, 2, 0]]
     assert result.predictions.probabilities.tolist() == [[1.0, 0, 0, 0, 0, 0]]
 
 
 def test_a_label_that_ties_for_the_first_place_is_right_wherever_it_is_said() -> None:
-    result = evaluate(experiment(), Fixed(_scores([0, 3, 3, 3])), _split([2]), (1, 3))
+    result = evaluate_classification(
+        experiment(), Fixed(_scores([0, 3, 3, 3])), _split([2]), (1, 3)
+    )
     assert result.accuracy == 1.0
     assert result.predictions.is_right.tolist() == [True]
     assert result.predictions.classes.tolist() == [[2, 1, 3]]
@@ -82,7 +84,7 @@ def test_a_label_that_ties_for_the_first_place_is_right_wherever_it_is_said() ->
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell(bad: float) -> None:
     scores = _scores([5, 1], [5, bad])
-    result = evaluate(experiment(), Fixed(scores), _split([0, 0]), (1, 6))
+    result = evaluate_classification(experiment(), Fixed(scores), _split([0, 0]), (1, 6))
     assert result.top_k == {1: 0.5, 6: 0.5}
     assert sum(map(sum, result.confusion)) == 1
     assert result.predictions.is_right.tolist() == [True, False]
@@ -91,20 +93,22 @@ def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell(bad: f
 
 
 def test_k_above_the_class_count_is_left_out() -> None:
-    assert set(evaluate(experiment(), Fixed(_scores([1])), _split([0]), (1, 9)).top_k) == {1}
+    assert set(
+        evaluate_classification(experiment(), Fixed(_scores([1])), _split([0]), (1, 9)).top_k
+    ) == {1}
 
 
 def test_the_confusion_matrix_has_labels_as_rows() -> None:
     labels, predicted = torch.tensor([0, 0, 1]), torch.tensor([1, 1, 0])
-    assert confusion(labels, predicted, 2) == [[0, 2], [1, 0]]
+    assert confusion_matrix(labels, predicted, 2) == [[0, 2], [1, 0]]
 
 
 def test_the_batch_it_is_evaluated_in_does_not_matter() -> None:
     training = experiment(architecture=vgg(), training={"epochs": 1})
     list(fit(training))
     samples = split(5000, seed=4)
-    whole = evaluate(training, training.model, samples, (1, 5))
+    whole = evaluate_classification(training, training.model, samples, (1, 5))
     part = Split(samples.images[:100], samples.labels[:100], samples.indices[:100])
-    few = evaluate(training, training.model, part, (1, 5))
+    few = evaluate_classification(training, training.model, part, (1, 5))
     assert torch.equal(few.predictions.classes, whole.predictions.classes[:100])
     assert not training.model.training

@@ -252,11 +252,11 @@ class TestFit:
     @pytest.mark.parametrize(
         ("change", "says"),
         [
-            (lambda s: s.pop("block1.conv1.weight"), "lack block1.conv1.weight"),
-            (lambda s: s.update({"stem.weight": (1,)}), "have, unknown here, stem.weight"),
+            (lambda s: s.pop("block1.conv1.weight"), "missing: block1.conv1.weight"),
+            (lambda s: s.update({"stem.weight": (1,)}), "not part of this network: stem.weight"),
             (
                 lambda s: s.update({"block1.conv1.weight": (4, 1, 3, 3)}),
-                r"block1.conv1.weight is \[4, 1, 3, 3\] and should be \[4, 3, 3, 3\]",
+                r"block1.conv1.weight is \[4, 1, 3, 3\] and must be \[4, 3, 3, 3\]",
             ),
         ],
     )
@@ -268,7 +268,7 @@ class TestFit:
 
     def test_weights_that_are_not_finite_are_refused(self, weights: Weights) -> None:
         spoilt = {**weights.tensors, "block2.conv1.weight": torch.full((4, 4, 3, 3), torch.nan)}
-        with pytest.raises(ValueError, match=r"block2\.conv1\.weight is not"):
+        with pytest.raises(ValueError, match=r"block2\.conv1\.weight' .* not finite"):
             tuned(replace(weights, tensors=spoilt))
 
     def test_weights_that_say_nothing_of_their_inputs_need_it_said(self, weights: Weights) -> None:

@@ -179,7 +179,7 @@ class TestCheckpointRules:
 
     def test_a_monitor_has_one_best(self) -> None:
         twice = [{"monitor": "val_loss", "mode": mode} for mode in ("min", "max")]
-        with pytest.raises(ValueError, match="asked for twice"):
+        with pytest.raises(ValueError, match="requested twice"):
             experiment(checkpoints=twice)
 
 

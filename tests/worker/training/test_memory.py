@@ -15,7 +15,7 @@ from tests.worker.filled import filled, parameters
 from worker.regularizers.norms import add_l1_gradient, l1_value
 from worker.regularizers.regularizer import Penalty
 from worker.sidecar.memory import predicted_mib
-from worker.training.memory import Live, Update, memory_mib, of_penalty
+from worker.training.memory import LiveMemory, Update, measure_penalty, predict_memory_mib
 
 #: Trains for two steps and prints by how many MiB the peak is above what was there before.
 TWO_STEPS = """
@@ -110,7 +110,7 @@ def test_a_real_step_takes_what_was_predicted(
 class TestPrediction:
     def _mib(self, **fields: Any) -> float:
         given = {"batch_size": 32, "updates": [Update(slots=1)], **fields}
-        return memory_mib(
+        return predict_memory_mib(
             "vgg_small", parameters("architectures", "vgg_small"), (3, 32, 32), 10, **given
         )
 
@@ -139,12 +139,12 @@ class TestPrediction:
 
 def test_l1_takes_the_signs_of_the_weights() -> None:
     penalty = Penalty(partial(l1_value, weight=0.1), partial(add_l1_gradient, weight=0.1))
-    assert of_penalty(penalty) == Update(temporaries=1)
+    assert measure_penalty(penalty) == Update(temporaries=1)
 
 
 def test_what_lives_is_counted_once_and_until_it_goes() -> None:
     before = torch.zeros(8)
-    with Live(but=[before]) as live:
+    with LiveMemory(ignored=[before]) as live:
         view = before.view(2, 4)
         one = torch.zeros(4)
         two = one[:2]

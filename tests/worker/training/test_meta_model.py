@@ -1,33 +1,39 @@
 import pytest
 
 from tests.worker.filled import parameters
-from worker.training.meta_model import describe
+from worker.registry import SpecError
+from worker.training.meta_model import build_on_meta, count_parameters
 
 
-def test_nothing_is_allocated_for_a_network_of_any_size() -> None:
-    counted = describe(
+def test_network_of_any_size_takes_no_memory() -> None:
+    model = build_on_meta(
         "mlp", parameters("architectures", "mlp", hidden_units=[65_536] * 4), (3, 1024, 1024), 1000
     )
-    assert counted["trainable"] > 200 * 10**9
+    assert count_parameters(model)["trainable"] > 200 * 10**9
 
 
 def test_statistics_are_running_means_and_variances_without_counters() -> None:
-    counted = describe(
+    model = build_on_meta(
         "mlp", parameters("architectures", "mlp", hidden_units=[7], batch_norm=True), (1, 8, 8), 2
     )
-    assert counted["with_statistics"] - counted["trainable"] == 14
+    counts = count_parameters(model)
+    assert counts["with_statistics"] - counts["trainable"] == 14
 
 
 @pytest.mark.parametrize(
     ("name", "shape", "classes", "message"),
     [
         ("vgg_small", (3, 4, 4), 10, "at least 8 pixels"),
-        ("vgg_smal", (3, 32, 32), 10, "Did you mean 'vgg_small'"),
         ("mlp", (3, 32, 32), 0, "at least one class"),
     ],
 )
-def test_what_cannot_be_built_is_refused(
+def test_sizes_out_of_bounds_are_refused(
     name: str, shape: tuple[int, int, int], classes: int, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
-        describe(name, parameters("architectures", name), shape, classes)
+    with pytest.raises(SpecError, match=message):
+        build_on_meta(name, parameters("architectures", name), shape, classes)
+
+
+def test_unknown_architecture_is_refused() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'vgg_small'"):
+        build_on_meta("vgg_smal", {}, (3, 32, 32), 10)

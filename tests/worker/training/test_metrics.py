@@ -11,7 +11,7 @@ from worker import catalog
 from worker.build import Data, build
 from worker.training import metrics
 from worker.training.epoch_sums import Sums
-from worker.training.evaluation import evaluate, evaluate_regression
+from worker.training.evaluation import evaluate_classification, evaluate_regression
 from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
 from worker.training.metrics import METRICS, PREFIXES, Metric, metric_of
@@ -50,7 +50,9 @@ def test_epoch_reports_exactly_the_declared_metrics(built: Any) -> None:
 
 def test_test_split_has_exactly_the_declared_metrics() -> None:
     classifier = experiment(metrics={"top_k": [1, 2, 5]})
-    evaluation = evaluate(classifier, classifier.model, classifier.splits.test, classifier.ks)
+    evaluation = evaluate_classification(
+        classifier, classifier.model, classifier.splits.test, classifier.ks
+    )
     regression = _regression()
     errors = evaluate_regression(regression, regression.model, regression.splits.test).metrics
     names = ["loss", *map(metric_name, evaluation.top_k), *errors]

@@ -55,10 +55,10 @@ class TestGeneralizationGap:
         """What part of the training split each epoch is measured on."""
         seen: list[torch.Tensor] = []
 
-        def listening(*given: Any, chosen: torch.Tensor | None = None, **further: Any) -> Any:
-            if chosen is not None:
-                seen.append(chosen.clone())
-            return score(*given, chosen=chosen, **further)
+        def listening(*given: Any, samples_N: torch.Tensor | None = None, **further: Any) -> Any:
+            if samples_N is not None:
+                seen.append(samples_N.clone())
+            return score(*given, samples_N=samples_N, **further)
 
         monkeypatch.setattr("worker.training.trainer.score", listening)
         _epochs(self._training(seed))

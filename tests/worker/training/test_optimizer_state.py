@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from worker.registry import optimizers
-from worker.training.state import optimizer_tensors, restore_optimizer
+from worker.training.optimizer_state import capture_optimizer, restore_optimizer
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "adagrad": {},
@@ -22,7 +22,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 def _stepped(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     network(torch.ones(3, 2)).sum().backward()
     optimizer.step()
-    return optimizer_tensors(optimizer, network)
+    return capture_optimizer(optimizer, network)
 
 
 def _devices(optimizer: torch.optim.Optimizer, network: nn.Module) -> set[tuple[str, str]]:

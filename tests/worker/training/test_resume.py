@@ -161,5 +161,5 @@ def test_a_finished_training_only_says_so_again() -> None:
 
 def test_a_state_of_another_network_is_refused() -> None:
     _, final, _ = _run(experiment(architecture="linear", training={"epochs": 1}))
-    with pytest.raises(ValueError, match="of another network"):
+    with pytest.raises(ValueError, match="belongs to another network"):
         next(fit(experiment(architecture="mlp"), state=final))

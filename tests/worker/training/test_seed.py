@@ -1,6 +1,6 @@
 import torch
 
-from worker.training.seed import derive, deterministic_algorithms, order, reseed
+from worker.training.seed import derive, deterministic_algorithms, reseed, sample_order
 
 CPU = torch.device("cpu")
 
@@ -14,10 +14,10 @@ def test_streams_of_a_seed_differ_and_stay_as_they_are() -> None:
 
 
 def test_an_epoch_s_order_is_a_permutation_of_its_own() -> None:
-    first, second = order(100, 7, 1), order(100, 7, 2)
+    first, second = sample_order(100, 7, 1), sample_order(100, 7, 2)
     assert torch.equal(first.sort().values, torch.arange(100))
     assert not torch.equal(first, second)
-    assert torch.equal(first, order(100, 7, 1))
+    assert torch.equal(first, sample_order(100, 7, 1))
 
 
 def test_reseeding_is_what_layers_draw_from() -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from tests.worker.experiments import experiment
-from worker.training.experiment import Best, Plateau
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded
-from worker.training.state import PlateauRecord
+from worker.training.selection import Best, Plateau, PlateauRecord
 
 
 def _factors(values: list[float], mode: Any = "min", **rule: Any) -> list[float]:
@@ -16,7 +15,7 @@ def _factors(values: list[float], mode: Any = "min", **rule: Any) -> list[float]
     plateau, record = Plateau(Best("val_loss", mode), factor=0.5, **rule), PlateauRecord()
     factors = []
     for value in values:
-        record = plateau.after(record, value)
+        record = plateau.update(record, value)
         factors.append(record.factor)
     return factors
 
@@ -39,8 +38,8 @@ def test_epochs_of_the_cooldown_do_not_count() -> None:
 
 def test_an_improvement_counts_in_the_cooldown() -> None:
     plateau = Plateau(Best("val_loss", "min"), patience=1, cooldown=5)
-    record = plateau.after(PlateauRecord(best=1.0, cooling=3, factor=0.1), 0.5)
-    assert record == PlateauRecord(best=0.5, waited=0, cooling=2, factor=0.1)
+    record = plateau.update(PlateauRecord(best=1.0, cooldown_epochs=3, factor=0.1), 0.5)
+    assert record == PlateauRecord(best=0.5, bad_epochs=0, cooldown_epochs=2, factor=0.1)
 
 
 def test_it_never_falls_below_the_final_share() -> None:

@@ -12,14 +12,14 @@ from shared.predictions import Prediction
 from shared.storage import Storage, publish
 from worker.runner.results.csv_files import write_confusion, write_predictions
 from worker.runner.results.result import CheckpointResult
-from worker.training.evaluation import Evaluation
+from worker.training.evaluation import ClassificationEvaluation
 from worker.training.topk import metric_name
 
 MOST_MISTAKES = 20
 
 
 def classification_result(
-    evaluation: Evaluation,
+    evaluation: ClassificationEvaluation,
     names: tuple[str, ...],
     storage: Storage,
     job_id: str,
@@ -49,7 +49,7 @@ def classification_result(
     )
 
 
-def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
+def _data(evaluation: ClassificationEvaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "loss": json_number(evaluation.loss),
         "accuracy": evaluation.accuracy,
@@ -61,7 +61,7 @@ def _data(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, Any
     }
 
 
-def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
+def _mistakes(evaluation: ClassificationEvaluation) -> list[dict[str, Any]]:
     """The wrong samples that the network is most sure of.
 
     Those with a score that is not finite come last: they are wrong, and nothing was predicted.
@@ -81,7 +81,7 @@ def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _write_predictions(path: Path, evaluation: Evaluation) -> None:
+def _write_predictions(path: Path, evaluation: ClassificationEvaluation) -> None:
     found = evaluation.predictions
     rows = zip(
         found.indices.tolist(),

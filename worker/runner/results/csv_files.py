@@ -9,13 +9,17 @@ from shared.clock import now
 from shared.ids import new_id
 from shared.jobs.recording import NewArtifact
 from shared.storage import Storage, publish, sha256_of_file
-from worker.training.evaluation import Evaluation, RegressionEvaluation
+from worker.training.evaluation import ClassificationEvaluation, RegressionEvaluation
 
 CSV = "text/csv"
 
 
 def write_predictions(
-    storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
+    storage: Storage,
+    job_id: str,
+    name: str,
+    evaluation: ClassificationEvaluation,
+    class_names: tuple[str, ...],
 ) -> NewArtifact:
     """Write what a checkpoint says of each sample.
 
@@ -31,7 +35,11 @@ def write_predictions(
 
 
 def write_confusion(
-    storage: Storage, job_id: str, name: str, evaluation: Evaluation, class_names: tuple[str, ...]
+    storage: Storage,
+    job_id: str,
+    name: str,
+    evaluation: ClassificationEvaluation,
+    class_names: tuple[str, ...],
 ) -> NewArtifact:
     """Write a checkpoint's confusion matrix; arguments as of `write_predictions`."""
     return _write(storage, job_id, f"confusion-{name}.csv", _confusion(evaluation, class_names))
@@ -44,7 +52,9 @@ def write_numbers(
     return _write(storage, job_id, f"predictions-{name}.csv", _numbers(evaluation))
 
 
-def _predictions(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:
+def _predictions(
+    evaluation: ClassificationEvaluation, names: tuple[str, ...]
+) -> Iterable[list[Any]]:
     found = evaluation.predictions
     places = range(1, found.classes.shape[1] + 1)
     said = [part for place in places for part in (f"class_{place}", f"probability_{place}")]
@@ -68,7 +78,7 @@ def _numbers(evaluation: RegressionEvaluation) -> Iterable[list[Any]]:
         yield [sample, f"{target:.9g}", f"{output:.9g}"]
 
 
-def _confusion(evaluation: Evaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:
+def _confusion(evaluation: ClassificationEvaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:
     yield ["label", *names]
     for name, row in zip(names, evaluation.confusion, strict=True):
         yield [name, *row]

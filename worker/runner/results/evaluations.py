@@ -19,9 +19,9 @@ from worker.runner.writer import read_with_retry
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.evaluation import (
-    Evaluation,
+    ClassificationEvaluation,
     RegressionEvaluation,
-    evaluate,
+    evaluate_classification,
     evaluate_regression,
 )
 from worker.training.experiment import Experiment
@@ -36,7 +36,7 @@ def evaluate_checkpoints(
     """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
     rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
-    done: dict[str, Evaluation | RegressionEvaluation] = {}
+    done: dict[str, ClassificationEvaluation | RegressionEvaluation] = {}
     for row in rows:
         name, directory = checkpoint_name(row), row.directory
         if row.kind not in EVALUATED:
@@ -66,21 +66,21 @@ def evaluate_checkpoints(
     return batch, summary
 
 
-def _evaluated(experiment: Experiment) -> Evaluation | RegressionEvaluation:
+def _evaluated(experiment: Experiment) -> ClassificationEvaluation | RegressionEvaluation:
     model, test = experiment.model, experiment.splits.test
     if experiment.class_names:
-        return evaluate(experiment, model, test, experiment.ks)
+        return evaluate_classification(experiment, model, test, experiment.ks)
     return evaluate_regression(experiment, model, test)
 
 
 def _outcome(
-    evaluation: Evaluation | RegressionEvaluation,
+    evaluation: ClassificationEvaluation | RegressionEvaluation,
     experiment: Experiment,
     storage: Storage,
     job_id: str,
     row: CheckpointRow,
 ) -> CheckpointResult:
-    if isinstance(evaluation, Evaluation):
+    if isinstance(evaluation, ClassificationEvaluation):
         return classification_result(evaluation, experiment.class_names, storage, job_id, row)
     return regression_result(evaluation, storage, job_id, row)
 

@@ -12,7 +12,7 @@ from tests.worker.experiments import experiment
 from tests.worker.training.test_evaluation import Fixed
 from worker.runner.results.classification import MOST_MISTAKES, classification_result
 from worker.runner.results.result import CheckpointResult
-from worker.training.evaluation import evaluate
+from worker.training.evaluation import evaluate_classification
 from worker.training.experiment import Split
 
 FIRST = 50
@@ -27,7 +27,7 @@ def _outcome(
     split = Split(images, torch.tensor(labels), torch.arange(len(labels)) + FIRST)
     training = experiment()
     row = checkpoint_row("last", 1)
-    evaluation = evaluate(training, Fixed(scores_NM), split, ks)
+    evaluation = evaluate_classification(training, Fixed(scores_NM), split, ks)
     return classification_result(evaluation, training.class_names, storage, "job", row)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tests.worker.experiments import CLASSES, data, experiment, split
 from worker.training.device_split import DeviceSplit
-from worker.training.evaluation import evaluate, evaluate_regression, score
+from worker.training.evaluation import evaluate_classification, evaluate_regression, score
 from worker.training.experiment import CheckpointRules, Experiment
 
 SAMPLES = 23
@@ -51,8 +51,8 @@ class TestWhereMemoryRunsOut:
         samples = split(SAMPLES, seed=5)
         training = _experiment(Bounded())
         tight = Bounded(bound)
-        whole = evaluate(training, Bounded(), samples, (1, 5))
-        parts = evaluate(training, tight, samples, (1, 5))
+        whole = evaluate_classification(training, Bounded(), samples, (1, 5))
+        parts = evaluate_classification(training, tight, samples, (1, 5))
         assert parts.confusion == whole.confusion
         assert (parts.top_k, parts.per_class) == (whole.top_k, whole.per_class)
         assert parts.loss == pytest.approx(whole.loss)
@@ -60,11 +60,11 @@ class TestWhereMemoryRunsOut:
             assert torch.equal(getattr(parts.predictions, name), tensor), name
         assert sum(tight.sizes) == SAMPLES
 
-    @pytest.mark.parametrize("chosen", [None, torch.tensor([3, 1, 4, 1, 5, 9, 2, 6])])
-    def test_validation_goes_on_with_half_as_many(self, chosen: Tensor | None) -> None:
+    @pytest.mark.parametrize("samples_N", [None, torch.tensor([3, 1, 4, 1, 5, 9, 2, 6])])
+    def test_validation_goes_on_with_half_as_many(self, samples_N: Tensor | None) -> None:
         whole, tight = _experiment(Bounded()), _experiment(model := Bounded(3))
-        expected = score(whole, _resident(whole), chosen=chosen, is_counted=True)
-        found = score(tight, _resident(tight), chosen=chosen, is_counted=True)
+        expected = score(whole, _resident(whole), samples_N=samples_N, has_metrics=True)
+        found = score(tight, _resident(tight), samples_N=samples_N, has_metrics=True)
         assert found.metrics == expected.metrics
         assert found.data_loss == pytest.approx(expected.data_loss)
         assert max(model.sizes) == 2, "1024, 512, … 4, 2"
@@ -116,5 +116,5 @@ def test_batches_suit_the_cpu_whatever_the_training_takes(
 ) -> None:
     training = _experiment(model := Bounded(), size=size, batch_size=batch_size)
     samples = split(1100 if size == 8 else 70, seed=5, size=size)
-    evaluate(training, model, samples, (1,))
+    evaluate_classification(training, model, samples, (1,))
     assert model.sizes[0] == largest

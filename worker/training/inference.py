@@ -1,0 +1,72 @@
+"""Forward passes over a split, in batches that fit into memory. Axes: N samples, M outputs."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from worker.training.device_split import DeviceSplit
+from worker.training.experiment import Experiment
+
+#: Pixels of a channel in one batch. 64 images of 32x32 stay in a CPU's caches, which makes them
+#: half as fast again as 256 images (measured on 2 cores); a GPU needs many at once.
+BATCH_PIXELS = {"cpu": 2**16, "cuda": 2**21}
+#: However large the images are, unless the training's own batches are smaller.
+MIN_BATCH_SIZE = 32
+
+
+def predict_batches(
+    experiment: Experiment, model: nn.Module, split: DeviceSplit, samples_N: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield outputs [n, M] and targets [n] of each batch.
+
+    Where memory runs out, the batch is halved and so are those after it.
+
+    Args:
+        experiment: its arithmetic, and its stages' batch sizes.
+        model: on the experiment's device; not put into evaluation mode here.
+        split: the samples.
+        samples_N: the indices of the samples to predict, int64; None for all.
+
+    Raises:
+        MemoryError, RuntimeError: not even one sample fits, or the network fails.
+    """
+    count = len(split) if samples_N is None else len(samples_N)
+    size = _batch_size(experiment, split)
+    start = 0
+    while start < count:
+        part = slice(start, start + size)
+        batch = part if samples_N is None else samples_N[part]
+        try:
+            predicted = _forward(experiment, model, split, batch)
+        except (MemoryError, RuntimeError):
+            # An error of another kind does not go away in a batch of one, and is raised there
+            if size == 1:
+                raise
+            size //= 2
+            continue  # by now nothing holds the batch's memory, not even the error
+        yield predicted
+        start += size
+
+
+def mean_loss(losses: list[Tensor], sizes: list[int]) -> float:
+    """Return the mean over samples of the mean losses of batches, summed in float64."""
+    means = torch.stack(losses).tolist()
+    return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / sum(sizes)
+
+
+def _forward(
+    experiment: Experiment, model: nn.Module, split: DeviceSplit, batch: Tensor | slice
+) -> tuple[Tensor, Tensor]:
+    images_NCHW, targets_N = split.batch(batch)
+    with experiment.arithmetic.autocast():
+        outputs_NM = model(images_NCHW)
+    return outputs_NM.float(), targets_N
+
+
+def _batch_size(experiment: Experiment, split: DeviceSplit) -> int:
+    """Return a batch size that suits the device, whatever the training's batch size."""
+    _, height, width, _ = split.images_NHWC.shape
+    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
+    largest = max(stage.batch_size for stage in experiment.stages)
+    return max(min(MIN_BATCH_SIZE, largest), pixels // (height * width))
