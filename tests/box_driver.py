@@ -1,4 +1,4 @@
-"""Drives the parts of a box one by one, so that a test can take them away at will."""
+"""A box whose parts a test starts and ends one by one."""
 
 import json
 import os
@@ -26,8 +26,8 @@ from shared.storage import Storage
 from tests.fakes.admission import filled
 
 TICK_SECONDS = 0.01
-#: Two trainings side by side, each on one core, with a checkpoint several times an epoch.
-#: The lease: of an outage the reaper counts 4 s as silence, and ends who is silent for two leases.
+#: Two slots with one CPU thread each, and several checkpoints in each epoch.
+#: The lease: the reaper counts 4 s of an outage as silence and kills a runner after two leases.
 SETTINGS = {
     "TRAINSHED_CPU_SLOTS": "2",
     "TRAINSHED_THREADS": "1",
@@ -38,11 +38,11 @@ SETTINGS = {
 
 
 class BoxDriver:
-    """Broker, worker and tracking of one home; the test itself is the API."""
+    """Broker, worker and tracking of one home directory; the test itself plays the API."""
 
     def __init__(self, home: Path, **settings: str) -> None:
-        self.own = {**SETTINGS, "TRAINSHED_HOME": str(home), **settings}
-        values = {k.removeprefix("TRAINSHED_").lower(): v for k, v in self.own.items()}
+        self.environment = {**SETTINGS, "TRAINSHED_HOME": str(home), **settings}
+        values = {k.removeprefix("TRAINSHED_").lower(): v for k, v in self.environment.items()}
         self.settings = Settings.model_validate(values)
         self.settings.make_directories()
         self.storage = Storage(self.settings.storage)
@@ -51,17 +51,17 @@ class BoxDriver:
         self.celery = make_celery(self.settings)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    # The parts
+    # Parts
 
     def start(self, name: str, **settings: str) -> None:
-        """Start a part, with settings of its own on top of the box's."""
-        part = next(one for one in parts(self.settings) if one.name == name)
+        """Start a part with the box's settings and these."""
+        part = next(part for part in parts(self.settings) if part.name == name)
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 part.command,
                 cwd=ROOT,
-                env=clean | self.own | settings,
+                env=clean | self.environment | settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,146 +69,149 @@ class BoxDriver:
             )
 
     def log(self, name: str) -> Path:
-        """What a part has said."""
+        """Return the path of a part's log."""
         return self.settings.home / "logs" / f"{name}.log"
 
-    def said(self, name: str) -> list[dict[str, Any]]:
-        """The lines of its log that are JSON."""
+    def log_lines(self, name: str) -> list[dict[str, Any]]:
+        """Return the lines of a part's log that are JSON."""
         lines = self.log(name).read_text().splitlines() if self.log(name).exists() else []
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def is_running(self, name: str) -> bool:
-        """Whether a part is there."""
+        """Return whether a part is running."""
         process = self._processes.get(name)
         return process is not None and process.poll() is None
 
     def kill(self, name: str) -> None:
-        """SIGKILL."""
+        """Kill a part with SIGKILL."""
         self._processes[name].kill()
         self._processes.pop(name).wait()
 
-    def end(self, name: str, *, within_seconds: float = 120) -> int:
-        """SIGTERM, and wait; return the exit code."""
+    def end(self, name: str, *, timeout_seconds: float = 120) -> int:
+        """End a part with SIGTERM and return its exit code."""
         process = self._processes.pop(name)
         process.terminate()
-        return process.wait(within_seconds)
+        return process.wait(timeout_seconds)
 
     def close(self) -> None:
-        """End every part and every training, whatever state they are in."""
+        """Kill every part and every runner."""
         for name in list(self._processes):
             self.kill(name)
         for pid in self.runners():
             with suppress(ProcessLookupError):  # a spare ends with its worker
                 os.kill(pid, signal.SIGKILL)
-        self.until(lambda: not self.runners(), "the end of all trainings")
+        self.wait_until(lambda: not self.runners(), "the end of all runners")
         self.celery.close()
         self.database.close()
         if not self.settings.sockets.is_relative_to(self.settings.home):
             shutil.rmtree(self.settings.sockets)
 
     def runners(self) -> dict[int, str]:
-        """Trainings and spares of this home: the job that each has the lock of, or nothing."""
-        wanted, found = f"TRAINSHED_HOME={self.settings.home}".encode(), {}
+        """Return the runners of this home by process id, with their jobs (empty for a spare)."""
+        variable, runners = f"TRAINSHED_HOME={self.settings.home}".encode(), {}
         for directory in Path("/proc").glob("[0-9]*"):
             try:
                 command = (directory / "cmdline").read_bytes().split(b"\0")
                 if b"worker.runner" not in command:
                     continue
-                if wanted not in (directory / "environ").read_bytes().split(b"\0"):
+                if variable not in (directory / "environ").read_bytes().split(b"\0"):
                     continue
-                opened = list((directory / "fd").iterdir())
+                descriptors = list((directory / "fd").iterdir())
             except OSError:
                 continue
-            found[int(directory.name)] = next(filter(None, map(_job_locked_by, opened)), "")
-        return found
+            runners[int(directory.name)] = next(filter(None, map(_locked_job, descriptors)), "")
+        return runners
 
     # Jobs
 
-    def submit(self, spec: dict[str, Any], *, rings: bool = True) -> str:
-        """Write a job, and ring."""
+    def submit(self, spec: dict[str, Any], *, notify: bool = True) -> str:
+        """Record a job and notify the worker; return the job's id."""
         filled_in = filled(spec)
         with self.database.write() as connection:
             job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in))
-        if rings:
+        if notify:
             ring(self.celery)
         return job_id
 
     def cancel(self, job_id: str) -> None:
-        """Ask that it ends."""
+        """Request the job's cancellation."""
         with self.database.write() as connection:
             control.request_cancel(connection, job_id)
 
-    def cancel_what_is_left(self) -> None:
-        """Jobs of a test that failed would keep the next one's slots."""
+    def cancel_all(self) -> None:
+        """Cancel every job that has not ended: the jobs of a failed test would occupy the slots."""
         unfinished = sa.select(tables.jobs.c.id).where(tables.jobs.c.state.not_in(FINAL))
         with self.database.read() as connection:
-            left = [*connection.scalars(unfinished)]
-        for job_id in left:
+            job_ids = [*connection.scalars(unfinished)]
+        for job_id in job_ids:
             self.cancel(job_id)
-        for job_id in left:
+        for job_id in job_ids:
             self.finish(job_id)
 
     def job(self, job_id: str) -> JobRow:
-        """The job's row."""
+        """Return the job."""
         with self.database.read() as connection:
             row = queries.get(connection, job_id)
         assert row is not None
         return row
 
     def attempts(self, job_id: str) -> list[AttemptRow]:
-        """Its attempts."""
+        """Return the job's attempts."""
         with self.database.read() as connection:
             return queries.attempts(connection, job_id)
 
     def events(self, job_id: str) -> list[EventRow]:
-        """Everything that happened to it."""
+        """Return the job's events."""
         with self.database.read() as connection:
             return events.page(connection, job_id, limit=100_000)
 
     def checkpoints(self, job_id: str) -> list[CheckpointRow]:
-        """Its checkpoints."""
+        """Return the job's checkpoints."""
         with self.database.read() as connection:
             return queries.checkpoints(connection, job_id)
 
     def last_step(self, job_id: str) -> int:
-        """The step of its last checkpoint, 0 without one."""
+        """Return the step of the last checkpoint; 0 before the first checkpoint."""
         rows = (row.step for row in self.checkpoints(job_id) if row.kind == "last")
         return next(rows, 0)
 
     def step(self, job_id: str) -> int:
-        """How far it says that it is."""
+        """Return the step that the job reports."""
         return (self.job(job_id).progress or {}).get("step", 0)
 
     def runner(self, job_id: str) -> int:
-        """The process that trains it."""
-        self.until(lambda: job_id in self.runners().values(), f"a runner of {job_id}")
+        """Wait for the job's runner and return its process id."""
+        self.wait_until(lambda: job_id in self.runners().values(), f"a runner of {job_id}")
         return next(pid for pid, job in self.runners().items() if job == job_id)
 
-    def until(self, is_so: Callable[[], Any], what: str, *, within_seconds: float = 240) -> None:
-        """Wait for something, and say what was waited for in vain."""
-        deadline = time.monotonic() + within_seconds
-        while not is_so():
+    def wait_until(
+        self, condition: Callable[[], Any], description: str, *, timeout_seconds: float = 240
+    ) -> None:
+        """Wait until the condition holds; fail with the description and the worker's log."""
+        deadline = time.monotonic() + timeout_seconds
+        while not condition():
             if time.monotonic() > deadline:
-                said = self.log("worker").read_text() if self.log("worker").exists() else ""
-                raise AssertionError(f"in vain waited for {what}; the worker said:\n{said[-3000:]}")
+                text = self.log("worker").read_text() if self.log("worker").exists() else ""
+                message = f"timed out waiting for {description}; the worker's log:\n{text[-3000:]}"
+                raise AssertionError(message)
             time.sleep(TICK_SECONDS)
 
-    def finish(self, job_id: str, *, within_seconds: float = 300) -> JobRow:
-        """Wait for its end, whichever it is, and return it."""
-        self.until(
+    def finish(self, job_id: str, *, timeout_seconds: float = 300) -> JobRow:
+        """Return the job once it has ended, in whatever state."""
+        self.wait_until(
             lambda: self.job(job_id).state in FINAL,
             f"the end of {job_id}",
-            within_seconds=within_seconds,
+            timeout_seconds=timeout_seconds,
         )
         return self.job(job_id)
 
     def outcome(self, job_id: str) -> dict[str, Any]:
-        """All that a training comes to, without what differs from one run to the next."""
+        """Return everything that a training job produces, except for what depends on the time."""
         with self.database.read() as connection:
             metrics = queries.metrics(connection, job_id)
             evaluations = queries.evaluations(connection, job_id)
-        kept = [row for row in self.checkpoints(job_id) if row.kind != "previous"]
-        names = {row.id: (row.kind, row.monitor) for row in kept}
+        reported = [row for row in self.checkpoints(job_id) if row.kind != "previous"]
+        names = {row.id: (row.kind, row.monitor) for row in reported}
         timed = {"seconds", "images_per_second"}
         return {
             "metrics": sorted(
@@ -217,7 +220,7 @@ class BoxDriver:
                 if row.name not in timed
             ),
             "weights": {
-                names[row.id]: (row.epoch, row.step, row.value, row.sha256) for row in kept
+                names[row.id]: (row.epoch, row.step, row.value, row.sha256) for row in reported
             },
             "top_k": {names[row.checkpoint_id]: row.data for row in evaluations},
             "predictions": {
@@ -227,17 +230,17 @@ class BoxDriver:
         }
 
 
-def _job_locked_by(descriptor: Path) -> str:
-    """The job whose lock this entry of `/proc/<pid>/fd` is, or nothing."""
+def _locked_job(descriptor: Path) -> str:
+    """Return the job if this entry of `/proc/<pid>/fd` is a job's lock, otherwise nothing."""
     try:
-        opened = descriptor.readlink()
-    except OSError:  # closed since it was listed, as files of a working process are
+        path = descriptor.readlink()
+    except OSError:  # closed since it was listed
         return ""
-    return opened.stem if "/locks/job_" in str(opened) else ""
+    return path.stem if "/locks/job_" in str(path) else ""
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether a process exists and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""One box for all fault tests, and one training that nothing happened to, to compare with."""
+"""One box for all fault tests, and the outcome of a job without a fault, for comparison."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ import pytest
 
 from tests.box_driver import BoxDriver
 
-#: Dropout, batch norm, momentum and a penalty: whatever a resumed training could get wrong.
+#: With everything that resuming could get wrong: dropout, batch norm, momentum and a penalty.
 SPEC: dict[str, Any] = {
     "name": "faults",
     "seed": 11,
@@ -20,11 +20,11 @@ SPEC: dict[str, Any] = {
     "optimizer": {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9, "nesterov": True},
     "training": {"epochs": 4, "batch_size": 8},
 }
-STEPS_OF_AN_EPOCH = 158
-STEPS = 4 * STEPS_OF_AN_EPOCH
-#: Goes on until somebody ends it.
+STEPS_PER_EPOCH = 158
+STEPS = 4 * STEPS_PER_EPOCH
+#: Runs until it is cancelled.
 LONG = {**SPEC, "training": {"epochs": 10_000, "batch_size": 8}}
-#: Over in a moment.
+#: Takes a moment.
 SHORT: dict[str, Any] = {
     "dataset": {"name": "digits"},
     "architecture": {"name": "linear"},
@@ -33,8 +33,8 @@ SHORT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[BoxDriver]:
-    """The box; its worker is whatever the last test left of it."""
+def session_box() -> Iterator[BoxDriver]:
+    """The box, in the state in which the previous test left it."""
     home = Path(tempfile.mkdtemp(prefix="trainshed-faults-"))
     driver = BoxDriver(home)
     try:
@@ -47,19 +47,19 @@ def stage() -> Iterator[BoxDriver]:
 
 
 @pytest.fixture
-def box(stage: BoxDriver) -> BoxDriver:
-    """The box with a worker and nothing to do."""
-    if not stage.is_running("worker"):
-        stage.start("worker")
-    stage.cancel_what_is_left()
-    return stage
+def box(session_box: BoxDriver) -> BoxDriver:
+    """The box with a worker and without unfinished jobs."""
+    if not session_box.is_running("worker"):
+        session_box.start("worker")
+    session_box.cancel_all()
+    return session_box
 
 
 @pytest.fixture(scope="session")
-def undisturbed(stage: BoxDriver) -> dict[str, Any]:
-    """What `SPEC` comes to when nothing happens to it."""
-    job_id = stage.submit(SPEC)
-    job = stage.finish(job_id)
+def undisturbed(session_box: BoxDriver) -> dict[str, Any]:
+    """The outcome of `SPEC` without any fault."""
+    job_id = session_box.submit(SPEC)
+    job = session_box.finish(job_id)
     assert job.state == "succeeded", job.failure
-    assert len(stage.attempts(job_id)) == 1
-    return stage.outcome(job_id)
+    assert len(session_box.attempts(job_id)) == 1
+    return session_box.outcome(job_id)

@@ -1,4 +1,4 @@
-"""What happens to a training whose database goes away and comes back."""
+"""A database that is unavailable for a while, during a training job."""
 
 import shutil
 import tempfile
@@ -12,17 +12,17 @@ import sqlalchemy as sa
 
 from tests.box_driver import BoxDriver
 from tests.conftest import POSTGRESQL
-from tests.faults.conftest import SPEC, STEPS_OF_AN_EPOCH
+from tests.faults.conftest import SPEC, STEPS_PER_EPOCH
 
 pytestmark = pytest.mark.faults
 
-#: Longer than the lease of this box: the reaper must not take the training for dead.
+#: Longer than the lease of this box: the reaper must not give the attempt up.
 OUTAGE_SECONDS = 5.0
 
 
 @pytest.fixture
 def box_on_postgresql(postgresql_url: str) -> Iterator[BoxDriver]:
-    """Another box, without a broker: it does not need one."""
+    """A box with its database on PostgreSQL and without a broker, which it does not need."""
     home = Path(tempfile.mkdtemp(prefix="trainshed-faults-"))
     driver = BoxDriver(home, TRAINSHED_DATABASE_URL=postgresql_url)
     try:
@@ -33,44 +33,44 @@ def box_on_postgresql(postgresql_url: str) -> Iterator[BoxDriver]:
         shutil.rmtree(home)
 
 
-class Server:
-    """The PostgreSQL server, which refuses a database for a while."""
+class PostgresqlServer:
+    """The PostgreSQL server, which can refuse connections to a database."""
 
     def __init__(self, database: str) -> None:
         self.database = database
         address = sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
 
-    def refuse(self) -> None:
-        """Every connection is cut and no new one admitted."""
+    def refuse_connections(self) -> None:
+        """Close every connection and accept no new connections."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql(f"ALTER DATABASE {self.database} ALLOW_CONNECTIONS false")
-            cut = sa.text(
+            terminate = sa.text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
             )
-            connection.execute(cut, {"name": self.database})
+            connection.execute(terminate, {"name": self.database})
 
-    def admit(self) -> None:
-        """As before."""
+    def accept_connections(self) -> None:
+        """Accept connections again."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql(f"ALTER DATABASE {self.database} ALLOW_CONNECTIONS true")
 
 
-def test_a_training_goes_on_without_its_database(
+def test_training_continues_while_the_database_is_unavailable(
     box_on_postgresql: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     box = box_on_postgresql
-    server = Server(sa.make_url(box.settings.database).database or "")
-    job_id = box.submit(SPEC, rings=False)
-    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "an epoch")
+    server = PostgresqlServer(sa.make_url(box.settings.database).database or "")
+    job_id = box.submit(SPEC, notify=False)
+    box.wait_until(lambda: box.last_step(job_id) > STEPS_PER_EPOCH, "an epoch")
     log = box.storage.log(job_id, 1)
-    server.refuse()
+    server.refuse_connections()
     time.sleep(OUTAGE_SECONDS)
-    box.until(lambda: "database away" in log.read_text(), "a complaint")
-    server.admit()
+    box.wait_until(lambda: "database away" in log.read_text(), "a warning in the log")
+    server.accept_connections()
     server.engine.dispose()
     box.database.engine.dispose()
     job = box.finish(job_id)
     assert job.state == "succeeded", job.failure
-    assert [one.number for one in box.attempts(job_id)] == [1]
+    assert [row.number for row in box.attempts(job_id)] == [1]
     assert box.outcome(job_id) == undisturbed

@@ -1,4 +1,4 @@
-"""MLflow gets its copy of every job, whenever it is there, and each point once."""
+"""MLflow gets its copy of every job once it is available, and each metric once."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,11 @@ from tests.faults.conftest import LONG, SHORT, SPEC
 
 pytestmark = pytest.mark.faults
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 
 
-class Store:
-    """MLflow's own tables, read without MLflow."""
+class MlflowStore:
+    """MLflow's tables, read without MLflow."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class Store:
         try:
             return connection.execute(query, values).fetchall()
         except sqlite_driver().OperationalError:
-            return []  # it is being made
+            return []  # the tables are being created
         finally:
             connection.close()
 
@@ -54,8 +54,8 @@ class Store:
 
 
 @pytest.fixture
-def store(box: BoxDriver) -> Store:
-    return Store(box.settings.home / "mlflow" / "mlflow.db")
+def store(box: BoxDriver) -> MlflowStore:
+    return MlflowStore(box.settings.home / "mlflow" / "mlflow.db")
 
 
 def _recorded(box: BoxDriver, job_id: str) -> list[tuple[str, int, float, int]]:
@@ -69,18 +69,20 @@ def _is_complete(box: BoxDriver, job_id: str) -> bool:
         return job_id not in mlflow_sync.behind(connection)
 
 
-def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, store: Store) -> None:
-    box.start("tracking", TRAINSHED_MLFLOW_URL=NOBODY)
+def test_a_job_runs_without_mlflow_and_is_copied_later(box: BoxDriver, store: MlflowStore) -> None:
+    box.start("tracking", TRAINSHED_MLFLOW_URL=UNREACHABLE)
     try:
         job_id = box.submit(SPEC)
         job = box.finish(job_id)
         assert job.state == "succeeded", job.failure
         assert job.mlflow_run_id is None
-        box.until(lambda: "MLflow away" in box.log("tracking").read_text(), "a complaint")
-    finally:  # else the next test would take it for one that has an MLflow
+        box.wait_until(
+            lambda: "MLflow away" in box.log("tracking").read_text(), "a warning in the log"
+        )
+    finally:  # the next test must not find tracking without an MLflow
         box.end("tracking")
     box.start("tracking")
-    box.until(lambda: _is_complete(box, job_id), "MLflow's copy")
+    box.wait_until(lambda: _is_complete(box, job_id), "MLflow's copy")
     (run,) = store.runs(job_id)
     assert box.job(job_id).mlflow_run_id == run
     assert store.points(run) == _recorded(box, job_id)
@@ -92,72 +94,76 @@ def test_a_job_goes_on_without_mlflow_and_arrives_later_once(box: BoxDriver, sto
 
 
 def _check_files(box: BoxDriver, job_id: str, files: Path) -> None:
-    """Top-k, confusion, and each checkpoint: the very file that the job keeps, not a copy."""
+    """Check top-k, confusion matrices, and that checkpoints are hard links to the job's files."""
     for row in box.checkpoints(job_id):
         if row.kind == "previous":
             continue
         name = f"best_{row.monitor}" if row.monitor else row.kind
-        ours = box.storage.path(row.directory) / "weights.safetensors"
-        theirs = files / "checkpoints" / name / "weights.safetensors"
-        assert theirs.stat().st_ino == ours.stat().st_ino, name
+        source = box.storage.path(row.directory) / "weights.safetensors"
+        linked = files / "checkpoints" / name / "weights.safetensors"
+        assert linked.stat().st_ino == source.stat().st_ino, name
         results = json.loads((files / "top-k" / f"{name}.json").read_text())
         assert set(results["top_k"]) == {"1", "5"}
         assert len(results["confusion"]) == 10
 
 
-def test_what_is_sent_twice_is_there_once(box: BoxDriver, store: Store) -> None:
-    """Killed at any moment, tracking sends again what it had not noted as sent."""
+def test_metrics_that_are_sent_twice_appear_once(box: BoxDriver, store: MlflowStore) -> None:
+    """After a kill, tracking sends again whatever it has not recorded as sent."""
     if not box.is_running("tracking"):
         box.start("tracking")
     job_id = box.submit(LONG)
-    box.until(lambda: len(store.runs(job_id)) == 1, "a run")
+    box.wait_until(lambda: len(store.runs(job_id)) == 1, "a run")
     (run,) = store.runs(job_id)
-    box.until(lambda: len(store.points(run)) > 0, "points while it trains")
+    box.wait_until(lambda: len(store.points(run)) > 0, "metrics while it trains")
     box.kill("tracking")
     with box.database.write() as connection:
         mlflow_sync.forgotten(connection, job_id)
     box.cancel(job_id)
     box.finish(job_id)
     box.start("tracking")
-    box.until(lambda: _is_complete(box, job_id), "MLflow's copy")
+    box.wait_until(lambda: _is_complete(box, job_id), "MLflow's copy")
     assert store.runs(job_id) == [run]
     assert store.points(run) == _recorded(box, job_id)
     assert store.status(run) == "KILLED"
 
 
-def test_only_what_a_resumed_attempt_cannot_take_back_is_sent(box: BoxDriver, store: Store) -> None:
+def test_metrics_that_a_resumed_attempt_may_repeat_are_not_sent(
+    box: BoxDriver, store: MlflowStore
+) -> None:
     if not box.is_running("tracking"):
         box.start("tracking")
     job_id = box.submit(LONG)
-    box.until(lambda: len(store.runs(job_id)) == 1, "a run")
+    box.wait_until(lambda: len(store.runs(job_id)) == 1, "a run")
     (run,) = store.runs(job_id)
     for _ in range(200):
         sent = max((step for _, step, _, _ in store.points(run)), default=0)
-        kept = [row.step for row in box.checkpoints(job_id) if row.kind == "previous"]
-        assert sent <= max(kept, default=0), "a damaged last checkpoint would repeat it"
+        previous = [row.step for row in box.checkpoints(job_id) if row.kind == "previous"]
+        assert sent <= max(previous, default=0), (
+            "an attempt resumed from the previous checkpoint would repeat it"
+        )
     box.cancel(job_id)
     box.finish(job_id)
 
 
-def test_a_job_that_mlflow_refuses_does_not_hold_the_others_up(
-    box: BoxDriver, store: Store
+def test_a_job_that_mlflow_refuses_does_not_block_other_jobs(
+    box: BoxDriver, store: MlflowStore
 ) -> None:
-    """Its run is deleted from the store by hand: it is made anew, and others come meanwhile."""
+    """The job's run is deleted from the store by hand, and is created again."""
     if not box.is_running("tracking"):
         box.start("tracking")
     first = box.submit(LONG)
-    box.until(lambda: len(store.runs(first)) == 1, "a run")
+    box.wait_until(lambda: len(store.runs(first)) == 1, "a run")
     (lost,) = store.runs(first)
     with sqlite_driver().connect(store.path, timeout=60) as connection:
         for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (lost,))  # noqa: S608
-    box.until(lambda: "MLflow refused" in box.log("tracking").read_text(), "a refusal")
+    box.wait_until(lambda: "MLflow refused" in box.log("tracking").read_text(), "a refusal")
     second = box.submit(SHORT)
     box.finish(second)
-    box.until(lambda: _is_complete(box, second), "the other job's copy")
+    box.wait_until(lambda: _is_complete(box, second), "the other job's copy")
     box.cancel(first)
     box.finish(first)
-    box.until(lambda: _is_complete(box, first), "its copy, made anew")
-    (anew,) = store.runs(first)
-    assert anew != lost
-    assert store.points(anew) == _recorded(box, first)
+    box.wait_until(lambda: _is_complete(box, first), "the first job's new copy")
+    (created,) = store.runs(first)
+    assert created != lost
+    assert store.points(created) == _recorded(box, first)

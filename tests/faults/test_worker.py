@@ -1,4 +1,4 @@
-"""What happens to trainings whose worker is killed or asked to end, and to jobs in the queue."""
+"""A worker that is killed or stopped, and a broker that is lost or forged."""
 
 import json
 import os
@@ -12,8 +12,8 @@ import redis
 
 from shared.broker import QUEUE, RING, ring
 from tests.box_driver import BoxDriver, is_alive
-from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_OF_AN_EPOCH
-from tests.faults.pausing import pause, resume
+from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_PER_EPOCH
+from tests.faults.suspended_process import suspend, unsuspend
 from worker.dispatch.dispatcher import SPARE_DELAY_SECONDS
 
 pytestmark = pytest.mark.faults
@@ -28,67 +28,67 @@ def _first_steps(box: BoxDriver, job_id: str) -> int:
 
 
 def _adopted(box: BoxDriver) -> set[str]:
-    return {line["job"] for line in box.said("worker") if line["event"] == "runner adopted"}
+    return {line["job"] for line in box.log_lines("worker") if line["event"] == "runner adopted"}
 
 
-def test_a_killed_worker_s_runner_is_adopted_and_no_step_is_repeated(
+def test_the_runner_of_a_killed_worker_is_adopted_and_repeats_no_step(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
     runner = box.runner(job_id)
-    box.until(lambda: box.last_step(job_id) > 0, "a checkpoint")
-    pause(box, runner)  # a worker may take longer to start than the training to end
+    box.wait_until(lambda: box.last_step(job_id) > 0, "a checkpoint")
+    suspend(box, runner)  # the worker may take longer to start than the job to end
     box.kill("worker")
     box.start("worker")
-    box.until(lambda: job_id in _adopted(box), "the adoption")
+    box.wait_until(lambda: job_id in _adopted(box), "the adoption")
     assert is_alive(runner)
     assert box.job(job_id).state == "running"
-    resume(runner)
+    unsuspend(runner)
     job = box.finish(job_id)
     assert job.state == "succeeded", job.failure
-    assert [one.number for one in box.attempts(job_id)] == [1]
+    assert [row.number for row in box.attempts(job_id)] == [1]
     assert _first_steps(box, job_id) == 1
     assert box.outcome(job_id) == undisturbed
 
 
-def test_an_adopted_runner_can_be_cancelled_killed_and_lost(box: BoxDriver) -> None:
-    """What its worker did for it, the next one does, though it is not its child."""
+def test_an_adopted_runner_can_be_cancelled_and_lost(box: BoxDriver) -> None:
+    """It is no child of its new worker."""
     cancelled, killed = box.submit(LONG), box.submit(LONG)
     runners = {job_id: box.runner(job_id) for job_id in (cancelled, killed)}
     box.kill("worker")
     box.start("worker")
-    box.until(lambda: _adopted(box) >= set(runners), "both adopted")
+    box.wait_until(lambda: _adopted(box) >= set(runners), "both adopted")
     box.cancel(cancelled)
     os.kill(runners[killed], signal.SIGKILL)
     assert box.finish(cancelled).state == "cancelled"
     assert not is_alive(runners[cancelled])
-    box.until(lambda: len(box.attempts(killed)) == 2, "a second attempt")
+    box.wait_until(lambda: len(box.attempts(killed)) == 2, "a second attempt")
     assert box.attempts(killed)[0].outcome == "worker_lost"
     box.cancel(killed)
     assert box.finish(killed).state == "cancelled"
 
 
-def test_no_spare_is_begun_while_every_slot_of_the_cpu_trains(box: BoxDriver) -> None:
-    """It imports torch, which the trainings beside it pay for, and nobody could use it yet."""
+def test_no_spare_is_started_while_every_cpu_slot_is_used(box: BoxDriver) -> None:
+    """Importing torch would slow the running jobs down, and no slot is free for the spare."""
     jobs = {box.submit(LONG), box.submit(LONG)}
-    box.until(lambda: jobs <= set(box.runners().values()), "both run")
-    full_at = time.monotonic()
-    while time.monotonic() < full_at + 2 * SPARE_DELAY_SECONDS:
+    box.wait_until(lambda: jobs <= set(box.runners().values()), "both run")
+    started_at = time.monotonic()
+    while time.monotonic() < started_at + 2 * SPARE_DELAY_SECONDS:
         assert set(box.runners().values()) == jobs
         time.sleep(0.1)
     first, second = jobs
     box.cancel(first)
-    box.until(lambda: "" in box.runners().values(), "a spare for the free slot")
+    box.wait_until(lambda: "" in box.runners().values(), "a spare for the free slot")
     box.cancel(second)
-    assert {box.finish(one).state for one in jobs} == {"cancelled"}
+    assert {box.finish(job_id).state for job_id in jobs} == {"cancelled"}
 
 
-def test_a_runner_lost_with_its_worker_is_given_back(
+def test_a_job_whose_runner_is_killed_together_with_its_worker_is_resumed(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
     runner = box.runner(job_id)
-    box.until(lambda: box.last_step(job_id) > 0, "a checkpoint")
+    box.wait_until(lambda: box.last_step(job_id) > 0, "a checkpoint")
     box.kill("worker")
     os.kill(runner, signal.SIGKILL)
     box.start("worker")
@@ -97,19 +97,19 @@ def test_a_runner_lost_with_its_worker_is_given_back(
     assert box.outcome(job_id) == undisturbed
 
 
-def test_a_drained_worker_leaves_a_checkpoint_of_the_very_step(
+def test_a_drained_worker_leaves_a_checkpoint_of_the_last_step(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
-    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "an epoch")
-    waiting = box.submit({**SPEC, "name": "waits"}, rings=False)
+    box.wait_until(lambda: box.last_step(job_id) > STEPS_PER_EPOCH, "an epoch")
+    waiting = box.submit({**SPEC, "name": "waits"}, notify=False)
     assert box.end("worker") == 0
     job, step = box.job(job_id), box.last_step(job_id)
     assert job.state == "queued"
     assert box.attempts(job_id)[0].outcome == "drained"
     assert step >= box.step(job_id), "no step was lost"
-    assert not any(box.runners().values()), "a training is left"
-    box.until(lambda: not box.runners(), "the end of the spare")
+    assert not any(box.runners().values()), "a job is still running"
+    box.wait_until(lambda: not box.runners(), "the end of the spare")
     box.start("worker")
     assert box.finish(job_id).state == "succeeded"
     assert box.attempts(job_id)[1].first_step == step
@@ -133,31 +133,31 @@ def test_two_workers_of_one_name_are_refused(box: BoxDriver) -> None:
 
 
 class TestBroker:
-    def test_losing_all_of_it_loses_no_job(self, box: BoxDriver) -> None:
+    def test_losing_all_of_its_data_loses_no_job(self, box: BoxDriver) -> None:
         box.end("worker")
         jobs = [box.submit(SHORT) for _ in range(3)]
         with _broker(box) as broker:
-            assert broker.keys("*"), "the doorbell was rung"
+            assert broker.keys("*"), "the queue has messages"
             broker.flushall()
         box.start("worker")
-        box.until(lambda: box.job(jobs[0]).state == "succeeded", "the first job")
-        with _broker(box) as broker:  # and once more, under a worker that listens
+        box.wait_until(lambda: box.job(jobs[0]).state == "succeeded", "the first job")
+        with _broker(box) as broker:  # once more, while the worker consumes messages
             broker.flushall()
-        jobs.append(box.submit(SHORT, rings=False))
+        jobs.append(box.submit(SHORT, notify=False))
         assert [box.finish(job_id).state for job_id in jobs] == ["succeeded"] * 4
         assert [len(box.attempts(job_id)) for job_id in jobs] == [1] * 4
 
-    def test_without_it_jobs_still_run_and_the_worker_still_ends(self, box: BoxDriver) -> None:
+    def test_without_it_jobs_run_and_the_worker_can_be_stopped(self, box: BoxDriver) -> None:
         box.kill("broker")
         try:
-            job_id = box.submit(SHORT, rings=False)
+            job_id = box.submit(SHORT, notify=False)
             assert box.finish(job_id).state == "succeeded"
             assert box.end("worker") == 0
         finally:
             box.start("broker")
 
     def test_forged_messages_are_refused_and_counted(self, box: BoxDriver) -> None:
-        box.until(lambda: _hears(box), "a worker that listens")
+        box.wait_until(lambda: _is_consuming(box), "a worker that consumes messages")
         send = box.celery.send_task
         send(RING, args=(1,), queue=QUEUE)
         send(RING, kwargs={"spec": {"dataset": "digits"}}, queue=QUEUE)
@@ -166,15 +166,15 @@ class TestBroker:
             key = f"trainshed:{QUEUE}"
             broker.lpush(key, b"not even JSON")
             broker.lpush(key, _pickled())
-        box.until(lambda: '"refused": 2' in box.log("worker").read_text(), "two refusals")
+        box.wait_until(lambda: '"refused": 2' in box.log("worker").read_text(), "two refusals")
         assert box.is_running("worker")
         ring(box.celery)
         assert box.finish(box.submit(SHORT)).state == "succeeded"
         assert box.is_running("worker")
 
 
-def _hears(box: BoxDriver) -> bool:
-    with _broker(box) as broker, suppress(redis.ConnectionError):  # it may only be starting
+def _is_consuming(box: BoxDriver) -> bool:
+    with _broker(box) as broker, suppress(redis.ConnectionError):  # the broker may be starting
         return any("brpop" in client["cmd"] for client in broker.client_list())
     return False
 

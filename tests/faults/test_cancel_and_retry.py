@@ -1,4 +1,4 @@
-"""What people ask of a job that runs: cancel, and retry afterwards."""
+"""Cancelling a running job, and retrying it afterwards."""
 
 import time
 from typing import Any
@@ -9,30 +9,30 @@ from shared.broker import ring
 from shared.jobs import control
 from shared.jobs.submission import Submission, submit
 from tests.box_driver import BoxDriver, is_alive
-from tests.faults.conftest import SPEC, STEPS, STEPS_OF_AN_EPOCH
-from tests.faults.pausing import pause, resume
+from tests.faults.conftest import SPEC, STEPS, STEPS_PER_EPOCH
+from tests.faults.suspended_process import suspend, unsuspend
 from worker.runner.heartbeat import BEAT_SECONDS
 
 pytestmark = pytest.mark.faults
 
 
-def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
+def test_a_cancelled_job_has_no_process_and_its_retry_resumes_from_its_last_checkpoint(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
     job_id = box.submit(SPEC)
     pid = box.runner(job_id)
-    box.until(lambda: box.last_step(job_id) > STEPS_OF_AN_EPOCH, "the second epoch")
+    box.wait_until(lambda: box.last_step(job_id) > STEPS_PER_EPOCH, "the second epoch")
 
-    pause(box, pid)
+    suspend(box, pid)
     box.cancel(job_id)
-    time.sleep(BEAT_SECONDS)  # its heartbeat is due when it goes on, which brings the wish
-    resume(pid)
-    box.until(lambda: box.job(job_id).state == "cancelled", "the cancel")
+    time.sleep(BEAT_SECONDS)  # the next heartbeat is due, and with it the request
+    unsuspend(pid)
+    box.wait_until(lambda: box.job(job_id).state == "cancelled", "the cancel")
 
     assert not is_alive(pid)
     assert job_id not in box.runners().values()
     last = box.last_step(job_id)
-    assert STEPS_OF_AN_EPOCH < last < STEPS
+    assert STEPS_PER_EPOCH < last < STEPS
 
     with box.database.write() as connection:
         spec, checkpoint = control.origin_of_retry(connection, job_id)
@@ -48,6 +48,6 @@ def test_a_cancelled_job_has_no_process_left_and_its_retry_goes_on_where_it_was(
     outcome = box.outcome(retry)
     assert outcome["weights"] == undisturbed["weights"]
     assert outcome["predictions"] == undisturbed["predictions"]
-    # Its own figures begin where it began; what it has of them is the same to the last bit.
+    # The retry has only the metrics after its first step; they are bit for bit the same.
     assert set(outcome["metrics"]) <= set(undisturbed["metrics"])
     assert {row[0] for row in outcome["metrics"]} == {row[0] for row in undisturbed["metrics"]}
