@@ -1,8 +1,8 @@
-"""Data sets for training: looked for, checked, decoded once, resized once, split by a seed."""
+"""Data sets for training: located, checked, decoded and resized once, split by a seed."""
 
 from worker.data.dataset import Dataset
 from worker.data.errors import DatasetMissing
 from worker.data.loading import load, load_splits
-from worker.data.splits import Splits, split
+from worker.data.splits import SplitIndices, split
 
-__all__ = ["Dataset", "DatasetMissing", "Splits", "load", "load_splits", "split"]
+__all__ = ["Dataset", "DatasetMissing", "SplitIndices", "load", "load_splits", "split"]

@@ -1,39 +1,37 @@
-"""The cache of decoded images: an array file to map into memory, made once.
+"""The cache of decoded images: array files, written once and then mapped into memory.
 
-A key has a small JSON file that names the files of images and labels and says what they hold;
-it is written last, so that what it names is complete. Opening looks at sizes, the array's
-header and the time of the last change, and hashes the images only where that time has moved.
+An entry is opened by its key. Opening checks the sizes, the header of the array and the time of
+the last change; it hashes the images only if that time differs.
 """
 
 import errno
 import hashlib
-import json
 import logging
-import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from worker.data.dataset import Bytes, Content, ContentHash, Integers
+from worker.data.cache_files import (
+    FORMAT,
+    CacheBroken,
+    CacheIndex,
+    write_atomically,
+    write_images,
+)
+from worker.data.dataset import Bytes, Content, Integers
 from worker.data.locking import exclusive
 
-FORMAT = 1
 SPARE_BYTES = 64 * 2**20  # left free on the disk, which the database may share
 
 log = logging.getLogger(__name__)
 
 
-class CacheBroken(Exception):
-    """A cached file does not hold what was written."""
-
-
 @dataclass(frozen=True)
 class Cached:
-    """A ready entry: images mapped from the file, labels in memory."""
+    """An open entry: images mapped from the file, labels in memory."""
 
     images: Bytes
     labels: Integers
@@ -41,44 +39,30 @@ class Cached:
     content_hash: str
 
 
-@dataclass(frozen=True)
-class _Sidecar:
-    format: int
-    content_hash: str
-    images: str
-    labels: str
-    shape: tuple[int, ...]
-    first_test: int | None
-    images_bytes: int
-    images_sha256: str
-    images_changed_ns: int
-    labels_sha256: str
-
-
 class Cache:
-    """The cached arrays of one directory."""
+    """The cached arrays of a directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def get(self, key: str, make: Callable[[], Content], *, name: str) -> Cached:
-        """Open the entry `key`, making it first where it is missing or broken.
+        """Open an entry; make it first if it is missing or broken.
 
         Args:
             key: file name of the entry, without a suffix.
-            make: gives the content; called under a lock, by one process only.
-            name: of the data set, for the file names.
+            make: returns the content; only one process at a time calls it, under a lock.
+            name: name of the data set, for the file names.
 
         Raises:
-            OSError: the disk is full (ENOSPC), seen before anything is written.
+            OSError: the disk is full (ENOSPC); checked before anything is written.
         """
         try:
             return self._open(key)
         except (FileNotFoundError, CacheBroken):
-            pass  # looked at again under the lock: another process may be making it
+            pass  # checked again under the lock: another process may be making the entry
         with exclusive(self.directory / f"{key}.lock"):
             try:
-                self._trust_if_whole(key)
+                self._accept_changed_time(key)
                 return self._open(key)
             except FileNotFoundError:
                 pass
@@ -87,54 +71,46 @@ class Cache:
             self._write(key, make(), name)
             return self._open(key)
 
-    def _sidecar(self, key: str) -> _Sidecar:
-        try:
-            fields = json.loads((self.directory / f"{key}.json").read_bytes())
-            sidecar = _Sidecar(**{**fields, "shape": tuple(fields["shape"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise CacheBroken(f"its description cannot be read ({error})") from error
-        if sidecar.format != FORMAT:
-            raise CacheBroken(f"it has format {sidecar.format}, this version reads {FORMAT}")
-        return sidecar
+    def _index(self, key: str) -> Path:
+        return self.directory / f"{key}.json"
 
     def _open(self, key: str) -> Cached:
-        sidecar = self._sidecar(key)
-        status = (self.directory / sidecar.images).stat()
-        if status.st_size != sidecar.images_bytes:
-            raise CacheBroken(f"the images take {status.st_size} bytes, not {sidecar.images_bytes}")
-        if status.st_mtime_ns != sidecar.images_changed_ns:
+        index = CacheIndex.read(self._index(key))
+        status = (self.directory / index.images).stat()
+        if status.st_size != index.images_bytes:
+            raise CacheBroken(f"the images take {status.st_size} bytes, not {index.images_bytes}")
+        if status.st_mtime_ns != index.images_changed_ns:
             raise CacheBroken("the images were changed")
         try:
-            images_NCHW = np.load(self.directory / sidecar.images, mmap_mode="r")
-            content = (self.directory / sidecar.labels).read_bytes()
+            images_NCHW = np.load(self.directory / index.images, mmap_mode="r")
+            content = (self.directory / index.labels).read_bytes()
         except (ValueError, EOFError) as error:
             raise CacheBroken(f"the images cannot be read ({error})") from error
-        if images_NCHW.dtype != np.uint8 or images_NCHW.shape != sidecar.shape:
+        if images_NCHW.dtype != np.uint8 or images_NCHW.shape != index.shape:
             raise CacheBroken(f"the images have the shape {images_NCHW.shape}")
-        if hashlib.sha256(content).hexdigest() != sidecar.labels_sha256:
+        if hashlib.sha256(content).hexdigest() != index.labels_sha256:
             raise CacheBroken("the labels were changed")
         labels_N = np.frombuffer(content, "<i8").astype(np.int64)
-        return Cached(images_NCHW, labels_N, sidecar.first_test, sidecar.content_hash)
+        return Cached(images_NCHW, labels_N, index.first_test, index.content_hash)
 
-    def _trust_if_whole(self, key: str) -> None:
-        """Where only the time of change has moved (a copied directory), hash and go on."""
-        sidecar = self._sidecar(key)
-        path = self.directory / sidecar.images
+    def _accept_changed_time(self, key: str) -> None:
+        """Update the recorded time of change if the digest is unchanged, as in a copied cache."""
+        index = CacheIndex.read(self._index(key))
+        path = self.directory / index.images
         changed_ns = path.stat().st_mtime_ns
-        if changed_ns == sidecar.images_changed_ns:
+        if changed_ns == index.images_changed_ns:
             return
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != sidecar.images_sha256:
-            raise CacheBroken("the images do not have the digest they were written with")
-        fields = {**asdict(sidecar), "images_changed_ns": changed_ns}
-        self._publish(self.directory / f"{key}.json", json.dumps(fields, indent=1).encode())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != index.images_sha256:
+            raise CacheBroken("the images have another digest than when they were written")
+        replace(index, images_changed_ns=changed_ns).write(self._index(key))
 
     def _write(self, key: str, content: Content, name: str) -> None:
-        self._refuse_if_full(key, content)
-        temporary = self.directory / f"{key}.images.tmp"  # one writer a key: we hold its lock
+        self._check_free_space(key, content)
+        temporary = self.directory / f"{key}.images.tmp"  # safe: we hold the key's lock
         try:
-            computed, images_sha256 = _write_images(temporary, content)
+            computed, images_sha256 = write_images(temporary, content)
             content_hash = content.content_hash or computed
             _, channels, height, _ = content.shape
             digest = content_hash.removeprefix("sha256:")[:12]
@@ -145,8 +121,8 @@ class Cache:
         finally:
             temporary.unlink(missing_ok=True)
         labels = content.labels.astype("<i8").tobytes()
-        self._publish(self.directory / f"{stem}.labels", labels)
-        sidecar = _Sidecar(
+        write_atomically(self.directory / f"{stem}.labels", labels)
+        index = CacheIndex(
             format=FORMAT,
             content_hash=content_hash,
             images=images.name,
@@ -158,57 +134,15 @@ class Cache:
             images_changed_ns=status.st_mtime_ns,
             labels_sha256=hashlib.sha256(labels).hexdigest(),
         )
-        self._publish(
-            self.directory / f"{key}.json", json.dumps(asdict(sidecar), indent=1).encode()
-        )
+        index.write(self._index(key))
 
-    def _refuse_if_full(self, key: str, content: Content) -> None:
+    def _check_free_space(self, key: str, content: Content) -> None:
         needed = int(np.prod(content.shape, dtype=np.int64))
         free = shutil.disk_usage(self.directory).free
         if needed + SPARE_BYTES > free:
             raise OSError(
                 errno.ENOSPC,
-                f"The decoded images of {key} take {needed / 2**20:.0f} MiB and "
-                f"{SPARE_BYTES / 2**20:.0f} MiB are to stay free; the disk of the cache has "
+                f"The decoded images of {key} take {needed / 2**20:.0f} MiB, and "
+                f"{SPARE_BYTES / 2**20:.0f} MiB must stay free; the disk of the cache has "
                 f"{free / 2**20:.0f} MiB free",
             )
-
-    def _publish(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f"{path.name}.tmp")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _write_images(path: Path, content: Content) -> tuple[str, str]:
-    """Write the array file; gives the content hash and the sha256 of the file.
-
-    By ordinary writes: a full disk is then an error, where a mapped file would kill us.
-    """
-    hashed, of_file = ContentHash(content), hashlib.sha256()
-    count = 0
-    with path.open("w+b") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": content.shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.seek(0)
-        of_file.update(file.read())
-        for block in content.blocks:
-            written: npt.NDArray[np.uint8] = np.ascontiguousarray(block)
-            file.write(written.data)
-            of_file.update(written.data)
-            hashed.update(written.data)
-            count += len(block)
-        file.flush()
-        os.fsync(file.fileno())
-    if count != content.shape[0] or count != len(content.labels):
-        raise ValueError(
-            f"{count} images and {len(content.labels)} labels came, not {content.shape[0]}"
-        )
-    return hashed.finish(), of_file.hexdigest()

@@ -1,4 +1,4 @@
-"""CIFAR-10, from the binary archive: never from the pickled one, which can run code.
+"""CIFAR-10, from the binary archive; the pickled version could execute code.
 
 Source: A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from shared.datasets import CIFAR10
 from worker.data.dataset import Bytes, Content, Integers
 from worker.data.errors import SourceFailed
-from worker.data.fetching import download, first_that_works
+from worker.data.fetching import download, read_first_available
 from worker.data.locking import exclusive
 
 ARCHIVE = CIFAR10.files[0]
@@ -23,78 +23,79 @@ TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
 SIDE, CHANNELS = CIFAR10.image_size, CIFAR10.channels
 RECORD_BYTES = 1 + CHANNELS * SIDE * SIDE
-MOST_MEMBERS = 64
-MOST_TAIL_BYTES = 2**20
+MAX_MEMBERS = 64
+MAX_TAIL_BYTES = 2**20
 HINT = (
-    "Put cifar-10-binary.tar.gz (the binary version, from the page of its author) into "
+    "Download the binary version, cifar-10-binary.tar.gz, from its author's page and put it into "
     "TRAINSHED_HOME/data/cifar10 on the worker's machine."
 )
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Where the archive is and what is known of it."""
+    """The published archive: its address, digest and size."""
 
     address: str
     md5: str
-    images_a_file: int
-    most_bytes: int = 200 * 2**20
-    within_seconds: float = 1_800.0
+    images_per_file: int
+    max_bytes: int = 200 * 2**20
+    timeout_seconds: float = 1_800.0
 
 
 PUBLISHED = Publication(
     address="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
     md5="c32a1d4ab5d03f1284b67883e8d87530",
-    images_a_file=10_000,
+    images_per_file=10_000,
 )
 
 
 def read(data_dir: Path, publication: Publication = PUBLISHED) -> Content:
-    """Read all 60,000 images, training ones first, from the user's file or the address.
+    """Read all 60,000 images, training images first, from the user's file or the address.
 
     Raises:
-        DatasetMissing: neither worked.
+        DatasetMissing: both sources failed.
     """
-    kept = data_dir / CIFAR10.name / ARCHIVE
+    stored = data_dir / CIFAR10.name / ARCHIVE
 
-    def fetched() -> Content:
-        partial = kept.with_name(f"{ARCHIVE}.partial")
+    def fetch() -> Content:
+        partial = stored.with_name(f"{ARCHIVE}.partial")
         with exclusive(data_dir / f"{CIFAR10.name}.lock"):
             partial.parent.mkdir(parents=True, exist_ok=True)
             try:
                 download(
                     publication.address,
                     partial,
-                    most_bytes=publication.most_bytes,
-                    within_seconds=publication.within_seconds,
+                    max_bytes=publication.max_bytes,
+                    timeout_seconds=publication.timeout_seconds,
                 )
                 with partial.open("rb") as file:
-                    found = hashlib.file_digest(file, "md5").hexdigest()
-                if found != publication.md5:
-                    raise SourceFailed(f"the answer has the md5 {found}, not {publication.md5}")
+                    digest = hashlib.file_digest(file, "md5").hexdigest()
+                if digest != publication.md5:
+                    raise SourceFailed(f"the file has the md5 {digest}, not {publication.md5}")
                 content = read_archive(partial, publication)
-                partial.replace(kept)
+                partial.replace(stored)
             finally:
                 partial.unlink(missing_ok=True)
         return content
 
-    ways = (lambda: read_archive(kept, publication), fetched)
-    return first_that_works(CIFAR10.name, list(zip(CIFAR10.ways, ways, strict=True)), hint=HINT)
+    readers = (lambda: read_archive(stored, publication), fetch)
+    sources = list(zip(CIFAR10.ways, readers, strict=True))
+    return read_first_available(CIFAR10.name, sources, hint=HINT)
 
 
 def read_archive(path: Path, publication: Publication = PUBLISHED) -> Content:
-    """Read the six files of the archive; nothing of it is written to the disk.
+    """Read the six files of the archive, without writing to the disk.
 
-    A user's archive need not have the published digest (packing it again changes that), but
-    every file must have its exact length.
+    A user's archive may have another digest than the published archive, since repacking changes
+    it, but every file must have its exact length.
 
     Raises:
-        SourceFailed: it is missing, damaged, incomplete or something else.
+        SourceFailed: the archive is missing, damaged, incomplete or another file.
     """
     if not path.is_file():
-        raise SourceFailed(f"{ARCHIVE} is not there")
+        raise SourceFailed(f"{ARCHIVE} does not exist")
     try:
-        files = _members(path, publication.images_a_file * RECORD_BYTES)
+        files = _members(path, publication.images_per_file * RECORD_BYTES)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceFailed(f"{ARCHIVE} is damaged ({error})") from error
     missing = [name for name in (*TRAIN_FILES, TEST_FILE) if name not in files]
@@ -107,34 +108,34 @@ def read_archive(path: Path, publication: Publication = PUBLISHED) -> Content:
 
 
 def _members(path: Path, expected_bytes: int) -> dict[str, bytes]:
-    """The contents of the files we know by name, read in memory, once each."""
+    """Return the contents of the six files by name."""
     files: dict[str, bytes] = {}
     with gzip.open(path) as unpacked:
         with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for count, member in enumerate(archive, start=1):
                 name = PurePosixPath(member.name).name
-                if count > MOST_MEMBERS or member.size > expected_bytes:
+                if count > MAX_MEMBERS or member.size > expected_bytes:
                     raise SourceFailed(
-                        f"{ARCHIVE} is not the binary version: it has more than {MOST_MEMBERS} "
-                        f"files or one of more than {expected_bytes} bytes"
+                        f"{ARCHIVE} is not the binary version: it has more than {MAX_MEMBERS} "
+                        f"files, or a file of more than {expected_bytes} bytes"
                     )
                 if name not in (*TRAIN_FILES, TEST_FILE) or not member.isreg():
                     continue
                 if name in files or member.size != expected_bytes:
                     raise SourceFailed(
-                        f"{name} is there twice or has {member.size} bytes, not {expected_bytes}"
+                        f"{name} is a duplicate, or has {member.size} bytes, not {expected_bytes}"
                     )
                 opened = archive.extractfile(member)
                 files[name] = opened.read() if opened else b""
-        if len(unpacked.read(MOST_TAIL_BYTES)) == MOST_TAIL_BYTES:  # its end has the checksum
-            raise SourceFailed(f"{ARCHIVE} goes on after its last file")
+        if len(unpacked.read(MAX_TAIL_BYTES)) == MAX_TAIL_BYTES:  # reads the checksum at the end
+            raise SourceFailed(f"{ARCHIVE} has data after its last file")
     return files
 
 
 def _records(name: str, content: bytes) -> tuple[Bytes, Integers]:
-    """Records of one label and 3,072 values: red, green, blue, each row by row."""
+    """Decode records of a label and 3,072 values: the red, green and blue planes."""
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD_BYTES)
     labels_N = records[:, 0].astype(np.int64)
     if labels_N.max(initial=0) >= len(CIFAR10.classes):
-        raise SourceFailed(f"{name} holds the label {labels_N.max()}; labels are 0 to 9")
+        raise SourceFailed(f"{name} has the label {labels_N.max()}; labels are 0 to 9")
     return records[:, 1:].reshape(-1, CHANNELS, SIDE, SIDE), labels_N

@@ -1,4 +1,4 @@
-"""What a data set is in memory.
+"""A data set in memory, and its content on the way into the cache.
 
 Axes: N images, C channels, H height, W width.
 """
@@ -19,16 +19,15 @@ BLOCK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Content:
-    """Decoded images on their way into the cache, a block at a time.
+    """Decoded images on their way into the cache, in blocks.
 
     Args:
         shape: (N, C, H, W) of all images together.
-        blocks: uint8 arrays [n, C, H, W], in order, N images together.
+        blocks: uint8 arrays [n, C, H, W], in order, N images in total.
         labels: int64 [N], class indices.
-        first_test: index of the first image of the set's own test split, which comes last;
-            None where it has none.
-        content_hash: of the originals, where these are resized from them; None where these
-            are the originals.
+        first_test: index of the first image of the data set's test split, which comes last; None
+            if it has no test split.
+        content_hash: hash of the originals if these images are resized; None for originals.
     """
 
     shape: tuple[int, int, int, int]
@@ -41,7 +40,7 @@ class Content:
     def of(
         cls, images_NCHW: Bytes, labels_N: npt.NDArray[np.integer], first_test: int | None = None
     ) -> "Content":
-        """The content of images that are in memory as a whole."""
+        """Return the content of images that are already in memory."""
         count, channels, height, width = images_NCHW.shape
         return cls(
             (count, channels, height, width),
@@ -53,18 +52,18 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set ready to be drawn from.
+    """A decoded data set.
 
     Args:
-        name: as in a specification.
-        images: uint8 [N, C, H, W], mapped from the cache, not writable; indexing by an
-            array copies. Of a table float32 [N, columns, 1, 1].
-        labels: int64 [N], class indices: splits are stratified by them.
-        class_names: in the order of the class indices; none where a number is asked for.
-        first_test: index of the first image of the set's own test split, or None.
-        content_hash: `sha256:…` of the decoded original images and labels, before resizing; of
-            a table of its file.
-        targets: float32 [N], the numbers asked for, or None where classes are.
+        name: name in a specification.
+        images: uint8 [N, C, H, W], mapped from the cache and read-only; indexing with an array
+            copies. For a table float32 [N, columns, 1, 1].
+        labels: int64 [N], class indices; splits are stratified by them.
+        class_names: in the order of the class indices; empty for a regression.
+        first_test: index of the first image of the data set's test split, or None.
+        content_hash: `sha256:…` of the decoded original images and labels, before resizing; for a
+            table of its file.
+        targets: float32 [N], the targets of a regression; None for a classification.
     """
 
     name: str
@@ -80,14 +79,14 @@ class Dataset:
 
 
 def in_blocks(images_NCHW: Bytes) -> Iterator[Bytes]:
-    """Slices of some megabytes each, so that a large set is never in memory twice."""
+    """Yield slices of some megabytes each, so that a large data set is in memory only once."""
     size = max(1, BLOCK_BYTES // max(1, images_NCHW[:1].nbytes))
     for start in range(0, len(images_NCHW), size):
         yield images_NCHW[start : start + size]
 
 
 class ContentHash:
-    """The digest of decoded images and labels; equal content has an equal hash everywhere."""
+    """The hash of decoded images and labels; equal content has an equal hash on every machine."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -95,10 +94,10 @@ class ContentHash:
         self._digest = hashlib.sha256(head.encode())
 
     def update(self, block: bytes | memoryview) -> None:
-        """Take in the next images."""
+        """Add the next images."""
         self._digest.update(block)
 
     def finish(self) -> str:
-        """Take in the labels, as little-endian 64-bit integers, and give the hash."""
+        """Add the labels, as little-endian 64-bit integers, and return the hash."""
         self._digest.update(self._content.labels.astype("<i8").tobytes())
         return f"sha256:{self._digest.hexdigest()}"

@@ -1,24 +1,24 @@
-"""What can go wrong on the way to a data set."""
+"""The errors of reading a data set."""
 
 from collections.abc import Sequence
 
 
 class SourceFailed(Exception):
-    """One way to a data set did not work; the message says why, without paths of this machine."""
+    """A source of a data set failed; the message states why, without paths of this machine."""
 
 
 class DatasetMissing(Exception):
-    """No way to the data set worked.
+    """Every source of a data set failed.
 
     Args:
-        name: of the data set.
-        tried: each way with the reason why it failed, in the order they were tried.
-        hint: what a person can do about it.
+        name: the data set.
+        tried: each source with the reason of its failure, in the order of the attempts.
+        hint: what a person can do.
     """
 
     def __init__(self, name: str, tried: Sequence[tuple[str, str]], hint: str) -> None:
         self.name = name
         self.tried = tuple(tried)
         self.hint = hint
-        reasons = "; ".join(f"{way}: {why}" for way, why in self.tried)
-        super().__init__(f"The data set {name} could not be had. {reasons}".rstrip())
+        reasons = "; ".join(f"{source}: {reason}" for source, reason in self.tried)
+        super().__init__(f"The data set {name} is not available. {reasons}".rstrip())

@@ -1,4 +1,4 @@
-"""Fashion-MNIST, from its four original files, wherever they can be had.
+"""Fashion-MNIST, from its four original files.
 
 Source: Xiao, Rasul, Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
 Learning Algorithms, 2017, arXiv 1708.07747.
@@ -18,7 +18,7 @@ import numpy as np
 from shared.datasets import FASHION_MNIST
 from worker.data.dataset import Bytes, Content
 from worker.data.errors import SourceFailed
-from worker.data.fetching import debian_package, download, first_that_works
+from worker.data.fetching import debian_package, download, read_first_available
 from worker.data.locking import exclusive
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MNIST.files
@@ -26,18 +26,18 @@ TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MNIST.files
 
 @dataclass(frozen=True)
 class Publication:
-    """Where the four files are, and what they must unpack to.
+    """The published files: their sources, and the digests of their unpacked content.
 
-    Debian packs the same content anew, so its gzip files have other digests than the published
-    ones: the digest is that of the content.
+    Debian compresses the same content again, so its gzip files have other digests than the
+    published files.
     """
 
     sha256: Mapping[str, str]
     installed: Path
     package: str
     address: str
-    most_bytes: int = 64 * 2**20
-    within_seconds: float = 300.0
+    max_bytes: int = 64 * 2**20
+    timeout_seconds: float = 300.0
 
 
 PUBLISHED = Publication(
@@ -53,49 +53,48 @@ PUBLISHED = Publication(
 )
 HINT = (
     "Install Debian's package dataset-fashion-mnist on the worker's machine, or put the four "
-    "original .gz files into TRAINSHED_HOME/data/fashion-mnist there; the data set digits is "
-    "always at hand."
+    "original .gz files into TRAINSHED_HOME/data/fashion-mnist there. The data set digits is "
+    "always available."
 )
 
 
 def read(data_dir: Path, publication: Publication = PUBLISHED) -> Content:
-    """Read all 70,000 images, training ones first, by the first way that works.
+    """Read all 70,000 images, training images first, from the first source that works.
 
-    What had to be fetched is kept in `data_dir`.
+    Fetched files are stored in `data_dir`.
 
     Raises:
-        DatasetMissing: no way worked.
+        DatasetMissing: every source failed.
     """
-    kept = data_dir / FASHION_MNIST.name
+    stored = data_dir / FASHION_MNIST.name
 
-    def fetched(bring: Callable[[Path, Publication], Path]) -> Content:
+    def fetch(fetch_files: Callable[[Path, Publication], Path]) -> Content:
         partial = data_dir / f"{FASHION_MNIST.name}.partial"
         with exclusive(data_dir / f"{FASHION_MNIST.name}.lock"):
-            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
             partial.mkdir(parents=True)
             try:
-                files = bring(partial, publication)
+                files = fetch_files(partial, publication)
                 content = read_files(files, publication)
-                kept.mkdir(exist_ok=True)
+                stored.mkdir(exist_ok=True)
                 for name in publication.sha256:
-                    (files / name).replace(kept / name)
+                    (files / name).replace(stored / name)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         return content
 
-    ways = (
-        lambda: read_files(kept, publication),
+    readers = (
+        lambda: read_files(stored, publication),
         lambda: read_files(publication.installed, publication),
-        lambda: fetched(_from_debian),
-        lambda: fetched(_from_address),
+        lambda: fetch(_from_debian),
+        lambda: fetch(_from_address),
     )
-    return first_that_works(
-        FASHION_MNIST.name, list(zip(FASHION_MNIST.ways, ways, strict=True)), hint=HINT
-    )
+    sources = list(zip(FASHION_MNIST.ways, readers, strict=True))
+    return read_first_available(FASHION_MNIST.name, sources, hint=HINT)
 
 
 def _from_debian(directory: Path, publication: Publication) -> Path:
-    debian_package(publication.package, directory, within_seconds=publication.within_seconds)
+    debian_package(publication.package, directory, timeout_seconds=publication.timeout_seconds)
     return directory / publication.installed.relative_to("/")
 
 
@@ -104,8 +103,8 @@ def _from_address(directory: Path, publication: Publication) -> Path:
         download(
             f"{publication.address}/{name}",
             directory / name,
-            most_bytes=publication.most_bytes,
-            within_seconds=publication.within_seconds,
+            max_bytes=publication.max_bytes,
+            timeout_seconds=publication.timeout_seconds,
         )
     return directory
 
@@ -114,11 +113,11 @@ def read_files(directory: Path, publication: Publication = PUBLISHED) -> Content
     """Read the four files of a directory.
 
     Raises:
-        SourceFailed: one is missing, damaged, or another than the published one.
+        SourceFailed: a file is missing, damaged, or differs from the published file.
     """
     missing = [name for name in publication.sha256 if not (directory / name).is_file()]
     if missing:
-        raise SourceFailed(f"{', '.join(missing)} not there")
+        raise SourceFailed(f"no {', '.join(missing)}")
     arrays = {
         name: parse_idx(name, unpack(directory / name, publication)) for name in publication.sha256
     }
@@ -128,36 +127,38 @@ def read_files(directory: Path, publication: Publication = PUBLISHED) -> Content
 
 
 def unpack(path: Path, publication: Publication) -> bytes:
-    """The content of one gzip file, checked.
+    """Return the content of a gzip file after checking its digest.
 
     Raises:
-        SourceFailed: it is damaged, too large, or another content than the published one.
+        SourceFailed: the file is damaged, too large, or differs from the published file.
     """
     try:
         with gzip.open(path) as file:
-            content = file.read(publication.most_bytes + 1)
+            content = file.read(publication.max_bytes + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceFailed(f"{path.name} is damaged ({error})") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != publication.sha256[path.name]:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != publication.sha256[path.name]:
         raise SourceFailed(
-            f"{path.name} is not the published file: its content has the sha256 {found[:12]}…, "
+            f"{path.name} is not the published file: its content has the sha256 {digest[:12]}…, "
             f"not {publication.sha256[path.name][:12]}…"
         )
     return content
 
 
 def parse_idx(name: str, content: bytes) -> Bytes:
-    """The array of an idx file of bytes: magic 0, 0, 8, dimensions; big-endian sizes; data.
+    """Parse an idx file of bytes: magic 0, 0, 8, dimensions; big-endian sizes; data.
 
     Raises:
-        SourceFailed: it is no such file, or its length is not what its sizes say.
+        SourceFailed: the file has another format, or its length does not match its sizes.
     """
     dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     start = 4 + 4 * dimensions
     if not dimensions or len(content) < start:
-        raise SourceFailed(f"{name} is no idx file of bytes")
+        raise SourceFailed(f"{name} is not an idx file of bytes")
     shape = struct.unpack(f">{dimensions}I", content[4:start])
     if len(content) - start != int(np.prod(shape, dtype=np.int64)):
-        raise SourceFailed(f"{name} says shape {shape} and holds {len(content) - start} bytes")
+        raise SourceFailed(
+            f"{name} declares the shape {shape} but has {len(content) - start} bytes"
+        )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

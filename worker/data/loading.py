@@ -1,4 +1,4 @@
-"""From a name to a data set in memory: decoded once, in the size asked for, out of the cache."""
+"""Loading a data set by its name: decoded once, in the requested size, from the cache."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,9 +19,10 @@ from worker.data import cifar10, digits, fashion_mnist, synthetic
 from worker.data.cache import Cache, Cached
 from worker.data.dataset import Content, Dataset
 from worker.data.errors import DatasetMissing
-from worker.data.resize import variant
-from worker.data.rotation import rotated
-from worker.data.splits import Splits, split
+from worker.data.resize import resized_content
+from worker.data.rotation import rotate
+from worker.data.splits import SplitIndices, split
+from worker.registry import SpecError
 
 
 def load(
@@ -34,54 +35,55 @@ def load(
     channels: int | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Open a data set, reading, decoding and resizing it first where that was never done.
+    """Open a data set; read, decode and resize it first if the cache does not have it.
 
     Args:
-        name: of a built-in data set.
-        data_dir: where raw files lie and fetched ones are kept, `data` of the home directory.
-        cache_dir: of the decoded arrays, `cache` of the home directory.
-        image_size: side length in pixels, 8 to 1024; the set's own unless given.
-        channels: 1 or 3; the set's own unless given. Grey images are repeated in every
-            channel, coloured ones become luminance (ITU-R BT.601).
-        parameters: of `synthetic`: `images`, how many there are.
+        name: a built-in data set.
+        data_dir: directory of raw and fetched files: `data` of the home directory.
+        cache_dir: directory of decoded arrays: `cache` of the home directory.
+        image_size: side length in pixels, 8 to 1024; None for the size of the originals.
+        channels: 1 or 3; None for the number of the originals. Grey images are repeated in each
+            channel, colour images become luminance (ITU-R BT.601).
+        parameters: for `synthetic`: `images`, the number of images.
 
     Raises:
-        DatasetMissing: no way to it worked.
+        DatasetMissing: every source failed.
+        SpecError: a parameter is out of bounds.
         OSError: the disk is full (ENOSPC).
     """
     if name not in FACTS:
-        known = ", ".join(sorted(FACTS))
-        raise DatasetMissing(name, [], f"There is no data set of this name; there are {known}.")
+        available = ", ".join(sorted(FACTS))
+        raise DatasetMissing(name, [], f"No data set has this name. Available: {available}.")
     facts = FACTS[name]
     if name == TABLE.name:
-        raise DatasetMissing(name, [], "A table is opened by its file and columns.")
+        raise DatasetMissing(name, [], "A table needs a file and columns.")
     size, channels = image_size or facts.image_size, channels or facts.channels
     read = _reader(name, data_dir, size, dict(parameters or {}))
-    made_in_size = name == SYNTHETIC.name
-    images = f"-{_images(parameters)}" if made_in_size else ""
-    own_size = size if made_in_size else facts.image_size
+    has_any_size = name == SYNTHETIC.name
+    images = f"-{_image_count(parameters)}" if has_any_size else ""
+    original_size = size if has_any_size else facts.image_size
     cache = Cache(cache_dir)
 
     def original() -> Cached:
-        return cache.get(f"{name}{images}-{own_size}x{facts.channels}", read, name=name)
+        return cache.get(f"{name}{images}-{original_size}x{facts.channels}", read, name=name)
 
-    kept_channels = min(channels, facts.channels)
-    if (size, kept_channels) == (own_size, facts.channels):
-        found = original()
+    stored_channels = min(channels, facts.channels)
+    if (size, stored_channels) == (original_size, facts.channels):
+        entry = original()
     else:
-        found = cache.get(
-            f"{name}{images}-{size}x{kept_channels}",
-            lambda: variant(original(), size, kept_channels),
+        entry = cache.get(
+            f"{name}{images}-{size}x{stored_channels}",
+            lambda: resized_content(original(), size, stored_channels),
             name=name,
         )
-    count = len(found.labels)
+    count = len(entry.labels)
     return Dataset(
         name=name,
-        images=np.broadcast_to(found.images, (count, channels, size, size)),
-        labels=found.labels,
+        images=np.broadcast_to(entry.images, (count, channels, size, size)),
+        labels=entry.labels,
         class_names=facts.classes,
-        first_test=found.first_test,
-        content_hash=found.content_hash,
+        first_test=entry.first_test,
+        content_hash=entry.content_hash,
     )
 
 
@@ -93,15 +95,19 @@ def load_splits(
     data_dir: Path,
     cache_dir: Path,
     is_number: bool = False,
-) -> tuple[Dataset, Splits]:
-    """Open the data set of a filled-in specification and draw its splits.
+) -> tuple[Dataset, SplitIndices]:
+    """Open the data set of a filled specification and draw its splits.
 
     Args:
-        dataset: the part `dataset` of a specification with every default filled in.
-        seed: of the job.
-        is_number: whether a number is asked for, not classes.
+        dataset: the field `dataset` of the specification.
+        seed: seed of the job.
+        is_number: whether the target is a number, not a class.
         data_dir: as for `load`.
         cache_dir: as for `load`.
+
+    Raises:
+        DatasetMissing: every source failed, or a table has changed since the job was submitted.
+        SpecError: the data set has too few samples for the splits.
     """
     counts = {field: int(dataset[field]) for field in ("train", "validation", "test")}
     if dataset["name"] == TABLE.name:
@@ -115,13 +121,13 @@ def load_splits(
         channels=dataset.get("channels"),
         parameters={"images": sum(counts.values())},
     )
-    chosen = split(loaded, **counts, seed=seed)
-    return (rotated(loaded, seed) if dataset.get("target") == ROTATION_TARGET else loaded), chosen
+    indices = split(loaded, **counts, seed=seed)
+    return (rotate(loaded, seed) if dataset.get("target") == ROTATION_TARGET else loaded), indices
 
 
 def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Dataset:
-    """The table of a filled-in specification, as it was when the job was submitted."""
-    # pyarrow takes a fifth of a second, which no other data set should wait for.
+    """Read the table of a filled specification; refuse it if it has changed since admission."""
+    # pyarrow takes a fifth of a second to import; other data sets do not need it
     from worker.data.table import TableRefused, as_dataset, read_table  # noqa: PLC0415
 
     file = dataset["file"]
@@ -135,17 +141,18 @@ def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Da
             )
         )
     except TableRefused as error:
-        raise DatasetMissing(TABLE.name, [(file, str(error))], "Submit the job anew.") from error
+        raise DatasetMissing(TABLE.name, [(file, str(error))], "Submit the job again.") from error
     if dataset.get("content_hash") not in (None, table.content_hash):
-        why = "its content is another one than when the job was submitted"
-        raise DatasetMissing(TABLE.name, [(file, why)], "Put the old file back, or submit anew.")
+        reason = "its content has changed since the job was submitted"
+        hint = "Put the previous file back, or submit the job again."
+        raise DatasetMissing(TABLE.name, [(file, reason)], hint)
     return table
 
 
-def _images(parameters: Mapping[str, Any] | None) -> int:
+def _image_count(parameters: Mapping[str, Any] | None) -> int:
     count = int((parameters or {}).get("images", SYNTHETIC.train))
     if not 1 <= count <= SYNTHETIC.max_images:
-        raise ValueError(f"images is {count}; {SYNTHETIC.name} makes 1 to {SYNTHETIC.max_images}")
+        raise SpecError(f"The number of images is {count}; it must be 1 to {SYNTHETIC.max_images}.")
     return count
 
 
@@ -156,6 +163,6 @@ def _reader(
         FASHION_MNIST.name: lambda: fashion_mnist.read(data_dir),
         DIGITS.name: digits.read,
         CIFAR10.name: lambda: cifar10.read(data_dir),
-        SYNTHETIC.name: lambda: synthetic.generate(_images(parameters), size),
+        SYNTHETIC.name: lambda: synthetic.generate(_image_count(parameters), size),
     }
     return readers[name]

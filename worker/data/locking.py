@@ -1,4 +1,4 @@
-"""One process at a time, on one machine: a lock that dies with its holder."""
+"""A lock between the processes of a machine that ends with its holder."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock `path` while the block runs; wait for whoever holds it.
+    """Hold the lock `path` during the block; wait while another process holds it.
 
-    The file stays: removing it would let two holders lock two files of one name.
+    The file is never removed: two processes could otherwise lock two files of the same name.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("a") as file:

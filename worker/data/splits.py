@@ -1,4 +1,4 @@
-"""Which images train, validate and test: seeded, stratified, disjoint.
+"""The training, validation and test splits: seeded, stratified, disjoint.
 
 Axes: N images of the data set, K classes.
 """
@@ -8,54 +8,56 @@ from dataclasses import dataclass
 import numpy as np
 
 from worker.data.dataset import Dataset, Integers
+from worker.registry import SpecError
 
-PURPOSE = 0x5350_4C49  # keeps this stream of random numbers apart from others of the same seed
+PURPOSE = 0x5350_4C49  # separates this random stream from other streams of the same seed
 
 
 @dataclass(frozen=True, eq=False)
-class Splits:
-    """Indices into the data set, ascending, int64; no index is in two of them."""
+class SplitIndices:
+    """The samples of each split: ascending int64 indices into the data set, without overlap."""
 
     train: Integers
     validation: Integers
     test: Integers
 
 
-def split(dataset: Dataset, *, train: int, validation: int, test: int, seed: int) -> Splits:
+def split(dataset: Dataset, *, train: int, validation: int, test: int, seed: int) -> SplitIndices:
     """Draw the three splits.
 
-    Each class is given its share of every split to within one image (two where splits compete
-    for its last ones), and the sums are exact. Test images are drawn first, then validation,
-    then training: jobs of one seed that differ only in `train` are tested on the same images.
+    Every split has its exact size, and each class its proportion of it to within one image (two
+    if splits compete for its last images). Test images are drawn first, then validation, then
+    training images: jobs with the same seed that differ only in `train` are tested on the same
+    images.
 
     Args:
-        dataset: its own test split, where it has one, is the only place test images come from.
+        dataset: if it has a test split, test images come only from there.
         train: number of images to train on.
         validation: number of images to validate on.
         test: number of images to test on.
-        seed: of the job.
+        seed: seed of the job.
 
     Raises:
-        ValueError: more is asked than is there.
+        SpecError: the data set has too few images.
     """
     order_N = _order(dataset.labels, seed)
     everything = np.arange(len(dataset))
     if dataset.first_test is None:
-        pool, own_test = everything, everything
+        pool, test_pool = everything, everything
     else:
-        pool, own_test = everything[: dataset.first_test], everything[dataset.first_test :]
-    drawn_test = _draw(dataset.labels, order_N, own_test, test, "test")
-    rest = np.setdiff1d(pool, drawn_test, assume_unique=True)
-    drawn_validation = _draw(dataset.labels, order_N, rest, validation, "validation")
-    rest = np.setdiff1d(rest, drawn_validation, assume_unique=True)
-    drawn_train = _draw(dataset.labels, order_N, rest, train, "train")
-    return Splits(drawn_train, drawn_validation, drawn_test)
+        pool, test_pool = everything[: dataset.first_test], everything[dataset.first_test :]
+    drawn_test = _draw(dataset.labels, order_N, test_pool, test, "test")
+    remaining = np.setdiff1d(pool, drawn_test, assume_unique=True)
+    drawn_validation = _draw(dataset.labels, order_N, remaining, validation, "validation")
+    remaining = np.setdiff1d(remaining, drawn_validation, assume_unique=True)
+    drawn_train = _draw(dataset.labels, order_N, remaining, train, "train")
+    return SplitIndices(drawn_train, drawn_validation, drawn_test)
 
 
 def shares(class_sizes_K: Integers, count: int) -> Integers:
-    """How many of `count` images each class gives: in proportion, by largest remainder.
+    """Return how many of `count` images each class contributes: proportional, largest remainder.
 
-    Remainders that tie go to the class of the lower index. Integer arithmetic throughout.
+    Ties go to the class with the lower index. All arithmetic is on integers.
     """
     total = int(class_sizes_K.sum())
     if total == 0:
@@ -67,9 +69,9 @@ def shares(class_sizes_K: Integers, count: int) -> Integers:
 
 
 def _order(labels_N: Integers, seed: int) -> Integers:
-    """A random rank for every image.
+    """Return a random rank for every image.
 
-    Raw PCG64 output: numpy keeps that stream, but not what `Generator` makes of it, the same.
+    From raw PCG64 output: numpy guarantees this stream to be stable, but not `Generator`'s.
     """
     bits = np.random.PCG64(np.random.SeedSequence([PURPOSE, seed]))
     keys_N = np.asarray(bits.random_raw(len(labels_N)), np.uint64)
@@ -82,10 +84,10 @@ def _draw(
     labels_N: Integers, order_N: Integers, candidates: Integers, count: int, name: str
 ) -> Integers:
     if count > len(candidates):
-        raise ValueError(f"{name} {count} asked, {len(candidates)} images are left for it")
+        raise SpecError(f"dataset.{name} is {count}; {len(candidates)} images are available.")
     labels = labels_N[candidates]
     sizes_K = np.bincount(labels)
     by_class = candidates[np.lexsort((order_N[candidates], labels))]
     starts_K = np.cumsum(sizes_K) - sizes_K
-    place = np.arange(len(candidates)) - np.repeat(starts_K, sizes_K)
-    return np.sort(by_class[place < np.repeat(shares(sizes_K, count), sizes_K)])
+    rank = np.arange(len(candidates)) - np.repeat(starts_K, sizes_K)
+    return np.sort(by_class[rank < np.repeat(shares(sizes_K, count), sizes_K)])

@@ -1,8 +1,8 @@
-"""Drawings of shapes and textures in colour: seeded, of any size, and not photographs.
+"""The synthetic data set: seeded drawings of shapes and textures in colour, of any size.
 
-What an image shows depends on its index alone, so a larger set begins with the smaller one.
-Arithmetic that is exact everywhere (no sine, no exponential, raw PCG64 bits) makes the same
-bytes on every machine, and so the same content hash.
+An image depends only on its index, so a larger set starts with the images of a smaller set.
+The arithmetic is exact (no sine, no exponential, raw PCG64 bits): every machine produces the same
+bytes and so the same content hash.
 
 Axes: N images, C channels, H height, W width; a coordinate runs from -1 to 1 over the image.
 """
@@ -18,16 +18,16 @@ from shared.datasets import SYNTHETIC
 from worker.data.dataset import BLOCK_BYTES, Bytes, Content
 
 SEED = 0x5EED
-CHUNK = 500  # images that share a generator
-LEAST_CONTRAST = 0.16  # of mean brightness between ink and paper
-SHAPES = 5  # the first classes; the others are textures
+CHUNK = 500  # images per random generator
+MIN_CONTRAST = 0.16  # between the mean brightness of ink and paper
+SHAPES = 5  # the first classes are shapes, the others textures
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What varies from image to image; each is uniform in [0, 1), of shape [N, 1, 1]."""
+    """The properties that vary between images; each is uniform in [0, 1), [N, 1, 1]."""
 
     across: Floats
     down: Floats
@@ -48,10 +48,10 @@ class Look:
 
 
 def generate(count: int, size: int) -> Content:
-    """The first `count` drawings, `size` pixels wide and high, in three channels.
+    """Generate the first `count` drawings, `size` pixels wide and high, in three channels.
 
-    Classes take turns, so every class has its share. Position, size, angle (within ±20°),
-    thickness, both colours, shading and noise vary; colour says nothing about the class.
+    Classes alternate, so they are balanced. Position, size, angle (within ±20°), thickness, both
+    colours, shading and noise vary; the colours are independent of the class.
 
     Args:
         count: 1 to 100,000.
@@ -62,32 +62,32 @@ def generate(count: int, size: int) -> Content:
 
 
 def _blocks(count: int, size: int) -> Iterator[Bytes]:
-    at_once = max(1, BLOCK_BYTES // (4 * 3 * size * size))
+    per_block = max(1, BLOCK_BYTES // (4 * 3 * size * size))
     words = -(-3 * size * size // 8)
     for first in range(0, count, CHUNK):
         bits = np.random.PCG64(np.random.SeedSequence([SEED, first // CHUNK]))
-        drawn = bits.random_raw(CHUNK * len(fields(Look))).reshape(CHUNK, len(fields(Look)))
-        varied = ((drawn >> np.uint64(40)).astype(np.float32) / np.float32(2**24))[:, :, None, None]
+        raw = bits.random_raw(CHUNK * len(fields(Look))).reshape(CHUNK, len(fields(Look)))
+        varied = ((raw >> np.uint64(40)).astype(np.float32) / np.float32(2**24))[:, :, None, None]
         last = min(CHUNK, count - first)
-        for start in range(0, last, at_once):
-            stop = min(last, start + at_once)
-            raw = bits.random_raw((stop - start) * words).astype("<u8").view(np.uint8)
-            noise = raw.reshape(stop - start, words * 8)[:, : 3 * size * size]
+        for start in range(0, last, per_block):
+            stop = min(last, start + per_block)
+            noise = bits.random_raw((stop - start) * words).astype("<u8").view(np.uint8)
+            noise = noise.reshape(stop - start, words * 8)[:, : 3 * size * size]
             look = Look(*varied[start:stop].swapaxes(0, 1))
             classes_N = np.arange(first + start, first + stop) % len(SYNTHETIC.classes)
-            yield _drawn(look, classes_N, noise.reshape(-1, 3, size, size), size)
+            yield _draw(look, classes_N, noise.reshape(-1, 3, size, size), size)
 
 
-def _drawn(look: Look, classes_N: npt.NDArray[np.int64], noise: Bytes, size: int) -> Bytes:
-    """Ink where the class is, paper elsewhere, shading and noise over both."""
+def _draw(look: Look, classes_N: npt.NDArray[np.int64], noise: Bytes, size: int) -> Bytes:
+    """Draw the class in ink on paper, with shading and noise over both."""
     line = ((2 * np.arange(size, dtype=np.float32) + 1) / np.float32(size) - 1).reshape(1, 1, -1)
     x, y = np.broadcast_to(line, (1, size, size)), line.swapaxes(1, 2)
     ink = np.empty((len(classes_N), size, size), np.float32)
-    softness = np.float32(2.0 / size)  # one pixel, so that edges are anti-aliased
+    softness = np.float32(2.0 / size)  # one pixel: anti-aliased edges
     for number in np.unique(classes_N):
-        chosen = classes_N == number
-        part = Look(*(getattr(look, field.name)[chosen] for field in fields(Look)))
-        ink[chosen] = np.clip(0.5 - _distance(int(number), part, x, y) / softness, 0, 1)
+        is_class = classes_N == number
+        part = Look(*(getattr(look, field.name)[is_class] for field in fields(Look)))
+        ink[is_class] = np.clip(0.5 - _distance(int(number), part, x, y) / softness, 0, 1)
     ink_NCHW, paper_NCHW = _colours(look)
     image = paper_NCHW + (ink_NCHW - paper_NCHW) * ink[:, None]
     image += ((look.shade - 0.5) * 60 * (x + y) / 2)[:, None]
@@ -96,18 +96,18 @@ def _drawn(look: Look, classes_N: npt.NDArray[np.int64], noise: Bytes, size: int
 
 
 def _colours(look: Look) -> tuple[Floats, Floats]:
-    """Two colours [N, 3, 1, 1] in 0 to 255, whose means are at least 28 apart."""
+    """Return ink and paper, [N, 3, 1, 1] in 0 to 255, whose means differ by at least 28."""
     ink = np.stack([look.red, look.green, look.blue], axis=1)
     paper = np.stack([look.paper_red, look.paper_green, look.paper_blue], axis=1)
-    apart = (ink - paper).sum(axis=1, keepdims=True, dtype=np.float32) / 3
-    wanted = np.where(apart >= 0, np.float32(LEAST_CONTRAST), np.float32(-LEAST_CONTRAST))
-    push = np.where(np.abs(apart) < LEAST_CONTRAST, wanted - apart, np.float32(0)) / 2
+    contrast = (ink - paper).sum(axis=1, keepdims=True, dtype=np.float32) / 3
+    wanted = np.where(contrast >= 0, np.float32(MIN_CONTRAST), np.float32(-MIN_CONTRAST))
+    push = np.where(np.abs(contrast) < MIN_CONTRAST, wanted - contrast, np.float32(0)) / 2
     return 40 + 175 * (ink + push), 40 + 175 * (paper - push)
 
 
 def _distance(number: int, look: Look, x: Floats, y: Floats) -> Floats:
-    """Signed distance to the edge of class `number`, negative inside, [N, H, W]."""
-    tangent = (look.turn * 2 - 1) * np.float32(0.17632698)  # of half of at most 20°
+    """Return the signed distance to the edge of class `number`, negative inside, [N, H, W]."""
+    tangent = (look.turn * 2 - 1) * np.float32(0.17632698)  # tangent of half the angle, at most 10°
     cosine = (1 - tangent * tangent) / (1 + tangent * tangent)
     sine = 2 * tangent / (1 + tangent * tangent)
     moved_x = x - (look.across - 0.5) * np.float32(0.7)
@@ -150,11 +150,11 @@ def _texture(name: str, look: Look, u: Floats, v: Floats) -> Floats:
 
 
 def _wave(position: Floats, period: Floats) -> Floats:
-    """Distance to the nearest multiple of `period`: a triangle wave, 0 to half a period."""
+    """Return the distance to the nearest multiple of `period`: a triangle wave."""
     turns = position / period
     return np.abs(turns - np.floor(turns + np.float32(0.5))) * period
 
 
 def _stripes(position: Floats, period: Floats) -> Floats:
-    """Signed distance to the edge of stripes half a period wide."""
+    """Return the signed distance to the edge of stripes that are half a period wide."""
     return _wave(position, period) - period / 4

@@ -12,8 +12,8 @@ from shared.datasets import ROTATION_TARGET, SYNTHETIC
 from worker import data as datasets
 from worker.augmentations.compose import compose
 from worker.data import synthetic
-from worker.data.resize import in_shape
-from worker.data.rotation import angles, turned
+from worker.data.resize import to_shape
+from worker.data.rotation import draw_angles, rotate_images
 
 #: Pixels between pictures, and the smallest side at which a picture is shown.
 GAP = 4
@@ -59,9 +59,9 @@ def _chosen(question: dict[str, Any], data_dir: Path, cache_dir: Path) -> torch.
         originals_NCHW, there = loaded.images, len(loaded)
     chosen_N = torch.randperm(there, generator=generator)[:count].numpy()
     pixels_NCHW = np.asarray(originals_NCHW[chosen_N], np.uint8)
-    images_NCHW = in_shape(pixels_NCHW, asked["image_size"], asked["channels"])
+    images_NCHW = to_shape(pixels_NCHW, asked["image_size"], asked["channels"])
     if asked.get("target") == ROTATION_TARGET:
-        images_NCHW = turned(images_NCHW, angles(there, seed)[chosen_N])
+        images_NCHW = rotate_images(images_NCHW, draw_angles(there, seed)[chosen_N])
     return torch.from_numpy(images_NCHW.copy()).float()
 
 

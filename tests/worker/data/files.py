@@ -1,4 +1,4 @@
-"""Small files in the formats of the published ones, and a server that hands them out."""
+"""Small files in the formats of the published data sets, and a server for them."""
 
 import contextlib
 import functools
@@ -29,7 +29,7 @@ def idx(array: Bytes) -> bytes:
 def fashion(
     directory: Path, *, installed: Path, address: str = NOWHERE
 ) -> fashion_mnist.Publication:
-    """Write 20 training and 10 test images into `directory`; gives what is known of them."""
+    """Write 20 training and 10 test images into `directory` and return their publication."""
     directory.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     arrays = (
@@ -47,13 +47,13 @@ def fashion(
         installed=installed,
         package="dataset-of-the-test",
         address=address,
-        most_bytes=100_000,
-        within_seconds=60,
+        max_bytes=100_000,
+        timeout_seconds=60,
     )
 
 
 def cifar(path: Path, *, images: int = 3, **changed: bytes) -> cifar10.Publication:
-    """Write an archive with `images` a file; `changed` replaces members by name without .bin."""
+    """Write an archive with `images` per file; `changed` replaces members by name without .bin."""
     random = np.random.default_rng(1)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w:gz") as archive:
@@ -65,19 +65,19 @@ def cifar(path: Path, *, images: int = 3, **changed: bytes) -> cifar10.Publicati
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    return cifar10.Publication(address=NOWHERE, md5=md5, images_a_file=images, within_seconds=60)
+    return cifar10.Publication(address=NOWHERE, md5=md5, images_per_file=images, timeout_seconds=60)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def served(directory: Path, handler: type[Quiet] = Quiet) -> Iterator[str]:
-    """The address of a server that hands out the files of `directory`."""
-    made = functools.partial(handler, directory=str(directory))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), made) as server:
+    """Serve the files of `directory`; yields the address."""
+    factory = functools.partial(handler, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), factory) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

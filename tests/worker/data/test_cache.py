@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.data.cache import Cache, CacheBroken
+from worker.data.cache import Cache
+from worker.data.cache_files import CacheBroken
 from worker.data.dataset import Bytes, Content, Integers
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (50, 3, 8, 8), np.uint8)
@@ -19,7 +20,7 @@ LABELS = np.arange(50) % 7
 
 
 class Maker:
-    """Makes the content and counts how often."""
+    """Makes the content and counts the calls."""
 
     def __init__(self, images: Bytes = IMAGES, labels: Integers = LABELS) -> None:
         self.times = 0
@@ -40,31 +41,31 @@ def make() -> Maker:
     return Maker()
 
 
-def opened(cache: Cache, make: Callable[[], Content]) -> None:
-    found = cache.get("some-8x3", make, name="some")
-    assert np.array_equal(found.images, IMAGES)
-    assert np.array_equal(found.labels, LABELS)
-    assert found.first_test == 40
-    assert found.content_hash.startswith("sha256:")
+def open_entry(cache: Cache, make: Callable[[], Content]) -> None:
+    entry = cache.get("some-8x3", make, name="some")
+    assert np.array_equal(entry.images, IMAGES)
+    assert np.array_equal(entry.labels, LABELS)
+    assert entry.first_test == 40
+    assert entry.content_hash.startswith("sha256:")
 
 
 def images_file(cache: Cache) -> Path:
     return next(cache.directory.glob("some-*-8x3.npy"))
 
 
-class TestReadyEntry:
+class TestEntry:
     def test_is_made_once(self, cache: Cache, make: Maker) -> None:
-        opened(cache, make)
-        opened(cache, make)
+        open_entry(cache, make)
+        open_entry(cache, make)
         assert make.times == 1
         assert not list(cache.directory.glob("*.tmp"))
 
-    def test_is_mapped_and_not_writable(self, cache: Cache, make: Maker) -> None:
-        found = cache.get("some-8x3", make, name="some")
-        assert isinstance(found.images, np.memmap)
-        assert not found.images.flags.writeable
+    def test_is_memory_mapped_and_read_only(self, cache: Cache, make: Maker) -> None:
+        entry = cache.get("some-8x3", make, name="some")
+        assert isinstance(entry.images, np.memmap)
+        assert not entry.images.flags.writeable
 
-    def test_opens_within_20_milliseconds_of_a_processor(self, cache: Cache) -> None:
+    def test_opens_within_20_milliseconds_of_cpu_time(self, cache: Cache) -> None:
         large = Maker(np.zeros((70_000, 1, 16, 16), np.uint8), np.zeros(70_000, np.int64))
         cache.get("large", large, name="large")
         times = []
@@ -110,16 +111,16 @@ def remove_the_labels(cache: Cache) -> None:
     next(cache.directory.glob("*.labels")).unlink()
 
 
-def tear_the_description(cache: Cache) -> None:
+def truncate_the_index(cache: Cache) -> None:
     path = cache.directory / "some-8x3.json"
     path.write_bytes(path.read_bytes()[:100])
 
 
-def empty_the_description(cache: Cache) -> None:
+def empty_the_index(cache: Cache) -> None:
     (cache.directory / "some-8x3.json").write_text("{}")
 
 
-def take_a_format_of_the_future(cache: Cache) -> None:
+def set_a_future_format(cache: Cache) -> None:
     path = cache.directory / "some-8x3.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
 
@@ -133,41 +134,41 @@ def take_a_format_of_the_future(cache: Cache) -> None:
         remove_the_images,
         change_a_label,
         remove_the_labels,
-        tear_the_description,
-        empty_the_description,
-        take_a_format_of_the_future,
+        truncate_the_index,
+        empty_the_index,
+        set_a_future_format,
     ],
 )
-def test_a_damaged_entry_is_made_again(
+def test_damaged_entry_is_made_again(
     cache: Cache, make: Maker, damage: Callable[[Cache], None]
 ) -> None:
-    opened(cache, make)
+    open_entry(cache, make)
     damage(cache)
-    opened(cache, make)
+    open_entry(cache, make)
     assert make.times == 2
-    opened(cache, make)
+    open_entry(cache, make)
     assert make.times == 2
 
 
-def test_a_copied_directory_is_hashed_once_and_not_made_again(
+def test_copied_directory_is_hashed_once_and_not_made_again(
     cache: Cache, make: Maker, tmp_path: Path
 ) -> None:
-    opened(cache, make)
+    open_entry(cache, make)
     os.utime(images_file(cache), (1, 1))
     shutil.copytree(cache.directory, tmp_path / "copy")
-    opened(Cache(tmp_path / "copy"), make)
+    open_entry(Cache(tmp_path / "copy"), make)
     assert make.times == 1
     assert Cache(tmp_path / "copy").get("some-8x3", make, name="some").first_test == 40
 
 
-def test_the_bytes_that_a_killed_writer_left_do_not_matter(cache: Cache, make: Maker) -> None:
+def test_files_of_a_killed_writer_are_ignored(cache: Cache, make: Maker) -> None:
     cache.directory.mkdir()
     (cache.directory / "some-8x3.images.tmp").write_bytes(bytes(1_000_000))
-    opened(cache, make)
+    open_entry(cache, make)
     assert not list(cache.directory.glob("*.tmp"))
 
 
-def test_a_failed_making_leaves_nothing(cache: Cache) -> None:
+def test_failed_make_leaves_no_files(cache: Cache) -> None:
     def fail() -> Content:
         raise ValueError("no")
 
@@ -178,7 +179,7 @@ def test_a_failed_making_leaves_nothing(cache: Cache) -> None:
     assert [path.name for path in cache.directory.iterdir()] == ["some-8x3.lock"]
 
 
-def test_a_full_disk_is_seen_before_anything_is_written(cache: Cache) -> None:
+def test_full_disk_is_detected_before_writing(cache: Cache) -> None:
     huge = Content((10**9, 3, 1024, 1024), iter(()), np.zeros(0, np.int64))
     with pytest.raises(OSError, match="MiB free") as caught:
         cache.get("huge", lambda: huge, name="huge")
@@ -190,7 +191,7 @@ RACER = """
 import sys, time
 from pathlib import Path
 from worker.data.cache import Cache
-from tests.worker.data.test_cache import Maker, opened
+from tests.worker.data.test_cache import Maker, open_entry
 
 class Slow(Maker):
     def __call__(self):
@@ -201,11 +202,11 @@ class Slow(Maker):
 
 print("ready", flush=True)
 sys.stdin.readline()
-opened(Cache(Path(sys.argv[1])), Slow())
+open_entry(Cache(Path(sys.argv[1])), Slow())
 """
 
 
-def test_two_processes_at_once_do_the_work_once(cache: Cache, tmp_path: Path) -> None:
+def test_two_processes_make_an_entry_once(cache: Cache, tmp_path: Path) -> None:
     record = tmp_path / "record"
     racers = [
         subprocess.Popen(
@@ -230,8 +231,8 @@ def test_two_processes_at_once_do_the_work_once(cache: Cache, tmp_path: Path) ->
     assert record.read_text() == "made\n"
 
 
-def test_a_broken_entry_says_what_is_wrong(cache: Cache, make: Maker) -> None:
-    opened(cache, make)
+def test_error_of_a_broken_entry_states_the_reason(cache: Cache, make: Maker) -> None:
+    open_entry(cache, make)
     truncate(cache)
     with pytest.raises(CacheBroken, match="take 5000 bytes, not 9728"):
         cache._open("some-8x3")

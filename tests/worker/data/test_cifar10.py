@@ -16,7 +16,7 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "data/cifar10/cifar-10-binary.tar.gz"
 
 
-def test_a_user_s_file_is_read_training_images_first(archive: Path, tmp_path: Path) -> None:
+def test_file_of_the_user_is_read_training_images_first(archive: Path, tmp_path: Path) -> None:
     pixels = np.arange(3_072, dtype=np.uint8).tobytes()
     record = b"\x07" + pixels
     publication = cifar(archive, images=1, data_batch_1=record, test_batch=b"\x02" + pixels)
@@ -29,7 +29,7 @@ def test_a_user_s_file_is_read_training_images_first(archive: Path, tmp_path: Pa
     assert list(archive.parent.iterdir()) == [archive]
 
 
-def test_it_is_fetched_where_there_is_no_file_and_kept(archive: Path, tmp_path: Path) -> None:
+def test_missing_archive_is_fetched_and_stored(archive: Path, tmp_path: Path) -> None:
     publication = cifar(tmp_path / "www" / archive.name)
     with served(tmp_path / "www") as address:
         publication = dataclasses.replace(publication, address=f"{address}/{archive.name}")
@@ -38,7 +38,7 @@ def test_it_is_fetched_where_there_is_no_file_and_kept(archive: Path, tmp_path: 
     assert cifar10.read(tmp_path / "data", publication).shape[0] == 18
 
 
-def test_a_fetched_file_with_another_digest_is_not_kept(archive: Path, tmp_path: Path) -> None:
+def test_fetched_file_with_another_digest_is_not_stored(archive: Path, tmp_path: Path) -> None:
     publication = cifar(tmp_path / "www" / archive.name)
     with served(tmp_path / "www") as address:
         publication = dataclasses.replace(
@@ -49,30 +49,30 @@ def test_a_fetched_file_with_another_digest_is_not_kept(archive: Path, tmp_path:
     assert list(archive.parent.iterdir()) == []
 
 
-def test_without_file_and_network_it_says_what_to_do(archive: Path, tmp_path: Path) -> None:
+def test_error_without_file_and_network_has_a_hint(archive: Path, tmp_path: Path) -> None:
     publication = cifar(tmp_path / "elsewhere")
-    with pytest.raises(DatasetMissing, match=r"is not there.*does not answer") as caught:
+    with pytest.raises(DatasetMissing, match=r"does not exist.*does not respond") as caught:
         cifar10.read(tmp_path / "data", publication)
     assert "TRAINSHED_HOME/data/cifar10" in caught.value.hint
 
 
 class TestDamagedArchives:
     @pytest.mark.parametrize(
-        ("changed", "why"),
+        ("changed", "reason"),
         [
             ({"test_batch": b"\x00" * 10}, "has 10 bytes"),
-            ({"data_batch_2": b"\x0a" * 3 * cifar10.RECORD_BYTES}, "holds the label 10"),
+            ({"data_batch_2": b"\x0a" * 3 * cifar10.RECORD_BYTES}, "has the label 10"),
             ({"data_batch_3": b"\x00" * 4 * cifar10.RECORD_BYTES}, "not the binary version"),
         ],
     )
     def test_wrong_members_are_refused(
-        self, archive: Path, changed: dict[str, bytes], why: str
+        self, archive: Path, changed: dict[str, bytes], reason: str
     ) -> None:
         publication = cifar(archive, **changed)
-        with pytest.raises(SourceFailed, match=why):
+        with pytest.raises(SourceFailed, match=reason):
             cifar10.read_archive(archive, publication)
 
-    def test_truncated_ones_are_refused(self, archive: Path) -> None:
+    def test_truncated_archive_is_refused(self, archive: Path) -> None:
         publication = cifar(archive)
         content = archive.read_bytes()
         for length in (0, 100, len(content) // 2, len(content) - 4):
@@ -80,10 +80,10 @@ class TestDamagedArchives:
             with pytest.raises(SourceFailed, match=r"is damaged|lacks"):
                 cifar10.read_archive(archive, publication)
 
-    def test_a_changed_byte_is_seen(self, archive: Path) -> None:
+    def test_changed_byte_is_detected(self, archive: Path) -> None:
         publication = cifar(archive)
         content = bytearray(archive.read_bytes())
-        content[-6] ^= 1  # of the checksum: nothing but reading to the end finds it
+        content[-6] ^= 1  # of the checksum: only reading to the end detects it
         archive.write_bytes(content)
         with pytest.raises(SourceFailed, match="is damaged"):
             cifar10.read_archive(archive, publication)

@@ -32,7 +32,7 @@ def test_all_scans_are_read_with_their_labels() -> None:
     assert images.max() == 255
 
 
-def test_they_are_the_scans_that_scikit_learn_gives() -> None:
+def test_scans_are_the_same_as_in_scikit_learn() -> None:
     code = (
         "from sklearn.datasets import load_digits; from worker.data import digits;"
         "import numpy as np; ours = np.concatenate(list(digits.read().blocks))[:, 0];"
@@ -42,7 +42,7 @@ def test_they_are_the_scans_that_scikit_learn_gives() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_reading_them_does_not_import_scikit_learn() -> None:
+def test_reading_does_not_import_scikit_learn() -> None:
     code = (
         "import sys; from worker.data import digits; digits.read();"
         "assert 'sklearn' not in sys.modules and 'torch' not in sys.modules"
@@ -53,9 +53,14 @@ def test_reading_them_does_not_import_scikit_learn() -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", gzip.compress(b"1,2,3\n"), gzip.compress(b"a,b\n"), gzip.compress(b"1,2\n")[:-9]],
-    ids=["empty", "too few columns", "no numbers", "cut short"],  # the content has the time in it
+    ids=[
+        "empty",
+        "too few columns",
+        "no numbers",
+        "truncated",
+    ],  # gzip stores the time, so the content is no stable id
 )
-def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "digits.csv.gz").write_bytes(content)
     with pytest.raises(SourceFailed, match=r"digits\.csv\.gz"):
         digits.read_table(tmp_path / "digits.csv.gz")

@@ -10,11 +10,11 @@ from worker.data.fashion_mnist import PUBLISHED
 from worker.data.tensors import take
 
 
-def loaded(name: str, home: Path, **asked: object) -> Dataset:
-    return load(name, data_dir=home / "data", cache_dir=home / "cache", **asked)  # type: ignore[arg-type]
+def loaded(name: str, home: Path, **options: object) -> Dataset:
+    return load(name, data_dir=home / "data", cache_dir=home / "cache", **options)  # type: ignore[arg-type]
 
 
-def test_defaults_are_the_set_s_own(tmp_path: Path) -> None:
+def test_defaults_are_the_sizes_of_the_originals(tmp_path: Path) -> None:
     digits = loaded("digits", tmp_path)
     assert digits.images.shape == (1_797, 1, 8, 8)
     assert digits.class_names == tuple("0123456789")
@@ -22,7 +22,7 @@ def test_defaults_are_the_set_s_own(tmp_path: Path) -> None:
     assert len(digits) == 1_797
 
 
-def test_grey_is_repeated_in_three_channels_without_taking_memory(tmp_path: Path) -> None:
+def test_grey_images_are_repeated_in_three_channels_without_using_memory(tmp_path: Path) -> None:
     digits = loaded("digits", tmp_path, image_size=16, channels=3)
     assert digits.images.shape == (1_797, 3, 16, 16)
     assert np.array_equal(digits.images[:, 0], digits.images[:, 2])
@@ -30,7 +30,7 @@ def test_grey_is_repeated_in_three_channels_without_taking_memory(tmp_path: Path
     assert sizes == {"-8x1.npy": 128 + 1_797 * 64, "16x1.npy": 128 + 1_797 * 256}
 
 
-def test_colour_becomes_luminance(tmp_path: Path) -> None:
+def test_colour_images_become_luminance(tmp_path: Path) -> None:
     colour = loaded("synthetic", tmp_path, image_size=8, parameters={"images": 20})
     grey = loaded("synthetic", tmp_path, image_size=8, channels=1, parameters={"images": 20})
     assert grey.images.shape == (20, 1, 8, 8)
@@ -38,35 +38,33 @@ def test_colour_becomes_luminance(tmp_path: Path) -> None:
     assert np.abs(grey.images[:, 0] - weighted).max() <= 0.51
 
 
-def test_the_hash_is_that_of_the_originals_whatever_the_size(tmp_path: Path) -> None:
+def test_content_hash_does_not_depend_on_the_size(tmp_path: Path) -> None:
     hashes = {loaded("digits", tmp_path, image_size=size).content_hash for size in (None, 8, 12)}
     assert hashes == {"sha256:594473ae696ff08747d40beb538eadcd16fc52e063c04cc9c0e9df9ee6e817c2"}
 
 
-def test_synthetic_has_as_many_images_as_are_asked_for(tmp_path: Path) -> None:
+def test_synthetic_has_the_requested_number_of_images(tmp_path: Path) -> None:
     assert len(loaded("synthetic", tmp_path, image_size=8)) == 2_000
     assert len(loaded("synthetic", tmp_path, image_size=8, parameters={"images": 30})) == 30
-    with pytest.raises(ValueError, match="images is 100001"):
+    with pytest.raises(ValueError, match="number of images is 100001"):
         loaded("synthetic", tmp_path, parameters={"images": 100_001})
 
 
-def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
+def test_unknown_name_is_refused_with_the_available_names(tmp_path: Path) -> None:
     with pytest.raises(DatasetMissing) as caught:
         loaded("imagenet", tmp_path)
     assert "cifar10, digits, fashion-mnist, synthetic" in caught.value.hint
 
 
-def test_a_size_that_does_not_fit_on_the_disk_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.data.cache.SPARE_BYTES", 2**60)
     with pytest.raises(OSError, match="digits-8x1") as caught:
         loaded("digits", tmp_path)
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_filled_in_specification_gives_data_and_splits(tmp_path: Path) -> None:
-    asked = {
+def test_filled_specification_gives_data_and_splits(tmp_path: Path) -> None:
+    spec = {
         "name": "synthetic",
         "train": 30,
         "validation": 10,
@@ -75,12 +73,12 @@ def test_a_filled_in_specification_gives_data_and_splits(tmp_path: Path) -> None
         "channels": 3,
         "normalization": "standardize",
     }
-    dataset, splits = load_splits(asked, seed=3, data_dir=tmp_path, cache_dir=tmp_path)
+    dataset, splits = load_splits(spec, seed=3, data_dir=tmp_path, cache_dir=tmp_path)
     assert len(dataset) == 50
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (30, 10, 10)
 
 
-def test_tensors_own_their_memory_and_keep_the_order(tmp_path: Path) -> None:
+def test_tensors_own_their_memory_and_keep_the_order_of_the_indices(tmp_path: Path) -> None:
     digits = loaded("digits", tmp_path, channels=3)
     indices = np.array([5, 2, 9])
     images, labels, taken = take(digits, indices)

@@ -69,13 +69,15 @@ def test_splits_are_exact_disjoint_stratified_and_seeded(
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=20), st.data())
-def test_shares_sum_up_and_stay_within_one_image(sizes: list[int], data: st.DataObject) -> None:
+def test_shares_add_up_and_are_proportional_to_within_one_image(
+    sizes: list[int], data: st.DataObject
+) -> None:
     count = data.draw(st.integers(0, sum(sizes)))
-    given_K = shares(np.array(sizes, np.int64), count)
-    assert given_K.sum() == count
-    assert (given_K <= sizes).all()
+    counts_K = shares(np.array(sizes, np.int64), count)
+    assert counts_K.sum() == count
+    assert (counts_K <= sizes).all()
     if sum(sizes):
-        assert (np.abs(given_K - np.array(sizes) * count / sum(sizes)) < 1).all()
+        assert (np.abs(counts_K - np.array(sizes) * count / sum(sizes)) < 1).all()
 
 
 def test_another_seed_draws_other_images() -> None:
@@ -84,7 +86,7 @@ def test_another_seed_draws_other_images() -> None:
     assert not np.array_equal(first.train, second.train)
 
 
-def test_the_test_images_do_not_depend_on_how_many_train() -> None:
+def test_test_images_do_not_depend_on_the_number_of_training_images() -> None:
     drawn_from = dataset([0, 1, 2, 3] * 50)
     small = split(drawn_from, train=10, validation=20, test=30, seed=5)
     large = split(drawn_from, train=150, validation=20, test=30, seed=5)
@@ -92,7 +94,7 @@ def test_the_test_images_do_not_depend_on_how_many_train() -> None:
     assert np.array_equal(small.validation, large.validation)
 
 
-def test_a_split_stays_what_it_was_in_earlier_versions(tmp_path: Path) -> None:
+def test_splits_of_a_seed_never_change(tmp_path: Path) -> None:
     digits = load("digits", data_dir=tmp_path, cache_dir=tmp_path)
     splits = split(digits, train=1_259, validation=269, test=269, seed=7)
     digest = hashlib.sha256(
@@ -102,6 +104,6 @@ def test_a_split_stays_what_it_was_in_earlier_versions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["train", "validation", "test"])
-def test_more_than_there_is_cannot_be_drawn(field: str) -> None:
-    with pytest.raises(ValueError, match=f"{field} 9 asked"):
+def test_more_images_than_available_are_refused(field: str) -> None:
+    with pytest.raises(ValueError, match=rf"dataset\.{field} is 9"):
         split(dataset([0] * 8), **{"train": 1, "validation": 1, "test": 1, field: 9}, seed=0)

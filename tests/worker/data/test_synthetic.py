@@ -7,7 +7,7 @@ from tests.worker.data.files import images_of
 from worker.data import synthetic
 
 
-def test_the_same_images_are_made_on_every_machine() -> None:
+def test_images_are_the_same_on_every_machine() -> None:
     images = images_of(synthetic.generate(40, 16))
     assert (
         hashlib.sha256(images.tobytes()).hexdigest()
@@ -15,7 +15,7 @@ def test_the_same_images_are_made_on_every_machine() -> None:
     )
 
 
-def test_a_larger_set_begins_with_the_smaller_one() -> None:
+def test_larger_set_starts_with_the_images_of_a_smaller_set() -> None:
     assert np.array_equal(
         images_of(synthetic.generate(30, 8)), images_of(synthetic.generate(520, 8))[:30]
     )
@@ -27,7 +27,7 @@ def test_later_images_differ_from_the_first() -> None:
 
 
 @pytest.mark.parametrize("size", [8, 9, 33, 224])
-def test_any_size_is_made_natively(size: int) -> None:
+def test_images_are_drawn_in_any_size(size: int) -> None:
     content = synthetic.generate(11, size)
     images = images_of(content)
     assert images.shape == content.shape == (11, 3, size, size)
@@ -35,7 +35,7 @@ def test_any_size_is_made_natively(size: int) -> None:
     assert content.labels.tolist() == [*range(10), 0]
 
 
-def test_how_many_are_made_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = images_of(synthetic.generate(25, 9))
     monkeypatch.setattr(synthetic, "BLOCK_BYTES", 4 * 3 * 9 * 9 * 7)
     parts = list(synthetic.generate(25, 9).blocks)
@@ -43,7 +43,7 @@ def test_how_many_are_made_at_once_changes_nothing(monkeypatch: pytest.MonkeyPat
     assert np.array_equal(np.concatenate(parts), whole)
 
 
-def test_stripes_lie_as_their_names_say() -> None:
+def test_stripes_have_the_direction_of_their_names() -> None:
     content = synthetic.generate(200, 32)
     grey = images_of(content).mean(axis=1)
     along_rows = np.abs(np.diff(grey, axis=2)).mean(axis=(1, 2))
@@ -53,8 +53,10 @@ def test_stripes_lie_as_their_names_say() -> None:
     assert (along_columns < along_rows)[vertical].all()
 
 
-def test_colour_says_nothing_about_the_class() -> None:
+def test_colours_are_independent_of_the_class() -> None:
     content = synthetic.generate(2_000, 8)
     colour = images_of(content).mean(axis=(2, 3))
     by_class = np.stack([colour[content.labels == label].mean(axis=0) for label in range(10)])
-    assert np.ptp(by_class, axis=0).max() < 20  # of 255; the deviation within a class is 45
+    assert (
+        np.ptp(by_class, axis=0).max() < 20
+    )  # of 255; the standard deviation within a class is 45

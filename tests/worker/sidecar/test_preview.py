@@ -56,13 +56,13 @@ def test_no_more_images_are_resized_than_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resized: list[int] = []
-    plain = resize.resized
+    plain = resize.resize
 
     def counted(images_NCHW: np.ndarray, size: int) -> np.ndarray:
         resized.append(len(images_NCHW))
         return plain(images_NCHW, size)
 
-    monkeypatch.setattr(resize, "resized", counted)
+    monkeypatch.setattr(resize, "resize", counted)
     sheet = _shown(tmp_path, dataset={**DIGITS, "image_size": 128}, count=2)
     assert sheet.shape == (2 * 128 + 3 * GAP, 2 * 128 + 3 * GAP, 3)
     assert resized == [2]
