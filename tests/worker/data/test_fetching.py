@@ -61,7 +61,9 @@ class TestDownload:
 
 
 class TestDebianPackage:
-    def test_error_has_the_last_line_of_apt_get(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_error_has_the_last_line_of_apt_get(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for tool in ("apt-get", "dpkg-deb"):
             (tmp_path / tool).write_text("#!/bin/sh\necho 'E: Unable to locate it' >&2\nexit 100\n")
             (tmp_path / tool).chmod(0o755)
