@@ -24,7 +24,7 @@ SPEC_BODY: dict[str, Any] = {
     }
 }
 #: What of the specification's own models the catalogue says better.
-SAID_BY_THE_CATALOG = ("Choice", "InitializerSpec", "OptimizerSpec")
+SAID_BY_THE_CATALOG = ("MethodSpec", "InitializerSpec", "OptimizerSpec")
 
 
 def complete(app: FastAPI) -> None:

@@ -7,7 +7,7 @@ import celery
 from shared.settings import Settings
 
 QUEUE = "trainshed"
-RING = "trainshed.ring"
+RING_TASK = "trainshed.ring"
 
 
 def make_celery(settings: Settings) -> celery.Celery:
@@ -53,4 +53,4 @@ def make_celery(settings: Settings) -> celery.Celery:
 
 def ring(app: celery.Celery) -> None:
     """Ring once. Raises what the broker's client raises where it is away."""
-    app.send_task(RING, queue=QUEUE, ignore_result=True)
+    app.send_task(RING_TASK, queue=QUEUE, ignore_result=True)

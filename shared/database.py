@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.errors import Unavailable
 
-OLDEST_SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a WAL file with several connections
+MIN_SQLITE_VERSION = (3, 51, 3)  # earlier ones can corrupt a WAL file with several connections
 
 
 class InvalidJson:
@@ -100,8 +100,8 @@ def sqlite_driver() -> ModuleType:
         driver = importlib.import_module("pysqlite3.dbapi2")
     except ModuleNotFoundError:
         driver = sqlite3
-    if driver.sqlite_version_info < OLDEST_SAFE_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SAFE_SQLITE))
+    if driver.sqlite_version_info < MIN_SQLITE_VERSION:
+        oldest = ".".join(map(str, MIN_SQLITE_VERSION))
         raise RuntimeError(
             f"SQLite {driver.sqlite_version} can damage a database in WAL mode; {oldest} or newer "
             "is needed: install pysqlite3 0.6.1, take a Python that is built with a newer SQLite, "

@@ -65,7 +65,7 @@ class Conflict(ServiceError):
 
 
 #: Faults of one answer: whoever has more has not written a specification.
-MOST_FAULTS = 100
+MAX_FAULTS = 100
 
 
 class InvalidSpec(ServiceError):
@@ -74,10 +74,10 @@ class InvalidSpec(ServiceError):
     def __init__(self, faults: list[Fault]) -> None:
         count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
         named = "each"
-        if len(faults) > MOST_FAULTS:
-            count, named = f"more than {MOST_FAULTS} faults", f"the first {MOST_FAULTS}"
+        if len(faults) > MAX_FAULTS:
+            count, named = f"more than {MAX_FAULTS} faults", f"the first {MAX_FAULTS}"
         super().__init__(f"The specification has {count}; `errors` names {named}.")
-        self.faults = faults[:MOST_FAULTS]
+        self.faults = faults[:MAX_FAULTS]
 
 
 class BadWeights(ServiceError):

@@ -56,23 +56,23 @@ def _layers(value: object) -> object:
 
 
 #: After the bounds of a text.
-PLAIN = AfterValidator(_plain_text)
+PLAIN_TEXT = AfterValidator(_plain_text)
 #: After the bounds of an integer or a number.
-A_NUMBER = BeforeValidator(_a_number)
+NUMBER = BeforeValidator(_a_number)
 
-MethodName = Annotated[str, Field(min_length=1, max_length=100), PLAIN]
+MethodName = Annotated[str, Field(min_length=1, max_length=100), PLAIN_TEXT]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-ColumnName = Annotated[str, Field(min_length=1, max_length=200), PLAIN]
-Count = Annotated[int, Field(ge=1, le=MAX_COUNT), A_NUMBER]
-Epochs = Annotated[int, Field(ge=1, le=100_000), A_NUMBER]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200), PLAIN_TEXT]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT), NUMBER]
+Epochs = Annotated[int, Field(ge=1, le=100_000), NUMBER]
 #: A name of a file in one folder: no way leads out of it.
 TableFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$")]
 Layers = Annotated[Any, AfterValidator(_layers), WithJsonSchema(_LAYERS)]
 Mode = Literal["min", "max"]
 
 
-def or_name(model: type[BaseModel]) -> BeforeValidator:
+def allow_name(model: type[BaseModel]) -> BeforeValidator:
     """A bare name stands for that method with its defaults."""
     return BeforeValidator(_named, json_schema_input_type=MethodName | model)
 

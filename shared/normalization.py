@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 #: The key in a file's metadata.
-KEY = "normalization"
-LARGEST = 255.0
+METADATA_KEY = "normalization"
+DEFAULT_LARGEST = 255.0
 #: Scale and shift of an input are computed in float32, which holds a little more than this.
 BOUND = 1e38
 
 
 @dataclass(frozen=True)
-class Said:
+class InputNormalization:
     """What was said, as figures that can be used."""
 
     mean: tuple[float, ...]
@@ -31,7 +31,7 @@ class Said:
         return len(self.mean)
 
 
-def read(text: str) -> Said:
+def parse(text: str) -> InputNormalization:
     """Read and check the text of `normalization`.
 
     Raises:
@@ -44,7 +44,7 @@ def read(text: str) -> Said:
     if not isinstance(given, dict) or not {"mean", "deviation"} <= set(given):
         raise ValueError('normalization is not {"mean": […], "deviation": […]}')
     mean, deviation = _numbers(given, "mean"), _numbers(given, "deviation")
-    (largest,) = _numbers({"largest": [given.get("largest", LARGEST)]}, "largest")
+    (largest,) = _numbers({"largest": [given.get("largest", DEFAULT_LARGEST)]}, "largest")
     if len(mean) != len(deviation) or not mean:
         raise ValueError(
             f"normalization has {len(mean)} means and {len(deviation)} deviations; "
@@ -57,7 +57,7 @@ def read(text: str) -> Said:
         scale = largest * width
         if not 1 / BOUND < scale < BOUND or abs(middle) / width > BOUND:
             raise ValueError("normalization has figures that float32 does not hold")
-    return Said(mean, deviation, largest)
+    return InputNormalization(mean, deviation, largest)
 
 
 def _numbers(given: dict[str, Any], field: str) -> tuple[float, ...]:

@@ -56,7 +56,7 @@ def read(path: Path, *, first: int = 0, limit: int = 100) -> list[Prediction]:
     return [_prediction(values) for values in _records(path, first, limit)]
 
 
-def pick(path: Path, samples: Collection[int]) -> list[Prediction]:
+def read_samples(path: Path, samples: Collection[int]) -> list[Prediction]:
     """The predictions of these samples, in the order of the file; samples it has not are left out.
 
     Raises:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the closing zero
+MAX_SOCKET_PATH_BYTES = 100  # bytes; the kernel's limit is 108 with the closing zero
 #: What each address of a server may begin with, and how one looks.
 SERVERS = {
     "database_url": (
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     def sockets(self) -> Path:
         """Directory of sockets: under home, or a short private one where home's path is long."""
         inside = self.home / "run"
-        if len(os.fsencode(inside)) + len("/broker.sock") <= LONGEST_SOCKET_PATH:
+        if len(os.fsencode(inside)) + len("/broker.sock") <= MAX_SOCKET_PATH_BYTES:
             return inside
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"trainshed-{os.getuid()}-{digest}"

@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.fields import (
-    A_NUMBER,
     MAX_SEED,
-    PLAIN,
+    NUMBER,
+    PLAIN_TEXT,
     ColumnName,
     Count,
     Epochs,
@@ -31,17 +31,17 @@ from shared.fields import (
     Mode,
     StageName,
     TableFile,
-    or_name,
+    allow_name,
 )
 
 
-class Frozen(BaseModel):
+class SpecPart(BaseModel):
     """A part of a specification: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
-class Choice(BaseModel):
+class MethodSpec(BaseModel):
     """A method by name; every other field is a parameter of it."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
@@ -54,7 +54,7 @@ class Choice(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class DatasetSpec(Frozen):
+class DatasetSpec(SpecPart):
     """Which images or rows, how many of each split, in what shape, and what is asked for."""
 
     name: MethodName
@@ -70,23 +70,25 @@ class DatasetSpec(Frozen):
     train: Count | None = None
     validation: Count | None = None
     test: Count | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024), A_NUMBER] | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024), NUMBER] | None = None
     channels: Literal[1, 3] | None = None
     #: Null stands for `standardize`, and in fine-tuning with weights for `of_weights`.
     normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
 
 
-class InitializerSpec(Choice):
+class InitializerSpec(MethodSpec):
     """One initializer for the whole network, with others for layers whose name matches."""
 
-    overrides: dict[str, Annotated[Choice, or_name(Choice)]] = Field(default={}, max_length=100)
+    overrides: dict[str, Annotated[MethodSpec, allow_name(MethodSpec)]] = Field(
+        default={}, max_length=100
+    )
 
 
 #: What a gradient is clipped to: a float32, which ends at 3.4e38.
-Bound = Annotated[float, Field(gt=0, le=1e30), A_NUMBER]
+Bound = Annotated[float, Field(gt=0, le=1e30), NUMBER]
 
 
-class ClippingSpec(Frozen):
+class ClippingSpec(SpecPart):
     """How gradients are clipped: exactly one of the three."""
 
     value: Bound | None = None
@@ -100,42 +102,42 @@ class ClippingSpec(Frozen):
         return self
 
 
-class OptimizerSpec(Choice):
+class OptimizerSpec(MethodSpec):
     """The optimizer with its schedule and clipping."""
 
-    learning_rate: Annotated[float, Field(gt=0, le=1000), A_NUMBER] = 0.01
-    schedule: Annotated[Choice, or_name(Choice)] = Choice(name="constant")
+    learning_rate: Annotated[float, Field(gt=0, le=1000), NUMBER] = 0.01
+    schedule: Annotated[MethodSpec, allow_name(MethodSpec)] = MethodSpec(name="constant")
     gradient_clipping: ClippingSpec | None = None
 
 
-class EarlyStoppingSpec(Frozen):
+class EarlyStoppingSpec(SpecPart):
     """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
 
     monitor: MetricName = "val_loss"
     mode: Mode = "min"
     patience: Epochs = 3
-    min_delta: Annotated[float, Field(ge=0), A_NUMBER] = 0.0
+    min_delta: Annotated[float, Field(ge=0), NUMBER] = 0.0
     restore_best: StrictBool = False
 
 
-class TrainingSpec(Frozen):
+class TrainingSpec(SpecPart):
     """How long, in what batches and in which arithmetic."""
 
     epochs: Epochs = 20
-    batch_size: Annotated[int, Field(ge=1, le=65_536), A_NUMBER] = 32
+    batch_size: Annotated[int, Field(ge=1, le=65_536), NUMBER] = 32
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     deterministic: StrictBool = True
     early_stopping: EarlyStoppingSpec | None = None
 
 
-class WeightsSpec(Frozen):
+class WeightsSpec(SpecPart):
     """Where the weights that are tuned come from: exactly one of the three."""
 
-    job: Annotated[str, Field(max_length=40), PLAIN] | None = None
+    job: Annotated[str, Field(max_length=40), PLAIN_TEXT] | None = None
     #: Of the job: an id, `last`, `initial` or `best_<monitor>`; null stands for `last`.
-    checkpoint: Annotated[str, Field(max_length=100), PLAIN] | None = None
+    checkpoint: Annotated[str, Field(max_length=100), PLAIN_TEXT] | None = None
     pretrained: MethodName | None = None
-    upload: Annotated[str, Field(max_length=40), PLAIN] | None = None
+    upload: Annotated[str, Field(max_length=40), PLAIN_TEXT] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -146,22 +148,22 @@ class WeightsSpec(Frozen):
         return self
 
 
-class HeadSpec(Frozen):
+class HeadSpec(SpecPart):
     """The new classifier: flatten → [dense D relu → dropout] for each D → dense M."""
 
     hidden_units: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=65_536), A_NUMBER], ...], Field(max_length=32)
+        tuple[Annotated[int, Field(ge=1, le=65_536), NUMBER], ...], Field(max_length=32)
     ] = (256,)
-    dropout: Annotated[float, Field(ge=0, lt=1), A_NUMBER] = 0.3
+    dropout: Annotated[float, Field(ge=0, lt=1), NUMBER] = 0.3
 
 
-class StageSpec(Frozen):
+class StageSpec(SpecPart):
     """A stage of fine-tuning. What is null is the specification's own."""
 
     name: StageName
     train: Layers = "all"
     epochs: Epochs
-    optimizer: Annotated[OptimizerSpec, or_name(OptimizerSpec)] | None = None
+    optimizer: Annotated[OptimizerSpec, allow_name(OptimizerSpec)] | None = None
     early_stopping: EarlyStoppingSpec | None = None
 
     @property
@@ -189,7 +191,7 @@ def _names_differ(stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
     return stages
 
 
-class FineTuningSpec(Frozen):
+class FineTuningSpec(SpecPart):
     """Go on with weights that were trained before, under a new head, in stages."""
 
     #: Null for random ones: what the weights were worth is seen against that.
@@ -202,7 +204,7 @@ class FineTuningSpec(Frozen):
     ]
 
 
-class CheckpointSpec(Frozen):
+class CheckpointSpec(SpecPart):
     """One rule for keeping checkpoints: the best of a metric, one epoch's, or a series."""
 
     monitor: MetricName | None = None
@@ -220,7 +222,7 @@ class CheckpointSpec(Frozen):
         return self
 
 
-class MetricsSpec(Frozen):
+class MetricsSpec(SpecPart):
     """Which top-k accuracies are computed; null stands for 1 and 5, as far as classes admit."""
 
     top_k: Annotated[tuple[Count, ...], Field(max_length=20)] | None = None
@@ -231,7 +233,7 @@ def _switch(value: object) -> object:
     return ({} if value else None) if isinstance(value, bool) else value
 
 
-class TensorBoardSpec(Frozen):
+class TensorBoardSpec(SpecPart):
     """What is written for TensorBoard beside curves, the first layer's weights and the graph."""
 
     #: Of every weight, at the start and after each epoch.
@@ -240,7 +242,7 @@ class TensorBoardSpec(Frozen):
     gradients: StrictBool = True
 
 
-class TrackingSpec(Frozen):
+class TrackingSpec(SpecPart):
     """Where else a training is written down; the database and MLflow have it in any case."""
 
     tensorboard: Annotated[
@@ -254,42 +256,42 @@ def _nothing(value: object) -> object:
     return {} if value is None else value
 
 
-class ResourcesSpec(Frozen):
+class ResourcesSpec(SpecPart):
     """What the job may take of the box."""
 
-    gpus: Annotated[int, Field(ge=1, le=64), A_NUMBER] = 1
-    gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), A_NUMBER] | None = None
-    max_runtime_seconds: Annotated[int, Field(ge=1, le=31_536_000), A_NUMBER] | None = None
+    gpus: Annotated[int, Field(ge=1, le=64), NUMBER] = 1
+    gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), NUMBER] | None = None
+    max_runtime_seconds: Annotated[int, Field(ge=1, le=31_536_000), NUMBER] | None = None
 
 
-BEST_OF_BOTH = (
+DEFAULT_CHECKPOINTS = (
     CheckpointSpec(monitor="val_loss", mode="min"),
     CheckpointSpec(monitor="val_accuracy", mode="max"),
 )
 
-TagKey = Annotated[str, Field(min_length=1, max_length=64), PLAIN]
-TagValue = Annotated[str, Field(max_length=512), PLAIN]
+TagKey = Annotated[str, Field(min_length=1, max_length=64), PLAIN_TEXT]
+TagValue = Annotated[str, Field(max_length=512), PLAIN_TEXT]
 
 
-class JobSpec(Frozen):
+class JobSpec(SpecPart):
     """A whole specification. Only `dataset` and `architecture` are required."""
 
-    name: Annotated[str, Field(max_length=200), PLAIN] = ""
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), A_NUMBER] = 0
+    name: Annotated[str, Field(max_length=200), PLAIN_TEXT] = ""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), NUMBER] = 0
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=64)] = {}
     priority: Literal["low", "normal", "high"] = "normal"
-    dataset: Annotated[DatasetSpec, or_name(DatasetSpec)]
-    architecture: Annotated[Choice, or_name(Choice)]
-    initializer: Annotated[InitializerSpec, or_name(InitializerSpec)] = InitializerSpec(
+    dataset: Annotated[DatasetSpec, allow_name(DatasetSpec)]
+    architecture: Annotated[MethodSpec, allow_name(MethodSpec)]
+    initializer: Annotated[InitializerSpec, allow_name(InitializerSpec)] = InitializerSpec(
         name="he_normal"
     )
     regularizers: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32)] = {}
-    loss: Annotated[Choice, or_name(Choice)] = Choice(name="cross_entropy")
-    optimizer: Annotated[OptimizerSpec, or_name(OptimizerSpec)] = OptimizerSpec(name="sgd")
+    loss: Annotated[MethodSpec, allow_name(MethodSpec)] = MethodSpec(name="cross_entropy")
+    optimizer: Annotated[OptimizerSpec, allow_name(OptimizerSpec)] = OptimizerSpec(name="sgd")
     training: TrainingSpec = TrainingSpec()
     fine_tuning: FineTuningSpec | None = None
-    checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = BEST_OF_BOTH
+    checkpoints: Annotated[tuple[CheckpointSpec, ...], Field(max_length=16)] = DEFAULT_CHECKPOINTS
     metrics: MetricsSpec = MetricsSpec()
     tracking: Annotated[
         TrackingSpec, BeforeValidator(_nothing, json_schema_input_type=TrackingSpec | None)

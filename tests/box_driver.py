@@ -151,24 +151,24 @@ class BoxDriver:
     def job(self, job_id: str) -> JobRow:
         """Return the job."""
         with self.database.read() as connection:
-            row = queries.get(connection, job_id)
+            row = queries.get_job(connection, job_id)
         assert row is not None
         return row
 
     def attempts(self, job_id: str) -> list[AttemptRow]:
         """Return the job's attempts."""
         with self.database.read() as connection:
-            return queries.attempts(connection, job_id)
+            return queries.list_attempts(connection, job_id)
 
     def events(self, job_id: str) -> list[EventRow]:
         """Return the job's events."""
         with self.database.read() as connection:
-            return events.page(connection, job_id, limit=100_000)
+            return events.list_events(connection, job_id, limit=100_000)
 
     def checkpoints(self, job_id: str) -> list[CheckpointRow]:
         """Return the job's checkpoints."""
         with self.database.read() as connection:
-            return queries.checkpoints(connection, job_id)
+            return queries.list_checkpoints(connection, job_id)
 
     def last_step(self, job_id: str) -> int:
         """Return the step of the last checkpoint; 0 before the first checkpoint."""
@@ -208,8 +208,8 @@ class BoxDriver:
     def outcome(self, job_id: str) -> dict[str, Any]:
         """Return everything that a training job produces, except for what depends on the time."""
         with self.database.read() as connection:
-            metrics = queries.metrics(connection, job_id)
-            evaluations = queries.evaluations(connection, job_id)
+            metrics = queries.list_metrics(connection, job_id)
+            evaluations = queries.list_evaluations(connection, job_id)
         reported = [row for row in self.checkpoints(job_id) if row.kind != "previous"]
         names = {row.id: (row.kind, row.monitor) for row in reported}
         timed = {"seconds", "images_per_second"}

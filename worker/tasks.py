@@ -11,7 +11,7 @@ import celery
 import structlog
 from celery.signals import setup_logging
 
-from shared.broker import QUEUE, RING
+from shared.broker import QUEUE, RING_TASK
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ def register_doorbell_task(app: celery.Celery, notify: Callable[[], None]) -> No
     refused = itertools.count(1)
 
     # Not shared: Celery would register the task, with this `notify`, at every other application.
-    @app.task(name=RING, typing=False, shared=False)
+    @app.task(name=RING_TASK, typing=False, shared=False)
     def train(*args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             log.warning("doorbell message with arguments refused", refused=next(refused))

@@ -4,22 +4,22 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from shared.fields import A_NUMBER, MAX_SEED, MethodName, or_name
-from shared.spec import DatasetSpec, Frozen
+from shared.fields import MAX_SEED, NUMBER, MethodName, allow_name
+from shared.spec import DatasetSpec, SpecPart
 
 #: Of all images of a picture together: the sidecar draws them in well under a second.
 MAX_PIXELS = 2**21
 DEFAULT_COUNT = 8
 
 
-class PreviewSpec(Frozen):
+class PreviewSpec(SpecPart):
     """A dataset, the augmentation of its images, and how many of them to show."""
 
-    dataset: Annotated[DatasetSpec, or_name(DatasetSpec)]
+    dataset: Annotated[DatasetSpec, allow_name(DatasetSpec)]
     augmentation: Annotated[dict[MethodName, Any], Field(max_length=32, default_factory=dict)]
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), A_NUMBER] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), NUMBER] = 0
     #: Null stands for 8, or for the maximum at this image size.
-    count: Annotated[int, Field(ge=1, le=32), A_NUMBER] | None = None
+    count: Annotated[int, Field(ge=1, le=32), NUMBER] | None = None
 
     def images(self, image_size: int) -> int:
         """Return how many images to show.

@@ -11,7 +11,7 @@ from api.catalog.schema_faults import faults_of
 from api.http.faults import abbreviated, quoted, suggestion
 from api.http.json_pointer import escape
 from shared.catalog import SLOTS, Catalog
-from shared.errors import MOST_FAULTS, Fault
+from shared.errors import MAX_FAULTS, Fault
 
 #: A slot of the catalogue → what a message calls one of its methods.
 NOUNS = {
@@ -89,7 +89,7 @@ class Methods:
         filled: Filled = {}
         faults: list[Fault] = []
         for name, value in raw.items() if isinstance(raw, dict) else ():
-            if len(faults) > MOST_FAULTS:
+            if len(faults) > MAX_FAULTS:
                 break
             at = f"{pointer}/{escape(name)}"
             if name not in self.catalog[slot]:
@@ -112,7 +112,7 @@ class Methods:
     ) -> tuple[Filled | None, list[Fault]]:
         """Check a method's parameters and fill in their defaults; None where they have faults."""
         faults: dict[str, Fault] = {}
-        for fault in islice(self._faults(slot, name, given, pointer), MOST_FAULTS + 1):
+        for fault in islice(self._faults(slot, name, given, pointer), MAX_FAULTS + 1):
             faults.setdefault(fault.pointer, fault)
         if faults:
             return None, list(faults.values())

@@ -101,5 +101,5 @@ def _database_answers(services: Services) -> bool:
 
 def _fresh_workers(services: Services) -> list[WorkerRow]:
     with services.database.read() as connection:
-        known = liveness.workers(connection)
+        known = liveness.list_workers(connection)
     return [worker for worker in known if now() - worker.seen_at < WORKER_FRESH]

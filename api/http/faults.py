@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from shared.errors import MOST_FAULTS, Fault, InvalidSpec
+from shared.errors import MAX_FAULTS, Fault, InvalidSpec
 
 MAX_VALUE_LENGTH = 60
 
@@ -40,7 +40,7 @@ class Faults:
     @property
     def is_full(self) -> bool:
         """Whether there are more faults than one answer reports, so that no check need add any."""
-        return len(self._by_pointer) > MOST_FAULTS
+        return len(self._by_pointer) > MAX_FAULTS
 
     def match(self, pattern: re.Pattern[str]) -> bool:
         """Return whether the pointer of a fault begins with the pattern."""

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import Header, Request
 
 from shared.errors import BadRequest, UnsupportedMediaType
-from shared.fields import PLAIN
+from shared.fields import PLAIN_TEXT
 from shared.ids import LENGTH, is_id
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: What a filter asks for: any text that a specification may have.
-Text = Annotated[str, PLAIN]
+Text = Annotated[str, PLAIN_TEXT]
 IdempotencyKey = Annotated[
     str | None,
     Header(description="1 to 255 visible ASCII characters; the same request with it is made once"),

@@ -28,7 +28,7 @@ def seconds_per_epoch(services: Services, spec: dict[str, Any]) -> float | None:
         is comparable.
     """
     with services.database.read() as connection:
-        rows = queries.page(connection, limit=MAX_JOBS, state="succeeded")
+        rows = queries.list_jobs(connection, limit=MAX_JOBS, state="succeeded")
     cost = _cost_per_image(spec)
     for row in rows:
         seconds = row.metrics.get("seconds")

@@ -72,7 +72,7 @@ def index(
     """`after` is the id of the last job of the page before."""
     check_cursor(after, "job")
     with services.database.read() as connection:
-        rows = queries.page(
+        rows = queries.list_jobs(
             connection,
             limit=limit + 1,
             after=after,
@@ -161,7 +161,7 @@ def _accepted(services: Services, job_id: str) -> Response:
 
 def _read(services: Services, job_id: str, *, anew: bool = True) -> tuple[JobRow, int | None]:
     with services.database.read() as connection:
-        row = queries.get(connection, job_id)
+        row = queries.get_job(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return row, _position(services, row, anew=anew)
@@ -169,7 +169,7 @@ def _read(services: Services, job_id: str, *, anew: bool = True) -> tuple[JobRow
 
 def _attempts(services: Services, job_id: str) -> list[AttemptRow]:
     with services.database.read() as connection:
-        return queries.attempts(connection, job_id)
+        return queries.list_attempts(connection, job_id)
 
 
 def _position(services: Services, row: JobRow, *, anew: bool = True) -> int | None:

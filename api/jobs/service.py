@@ -10,7 +10,13 @@ from api.jobs.estimates import seconds_per_epoch
 from api.services import Services
 from shared.errors import Unavailable
 from shared.jobs import control, queries
-from shared.jobs.submission import Submission, known, of_retry, sha256_of, submit
+from shared.jobs.submission import (
+    Submission,
+    find_by_key,
+    retry_fingerprint,
+    sha256_of_json,
+    submit,
+)
 from shared.states import PRIORITIES
 
 
@@ -35,7 +41,7 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
         key: the request's Idempotency-Key.
     """
     raw = parse(body)
-    fingerprint = sha256_of(raw) if key is not None else ""
+    fingerprint = sha256_of_json(raw) if key is not None else ""
     # Before the check: a known key gives its job even if the specification is no longer valid.
     existing = _job_of_key(services, owner, key, fingerprint)
     if existing is not None:
@@ -86,13 +92,13 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
 
     The same key gives the same job. Without a key, a retry that has not ended is returned.
     """
-    fingerprint = of_retry(job_id)
+    fingerprint = retry_fingerprint(job_id)
     existing = _job_of_key(services, owner, key, fingerprint)
     if existing is not None:
         return existing
     with services.database.write() as connection:
-        spec, checkpoint = control.origin_of_retry(connection, job_id)
-        existing = control.open_retry(connection, owner, job_id) if key is None else None
+        spec, checkpoint = control.get_retry_origin(connection, job_id)
+        existing = control.find_open_retry(connection, owner, job_id) if key is None else None
         if existing is not None:
             return existing
         submission = Submission(
@@ -114,10 +120,10 @@ def _job_of_key(services: Services, owner: str, key: str | None, fingerprint: st
     if key is None:
         return None
     with services.database.read() as connection:
-        return known(connection, owner, key, fingerprint)
+        return find_by_key(connection, owner, key, fingerprint)
 
 
 def _next_position(services: Services, priority: int) -> int:
     """Return the queue position, from 1, of a job of this priority submitted now."""
     with services.database.read() as connection:
-        return 1 + queries.ahead_of(connection, priority)
+        return 1 + queries.count_ahead_of(connection, priority)

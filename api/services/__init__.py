@@ -11,7 +11,7 @@ from api.services.sidecar_client import SidecarClient
 from api.weights.unfinished import sweep
 from shared import catalog
 from shared.database import Database
-from shared.jobs.submission import sha256_of
+from shared.jobs.submission import sha256_of_json
 from shared.settings import Settings
 from shared.storage import Storage
 
@@ -40,7 +40,7 @@ def open_services(settings: Settings) -> Services:
     """Open everything; nothing is asked of the network yet."""
     database, storage = Database(settings.database), Storage(settings.storage)
     sweep(storage.weights("").parent)
-    version = sha256_of(catalog.load())
+    version = sha256_of_json(catalog.load())
     order = QueueOrder(database)
     return Services(
         settings=settings,

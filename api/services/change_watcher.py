@@ -105,7 +105,7 @@ class ChangeWatcher:
 
     def _read(self, job_ids: list[str]) -> dict[str, Version]:
         with self.database.read() as connection:
-            found = queries.versions(connection, job_ids)
+            found = queries.get_versions(connection, job_ids)
         versions = {job: Version(*parts) for job, parts in found.items()}
         return {job: self._placed(job, version) for job, version in versions.items()}
 

@@ -53,6 +53,6 @@ class QueueOrder:
 
     def _read(self) -> dict[str, int]:
         with self.database.read() as connection:
-            order = queries.order(connection)
+            order = queries.list_queued(connection)
         self._positions = {job: place for place, job in enumerate(order, start=1)}
         return self._positions

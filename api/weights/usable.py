@@ -65,14 +65,14 @@ def is_finite(chunk: bytes, dtype: str) -> bool:
     return all((h & ~SIGN, s) < bound for h, s in zip(highest, second, strict=True))
 
 
-def normalization_of(header: Header) -> normalization.Said | None:
+def normalization_of(header: Header) -> normalization.InputNormalization | None:
     """How its inputs were normalised; None where the file does not say.
 
     Raises:
         ValueError: it says what cannot be.
     """
-    text = header.metadata.get(normalization.KEY)
-    return None if text is None else normalization.read(text)
+    text = header.metadata.get(normalization.METADATA_KEY)
+    return None if text is None else normalization.parse(text)
 
 
 def not_of_weights(tensors: Mapping[str, TensorInfo]) -> str | None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Failure, Fenced
-from shared.jobs.events import NewEvent, append
+from shared.jobs.events import NewEvent, append_events
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedJob:
     """A job that was claimed, with what a runner needs to begin."""
 
     lease: Lease
@@ -34,20 +34,20 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Orders:
+class UserRequests:
     """What the heartbeat brings back: what people asked for meanwhile."""
 
-    cancel: bool
-    pause: bool
+    is_cancel_requested: bool
+    is_pause_requested: bool
 
 
-def held(lease: Lease) -> sa.ColumnElement[bool]:
+def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
     """The fence: true of the job's row only while this attempt holds it."""
     jobs = tables.jobs.c
     return sa.and_(jobs.id == lease.job_id, jobs.attempt == lease.attempt, jobs.state == "running")
 
 
-def waiting() -> sa.Select[Any]:
+def select_queued() -> sa.Select[Any]:
     """The jobs that wait, in the order in which they start."""
     jobs = tables.jobs.c
     # Written out, not bound: a partial index is used only where the planner sees its condition.
@@ -60,10 +60,12 @@ def waiting() -> sa.Select[Any]:
 
 def claim(
     connection: sa.Connection, *, worker: str, host: str, device: str, devices: list[Any], gpus: int
-) -> Claimed | None:
+) -> ClaimedJob | None:
     """Take the best job that at most `gpus` devices can run, or None if none waits."""
     at, jobs = now(), tables.jobs.c
-    best = waiting().where(jobs.gpus <= max(gpus, 1)).limit(1).with_for_update(skip_locked=True)
+    best = (
+        select_queued().where(jobs.gpus <= max(gpus, 1)).limit(1).with_for_update(skip_locked=True)
+    )
     row = connection.execute(
         sa.update(tables.jobs)
         .where(jobs.id == best.scalar_subquery(), jobs.state == "queued")
@@ -106,13 +108,13 @@ def claim(
         },
     )
     data = {"state": "running", "phase": "preflight", "attempt": row.attempt, "device": device}
-    append(connection, row.id, at, NewEvent("state", data))
-    return Claimed(lease, row.spec, row.resume_from)
+    append_events(connection, row.id, at, NewEvent("state", data))
+    return ClaimedJob(lease, row.spec, row.resume_from)
 
 
-def heartbeat(
+def record_heartbeat(
     connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
-) -> Orders:
+) -> UserRequests:
     """Show that the attempt lives and how far it is; learn what people asked for.
 
     Raises:
@@ -128,11 +130,11 @@ def heartbeat(
         .values(**values)
     )
     row = connection.execute(
-        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(held(lease))
+        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(is_held_by(lease))
     ).one_or_none()
     if row is None:
         raise Fenced
-    return Orders(row.cancel_requested_at is not None, row.pause_requested_at is not None)
+    return UserRequests(row.cancel_requested_at is not None, row.pause_requested_at is not None)
 
 
 def begin(
@@ -159,7 +161,7 @@ def begin(
         Fenced: the attempt no longer holds the job.
     """
     attempts, metrics, events = tables.attempts.c, tables.metrics.c, tables.events.c
-    hold(connection, lease)
+    lock_job(connection, lease)
     begun = connection.execute(
         sa.update(tables.attempts)
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
@@ -191,7 +193,7 @@ def begin(
         )
     ).scalar_one()
     data = {"attempt": lease.attempt, "step": first_step, "repeats_epochs": repeated}
-    append(connection, lease.job_id, now(), NewEvent("attempt", data))
+    append_events(connection, lease.job_id, now(), NewEvent("attempt", data))
 
 
 def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
@@ -216,7 +218,7 @@ def stop(
 
     Called when the process is gone. Returns the state the job is in now. Raises `Fenced`.
     """
-    state = "cancelled" if hold(connection, lease) else "queued"
+    state = "cancelled" if lock_job(connection, lease) else "queued"
     _end(
         connection,
         lease,
@@ -228,7 +230,7 @@ def stop(
     return state
 
 
-def hold(connection: sa.Connection, lease: Lease) -> bool:
+def lock_job(connection: sa.Connection, lease: Lease) -> bool:
     """Lock the job's row under the fence; return whether somebody asked that it is cancelled.
 
     Raises:
@@ -237,7 +239,7 @@ def hold(connection: sa.Connection, lease: Lease) -> bool:
     jobs = tables.jobs
     row = connection.execute(
         sa.update(jobs)
-        .where(held(lease))
+        .where(is_held_by(lease))
         .values(revision=jobs.c.revision + 1)
         .returning(jobs.c.cancel_requested_at)
     ).one_or_none()
@@ -275,7 +277,7 @@ def _end(
     final = {} if state == "queued" else {"finished_at": at}
     ended = connection.execute(
         sa.update(tables.jobs)
-        .where(held(lease))
+        .where(is_held_by(lease))
         .values(state=state, phase=None, reason=reason, **final, **values)
     )
     if not ended.rowcount:
@@ -288,4 +290,4 @@ def _end(
     data: dict[str, Any] = {"state": state, "reason": reason, "attempt": lease.attempt}
     if "failure" in values:
         data["failure"] = values["failure"]
-    append(connection, lease.job_id, at, NewEvent("state", data))
+    append_events(connection, lease.job_id, at, NewEvent("state", data))

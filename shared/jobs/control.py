@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
-from shared.jobs.events import NewEvent, append
+from shared.jobs.events import NewEvent, append_events
 from shared.states import FINAL, STATES
 
 RETRIED = ("failed", "cancelled")
@@ -46,10 +46,10 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         values = {**told, "phase": None, "cancel_requested_at": at, "finished_at": at}
         event = NewEvent("state", told)
     connection.execute(sa.update(tables.jobs).where(mine).values(values))
-    append(connection, job_id, at, event)
+    append_events(connection, job_id, at, event)
 
 
-def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
+def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
     """The spec of an ended job and the checkpoint that a retry goes on from, if there is one.
 
     The job's row is locked: two retries of it follow each other, and the second sees the first.
@@ -76,7 +76,7 @@ def origin_of_retry(connection: sa.Connection, job_id: str) -> tuple[dict[str, A
     return row.spec, checkpoint
 
 
-def open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:
+def find_open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:
     """The owner's newest retry of a job that has not ended, if there is one."""
     jobs = tables.jobs.c
     query = sa.select(jobs.id).where(

@@ -30,7 +30,7 @@ class NewEvent:
         }
 
 
-def append(connection: sa.Connection, job_id: str, at: datetime, *rows: NewEvent) -> None:
+def append_events(connection: sa.Connection, job_id: str, at: datetime, *rows: NewEvent) -> None:
     """Number and store events; the caller's transaction holds the job's row."""
     if not rows:
         return
@@ -47,7 +47,7 @@ def append(connection: sa.Connection, job_id: str, at: datetime, *rows: NewEvent
     connection.execute(sa.insert(tables.events), values)
 
 
-def page(
+def list_events(
     connection: sa.Connection, job_id: str, *, after: int = 0, limit: int = 100
 ) -> list[EventRow]:
     """The events after number `after`, oldest first."""

@@ -12,7 +12,7 @@ from shared.jobs.rows import WorkerRow
 
 
 @dataclass(frozen=True)
-class Beat:
+class ObservedHeartbeat:
     """The last sign of life of an attempt."""
 
     lease: Lease
@@ -21,10 +21,12 @@ class Beat:
     pid: int | None
     worker: str
     devices: list[Any]
-    cancel_requested: bool
+    is_cancel_requested: bool
 
 
-def beats(connection: sa.Connection, *, host: str | None = None) -> list[Beat]:
+def list_heartbeats(
+    connection: sa.Connection, *, host: str | None = None
+) -> list[ObservedHeartbeat]:
     """The signs of life of every attempt that runs (of one host, if given)."""
     live, jobs = tables.live.c, tables.jobs.c
     query = (
@@ -44,7 +46,7 @@ def beats(connection: sa.Connection, *, host: str | None = None) -> list[Beat]:
     if host is not None:
         query = query.where(live.host == host)
     return [
-        Beat(
+        ObservedHeartbeat(
             Lease(row.id, row.attempt),
             row.beat,
             row.host,
@@ -57,7 +59,7 @@ def beats(connection: sa.Connection, *, host: str | None = None) -> list[Beat]:
     ]
 
 
-def see_worker(
+def record_worker(
     connection: sa.Connection, *, worker: str, host: str, pid: int, devices: list[Any]
 ) -> None:
     """Note that a worker is there, with the devices it has."""
@@ -68,13 +70,13 @@ def see_worker(
         connection.execute(sa.insert(tables.workers), {"id": worker, "started_at": at, **values})
 
 
-def workers(connection: sa.Connection) -> list[WorkerRow]:
+def list_workers(connection: sa.Connection) -> list[WorkerRow]:
     """Every worker there ever was, with when it was last seen."""
     query = sa.select(tables.workers).order_by(tables.workers.c.id)
     return WorkerRow.read_all(connection.execute(query).mappings())
 
 
-def lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:
+def take_lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:
     """Take or keep a lease; return its beat if it is ours now, else None.
 
     Another's lease is taken only if its beat is still `seen`: the caller has watched it stand
@@ -89,13 +91,13 @@ def lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None)
         .values(holder=holder, beat=leases.beat + 1)
         .returning(leases.beat)
     ).scalar_one_or_none()
-    if beat is None and leader(connection, name) is None:
+    if beat is None and get_leader(connection, name) is None:
         connection.execute(sa.insert(tables.leases), {"name": name, "holder": holder, "beat": 1})
         return 1
     return beat
 
 
-def leader(connection: sa.Connection, name: str) -> tuple[str, int] | None:
+def get_leader(connection: sa.Connection, name: str) -> tuple[str, int] | None:
     """Who holds a lease, and its beat; None if nobody ever did."""
     leases = tables.leases.c
     query = sa.select(leases.holder, leases.beat).where(leases.name == name)

@@ -8,14 +8,14 @@ from shared import tables
 
 
 @dataclass(frozen=True)
-class Copy:
+class MlflowCopy:
     """MLflow's copy of a job."""
 
     run_id: str | None
     last_metric_id: int
 
 
-def behind(connection: sa.Connection) -> list[str]:
+def list_incomplete(connection: sa.Connection) -> list[str]:
     """The jobs that have started or ended and whose copy is not complete, oldest first."""
     jobs, copies = tables.jobs.c, tables.tracking.c
     query = (
@@ -30,16 +30,16 @@ def behind(connection: sa.Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def copy_of(connection: sa.Connection, job_id: str) -> Copy:
+def get_copy(connection: sa.Connection, job_id: str) -> MlflowCopy:
     """How far the copy of a job is."""
     copies = tables.tracking.c
     row = connection.execute(
         sa.select(copies.run_id, copies.last_metric_id).where(copies.job_id == job_id)
     ).one_or_none()
-    return Copy(None, 0) if row is None else Copy(row.run_id, row.last_metric_id)
+    return MlflowCopy(None, 0) if row is None else MlflowCopy(row.run_id, row.last_metric_id)
 
 
-def opened(connection: sa.Connection, job_id: str, run_id: str) -> None:
+def record_run(connection: sa.Connection, job_id: str, run_id: str) -> None:
     """MLflow has a run for the job."""
     jobs = tables.jobs
     _update(connection, job_id, run_id=run_id, last_metric_id=0)
@@ -50,22 +50,22 @@ def opened(connection: sa.Connection, job_id: str, run_id: str) -> None:
     )
 
 
-def sent(connection: sa.Connection, job_id: str, last_metric_id: int) -> None:
+def record_sent(connection: sa.Connection, job_id: str, last_metric_id: int) -> None:
     """MLflow took the metrics up to this one."""
     _update(connection, job_id, last_metric_id=last_metric_id)
 
 
-def completed(connection: sa.Connection, job_id: str) -> None:
+def record_completed(connection: sa.Connection, job_id: str) -> None:
     """MLflow has all there will ever be of the job."""
     _update(connection, job_id, is_complete=True, error=None)
 
 
-def stumbled(connection: sa.Connection, job_id: str, error: str) -> None:
+def record_error(connection: sa.Connection, job_id: str, error: str) -> None:
     """MLflow is there and did not take something of the job."""
     _update(connection, job_id, error=error)
 
 
-def forgotten(connection: sa.Connection, job_id: str) -> None:
+def forget_run(connection: sa.Connection, job_id: str) -> None:
     """MLflow has no such run any more: the copy begins anew."""
     _update(connection, job_id, run_id=None, last_metric_id=0)
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import tables
-from shared.jobs.attempts import waiting
+from shared.jobs.attempts import select_queued
 from shared.jobs.rows import (
     ArtifactRow,
     AttemptRow,
@@ -18,7 +18,7 @@ from shared.jobs.rows import (
     MetricRow,
 )
 
-LONGEST_TAG_KEY = 64
+MAX_TAG_KEY_LENGTH = 64
 
 _job_and_live = sa.select(
     tables.jobs,
@@ -28,13 +28,13 @@ _job_and_live = sa.select(
 ).select_from(tables.jobs.outerjoin(tables.live))
 
 
-def get(connection: sa.Connection, job_id: str) -> JobRow | None:
+def get_job(connection: sa.Connection, job_id: str) -> JobRow | None:
     """The job's row with what its attempt last showed (`beat`, `progress`), or None."""
     row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
     return None if row is None else JobRow.read(row)
 
 
-def versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+def get_versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """Of each job `(revision, beat, state, phase)`: what tells a waiter that it changed."""
     jobs = tables.jobs.c
     rows = connection.execute(
@@ -45,7 +45,7 @@ def versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tup
     return {row.id: (row.revision, row.beat, row.state, row.phase) for row in rows}
 
 
-def page(
+def list_jobs(
     connection: sa.Connection,
     *,
     limit: int,
@@ -76,18 +76,18 @@ def page(
 def _is_tag(text: str) -> sa.ColumnElement[bool]:
     """Whether a tag is meant; a key may have colons itself."""
     key, value = tables.tags.c.key, tables.tags.c.value
-    head = text[: LONGEST_TAG_KEY + 1]
+    head = text[: MAX_TAG_KEY_LENGTH + 1]
     ends = (place for place, character in enumerate(head) if character == ":")
     pairs = (sa.and_(key == text[:end], value == text[end + 1 :]) for end in ends)
     return sa.or_(key == text, *pairs)
 
 
-def order(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
+def list_queued(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
     """The ids of the jobs that wait (the first `limit`), in the order in which they start."""
-    return list(connection.execute(waiting().limit(limit)).scalars())
+    return list(connection.execute(select_queued().limit(limit)).scalars())
 
 
-def ahead_of(connection: sa.Connection, priority: int) -> int:
+def count_ahead_of(connection: sa.Connection, priority: int) -> int:
     """How many of the jobs that wait start before a new one of this priority."""
     jobs = tables.jobs.c
     query = sa.select(sa.func.count()).where(sa.text("jobs.state = 'queued'"))
@@ -96,35 +96,35 @@ def ahead_of(connection: sa.Connection, priority: int) -> int:
     ).scalar_one()
 
 
-def attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:
+def list_attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:
     """The attempts of a job, first to last."""
     return AttemptRow.read_all(_of_job(connection, tables.attempts, job_id, order_by="number"))
 
 
-def checkpoints(connection: sa.Connection, job_id: str) -> list[CheckpointRow]:
+def list_checkpoints(connection: sa.Connection, job_id: str) -> list[CheckpointRow]:
     """The checkpoints of a job, oldest first."""
     return CheckpointRow.read_all(_of_job(connection, tables.checkpoints, job_id, order_by="id"))
 
 
-def evaluations(connection: sa.Connection, job_id: str) -> list[EvaluationRow]:
+def list_evaluations(connection: sa.Connection, job_id: str) -> list[EvaluationRow]:
     """What the job's checkpoints reach on the test split."""
     rows = _of_job(connection, tables.evaluations, job_id, order_by="checkpoint_id")
     return EvaluationRow.read_all(rows)
 
 
-def artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
+def list_artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
     """The job's files of results, by name."""
     return ArtifactRow.read_all(_of_job(connection, tables.artifacts, job_id, order_by="name"))
 
 
-def checkpoint(connection: sa.Connection, checkpoint_id: str) -> CheckpointRow | None:
+def get_checkpoint(connection: sa.Connection, checkpoint_id: str) -> CheckpointRow | None:
     """One checkpoint by its id, or None."""
     query = sa.select(tables.checkpoints).where(tables.checkpoints.c.id == checkpoint_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else CheckpointRow.read(row)
 
 
-def metrics(
+def list_metrics(
     connection: sa.Connection,
     job_id: str,
     *,
@@ -133,7 +133,7 @@ def metrics(
     stage: str | None = None,
     after_step: int | None = None,
     limit: int | None = None,
-    past_id: int | None = None,
+    after_id: int | None = None,
     up_to: tuple[int, int] | None = None,
 ) -> list[MetricRow]:
     """Values of the job's metrics, in the order in which they were recorded.
@@ -146,7 +146,7 @@ def metrics(
         stage: of the job.
         after_step: rows past this step alone.
         limit: how many rows at the most.
-        past_id: rows past this one alone.
+        after_id: rows past this one alone.
         up_to: rows up to this step and this epoch alone, as a checkpoint has them.
     """
     column = tables.metrics.c
@@ -158,8 +158,8 @@ def metrics(
         query = query.where(column.step > after_step)
     if up_to is not None:
         query = query.where(column.step <= up_to[0], column.epoch <= up_to[1])
-    if past_id is not None:
-        query = query.where(column.id > past_id)
+    if after_id is not None:
+        query = query.where(column.id > after_id)
     rows = connection.execute(query.order_by(column.id).limit(limit)).mappings()
     return MetricRow.read_all(rows)
 
@@ -175,7 +175,7 @@ class Series:
     count: int
 
 
-def series(
+def list_series(
     connection: sa.Connection,
     job_id: str,
     *,
@@ -204,12 +204,12 @@ def series(
     return [Series(*row) for row in connection.execute(query)]
 
 
-def points(
+def list_points(
     connection: sa.Connection,
     job_id: str,
     of: Series,
     *,
-    places: Sequence[int],
+    positions: Sequence[int],
     after_step: int | None = None,
 ) -> list[MetricPoint]:
     """Return points of a series, by step.
@@ -218,7 +218,7 @@ def points(
         connection: for reading.
         job_id: of the job.
         of: the series.
-        places: which points, in ascending order; 1 is the first past `after_step`.
+        positions: which points, in ascending order; 1 is the first past `after_step`.
         after_step: where counting begins; None for the beginning.
     """
     column = tables.metrics.c
@@ -226,13 +226,13 @@ def points(
     if after_step is not None:
         found.append(column.step > after_step)
     query = sa.select(column.step, column.epoch, column.value, column.at).order_by(column.step)
-    if len(places) == places[-1]:  # all of them
-        query = query.where(*found).limit(len(places))
+    if len(positions) == positions[-1]:  # all of them
+        query = query.where(*found).limit(len(positions))
     else:
         place = sa.func.row_number().over(order_by=column.step).label("place")
         numbered = sa.select(column.id, place).where(*found).order_by(column.step)
-        upto = numbered.limit(places[-1]).subquery()
-        query = query.join(upto, upto.c.id == column.id).where(upto.c.place.in_(places))
+        upto = numbered.limit(positions[-1]).subquery()
+        query = query.join(upto, upto.c.id == column.id).where(upto.c.place.in_(positions))
     return MetricPoint.read_all(connection.execute(query).mappings())
 
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Fenced
-from shared.jobs.attempts import Lease, held
-from shared.jobs.events import NewEvent, append
+from shared.jobs.attempts import Lease, is_held_by
+from shared.jobs.events import NewEvent, append_events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def record(
         changes["metrics"] = batch.latest
     if batch.best is not None:
         changes["best"] = batch.best
-    if not connection.execute(sa.update(jobs).where(held(lease)).values(**changes)).rowcount:
+    if not connection.execute(sa.update(jobs).where(is_held_by(lease)).values(**changes)).rowcount:
         raise Fenced
     if number is not None and not _is_new(connection, lease, number):
         return []
@@ -124,7 +124,7 @@ def record(
             sa.delete(tables.artifacts).where(old.job_id == lease.job_id, old.name == row.name)
         )
     _insert(connection, tables.artifacts, lease, batch.artifacts)
-    append(connection, lease.job_id, now(), *batch.events)
+    append_events(connection, lease.job_id, now(), *batch.events)
     return released
 
 

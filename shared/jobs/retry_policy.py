@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.errors import Failure
-from shared.jobs.attempts import Lease, fail, hold, stop
+from shared.jobs.attempts import Lease, fail, lock_job, stop
 
 #: By how it ended: after how many such ends in a row without a new checkpoint a job has failed. A
 #: fault of the GPU may be the program's after all.
-MOST = {"crashed": 10, "device_fault": 3, "stalled": 2}
+MAX_ATTEMPTS = {"crashed": 10, "device_fault": 3, "stalled": 2}
 
 
-def died(
+def record_death(
     connection: sa.Connection,
     lease: Lease,
     outcome: str,
@@ -27,19 +27,19 @@ def died(
     Args:
         connection: in a transaction that writes.
         lease: of the attempt.
-        outcome: how it ended, a key of `MOST`.
+        outcome: how it ended, a key of `MAX_ATTEMPTS`.
         failure: what the job gets when it is given up.
         exit_code: of its process.
 
     Returns the state the job is in now. Raises `Fenced`.
     """
-    hold(connection, lease)
+    lock_job(connection, lease)
     times = _earlier(connection, lease, outcome) + 1
     if outcome == "crashed":
         connection.execute(
             sa.update(tables.jobs).where(tables.jobs.c.id == lease.job_id).values(deaths=times)
         )
-    if times >= MOST[outcome]:
+    if times >= MAX_ATTEMPTS[outcome]:
         return give_up(connection, lease, failure, exit_code=exit_code)
     return stop(connection, lease, outcome, exit_code=exit_code)
 
@@ -51,7 +51,7 @@ def give_up(
 
     Returns the state the job is in now. Raises `Fenced`.
     """
-    if hold(connection, lease):
+    if lock_job(connection, lease):
         return stop(connection, lease, failure.kind, exit_code=exit_code)
     fail(connection, lease, failure, exit_code=exit_code)
     return "failed"

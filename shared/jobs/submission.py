@@ -36,7 +36,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
     owner, key = submission.owner, submission.idempotency_key
     if key is not None:
         _in_turn(connection, owner, key)
-        before = known(connection, owner, key, submission.fingerprint)
+        before = find_by_key(connection, owner, key, submission.fingerprint)
         if before is not None:
             return before, False
     spec, job_id, at = submission.spec, new_id("job"), now()
@@ -52,7 +52,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             "tags": spec["tags"],
             "notes": "",
             "spec": spec,
-            "spec_sha256": sha256_of(spec),
+            "spec_sha256": sha256_of_json(spec),
             "dataset": spec["dataset"]["name"],
             "retry_of": submission.retry_of,
             "resume_from": submission.resume_from,
@@ -85,19 +85,19 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
     return job_id, True
 
 
-def sha256_of(value: Any) -> str:
+def sha256_of_json(value: Any) -> str:
     """The digest of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def known(connection: sa.Connection, owner: str, key: str, fingerprint: str) -> str | None:
+def find_by_key(connection: sa.Connection, owner: str, key: str, fingerprint: str) -> str | None:
     """The job that this key made, if it did.
 
     Args:
         connection: for reading.
         owner: who sent the key.
         key: the Idempotency-Key.
-        fingerprint: of what is asked for: `sha256_of` a body, or `of_retry`.
+        fingerprint: of what is asked for: `sha256_of_json` a body, or `retry_fingerprint`.
 
     Raises:
         IdempotencyMismatch: the key was used for something else.
@@ -115,7 +115,7 @@ def known(connection: sa.Connection, owner: str, key: str, fingerprint: str) -> 
     return row.job_id
 
 
-def of_retry(job_id: str) -> str:
+def retry_fingerprint(job_id: str) -> str:
     """The fingerprint of a retry of this job; that of no body."""
     return f"retry:{job_id}"
 

@@ -80,7 +80,7 @@ def test_a_stream_follows_live_and_shows_progress(service: Service) -> None:
     thread = threading.Thread(target=lambda: seen.extend(_stream(service, lease.job_id)))
     thread.start()
     with service.database.write() as connection:
-        attempts.heartbeat(connection, lease, pid=1, progress={"step": 7})
+        attempts.record_heartbeat(connection, lease, pid=1, progress={"step": 7})
     service.record(lease, events=_notes(2))
     service.wait_until(lambda: service.job(lease.job_id)["progress"], "progress")
     service.record(lease, events=_notes(1))

@@ -202,7 +202,7 @@ class TestProgress:
         progress = {"stage": "training", "epoch": 7, "epochs": 8, "step": 103, "steps": 120}
         progress |= {"fraction": 0.86, "images_per_second": 500.0, "eta_seconds": 0.8}
         with service.database.write() as connection:
-            attempts.heartbeat(connection, lease, pid=1, progress=progress)
+            attempts.record_heartbeat(connection, lease, pid=1, progress=progress)
 
     @pytest.mark.parametrize(("epochs", "steps"), [(8, 120), (7, 105)])
     def test_of_a_job_that_succeeded_is_at_its_end_also_where_it_stopped_early(
@@ -314,7 +314,7 @@ class TestRetry:
         assert job["spec"] == service.job(lease.job_id)["spec"]
         assert service.claim().job_id == job["id"]
         with service.database.read() as connection:
-            row = queries.get(connection, job["id"])
+            row = queries.get_job(connection, job["id"])
         assert row is not None
         assert row.resume_from == last.id
 

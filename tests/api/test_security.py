@@ -176,7 +176,7 @@ class TestMistakesOfOurs:
         def break_(*_: object, **__: object) -> None:
             raise RuntimeError("/a/secret/path")
 
-        monkeypatch.setattr("api.jobs.routes.queries.page", break_)
+        monkeypatch.setattr("api.jobs.routes.queries.list_jobs", break_)
         monkeypatch.setattr("api.errors.log.error", lambda *_, **__: None)
         answer = service.client.get("/v1/jobs")
         assert answer.status_code == 500

@@ -163,5 +163,5 @@ class TestLong:
             connection.execute(sa.delete(tables.metrics).where(past))
         assert [len(page) for page in read] == [5]
         with service.database.read() as connection:
-            (left,) = queries.series(connection, lease.job_id)
+            (left,) = queries.list_series(connection, lease.job_id)
         assert left.count == series.PAGE + 5

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from api.http import faults
-from shared.errors import MOST_FAULTS
+from shared.errors import MAX_FAULTS
 from tests.api.service import SPEC, Service
 
 MLP, HE = {"name": "mlp"}, {"name": "he_normal"}
@@ -65,19 +65,19 @@ def test_no_answer_has_more_faults_than_a_person_reads(
         answer = service.post("/v1/jobs", body)
     assert answer.status_code == 422
     problem = answer.json()
-    assert len(problem["errors"]) <= MOST_FAULTS
-    if len(problem["errors"]) == MOST_FAULTS:
-        assert f"more than {MOST_FAULTS} faults" in problem["detail"]
+    assert len(problem["errors"]) <= MAX_FAULTS
+    if len(problem["errors"]) == MAX_FAULTS:
+        assert f"more than {MAX_FAULTS} faults" in problem["detail"]
     assert len(answer.content) < 100_000
-    assert matches.call_count <= 2 * MOST_FAULTS + 2
+    assert matches.call_count <= 2 * MAX_FAULTS + 2
     assert service.rows()["jobs"] == 0
 
 
 def test_a_hundred_faults_are_all_told(service: Service) -> None:
-    answer = service.post("/v1/jobs", {**SPEC, **{f"f{n}": 0 for n in range(MOST_FAULTS)}})
+    answer = service.post("/v1/jobs", {**SPEC, **{f"f{n}": 0 for n in range(MAX_FAULTS)}})
     problem = answer.json()
-    assert len(problem["errors"]) == MOST_FAULTS
-    assert f"has {MOST_FAULTS} faults; `errors` names each" in problem["detail"]
+    assert len(problem["errors"]) == MAX_FAULTS
+    assert f"has {MAX_FAULTS} faults; `errors` names each" in problem["detail"]
 
 
 def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:

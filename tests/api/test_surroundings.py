@@ -16,7 +16,7 @@ def _work(service: Service) -> None:
     """A worker shows itself."""
     with service.database.write() as connection:
         devices = [{"name": "cpu:0"}, {"name": "cpu:1"}]
-        liveness.see_worker(connection, worker="w", host="h", pid=1, devices=devices)
+        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=devices)
 
 
 def _ready(service: Service, parts: dict[str, bool]) -> httpx.Response | None:

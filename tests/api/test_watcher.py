@@ -21,7 +21,7 @@ def test_another_place_in_the_queue_is_a_change_to_who_waits_for_any(
     service.submit()
     job_id = service.submit()
     with service.database.read() as connection:
-        row = queries.get(connection, job_id)
+        row = queries.get_job(connection, job_id)
     assert row is not None
     seen = Version.of(row, 3)
 

@@ -127,7 +127,7 @@ def test_a_fenced_runner_writes_nothing_and_exits(
 def _send_heartbeat(box: BoxDriver, lease: Lease) -> bool:
     """Send a heartbeat as another machine would."""
     with box.database.write() as connection:
-        attempts.heartbeat(connection, lease, pid=os.getpid(), progress=None)
+        attempts.record_heartbeat(connection, lease, pid=os.getpid(), progress=None)
     return True
 
 

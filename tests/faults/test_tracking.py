@@ -60,13 +60,13 @@ def store(box: BoxDriver) -> MlflowStore:
 
 def _recorded(box: BoxDriver, job_id: str) -> list[tuple[str, int, float, int]]:
     with box.database.read() as connection:
-        rows = queries.metrics(connection, job_id)
+        rows = queries.list_metrics(connection, job_id)
     return sorted((r.name, r.step, r.value, int(r.at.timestamp() * 1000)) for r in rows)
 
 
 def _is_complete(box: BoxDriver, job_id: str) -> bool:
     with box.database.read() as connection:
-        return job_id not in mlflow_sync.behind(connection)
+        return job_id not in mlflow_sync.list_incomplete(connection)
 
 
 def test_a_job_runs_without_mlflow_and_is_copied_later(box: BoxDriver, store: MlflowStore) -> None:
@@ -117,7 +117,7 @@ def test_metrics_that_are_sent_twice_appear_once(box: BoxDriver, store: MlflowSt
     box.wait_until(lambda: len(store.points(run)) > 0, "metrics while it trains")
     box.kill("tracking")
     with box.database.write() as connection:
-        mlflow_sync.forgotten(connection, job_id)
+        mlflow_sync.forget_run(connection, job_id)
     box.cancel(job_id)
     box.finish(job_id)
     box.start("tracking")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from shared.broker import QUEUE, RING, ring
+from shared.broker import QUEUE, RING_TASK, ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_PER_EPOCH
 from tests.faults.suspended_process import suspend, unsuspend
@@ -159,8 +159,8 @@ class TestBroker:
     def test_forged_messages_are_refused_and_counted(self, box: BoxDriver) -> None:
         box.wait_until(lambda: _is_consuming(box), "a worker that consumes messages")
         send = box.celery.send_task
-        send(RING, args=(1,), queue=QUEUE)
-        send(RING, kwargs={"spec": {"dataset": "digits"}}, queue=QUEUE)
+        send(RING_TASK, args=(1,), queue=QUEUE)
+        send(RING_TASK, kwargs={"spec": {"dataset": "digits"}}, queue=QUEUE)
         send("os.system", args=("true",), queue=QUEUE)
         with _broker(box) as broker:
             key = f"trainshed:{QUEUE}"
@@ -186,7 +186,7 @@ def _pickled() -> bytes:
         "body": body,
         "content-encoding": "binary",
         "content-type": "application/x-python-serialize",
-        "headers": {"lang": "py", "task": RING, "id": "0"},
+        "headers": {"lang": "py", "task": RING_TASK, "id": "0"},
         "properties": {
             "body_encoding": "base64",
             "correlation_id": "0",

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.database import Database
 from shared.jobs.attempts import Lease
-from shared.jobs.events import page
+from shared.jobs.events import list_events
 from shared.jobs.recording import NewCheckpoint, NewMetric
 from shared.jobs.rows import AttemptRow, CheckpointRow, EvaluationRow, JobRow
 
@@ -101,5 +101,5 @@ def evaluation_row(checkpoint_id: str, data: dict[str, Any]) -> EvaluationRow:
 def notes(database: Database, lease: Lease) -> list[str]:
     """The texts of a job's notes."""
     with database.read() as connection:
-        events = page(connection, lease.job_id)
+        events = list_events(connection, lease.job_id)
     return [event.data["text"] for event in events if event.type == "note"]

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import migrations
-from shared.database import OLDEST_SAFE_SQLITE, Database, sqlite_driver
+from shared.database import MIN_SQLITE_VERSION, Database, sqlite_driver
 
 COUNT = sa.text("SELECT count(*) FROM alembic_version")
 ANOTHER = sa.text("INSERT INTO alembic_version VALUES ('another')")
@@ -57,7 +57,7 @@ class TestWithoutTheWheelOfPysqlite3:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Only the number: an older SQLite does all that is asked of it here.
-        monkeypatch.setattr(sqlite3, "sqlite_version_info", OLDEST_SAFE_SQLITE)
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", MIN_SQLITE_VERSION)
         assert sqlite_driver() is sqlite3
         database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
         migrations.upgrade(database)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.normalization import Said, read
+from shared.normalization import InputNormalization, parse
 
 
 def test_what_our_checkpoints_say_is_read() -> None:
     said = {"mean": [0.5, 0.25], "deviation": [0.1, 1], "largest": 1.0}
-    assert read(json.dumps(said)) == Said((0.5, 0.25), (0.1, 1.0), 1.0)
-    assert read('{"mean": [0], "deviation": [1]}').largest == 255.0
+    assert parse(json.dumps(said)) == InputNormalization((0.5, 0.25), (0.1, 1.0), 1.0)
+    assert parse('{"mean": [0], "deviation": [1]}').largest == 255.0
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_what_our_checkpoints_say_is_read() -> None:
 )
 def test_what_is_absurd_is_refused(said: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        read(said if isinstance(said, str) else json.dumps(said))
+        parse(said if isinstance(said, str) else json.dumps(said))
 
 
 @given(st.text() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^normalization"):
-        read(text)
+        parse(text)

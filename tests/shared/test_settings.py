@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.settings import LONGEST_SOCKET_PATH, Settings
+from shared.settings import MAX_SOCKET_PATH_BYTES, Settings
 
 
 def test_nothing_set_is_the_embedded_default(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_nothing_set_is_the_embedded_default(tmp_path: Path) -> None:
 
 def test_a_long_home_keeps_its_sockets_in_a_short_place(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / ("x" * 120))
-    assert len(str(settings.sockets / "broker.sock")) <= LONGEST_SOCKET_PATH
+    assert len(str(settings.sockets / "broker.sock")) <= MAX_SOCKET_PATH_BYTES
 
 
 def test_a_short_admin_key_is_refused_without_being_shown() -> None:

@@ -31,7 +31,7 @@ def claimed_again(database: Database) -> Lease:
 def job(database: Database, lease: Lease) -> JobRow:
     """The job's row."""
     with database.read() as connection:
-        row = queries.get(connection, lease.job_id)
+        row = queries.get_job(connection, lease.job_id)
     assert row is not None
     return row
 

@@ -3,7 +3,7 @@
 import celery
 import pytest
 
-from shared.broker import RING
+from shared.broker import RING_TASK
 from worker.tasks import register_doorbell_task
 
 
@@ -20,7 +20,7 @@ def app(notifications: list[int]) -> celery.Celery:
 
 
 def test_a_message_notifies_the_dispatcher(app: celery.Celery, notifications: list[int]) -> None:
-    app.tasks[RING].run()
+    app.tasks[RING_TASK].run()
 
     assert notifications == [1]
 
@@ -34,10 +34,10 @@ def test_a_message_with_arguments_is_refused(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> None:
-    app.tasks[RING].run(*args, **kwargs)
+    app.tasks[RING_TASK].run(*args, **kwargs)
 
     assert notifications == []
 
 
 def test_there_is_no_other_task(app: celery.Celery) -> None:
-    assert [name for name in app.tasks if not name.startswith("celery.")] == [RING]
+    assert [name for name in app.tasks if not name.startswith("celery.")] == [RING_TASK]

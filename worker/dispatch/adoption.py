@@ -26,7 +26,7 @@ def adopt(
     """
     adopted: dict[str, Runner] = {}
     with database.read() as connection:
-        beats = liveness.beats(connection, host=host)
+        beats = liveness.list_heartbeats(connection, host=host)
     for beat in beats:
         lock = job_lock(settings, beat.lease.job_id)
         if beat.worker != worker:
@@ -42,7 +42,7 @@ def adopt(
     return adopted
 
 
-def _give_back(database: Database, beat: liveness.Beat) -> None:
+def _give_back(database: Database, beat: liveness.ObservedHeartbeat) -> None:
     try:
         with database.write() as connection:
             state = attempts.stop(connection, beat.lease, "worker_lost")

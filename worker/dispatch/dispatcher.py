@@ -154,7 +154,7 @@ class Dispatcher:
             device_lock(self.settings, device.name, device.uuid)
         )
 
-    def _hand_over(self, spare: Spare, claimed: attempts.Claimed, device: Device) -> None:
+    def _hand_over(self, spare: Spare, claimed: attempts.ClaimedJob, device: Device) -> None:
         """Assign the job to the spare, which becomes its runner; give it back if the spare died."""
         self.spare, self._spare_at = None, time.monotonic() + SPARE_DELAY_SECONDS
         assignment = Assignment(
@@ -184,7 +184,7 @@ class Dispatcher:
         if time.monotonic() < self._seen_at:
             return
         with self.database.write() as connection:
-            liveness.see_worker(
+            liveness.record_worker(
                 connection,
                 worker=self.worker,
                 host=self.host,
@@ -198,10 +198,12 @@ class Dispatcher:
         if not self.runners:
             return
         with self.database.read() as connection:
-            beats = {beat.lease: beat for beat in liveness.beats(connection, host=self.host)}
+            beats = {
+                beat.lease: beat for beat in liveness.list_heartbeats(connection, host=self.host)
+            }
         for runner in self.runners.values():
             beat = beats.get(runner.lease)
-            if beat is None or beat.cancel_requested:
+            if beat is None or beat.is_cancel_requested:
                 runner.request_stop()
 
     def _record_exits(self) -> None:

@@ -63,19 +63,19 @@ class Reaper:
     def _is_leader(self) -> bool:
         """Keep the leader's lease, or take it over from a leader that fell silent."""
         with self.database.read() as connection:
-            leader = liveness.leader(connection, LEASE_NAME)
+            leader = liveness.get_leader(connection, LEASE_NAME)
         seen = None
         if leader is not None and leader[0] != self.holder:
             if self._leader_silence.observe(leader) < LEADER_TIMEOUT_SECONDS:
                 return False
             seen = leader[1]
         with self.database.write() as connection:
-            return liveness.lead(connection, LEASE_NAME, self.holder, seen=seen) is not None
+            return liveness.take_lead(connection, LEASE_NAME, self.holder, seen=seen) is not None
 
     def _reap(self) -> None:
         with self.database.read() as connection:
-            beats = liveness.beats(connection)
-            is_waiting = bool(queries.order(connection, limit=1))
+            beats = liveness.list_heartbeats(connection)
+            is_waiting = bool(queries.list_queued(connection, limit=1))
         self._silences = {
             beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
             for beat in beats
@@ -87,7 +87,7 @@ class Reaper:
         if is_waiting:
             self.dispatcher.notify()
 
-    def _is_gone(self, beat: liveness.Beat, silent_seconds: float) -> bool:
+    def _is_gone(self, beat: liveness.ObservedHeartbeat, silent_seconds: float) -> bool:
         """Return whether the attempt's process is gone.
 
         On this machine its lock decides. A process that holds the lock and stays silent for two
@@ -103,7 +103,7 @@ class Reaper:
                 os.killpg(beat.pid, signal.SIGKILL)
         return False
 
-    def _give_back(self, beat: liveness.Beat, silent_seconds: float) -> None:
+    def _give_back(self, beat: liveness.ObservedHeartbeat, silent_seconds: float) -> None:
         try:
             with self.database.write() as connection:
                 state = attempts.stop(connection, beat.lease, "worker_lost")

@@ -44,7 +44,7 @@ ABNORMAL_EXITS: dict[int, tuple[str, Failure]] = {
         Failure(
             kind="stalled",
             message="The training stalled: a step did not finish, "
-            f"{retry_policy.MOST['stalled']} times without a new checkpoint.",
+            f"{retry_policy.MAX_ATTEMPTS['stalled']} times without a new checkpoint.",
             hint="The job's log shows what its threads were doing; report it to the administrator "
             "of the box. A retry resumes from the last checkpoint.",
         ),
@@ -54,7 +54,7 @@ ABNORMAL_EXITS: dict[int, tuple[str, Failure]] = {
         Failure(
             kind="crashed",
             message="The GPU or its driver failed, "
-            f"{retry_policy.MOST['device_fault']} times without a new checkpoint.",
+            f"{retry_policy.MAX_ATTEMPTS['device_fault']} times without a new checkpoint.",
             hint="Ask the administrator of the box to check the GPU, then retry the job.",
         ),
     ),
@@ -141,7 +141,7 @@ def record_exit(runner: Runner, code: int, database: Database) -> str | None:
             return _end_attempt(connection, runner, code)
     except Fenced:
         with database.read() as connection:
-            job = queries.get(connection, runner.lease.job_id)
+            job = queries.get_job(connection, runner.lease.job_id)
         return None if job is None else job.state
 
 
@@ -152,7 +152,7 @@ def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
     if code in REQUEUE_REASONS:
         return attempts.stop(connection, lease, REQUEUE_REASONS[code], exit_code=code)
     outcome, failure = ABNORMAL_EXITS.get(code) or ("crashed", _crash(code))
-    return retry_policy.died(connection, lease, outcome, failure, exit_code=code)
+    return retry_policy.record_death(connection, lease, outcome, failure, exit_code=code)
 
 
 def count_oom_kills() -> int:
@@ -177,7 +177,7 @@ def _crash(code: int) -> Failure:
     return Failure(
         kind="crashed",
         message=f"The training process {how}, "
-        f"{retry_policy.MOST['crashed']} times without a new checkpoint.",
+        f"{retry_policy.MAX_ATTEMPTS['crashed']} times without a new checkpoint.",
         hint="The end of the job's log may show the cause; report it to the administrator of the "
         "box.",
     )

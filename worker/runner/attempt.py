@@ -158,9 +158,13 @@ class Attempt:
             ),
         )
         if lease.attempt > 1:
-            earlier = read_with_retry(self.database, lambda c: queries.attempts(c, lease.job_id))
-            rows = read_with_retry(self.database, lambda c: queries.checkpoints(c, lease.job_id))
-            job = read_with_retry(self.database, lambda c: queries.get(c, lease.job_id))
+            earlier = read_with_retry(
+                self.database, lambda c: queries.list_attempts(c, lease.job_id)
+            )
+            rows = read_with_retry(
+                self.database, lambda c: queries.list_checkpoints(c, lease.job_id)
+            )
+            job = read_with_retry(self.database, lambda c: queries.get_job(c, lease.job_id))
             keeper.remember(rows)
             latest = dict(job.metrics) if job else {}
             self.time_limit.add(earlier)

@@ -152,7 +152,7 @@ def newest(
     database: Database, storage: Storage, lease: Lease, tell: Callable[[str], None]
 ) -> TrainingState | None:
     """The state of the newest checkpoint that can be read, or None to start anew."""
-    rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
     resumable = [row for row in rows if row.kind in {"last", "previous"}]
     for row in sorted(resumable, key=lambda row: (row.kind == "last", row.step), reverse=True):
         state = _read(storage, row, tell)
@@ -173,11 +173,11 @@ def from_another(
     That is its checkpoints and its newest metrics. Files are shared by hard links, so that either
     job may go without the other.
     """
-    origin = read_with_retry(database, lambda c: queries.checkpoint(c, checkpoint_id))
+    origin = read_with_retry(database, lambda c: queries.get_checkpoint(c, checkpoint_id))
     job_id = "" if origin is None else origin.job_id
-    rows = read_with_retry(database, lambda c: queries.checkpoints(c, job_id))
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, job_id))
     state = None if origin is None else _read(storage, origin, tell)
-    job = read_with_retry(database, lambda c: queries.get(c, job_id))
+    job = read_with_retry(database, lambda c: queries.get_job(c, job_id))
     if state is None or job is None:
         tell("the earlier job's checkpoint is not there any more: started anew")
         return None, Batch()
@@ -203,7 +203,7 @@ def sweep(database: Database, storage: Storage, lease: Lease) -> None:
     They were being written when their runner was killed, or lie past the step from which this
     attempt goes on.
     """
-    rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
     used = {row.directory for row in rows}
     for earlier in range(1, lease.attempt):
         for path in storage.attempt(lease.job_id, earlier).glob("*/"):

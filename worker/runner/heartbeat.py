@@ -10,7 +10,7 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs.attempts import Lease, heartbeat
+from shared.jobs.attempts import Lease, record_heartbeat
 from worker.runner.writer import exit_fenced
 
 log = structlog.get_logger()
@@ -50,8 +50,10 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with self.database.write() as connection:
-            orders = heartbeat(connection, self.lease, pid=os.getpid(), progress=self.progress)
-        if orders.cancel:
+            requests = record_heartbeat(
+                connection, self.lease, pid=os.getpid(), progress=self.progress
+            )
+        if requests.is_cancel_requested:
             self.cancel.set()
         for look in self.looks:
             look()

@@ -38,7 +38,7 @@ def fetch(spec: JobSpec, database: Database, storage: Storage) -> Weights | None
 
 
 def _of_job(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
-    rows = read_with_retry(database, lambda connection: queries.checkpoints(connection, job_id))
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, job_id))
     try:
         row = find_checkpoint(rows, name)
     except NotFound as error:
@@ -60,9 +60,9 @@ def _of_file(path: Path) -> Weights:
 def _normalization(path: Path) -> Normalization | None:
     """What the head of a file says of it, as our own checkpoints do; None where it is absurd."""
     with safe_open(path, framework="pt") as file:
-        text = (file.metadata() or {}).get(normalization.KEY)
+        text = (file.metadata() or {}).get(normalization.METADATA_KEY)
     try:
-        said = None if text is None else normalization.read(text)
+        said = None if text is None else normalization.parse(text)
     except ValueError:
         return None  # only `of_weights` needs it, and is refused at submission
     return said and Normalization(said.mean, said.deviation, said.largest)

@@ -57,7 +57,7 @@ class Sync:
             Exception: whatever MLflow's client raises when MLflow cannot be reached.
         """
         with self.database.read() as connection:
-            behind = mlflow_sync.behind(connection)
+            behind = mlflow_sync.list_incomplete(connection)
         for job_id in behind:
             if time.monotonic() < self._retry_at.get(job_id, 0):
                 continue
@@ -75,36 +75,36 @@ class Sync:
         """Record that MLflow refused a job; retry it later, with a new run if the run is gone."""
         log.warning("MLflow refused a job", job=job_id, error=_brief(error))
         with self.database.read() as connection:
-            run_id = mlflow_sync.copy_of(connection, job_id).run_id
+            run_id = mlflow_sync.get_copy(connection, job_id).run_id
         is_gone = run_id is not None and not self.mirror.restore(run_id)
         with self.database.write() as connection:
-            mlflow_sync.stumbled(connection, job_id, _brief(error))
+            mlflow_sync.record_error(connection, job_id, _brief(error))
             if is_gone:
-                mlflow_sync.forgotten(connection, job_id)
+                mlflow_sync.forget_run(connection, job_id)
         if not is_gone:
             self._retry_at[job_id] = time.monotonic() + MAX_BACKOFF_SECONDS
 
     def _send(self, job_id: str) -> None:
         with self.database.read() as connection:
-            job = queries.get(connection, job_id)
-            copy = mlflow_sync.copy_of(connection, job_id)
-            checkpoints = queries.checkpoints(connection, job_id)
+            job = queries.get_job(connection, job_id)
+            copy = mlflow_sync.get_copy(connection, job_id)
+            checkpoints = queries.list_checkpoints(connection, job_id)
         if job is None:
             return
         run_id = copy.run_id or self.mirror.open(job)
         if copy.run_id is None:
             with self.database.write() as connection:
-                mlflow_sync.opened(connection, job_id, run_id)
+                mlflow_sync.record_run(connection, job_id, run_id)
         is_final = job.state in FINAL
         up_to = None if is_final else sendable_up_to(checkpoints)
         if up_to is not None or is_final:
             self._send_metrics(job_id, run_id, copy.last_metric_id, up_to)
         if is_final:
             with self.database.read() as connection:
-                evaluations = queries.evaluations(connection, job_id)
+                evaluations = queries.list_evaluations(connection, job_id)
             self.mirror.close(run_id, job, checkpoints, evaluations)
             with self.database.write() as connection:
-                mlflow_sync.completed(connection, job_id)
+                mlflow_sync.record_completed(connection, job_id)
             log.info("copy complete", job=job_id, run=run_id)
 
     def _send_metrics(
@@ -112,15 +112,15 @@ class Sync:
     ) -> None:
         while True:
             with self.database.read() as connection:
-                rows = queries.metrics(
-                    connection, job_id, past_id=cursor, up_to=up_to, limit=BATCH_ROWS
+                rows = queries.list_metrics(
+                    connection, job_id, after_id=cursor, up_to=up_to, limit=BATCH_ROWS
                 )
             if not rows:
                 return
             self.mirror.log_metrics(run_id, rows)
             cursor = rows[-1].id
             with self.database.write() as connection:
-                mlflow_sync.sent(connection, job_id, cursor)
+                mlflow_sync.record_sent(connection, job_id, cursor)
 
 
 def sendable_up_to(checkpoints: list[CheckpointRow]) -> tuple[int, int] | None:

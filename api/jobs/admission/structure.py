@@ -10,7 +10,7 @@ from api.http.faults import abbreviated, quoted, suggestion
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
-from shared.errors import MOST_FAULTS, Fault
+from shared.errors import MAX_FAULTS, Fault
 from shared.spec import (
     CheckpointSpec,
     ClippingSpec,
@@ -103,7 +103,7 @@ def read(
     try:
         return model.model_validate(raw), []
     except ValidationError as error:
-        faults = [_fault(details, models) for details in islice(reported(error), MOST_FAULTS + 1)]
+        faults = [_fault(details, models) for details in islice(reported(error), MAX_FAULTS + 1)]
         return without_faulty_values(raw, model, error), faults
 
 

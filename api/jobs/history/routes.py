@@ -153,7 +153,7 @@ def logs(
 
 def _job(services: Services, job_id: str) -> JobRow:
     with services.database.read() as connection:
-        row = queries.get(connection, job_id)
+        row = queries.get_job(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return row
@@ -161,7 +161,7 @@ def _job(services: Services, job_id: str) -> JobRow:
 
 def _events(services: Services, job_id: str, after: int, limit: int) -> list[EventRow]:
     with services.database.read() as connection:
-        return happened.page(connection, job_id, after=after, limit=limit)
+        return happened.list_events(connection, job_id, after=after, limit=limit)
 
 
 def _number(text: str) -> int:

@@ -48,9 +48,9 @@ def find(
     """
     filters: Any = {"name": name, "split": split, "stage": stage, "after_step": after_step}
     with database.read() as connection:
-        found = queries.series(connection, job_id, **filters)
+        found = queries.list_series(connection, job_id, **filters)
         if sum(one.count for one in found) <= PAGE:
-            return _at_once(queries.metrics(connection, job_id, **filters), most), False
+            return _at_once(queries.list_metrics(connection, job_id, **filters), most), False
     pages = [(one, _pages(database, job_id, one, most, after_step)) for one in found]
     shown = sum(one.count if most is None else min(one.count, most) for one in found)
     return pages, shown > PAGE
@@ -75,7 +75,9 @@ def _pages(
     while page := list(islice(places, PAGE)):
         counted = [place + 1 - passed for place in page]
         with database.read() as connection:
-            rows = queries.points(connection, job_id, of, places=counted, after_step=after_step)
+            rows = queries.list_points(
+                connection, job_id, of, positions=counted, after_step=after_step
+            )
         if not rows:  # taken back meanwhile by an attempt that began anew
             return
         yield [_point(row) for row in rows]

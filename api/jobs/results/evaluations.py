@@ -44,9 +44,9 @@ def addressed(services: Services, job_id: str, name: str) -> CheckpointRow:
 
 def _all(services: Services, job_id: str) -> list[CheckpointRow]:
     with services.database.read() as connection:
-        if queries.get(connection, job_id) is None:
+        if queries.get_job(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
-        return queries.checkpoints(connection, job_id)
+        return queries.list_checkpoints(connection, job_id)
 
 
 def of_classes(services: Services, job_id: str) -> Evaluated:
@@ -57,11 +57,11 @@ def of_classes(services: Services, job_id: str) -> Evaluated:
         Conflict: nothing was evaluated yet, or a number is asked for.
     """
     with services.database.read() as connection:
-        job = queries.get(connection, job_id)
+        job = queries.get_job(connection, job_id)
         if job is None:
             raise NotFound(f"There is no job {job_id}.")
-        rows = {row.id: row for row in queries.checkpoints(connection, job_id)}
-        found = queries.evaluations(connection, job_id)
+        rows = {row.id: row for row in queries.list_checkpoints(connection, job_id)}
+        found = queries.list_evaluations(connection, job_id)
     if services.methods.task(job.spec["loss"]["name"]) == "regression":
         raise Conflict(
             "The job asks for a number, so there are no classes to rank or confuse: its errors "

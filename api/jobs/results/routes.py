@@ -178,14 +178,14 @@ def artifact(job_id: JobId, artifact: str, request: Request, services: ServicesD
 
 def _artifacts(services: Services, job_id: str) -> list[ArtifactRow]:
     with services.database.read() as connection:
-        if queries.get(connection, job_id) is None:
+        if queries.get_job(connection, job_id) is None:
             raise NotFound(f"There is no job {job_id}.")
-        return queries.artifacts(connection, job_id)
+        return queries.list_artifacts(connection, job_id)
 
 
 def _picked(path: Path, samples: list[int]) -> list[Prediction]:
     """The predictions of these samples, all of which the test split has."""
-    found = predictions.pick(path, set(samples))
+    found = predictions.read_samples(path, set(samples))
     absent = sorted(set(samples) - {one.sample for one in found})
     if absent:
         raise NotFound(

@@ -28,7 +28,7 @@ HOW_TO_ASK = 'ask for them with "tracking": {"tensorboard": true}'
 def tensorboard(job_id: JobId, services: ServicesDep) -> StreamingResponse:
     """What there is so far; `tensorboard --logdir` reads the folder that is in it."""
     with services.database.read() as connection:
-        row = queries.get(connection, job_id)
+        row = queries.get_job(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     directory = services.storage.tensorboard(job_id)

@@ -9,8 +9,8 @@ from shared import tables
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
 from shared.jobs import attempts, control, queries, recording, retry_policy
-from shared.jobs.attempts import Claimed, Lease
-from shared.jobs.events import NewEvent, page
+from shared.jobs.attempts import ClaimedJob, Lease
+from shared.jobs.events import NewEvent, list_events
 from shared.jobs.recording import Batch
 from shared.jobs.submission import Submission, submit
 from tests.shared.rows import checkpoint, point
@@ -24,7 +24,7 @@ def _submit(database: Database, **changes: object) -> str:
         return submit(connection, Submission(owner="admin", spec=filled_in(**changes)))[0]
 
 
-def _claim(database: Database) -> Claimed | None:
+def _claim(database: Database) -> ClaimedJob | None:
     with database.write() as connection:
         return attempts.claim(
             connection, worker="w", host="h", device="cpu", devices=["cpu:0"], gpus=1
@@ -40,7 +40,7 @@ def _claimed(database: Database) -> Lease:
 
 def _state(database: Database, job_id: str) -> str:
     with database.read() as connection:
-        row = queries.get(connection, job_id)
+        row = queries.get_job(connection, job_id)
     assert row is not None
     return row.state
 
@@ -97,13 +97,13 @@ class TestFence:
         assert new is not None
         assert new.lease == Lease(old.job_id, old.attempt + 1)
         writes = (
-            lambda c: attempts.heartbeat(c, old, pid=1, progress={}),
+            lambda c: attempts.record_heartbeat(c, old, pid=1, progress={}),
             lambda c: attempts.begin(c, old, first_step=0, fingerprint={}),
             lambda c: attempts.succeed(c, old, {}),
             lambda c: attempts.fail(c, old, CRASH),
             lambda c: attempts.stop(c, old, "drained"),
-            lambda c: retry_policy.died(c, old, "crashed", CRASH, exit_code=1),
-            lambda c: retry_policy.died(c, old, "stalled", CRASH, exit_code=13),
+            lambda c: retry_policy.record_death(c, old, "crashed", CRASH, exit_code=1),
+            lambda c: retry_policy.record_death(c, old, "stalled", CRASH, exit_code=13),
             lambda c: retry_policy.give_up(c, old, CRASH, exit_code=-9),
             lambda c: recording.record(c, old, Batch(metrics=[point(1)])),
         )
@@ -111,8 +111,8 @@ class TestFence:
             with pytest.raises(Fenced), database.write() as connection:
                 write(connection)
         with database.read() as connection:
-            assert queries.metrics(connection, old.job_id) == []
-            row = queries.get(connection, old.job_id)
+            assert queries.list_metrics(connection, old.job_id) == []
+            row = queries.get_job(connection, old.job_id)
         assert row is not None
         assert row.beat == 0
 
@@ -147,11 +147,13 @@ class TestCancel:
                 control.request_cancel(connection, lease.job_id)
         assert _state(database, lease.job_id) == "running"
         with database.write() as connection:
-            assert attempts.heartbeat(connection, lease, pid=1, progress=None).cancel
+            assert attempts.record_heartbeat(
+                connection, lease, pid=1, progress=None
+            ).is_cancel_requested
         with database.write() as connection:
             assert attempts.stop(connection, lease, "worker_lost") == "cancelled"
         with database.read() as connection:
-            kinds = [event.type for event in page(connection, lease.job_id)]
+            kinds = [event.type for event in list_events(connection, lease.job_id)]
         assert kinds.count("cancel_requested") == 1
 
     def test_a_job_that_is_drained_meanwhile_does_not_slip_through(
@@ -198,8 +200,10 @@ class TestResume:
             )
             attempts.begin(connection, lease, first_step=10, fingerprint={})
         with database.read() as connection:
-            steps = [row.step for row in queries.metrics(connection, lease.job_id)]
-            left = [(row.kind, row.step) for row in queries.checkpoints(connection, lease.job_id)]
+            steps = [row.step for row in queries.list_metrics(connection, lease.job_id)]
+            left = [
+                (row.kind, row.step) for row in queries.list_checkpoints(connection, lease.job_id)
+            ]
         assert steps == [10]
         assert left == [("last", 10)]
 
@@ -232,9 +236,9 @@ class TestResume:
                 fingerprint={},
             )
         with database.read() as connection:
-            steps = [row.step for row in queries.metrics(connection, first.job_id)]
-            rows = queries.checkpoints(connection, first.job_id)
-            told = page(connection, first.job_id)[-1]
+            steps = [row.step for row in queries.list_metrics(connection, first.job_id)]
+            rows = queries.list_checkpoints(connection, first.job_id)
+            told = list_events(connection, first.job_id)[-1]
         assert steps == ([10] if is_inside else [10, 20])
         assert {(row.id, row.kind) for row in rows} == (
             {("ckpt_inside", "last")}
@@ -252,7 +256,7 @@ class TestResume:
             with database.write() as connection:
                 attempts.begin(connection, lease, first_step=0, fingerprint={})
         with database.read() as connection:
-            kinds = [event.type for event in page(connection, lease.job_id)]
+            kinds = [event.type for event in list_events(connection, lease.job_id)]
         assert kinds == ["state", "state", "attempt"]
 
     def test_the_number_of_a_deleted_metric_is_never_used_again(self, database: Database) -> None:
@@ -260,12 +264,12 @@ class TestResume:
         with database.write() as connection:
             recording.record(connection, lease, Batch(metrics=[point(1), point(2)]))
         with database.read() as connection:
-            before = max(row.id for row in queries.metrics(connection, lease.job_id))
+            before = max(row.id for row in queries.list_metrics(connection, lease.job_id))
         with database.write() as connection:
             attempts.begin(connection, lease, first_step=0, fingerprint={})
             recording.record(connection, lease, Batch(metrics=[point(1)]))
         with database.read() as connection:
-            assert queries.metrics(connection, lease.job_id)[0].id > before
+            assert queries.list_metrics(connection, lease.job_id)[0].id > before
 
 
 def test_a_state_that_does_not_exist_cannot_be_written(database: Database) -> None:

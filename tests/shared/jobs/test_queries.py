@@ -91,7 +91,7 @@ class Histories(RuleBasedStateMachine):
         lease = self._held(pick)
         if lease is not None:
             with self.database.write() as connection:
-                state = retry_policy.died(connection, lease, "crashed", CRASH, exit_code=1)
+                state = retry_policy.record_death(connection, lease, "crashed", CRASH, exit_code=1)
             self._let_go(lease, state)
 
     @rule(pick=PICK)
@@ -99,7 +99,7 @@ class Histories(RuleBasedStateMachine):
         lease = self._held(pick)
         if lease is not None:
             with self.database.write() as connection:
-                state = retry_policy.died(connection, lease, "stalled", STALL, exit_code=13)
+                state = retry_policy.record_death(connection, lease, "stalled", STALL, exit_code=13)
             self.stalls[lease.job_id] += 1
             again = "queued" if self.stalls[lease.job_id] == 1 else "failed"
             assert state == ("cancelled" if lease.job_id in self.asked else again)
@@ -128,8 +128,8 @@ class Histories(RuleBasedStateMachine):
                 with self.database.write() as connection:
                     recording.record(connection, lease, batch, number=number)
             with self.database.write() as connection:
-                orders = attempts.heartbeat(connection, lease, pid=1, progress=None)
-            assert orders.cancel == (lease.job_id in self.asked)
+                requests = attempts.record_heartbeat(connection, lease, pid=1, progress=None)
+            assert requests.is_cancel_requested == (lease.job_id in self.asked)
 
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
@@ -152,7 +152,7 @@ class Histories(RuleBasedStateMachine):
             return
         lease = self.zombies[pick % len(self.zombies)]
         writes: list[Any] = [
-            lambda c: attempts.heartbeat(c, lease, pid=1, progress={}),
+            lambda c: attempts.record_heartbeat(c, lease, pid=1, progress={}),
             lambda c: recording.record(c, lease, Batch(events=[NewEvent("note")])),
             lambda c: attempts.succeed(c, lease, {}),
             lambda c: attempts.stop(c, lease, "drained"),
@@ -171,14 +171,14 @@ class Histories(RuleBasedStateMachine):
             return
         with self.database.read() as connection:
             for job, state in self.states.items():
-                row = queries.get(connection, job)
+                row = queries.get_job(connection, job)
                 assert row is not None, "a submission that was answered is lost"
                 assert row.state == state
                 assert (row.finished_at is not None) == (state in FINAL)
-                told = events.page(connection, job, limit=1000)
+                told = events.list_events(connection, job, limit=1000)
                 assert [one.number for one in told] == list(range(1, len(told) + 1))
                 assert sum(one.type == "note" for one in told) == self.notes[job]
-            assert set(queries.order(connection)) == {
+            assert set(queries.list_queued(connection)) == {
                 job for job, state in self.states.items() if state == "queued"
             }
 

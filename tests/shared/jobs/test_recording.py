@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
 from shared.jobs import attempts, queries, recording
-from shared.jobs.events import NewEvent, page
+from shared.jobs.events import NewEvent, list_events
 from shared.jobs.recording import Batch
 from tests.shared.rows import checkpoint, notes, point
 from tests.worker.jobs import claimed, claimed_again
@@ -18,7 +18,7 @@ def test_values_that_are_not_finite_come_back_as_they_were(database: Database) -
         points = [point(step, value) for step, value in enumerate(values)]
         recording.record(connection, lease, Batch(metrics=points))
     with database.read() as connection:
-        found = [row.value for row in queries.metrics(connection, lease.job_id)]
+        found = [row.value for row in queries.list_metrics(connection, lease.job_id)]
     assert [repr(value) for value in found] == [repr(value) for value in values]
 
 
@@ -30,7 +30,7 @@ def test_a_point_is_recorded_once_or_not_at_all(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as connection:
         recording.record(connection, lease, batch)
     with database.read() as connection:
-        assert [row.step for row in queries.metrics(connection, lease.job_id)] == [1]
+        assert [row.step for row in queries.list_metrics(connection, lease.job_id)] == [1]
 
 
 def test_a_directory_is_released_when_no_checkpoint_needs_it(database: Database) -> None:
@@ -58,8 +58,8 @@ def test_a_numbered_batch_is_stored_once_however_often_it_comes(database: Databa
                 recording.record(connection, lease, batch, number=number)
     assert notes(database, lease) == ["alone", "with a metric", "last"]
     with database.read() as connection:
-        assert len(queries.metrics(connection, lease.job_id)) == 1
-        kinds = [row.kind for row in queries.checkpoints(connection, lease.job_id)]
+        assert len(queries.list_metrics(connection, lease.job_id)) == 1
+        kinds = [row.kind for row in queries.list_checkpoints(connection, lease.job_id)]
     assert kinds == ["last"]
 
 
@@ -80,7 +80,7 @@ def test_events_are_numbered_without_gaps(database: Database) -> None:
         with database.write() as connection:
             recording.record(connection, lease, Batch(events=[NewEvent("note"), NewEvent("note")]))
     with database.read() as connection:
-        numbers = [event.number for event in page(connection, lease.job_id)]
-        rest = page(connection, lease.job_id, after=4, limit=2)
+        numbers = [event.number for event in list_events(connection, lease.job_id)]
+        rest = list_events(connection, lease.job_id, after=4, limit=2)
     assert numbers == list(range(1, 9))
     assert [event.number for event in rest] == [5, 6]

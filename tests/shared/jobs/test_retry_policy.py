@@ -17,12 +17,12 @@ STALL = Failure(kind="stalled", message="no step", hint="look at the log")
 
 def _die(database: Database, lease: Lease) -> str:
     with database.write() as connection:
-        return retry_policy.died(connection, lease, "crashed", CRASH, exit_code=-11)
+        return retry_policy.record_death(connection, lease, "crashed", CRASH, exit_code=-11)
 
 
 def _stall(database: Database, lease: Lease) -> str:
     with database.write() as connection:
-        return retry_policy.died(connection, lease, "stalled", STALL, exit_code=13)
+        return retry_policy.record_death(connection, lease, "stalled", STALL, exit_code=13)
 
 
 def _give_up(database: Database, lease: Lease) -> str:
@@ -43,7 +43,7 @@ def _keep(database: Database, lease: Lease, step: int) -> None:
 
 def test_ten_deaths_without_a_checkpoint_are_a_failure(database: Database) -> None:
     lease = claimed(database)
-    for _ in range(retry_policy.MOST["crashed"] - 1):
+    for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] - 1):
         assert _die(database, lease) == "queued"
         lease = claimed_again(database)
     assert _die(database, lease) == "failed"
@@ -52,7 +52,7 @@ def test_ten_deaths_without_a_checkpoint_are_a_failure(database: Database) -> No
 
 def test_a_new_checkpoint_starts_the_count_of_deaths_again(database: Database) -> None:
     lease = claimed(database)
-    for step in range(retry_policy.MOST["crashed"] + 5):
+    for step in range(retry_policy.MAX_ATTEMPTS["crashed"] + 5):
         _keep(database, lease, step)
         assert _die(database, lease) == "queued"
         lease = claimed_again(database)
@@ -60,7 +60,7 @@ def test_a_new_checkpoint_starts_the_count_of_deaths_again(database: Database) -
 
 def test_so_does_one_of_an_attempt_that_ended_otherwise(database: Database) -> None:
     lease = claimed(database)
-    for _ in range(retry_policy.MOST["crashed"] - 1):
+    for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] - 1):
         assert _die(database, lease) == "queued"
         lease = claimed_again(database)
     _keep(database, lease, 1)
@@ -72,7 +72,7 @@ def test_so_does_one_of_an_attempt_that_ended_otherwise(database: Database) -> N
 
 def test_a_kill_from_outside_never_counts(database: Database) -> None:
     lease = claimed(database)
-    for _ in range(retry_policy.MOST["crashed"] + 5):
+    for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] + 5):
         _lose(database, lease)
         lease = claimed_again(database)
 
@@ -113,7 +113,7 @@ def test_a_new_checkpoint_between_two_standstills_does(database: Database) -> No
 
 
 @pytest.mark.parametrize(
-    ("end", "times"), [(_die, retry_policy.MOST["crashed"]), (_stall, 2), (_give_up, 1)]
+    ("end", "times"), [(_die, retry_policy.MAX_ATTEMPTS["crashed"]), (_stall, 2), (_give_up, 1)]
 )
 def test_a_job_that_somebody_cancelled_is_cancelled_at_its_last_death_too(
     database: Database, end: Callable[[Database, Lease], str], times: int

@@ -61,7 +61,7 @@ def _set(database: Database, table: str, column: str, value: object) -> None:
 
 def _get(database: Database, lease: Lease) -> JobRow:
     with database.read() as connection:
-        row = queries.get(connection, lease.job_id)
+        row = queries.get_job(connection, lease.job_id)
     assert row is not None
     return row
 
@@ -101,18 +101,18 @@ def test_every_kind_of_row_is_read_as_it_was_written(database: Database) -> None
         latest={"train_loss": 0.5},
     )
     with database.write() as connection:
-        attempts.heartbeat(connection, lease, pid=7, progress={"step": 3})
+        attempts.record_heartbeat(connection, lease, pid=7, progress={"step": 3})
         recording.record(connection, lease, batch)
-        liveness.see_worker(connection, worker="w", host="h", pid=7, devices=[{"name": "cpu:0"}])
+        liveness.record_worker(connection, worker="w", host="h", pid=7, devices=[{"name": "cpu:0"}])
 
     with database.read() as connection:
-        (attempt,) = queries.attempts(connection, lease.job_id)
-        (metric,) = queries.metrics(connection, lease.job_id)
-        (stored,) = queries.checkpoints(connection, lease.job_id)
-        (evaluation,) = queries.evaluations(connection, lease.job_id)
-        (artifact,) = queries.artifacts(connection, lease.job_id)
-        (worker,) = liveness.workers(connection)
-        first, _ = events.page(connection, lease.job_id)
+        (attempt,) = queries.list_attempts(connection, lease.job_id)
+        (metric,) = queries.list_metrics(connection, lease.job_id)
+        (stored,) = queries.list_checkpoints(connection, lease.job_id)
+        (evaluation,) = queries.list_evaluations(connection, lease.job_id)
+        (artifact,) = queries.list_artifacts(connection, lease.job_id)
+        (worker,) = liveness.list_workers(connection)
+        first, _ = events.list_events(connection, lease.job_id)
 
     job = _get(database, lease)
     assert (job.state, job.metrics, job.beat) == ("running", {"train_loss": 0.5}, 1)
@@ -173,7 +173,7 @@ def test_unknown_kind_makes_a_checkpoint_unreadable(database: Database) -> None:
     _set(database, "checkpoints", "kind", "first")
 
     with database.read() as connection, pytest.raises(RowUnreadable, match="column kind"):
-        queries.checkpoints(connection, lease.job_id)
+        queries.list_checkpoints(connection, lease.job_id)
 
 
 def test_missing_column_is_named() -> None:
@@ -187,6 +187,6 @@ def test_row_of_two_keys_is_named_by_both(sqlite: Database) -> None:
     _set(sqlite, "events", "data", "3")
 
     with sqlite.read() as connection, pytest.raises(RowUnreadable) as caught:
-        events.page(connection, lease.job_id)
+        events.list_events(connection, lease.job_id)
 
     assert caught.value.row_id == f"{lease.job_id}/1"

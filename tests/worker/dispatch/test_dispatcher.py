@@ -73,7 +73,7 @@ class Machine:
 
     def job(self, job_id: str) -> JobRow:
         with self.database.read() as connection:
-            row = queries.get(connection, job_id)
+            row = queries.get_job(connection, job_id)
         assert row is not None
         return row
 

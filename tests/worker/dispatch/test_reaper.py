@@ -104,7 +104,7 @@ def test_a_heartbeat_keeps_an_attempt_alive(
     for _ in range(3):
         _rounds(reaper, clock, LEASE_SECONDS - ROUND_SECONDS)
         with database.write() as connection:
-            attempts.heartbeat(connection, lease, pid=1, progress=None)
+            attempts.record_heartbeat(connection, lease, pid=1, progress=None)
     assert job(database, lease).state == "running"
 
 

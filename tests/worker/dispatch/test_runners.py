@@ -100,7 +100,7 @@ def test_a_job_that_has_ended_keeps_its_state(database: Database, lease: Lease) 
 def test_a_job_that_crashes_again_and_again_fails_with_the_signal_in_its_message(
     database: Database, lease: Lease
 ) -> None:
-    for _ in range(retry_policy.MOST["crashed"] - 1):
+    for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] - 1):
         assert record_exit(_runner(lease), -signal.SIGSEGV, database) == "queued"
         lease = claimed_again(database)
 
@@ -109,14 +109,14 @@ def test_a_job_that_crashes_again_and_again_fails_with_the_signal_in_its_message
     failure = job(database, lease).failure
     assert failure["kind"] == "crashed"
     assert "SIGSEGV" in failure["message"]
-    assert str(retry_policy.MOST["crashed"]) in failure["message"]
+    assert str(retry_policy.MAX_ATTEMPTS["crashed"]) in failure["message"]
     assert "/" not in failure["message"] + failure["hint"], "a path of the server"
 
 
 def test_a_job_whose_gpu_fails_again_and_again_fails_with_the_gpu_in_its_message(
     database: Database, lease: Lease
 ) -> None:
-    for _ in range(retry_policy.MOST["device_fault"] - 1):
+    for _ in range(retry_policy.MAX_ATTEMPTS["device_fault"] - 1):
         assert record_exit(_runner(lease), ExitCode.DEVICE_FAULT, database) == "queued"
         lease = claimed_again(database)
 

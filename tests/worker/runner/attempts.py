@@ -6,7 +6,7 @@ from typing import Any
 from shared import migrations
 from shared.database import Database
 from shared.jobs import attempts, events, queries
-from shared.jobs.attempts import Claimed
+from shared.jobs.attempts import ClaimedJob
 from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
@@ -37,7 +37,7 @@ class Box:
         with self.database.write() as connection:
             return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
 
-    def claim(self) -> Claimed:
+    def claim(self) -> ClaimedJob:
         """Claim the job that waits."""
         with self.database.write() as connection:
             claimed = attempts.claim(
@@ -61,15 +61,15 @@ class Box:
 
     def job(self, job_id: str) -> JobRow:
         with self.database.read() as connection:
-            row = queries.get(connection, job_id)
+            row = queries.get_job(connection, job_id)
         assert row is not None
         return row
 
     def checkpoints(self, job_id: str) -> list[CheckpointRow]:
         with self.database.read() as connection:
-            return queries.checkpoints(connection, job_id)
+            return queries.list_checkpoints(connection, job_id)
 
     def notes(self, job_id: str) -> list[str]:
         with self.database.read() as connection:
-            rows = events.page(connection, job_id, limit=1000)
+            rows = events.list_events(connection, job_id, limit=1000)
         return [row.data["text"] for row in rows if row.type == "note"]

@@ -84,7 +84,7 @@ class Jobs(Box):
 
     def metrics(self, job_id: str, name: str) -> list[MetricRow]:
         with self.database.read() as connection:
-            return queries.metrics(connection, job_id, name=name)
+            return queries.list_metrics(connection, job_id, name=name)
 
     def last(self, job_id: str) -> CheckpointRow:
         return next(row for row in self.checkpoints(job_id) if row.kind == "last")
@@ -291,7 +291,7 @@ def test_a_step_that_several_rules_keep_is_told_of_once(jobs: Jobs) -> None:
     job_id = jobs.submit({**ONE_STAGE, "checkpoints": [{"every_epochs": 1}, {"every_epochs": 2}]})
     jobs.attempt()
     with jobs.database.read() as connection:
-        rows = events.page(connection, job_id, limit=1000)
+        rows = events.list_events(connection, job_id, limit=1000)
     told = [row.data["id"] for row in rows if row.data.get("kind") == "series"]
     assert told == [row.id for row in jobs.checkpoints(job_id) if row.kind == "series"]
 

@@ -79,7 +79,7 @@ def _note(text: str) -> Batch:
 
 def _notes(database: Database, lease: Lease) -> list[str]:
     with database.read() as connection:
-        rows = events.page(connection, lease.job_id)
+        rows = events.list_events(connection, lease.job_id)
     return [row.data["text"] for row in rows if row.type == "note"]
 
 
@@ -167,7 +167,7 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(
 
     assert _notes(database, lease) == ["saved"]
     with database.read() as connection:
-        rows = queries.checkpoints(connection, lease.job_id)
+        rows = queries.list_checkpoints(connection, lease.job_id)
     assert [(row.kind, row.step) for row in rows] == [("last", 3)]
 
 
@@ -196,7 +196,7 @@ def test_a_beginning_whose_answer_was_lost_is_told_once(
 
     assert database.after == 0
     with database.read() as connection:
-        kinds = [row.type for row in events.page(connection, lease.job_id)]
+        kinds = [row.type for row in events.list_events(connection, lease.job_id)]
     assert kinds.count("attempt") == 1
 
 
@@ -221,7 +221,7 @@ def test_an_end_whose_answer_was_lost_stands_and_the_worker_reads_it(
     assert record_exit(runner, ExitCode.FENCED, database) == state
     assert job(database, lease).state == state
     with database.read() as connection:
-        told = [row.data.get("state") for row in events.page(connection, lease.job_id)]
+        told = [row.data.get("state") for row in events.list_events(connection, lease.job_id)]
     assert told == ["queued", "running", state]
 
 
@@ -238,6 +238,6 @@ def test_a_fenced_attempt_ends_with_75_and_stores_nothing(
 
     assert ended.value.code == 75
     with database.read() as connection:
-        row = queries.get(connection, lease.job_id)
+        row = queries.get_job(connection, lease.job_id)
     assert row is not None
     assert row.state == "queued"

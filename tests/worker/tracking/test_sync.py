@@ -43,5 +43,5 @@ def test_metrics_after_the_previous_checkpoint_are_not_sent(
         assert bound is None
         return
     with database.read() as connection:
-        rows = queries.metrics(connection, lease.job_id, up_to=bound)
+        rows = queries.list_metrics(connection, lease.job_id, up_to=bound)
     assert [row.step for row in rows] == sent

@@ -34,7 +34,7 @@ def evaluate_checkpoints(
     experiment: Experiment, database: Database, storage: Storage, lease: Lease
 ) -> tuple[Batch, dict[str, Any]]:
     """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
-    rows = read_with_retry(database, lambda c: queries.checkpoints(c, lease.job_id))
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
     done: dict[str, ClassificationEvaluation | RegressionEvaluation] = {}
     for row in rows:

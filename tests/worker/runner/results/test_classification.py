@@ -85,5 +85,5 @@ def test_accuracies_mistakes_confusion_and_samples_have_one_definition(storage: 
 def test_samples_are_picked_in_the_order_of_the_file(storage: Storage) -> None:
     outcome = _outcome(storage, torch.zeros(5, 6), [0, 1, 2, 3, 4], 2)
     path = storage.path(outcome.predictions)
-    found = predictions.pick(path, {FIRST + 3, FIRST + 1, 7})
+    found = predictions.read_samples(path, {FIRST + 3, FIRST + 1, 7})
     assert found == [predictions.read(path)[1], predictions.read(path)[3]]
