@@ -1,1 +1,1 @@
-"""Starts, watches and restarts the parts of the box, by exec. Imports shared only."""
+"""The box: starts, watches and restarts its parts. Imports nothing of ours but `shared`."""

@@ -1,4 +1,4 @@
-"""`make demo`: the whole box, a real training through the HTTP API, and nothing left running."""
+"""`make demo`: start the box, train a network through the HTTP API, and stop what was started."""
 
 import os
 import signal
@@ -8,53 +8,57 @@ import time
 from pathlib import Path
 
 from box.parts import ROOT
-from box.preconditions import Refusal, check_port, free_port, is_taken
-from box.terminal import say
+from box.preconditions import CannotStart, check_port, free_port, is_home_locked
+from box.terminal import print_line
 from shared.settings import Settings
 
-START_SECONDS = 120.0
-#: How long the demo may take to cancel its job when it is interrupted.
-GOODBYE_SECONDS = 5.0
+START_TIMEOUT_SECONDS = 120.0
+#: For an interrupted demo to cancel its job.
+CANCEL_TIMEOUT_SECONDS = 5.0
 INTERRUPTED = 130
 
 
 def demo(settings: Settings, *, keep: bool) -> int:
-    """Start a box unless one runs, show a training with the project's own client, stop the box.
+    """Run the demo and return its exit code; start a box unless one is running in the home.
+
+    Args:
+        settings: the settings of the box.
+        keep: keep the box running after a demo that succeeds.
 
     Raises:
-        Refusal: the box cannot start.
+        CannotStart: the box cannot start.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     environment = os.environ | {"TRAINSHED_HOME": str(settings.home)}
     box, code = None, INTERRUPTED
     try:
-        if is_taken(settings):
-            say(f"a box is running in {settings.home} already: it is used")
+        if is_home_locked(settings):
+            print_line(f"using the box that is running in {settings.home}")
         else:
-            environment["TRAINSHED_PORT"] = str(_port(settings))
-            say("starting the box: API, worker, sidecar, tracking, broker")
+            environment["TRAINSHED_PORT"] = str(_choose_port(settings))
+            print_line("starting the box: API, worker, sidecar, tracking, broker")
             log = _make_log(settings)
-            box = _box(environment, log)
-            say(_until_ready(box, log))
-        code = _show(environment)
+            box = _start_box(environment, log)
+            print_line(_wait_until_ready(box, log))
+        code = _run_client(environment)
     except KeyboardInterrupt:
-        say("interrupted")
+        print_line("interrupted")
     finally:
         if box is not None:
-            _leave(box, keep=keep and code == 0)
+            _stop_box(box, keep=keep and code == 0)
     return code
 
 
-def _port(settings: Settings) -> int:
-    """The port that is set; the usual one if it is free, else another."""
+def _choose_port(settings: Settings) -> int:
+    """Return the port of the settings; where the default port is in use, return a free port."""
     try:
         check_port(settings)
-    except Refusal:
+    except CannotStart:
         if "TRAINSHED_PORT" in os.environ:
             raise
         port = free_port(settings.host)
-        say(f"port {settings.port} is in use, {port} is taken instead")
+        print_line(f"port {settings.port} is in use; using port {port}")
         return port
     return settings.port
 
@@ -66,7 +70,7 @@ def _make_log(settings: Settings) -> Path:
     return path
 
 
-def _box(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _start_box(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             (sys.executable, "-m", "box", "up"),
@@ -79,44 +83,50 @@ def _box(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _until_ready(box: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait for the box; return how it says that it is ready."""
-    deadline = time.monotonic() + START_SECONDS
+def _wait_until_ready(box: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the box reports that it is ready, and return that line of its output.
+
+    Raises:
+        CannotStart: it ended, or was not ready in time.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         has_ended = box.poll() is not None
-        said = log.read_text(errors="replace")
-        for line in said.splitlines():
+        output = log.read_text(errors="replace")
+        for line in output.splitlines():
             if line.startswith("ready"):
                 return line
         if has_ended:
-            raise Refusal(said.strip() or f"the box ended with {box.returncode}")
+            raise CannotStart(output.strip() or f"The box ended with {box.returncode}.")
         time.sleep(0.05)
-    raise Refusal(f"the box was not ready within {START_SECONDS:.0f} s; see {log.parent}")
+    raise CannotStart(
+        f"The box was not ready within {START_TIMEOUT_SECONDS:.0f} s. Its logs are in {log.parent}."
+    )
 
 
-def _show(environment: dict[str, str]) -> int:
-    shown = subprocess.Popen((sys.executable, "-m", "trainshed.demo"), cwd=ROOT, env=environment)
+def _run_client(environment: dict[str, str]) -> int:
+    client = subprocess.Popen((sys.executable, "-m", "trainshed.demo"), cwd=ROOT, env=environment)
     try:
-        return shown.wait()
+        return client.wait()
     except KeyboardInterrupt:
-        # It cancels its job, which else would go on when the box starts next.
-        shown.send_signal(signal.SIGINT)
+        # The client cancels its job; otherwise the job would resume at the box's next start.
+        client.send_signal(signal.SIGINT)
         try:
-            shown.wait(GOODBYE_SECONDS)
+            client.wait(CANCEL_TIMEOUT_SECONDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            shown.kill()
+            client.kill()
         raise
 
 
-def _leave(box: subprocess.Popen[bytes], *, keep: bool) -> None:
+def _stop_box(box: subprocess.Popen[bytes], *, keep: bool) -> None:
     if keep:
-        say(f"The box goes on; stop it by: kill {box.pid}")
+        print_line(f"The box keeps running. To stop it: kill {box.pid}")
         return
     box.send_signal(signal.SIGTERM)
     while box.poll() is None:
         try:
             box.wait()
         except KeyboardInterrupt:
-            # Impatience: the box ends at once when it is told twice.
+            # A second signal makes the box stop at once.
             box.send_signal(signal.SIGTERM)
-    say("The box is stopped; `make up` starts it again, with its jobs in it.")
+    print_line("The box has stopped. `make up` starts it again with its jobs.")

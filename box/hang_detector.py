@@ -1,58 +1,58 @@
-"""Finds parts that live and do not answer: a process can hang without dying."""
+"""Detection of parts that run but no longer answer."""
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from box.health_checks import LIVES
+from box.health_checks import HEALTH_CHECKS
 from shared.settings import Settings
 
-ROUND_SECONDS = 5.0
-#: A minute, since a loaded machine is slow, and counted in questions, not by the clock: a box
-#: that was stopped and goes on has not been left without an answer.
-SILENT_ROUNDS = 12
+INTERVAL_SECONDS = 5.0
+#: A minute, since a loaded machine is slow. Counted in checks instead of seconds, so that parts do
+#: not count as hung after the whole box was suspended.
+MAX_FAILED_CHECKS = 12
 
 
-class Pulse:
-    """Asks the parts in a thread of its own, so that a silent one holds nobody up."""
+class HangDetector:
+    """Runs the health checks in a separate thread, so that a slow check delays nothing else."""
 
     def __init__(
         self,
         settings: Settings,
-        lives: Mapping[str, Callable[[Settings], bool]] = LIVES,
+        health_checks: Mapping[str, Callable[[Settings], bool]] = HEALTH_CHECKS,
         *,
-        round_seconds: float = ROUND_SECONDS,
+        interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._settings = settings
-        self._lives = lives
-        self._round_seconds = round_seconds
+        self._health_checks = health_checks
+        self._interval_seconds = interval_seconds
         self._have_answered: set[str] = set()
-        self._silent: Counter[str] = Counter()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._failed_checks: Counter[str] = Counter()
+        self._has_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hang-detector", daemon=True)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the checks."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more."""
-        self._ended.set()
+        """Stop the checks."""
+        self._has_stopped.set()
 
-    def forget(self, name: str) -> None:
-        """The part was started anew: it has not answered yet."""
+    def reset(self, name: str) -> None:
+        """Forget a part's answers, because it was restarted."""
         self._have_answered.discard(name)
-        self._silent[name] = 0
+        self._failed_checks[name] = 0
 
     def is_hung(self, name: str) -> bool:
-        """Whether the part answered once and has been silent for long."""
-        return name in self._have_answered and self._silent[name] >= SILENT_ROUNDS
+        """Return whether the part answered after its start and has been silent since."""
+        return name in self._have_answered and self._failed_checks[name] >= MAX_FAILED_CHECKS
 
     def _run(self) -> None:
-        while not self._ended.wait(self._round_seconds):
-            for name, lives in self._lives.items():
-                if lives(self._settings):
+        while not self._has_stopped.wait(self._interval_seconds):
+            for name, is_alive in self._health_checks.items():
+                if is_alive(self._settings):
                     self._have_answered.add(name)
-                    self._silent[name] = 0
+                    self._failed_checks[name] = 0
                 else:
-                    self._silent[name] += 1
+                    self._failed_checks[name] += 1

@@ -1,4 +1,4 @@
-"""Whether the parts answer. Asked directly: a proxy of the environment is not for this machine."""
+"""Health checks of the parts. They connect directly: a proxy set in the environment is ignored."""
 
 import http.client
 import json
@@ -10,63 +10,63 @@ from shared import sidecar
 from shared.errors import Unavailable
 from shared.settings import Settings
 
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 
 
-def connectable(host: str) -> str:
-    """The address by which a client here reaches a service that listens at `host`."""
+def local_address(host: str) -> str:
+    """Return the address at which a client on this machine reaches a server bound to `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
-def url(settings: Settings) -> str:
-    """Where the API is."""
-    host = connectable(settings.host)
+def api_url(settings: Settings) -> str:
+    """Return the URL of the API."""
+    host = local_address(settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def what_is_missing(settings: Settings) -> str | None:
-    """What keeps the box from being ready, in a sentence; None if nothing does."""
-    answer = _get(settings, "/readyz")
-    if answer is None:
+def why_not_ready(settings: Settings) -> str | None:
+    """Return why the box is not ready, as a sentence; None if it is ready."""
+    response = _get(settings, "/readyz")
+    if response is None:
         return "The API does not answer."
-    status, body = answer
+    status, body = response
     if status == 200:
         return None
     try:
         return str(json.loads(body)["detail"])
-    except (ValueError, KeyError, TypeError):  # another service, or an API that is ending
-        return f"What answers at {url(settings)} says {status}."
+    except (ValueError, KeyError, TypeError):  # another service, or an API that is stopping
+        return f"{api_url(settings)}/readyz answers with status {status}."
 
 
 def _get(settings: Settings, path: str) -> tuple[int, bytes] | None:
-    host = connectable(settings.host)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=PATIENCE_SECONDS)
+    host = local_address(settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT_SECONDS)
     with closing(connection):
         try:
             connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException):
             return None
 
 
-def _api(settings: Settings) -> bool:
-    """Any answer is one: an overloaded API says 503."""
+def _is_api_alive(settings: Settings) -> bool:
+    """Accept any response: an overloaded API answers with 503."""
     return _get(settings, "/healthz") is not None
 
 
-def _sidecar(settings: Settings) -> bool:
+def _is_sidecar_alive(settings: Settings) -> bool:
     try:
-        sidecar.ask(settings.sidecar, {"ask": "ping"}, timeout_seconds=PATIENCE_SECONDS)
+        sidecar.ask(settings.sidecar, {"ask": "ping"}, timeout_seconds=TIMEOUT_SECONDS)
     except Unavailable:
         return False
     return True
 
 
-def _broker(settings: Settings) -> bool:
+def _is_broker_alive(settings: Settings) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PATIENCE_SECONDS)
+            connection.settimeout(TIMEOUT_SECONDS)
             connection.connect(str(settings.sockets / "broker.sock"))
             connection.sendall(b"PING\r\n")
             return connection.recv(64).startswith(b"+PONG")
@@ -74,5 +74,9 @@ def _broker(settings: Settings) -> bool:
         return False
 
 
-#: Parts that can be asked whether they live, by name.
-LIVES: dict[str, Callable[[Settings], bool]] = {"api": _api, "sidecar": _sidecar, "broker": _broker}
+#: The parts that have a health check, by name.
+HEALTH_CHECKS: dict[str, Callable[[Settings], bool]] = {
+    "api": _is_api_alive,
+    "sidecar": _is_sidecar_alive,
+    "broker": _is_broker_alive,
+}

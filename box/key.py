@@ -1,37 +1,37 @@
-"""The key made at first start: written once, mode 0600, never printed."""
+"""The admin's key: made at the first start, written with mode 0600, never printed."""
 
 import os
 import secrets
 import zlib
 
-from box.preconditions import Refusal
+from box.preconditions import CannotStart
 from shared.settings import Settings
 from shared.storage import publish
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-SHORTEST = 20
+MIN_LENGTH = 20
 
 
 def make_key() -> str:
-    """`ts_box_<8 characters>_<43 characters><6 of checksum>`: found by secret scanners."""
+    """Return `ts_box_<8 characters>_<43 characters><checksum of 6>`, a form for secret scanners."""
     name, secret = (_random(length) for length in (8, 43))
     body = f"ts_box_{name}_{secret}"
     return body + _checksum(body)
 
 
 def ensure_key(settings: Settings) -> bool:
-    """Make the key file unless there is one, or a key is set; return whether it was made.
+    """Make the key file, unless it exists or a key is set; return whether it was made.
 
     Raises:
-        Refusal: there is a file without a key in it.
+        CannotStart: the file exists and holds no key.
     """
     if settings.admin_key is not None:
         return False
     path = settings.key_file
     if path.exists():
         path.chmod(0o600)
-        if len(path.read_text().strip()) < SHORTEST:
-            raise Refusal(f"{path} holds no key; remove it, and a new one is made")
+        if len(path.read_text().strip()) < MIN_LENGTH:
+            raise CannotStart(f"{path} holds no key. Remove it to have a new key made.")
         return False
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)

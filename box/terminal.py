@@ -1,11 +1,11 @@
-"""What the box says to the person who started it."""
+"""Output to the terminal that started the box."""
 
 import os
 import sys
 
 
-def say(text: str) -> None:
-    """One line, unbuffered: a signal handler says things too. A terminal may be gone by then."""
+def print_line(text: str) -> None:
+    """Print a line without a buffer, since signal handlers print too; ignore a closed terminal."""
     try:
         os.write(sys.stdout.fileno(), f"{text}\n".encode(errors="replace"))
     except (OSError, ValueError):

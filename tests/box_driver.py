@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from box.parts import ROOT, parts
+from box.parts import ROOT, list_parts
 from shared import migrations, tables
 from shared.broker import make_celery, ring
 from shared.database import Database
@@ -55,7 +55,7 @@ class BoxDriver:
 
     def start(self, name: str, **settings: str) -> None:
         """Start a part with the box's settings and these."""
-        part = next(part for part in parts(self.settings) if part.name == name)
+        part = next(part for part in list_parts(self.settings) if part.name == name)
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(

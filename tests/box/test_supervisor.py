@@ -7,131 +7,135 @@ from pathlib import Path
 import pytest
 
 from box.preconditions import free_port
-from box.processes import recall, started_at
-from tests.box.stand_in import NAMES, PATIENCE_SECONDS, StandInBox, diary
+from box.processes import read_pid_file, start_ticks
+from tests.fakes.box_parts import NAMES, TIMEOUT_SECONDS, FakeBox, read_record
 
-BEGUN = tuple(f"{name} begins" for name in NAMES)
+STARTED = tuple(f"{name} started" for name in NAMES)
 
-
-Start = Callable[..., StandInBox]
+StartBox = Callable[..., FakeBox]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts boxes in one home; what a failed test leaves is killed."""
-    started: list[StandInBox] = []
+def start_box(tmp_path: Path) -> Iterator[StartBox]:
+    """Starts boxes in one home; kills what a failed test leaves running."""
+    boxes: list[FakeBox] = []
 
-    def _start(**environment: str) -> StandInBox:
-        started.append(StandInBox(tmp_path, free_port("127.0.0.1"), **environment))
-        return started[-1]
+    def _start_box(**environment: str) -> FakeBox:
+        boxes.append(FakeBox(tmp_path, free_port("127.0.0.1"), **environment))
+        return boxes[-1]
 
-    yield _start
-    for box in started:
+    yield _start_box
+    for box in boxes:
         if box.process.poll() is None:
             box.process.kill()
             box.process.communicate()
     for path in (tmp_path / "run").glob("*.pid"):
-        pid = recall(path)
+        pid = read_pid_file(path)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
 
 
+def _parts_that_received_sigterm(home: Path) -> list[str]:
+    lines = read_record(home)
+    return [line.split()[0] for line in lines if line.endswith("received SIGTERM")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_the_parts_in_order_the_api_first(
-    start: Start, tmp_path: Path, number: signal.Signals
+def test_signal_stops_the_parts_in_order_beginning_with_the_api(
+    start_box: StartBox, tmp_path: Path, number: signal.Signals
 ) -> None:
-    box = start()
-    box.until(*BEGUN)
+    box = start_box()
+    box.wait_for(*STARTED)
     pids = [box.pid(name) for name in NAMES]
-    said = box.end(number)
-    assert box.process.returncode == 0, said
-    told = [line for line in diary(tmp_path) if "told" in line]
-    assert told == [f"{name} is told to end" for name in ("api", "worker", "sidecar")]
-    assert [started_at(pid) for pid in pids] == [None, None, None]
+    output = box.end(number)
+    assert box.process.returncode == 0, output
+    assert _parts_that_received_sigterm(tmp_path) == ["api", "worker", "sidecar"]
+    assert [start_ticks(pid) for pid in pids] == [None, None, None]
     assert [path.name for path in (tmp_path / "run").glob("*.pid")] == []
 
 
-def test_a_part_that_dies_is_started_again_and_the_others_are_left_alone(start: Start) -> None:
-    box = start()
-    box.until(*BEGUN)
+def test_part_that_dies_is_restarted_without_touching_the_others(start_box: StartBox) -> None:
+    box = start_box()
+    box.wait_for(*STARTED)
     worker = box.pid("worker")
     os.kill(box.pid("api"), signal.SIGKILL)
-    box.until(*BEGUN, "api begins")
+    box.wait_for(*STARTED, "api started")
     assert box.pid("worker") == worker
-    assert "api ended with -9; starting it again in 0.5 s" in box.end()
+    assert "api ended with -9; restarting it in 0.5 s" in box.end()
 
 
-def test_a_program_that_cannot_be_started_keeps_nobody_else_from_running(start: Start) -> None:
-    box = start(MISSING="sidecar")
-    box.until("worker begins", "api begins")
-    said = box.end()
+def test_missing_program_does_not_prevent_the_other_parts(start_box: StartBox) -> None:
+    box = start_box(MISSING="sidecar")
+    box.wait_for("worker started", "api started")
+    output = box.end()
     assert box.process.returncode == 0
-    assert "sidecar: No such file or directory" in said
+    assert "sidecar cannot be started: No such file or directory" in output
 
 
-def test_a_part_that_does_not_listen_is_killed_after_its_grace(start: Start) -> None:
-    box = start(STUBBORN="worker", GRACE="2")
-    box.until(*BEGUN)
+def test_part_that_ignores_sigterm_is_killed_after_its_grace(start_box: StartBox) -> None:
+    box = start_box(IGNORES_SIGNALS="worker", GRACE="2")
+    box.wait_for(*STARTED)
     pid, began = box.pid("worker"), time.monotonic()
     box.end()
     assert time.monotonic() - began >= 2
-    assert started_at(pid) is None
+    assert start_ticks(pid) is None
     assert box.process.returncode == 0
 
 
-def test_a_second_signal_does_not_wait(start: Start) -> None:
-    box = start(STUBBORN="api", GRACE="600")
-    box.until(*BEGUN)
+def test_second_signal_skips_the_grace(start_box: StartBox) -> None:
+    box = start_box(IGNORES_SIGNALS="api", GRACE="600")
+    box.wait_for(*STARTED)
     box.process.send_signal(signal.SIGINT)
-    box.until(*BEGUN, "api is told to end")
-    box.end(signal.SIGINT)  # else it would wait for longer than this does
+    box.wait_for(*STARTED, "api received SIGTERM")
+    box.end(signal.SIGINT)  # its timeout is shorter than the grace
     assert box.process.returncode == 0
 
 
-def test_a_part_that_hangs_is_ended_and_started_again(start: Start, tmp_path: Path) -> None:
-    box = start()
-    box.until(*BEGUN)
-    box.until_desk_answers()
+def test_part_that_hangs_is_killed_and_restarted(start_box: StartBox, tmp_path: Path) -> None:
+    box = start_box()
+    box.wait_for(*STARTED)
+    box.wait_until_sidecar_answers()
     (tmp_path / "silence").touch()
-    box.until(*BEGUN, "sidecar begins")
-    assert "sidecar lives but has not answered" in box.end()
+    box.wait_for(*STARTED, "sidecar started")
+    assert "sidecar has not answered for a minute; killing it" in box.end()
 
 
-class TestLeftovers:
-    def test_of_a_killed_box_are_stopped_and_the_worker_is_not_asked(
-        self, start: Start, tmp_path: Path
+class TestOrphans:
+    def test_orphans_are_stopped_and_the_worker_is_killed_without_a_drain(
+        self, start_box: StartBox, tmp_path: Path
     ) -> None:
-        first = start()
-        first.until(*BEGUN)
-        left = {name: first.pid(name) for name in NAMES}
+        first = start_box()
+        first.wait_for(*STARTED)
+        orphans = [first.pid(name) for name in NAMES]
         first.process.kill()
         first.process.communicate()
-        assert all(started_at(pid) is not None for pid in left.values())
-        second = start()
-        second.until(*BEGUN, *BEGUN)
-        assert all(started_at(pid) is None for pid in left.values())
-        told = [line for line in diary(tmp_path) if "told" in line]
-        assert sorted(told) == ["api is told to end", "sidecar is told to end"]
-        assert "stopping the worker that an earlier box left behind" in second.end()
+        assert all(start_ticks(pid) is not None for pid in orphans)
+        second = start_box()
+        second.wait_for(*STARTED, *STARTED)
+        assert all(start_ticks(pid) is None for pid in orphans)
+        assert sorted(_parts_that_received_sigterm(tmp_path)) == ["api", "sidecar"]
+        assert "stopping the worker that an earlier box left running" in second.end()
 
-    def test_a_box_in_use_is_refused_and_its_parts_live_on(self, start: Start) -> None:
-        first = start()
-        first.until(*BEGUN)
+    def test_second_box_in_a_home_is_refused_and_the_first_continues(
+        self, start_box: StartBox
+    ) -> None:
+        first = start_box()
+        first.wait_for(*STARTED)
         pids = {name: first.pid(name) for name in NAMES}
-        second = start()
-        second.process.communicate(timeout=PATIENCE_SECONDS)
+        second = start_box()
+        second.process.communicate(timeout=TIMEOUT_SECONDS)
         assert second.process.returncode != 0
         assert {name: first.pid(name) for name in NAMES} == pids
-        assert all(started_at(pid) is not None for pid in pids.values())
+        assert all(start_ticks(pid) is not None for pid in pids.values())
         first.end()
 
 
-def test_the_end_of_who_reads_is_not_the_end_of_the_box(start: Start) -> None:
-    box = start()
-    box.until(*BEGUN)
+def test_box_continues_when_the_reader_of_its_output_is_gone(start_box: StartBox) -> None:
+    box = start_box()
+    box.wait_for(*STARTED)
     assert box.process.stdout is not None
     box.process.stdout.close()
     os.kill(box.pid("api"), signal.SIGKILL)
-    box.until(*BEGUN, "api begins")
+    box.wait_for(*STARTED, "api started")
     box.process.send_signal(signal.SIGTERM)
-    assert box.process.wait(timeout=PATIENCE_SECONDS) == 0
+    assert box.process.wait(timeout=TIMEOUT_SECONDS) == 0

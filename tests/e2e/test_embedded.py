@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from box.processes import recall
+from box.processes import read_pid_file
 from tests.e2e.conftest import (
     PATIENCE_SECONDS,
     ROOT,
@@ -217,7 +217,7 @@ def _is_a_stranger(client: Client, other: EmbeddedBox) -> None:
 
 def _parts(box: EmbeddedBox) -> dict[str, int | None]:
     """The process of each part, or None where it has ended."""
-    return {path.stem: recall(path) for path in (box.home / "run").glob("*.pid")}
+    return {path.stem: read_pid_file(path) for path in (box.home / "run").glob("*.pid")}
 
 
 def test_a_killed_supervisor_s_training_is_adopted_and_its_parts_are_replaced(

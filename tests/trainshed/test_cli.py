@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.trainshed.service import say, service
+from tests.fakes.http_service import http_service, send
 from trainshed.cli import main
 from trainshed.commands import common_options
 
@@ -29,7 +29,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 def _refuse(status: int) -> int:
     """The exit code of a command that the service answers with this status."""
     problem = json.dumps({"status": status, "detail": "no"}).encode()
-    with service(lambda handler: say(handler, status, problem)) as client:
+    with http_service(lambda handler: send(handler, status, problem)) as client:
         return main(["--url", client.url, "show", JOB["id"]])
 
 
@@ -49,11 +49,11 @@ def test_following_ends_with_the_job_s_exit_code(
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path.endswith("/events"):
-            say(handler, 200, f"id: 1\nevent: state\ndata: {json.dumps(event)}\n\n".encode())
+            send(handler, 200, f"id: 1\nevent: state\ndata: {json.dumps(event)}\n\n".encode())
         else:
-            say(handler, 200, json.dumps({**JOB, "state": state}).encode())
+            send(handler, 200, json.dumps({**JOB, "state": state}).encode())
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         assert main(["--url", client.url, "follow", JOB["id"], "--json"]) == code
     assert json.loads(capsys.readouterr().out) == event
 
@@ -63,7 +63,7 @@ def test_a_list_in_a_pipe_is_neither_broken_nor_coloured_nor_read_as_markup(
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     page = json.dumps({"data": [JOB], "has_more": False}).encode()
-    with service(lambda handler: say(handler, 200, page)) as client:
+    with http_service(lambda handler: send(handler, 200, page)) as client:
         assert main(["--url", client.url, "list"]) == 0
     said = capsys.readouterr().out
     assert JOB["id"] in said
@@ -77,7 +77,7 @@ def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
     monkeypatch.setattr(common_options.console, "width", 80)
     running = {"state": "running", "progress": {"fraction": 0.42}, "name": "a" * 20}
     page = json.dumps({"data": [{**JOB, **running}], "has_more": False}).encode()
-    with service(lambda handler: say(handler, 200, page)) as client:
+    with http_service(lambda handler: send(handler, 200, page)) as client:
         assert main(["--url", client.url, "list"]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 80
@@ -91,7 +91,7 @@ def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
 def test_a_job_that_succeeded_is_not_99_percent_done(capsys: pytest.CaptureFixture[str]) -> None:
     ended = {**JOB, "state": "succeeded", "progress": {"fraction": 0.99}}
     page = json.dumps({"data": [ended], "has_more": False}).encode()
-    with service(lambda handler: say(handler, 200, page)) as client:
+    with http_service(lambda handler: send(handler, 200, page)) as client:
         assert main(["--url", client.url, "list"]) == 0
     assert "99" not in capsys.readouterr().out
 
@@ -107,11 +107,11 @@ def test_who_follows_is_told_the_stages_and_how_many_parameters_learn(
                 f"data: {json.dumps({'id': n, 'type': kind, 'data': data})}\n\n"
                 for n, (kind, data) in enumerate(said, start=1)
             ]
-            say(handler, 200, "".join(events).encode())
+            send(handler, 200, "".join(events).encode())
         else:
-            say(handler, 200, json.dumps({**JOB, "state": "cancelled", "failure": None}).encode())
+            send(handler, 200, json.dumps({**JOB, "state": "cancelled", "failure": None}).encode())
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         assert main(["--url", client.url, "follow", JOB["id"]]) == 3
     assert "stage warm_up: 330,506 parameters learn, 5 epochs" in capsys.readouterr().out
 
@@ -153,13 +153,13 @@ def test_a_preset_is_submitted_with_what_the_options_add(
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.command == "GET":
             assert handler.path == "/v1/presets/plain"
-            say(handler, 200, json.dumps(PRESET).encode())
+            send(handler, 200, json.dumps(PRESET).encode())
         else:
             posted.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
-            say(handler, 202, json.dumps(JOB).encode())
+            send(handler, 202, json.dumps(JOB).encode())
 
     options = ["--preset", "plain", "--seed", "3", "--tag", "a=b"]
-    with service(answer) as client:
+    with http_service(answer) as client:
         assert main(["--url", client.url, "submit", *options]) == 0
     assert posted == [{**PRESET["spec"], "seed": 3, "tags": {"a": "b"}}]
     assert JOB["id"] in capsys.readouterr().out
@@ -177,9 +177,9 @@ def test_presets_are_shown_with_what_they_teach(capsys: pytest.CaptureFixture[st
     def answer(handler: BaseHTTPRequestHandler) -> None:
         one = handler.path.startswith("/v1/presets/")
         body = PRESET if one else {"data": [PRESET], "has_more": False}
-        say(handler, 200, json.dumps(body).encode())
+        send(handler, 200, json.dumps(body).encode())
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         assert main(["--url", client.url, "presets"]) == 0
         assert main(["--url", client.url, "presets", "plain"]) == 0
     said = capsys.readouterr().out
@@ -203,9 +203,9 @@ def test_a_tag_is_looked_for_as_it_was_given_to_submit(typed: str, asked: str) -
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         paths.append(handler.path)
-        say(handler, 200, b'{"data": [], "has_more": false}')
+        send(handler, 200, b'{"data": [], "has_more": false}')
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         assert main(["--url", client.url, "list", "--tag", typed]) == 0
     (path,) = paths
     assert parse_qs(urlsplit(path).query)["tag"] == [asked]

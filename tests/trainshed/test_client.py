@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainshed.service import say, service
+from tests.fakes.http_service import http_service, send
 from trainshed import ApiError, Client, Unreachable, stream
 
 
@@ -38,7 +38,7 @@ class TestFollow:
             else:
                 handler.wfile.write(b"0\r\n\r\n")
 
-        with service(answer) as client:
+        with http_service(answer) as client:
             seen = [event["id"] for event in client.follow("job_x")]
         assert seen == [1, 2, 3, 4, 5, 6]
         assert asked == ["0", "2", "4"]
@@ -46,11 +46,11 @@ class TestFollow:
     def test_a_job_that_ended_before_where_one_goes_on_has_nothing_more(self) -> None:
         def answer(handler: BaseHTTPRequestHandler) -> None:
             if handler.path.endswith("/events"):
-                say(handler, 200, b"", Content_Type="text/event-stream")
+                send(handler, 200, b"", Content_Type="text/event-stream")
             else:
-                say(handler, 200, b'{"state": "succeeded"}')
+                send(handler, 200, b'{"state": "succeeded"}')
 
-        with service(answer) as client:
+        with http_service(answer) as client:
             assert list(client.follow("job_x", after=6)) == []
 
     def test_a_text_is_not_broken_where_only_unicode_has_an_end_of_line(self) -> None:
@@ -58,7 +58,7 @@ class TestFollow:
         raw = note.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".encode())
         assert raw != note
         stream = raw + _event(2, "state", state="failed")
-        with service(lambda handler: say(handler, 200, stream)) as client:
+        with http_service(lambda handler: send(handler, 200, stream)) as client:
             first, _ = client.follow("job_x")
         assert first["data"]["text"] == "one\u2028two\x85three"
 
@@ -72,7 +72,7 @@ class TestFollow:
         def answer(handler: BaseHTTPRequestHandler) -> None:
             tries.append(1)
             if len(tries) > 3:
-                say(handler, 200, _event(1, "state", state="succeeded"))
+                send(handler, 200, _event(1, "state", state="succeeded"))
                 return
             handler.send_response(200)
             handler.send_header("Content-Length", "1000")
@@ -81,7 +81,7 @@ class TestFollow:
             handler.wfile.flush()
             handler.connection.shutdown(socket.SHUT_RDWR)
 
-        with service(answer) as client:
+        with http_service(answer) as client:
             assert [event["id"] for event in client.follow("job_x")] == [1]
         assert len(tries) == 4
 
@@ -98,7 +98,9 @@ class TestFollow:
     def test_what_the_service_refuses_is_raised(self) -> None:
         problem = {"status": 404, "detail": "There is no such job."}
         with (
-            service(lambda handler: say(handler, 404, json.dumps(problem).encode())) as client,
+            http_service(
+                lambda handler: send(handler, 404, json.dumps(problem).encode())
+            ) as client,
             pytest.raises(ApiError, match="no such job"),
         ):
             list(client.follow("job_x"))
@@ -118,11 +120,11 @@ class TestSubmit:
             if len(keys) == 1:
                 handler.connection.close()
             elif len(keys) == 2:
-                say(handler, 503, b'{"status": 503, "detail": "not now"}')
+                send(handler, 503, b'{"status": 503, "detail": "not now"}')
             else:
-                say(handler, 202, b'{"id": "job_x"}')
+                send(handler, 202, b'{"id": "job_x"}')
 
-        with service(answer) as client:
+        with http_service(answer) as client:
             assert ask(client)["id"] == "job_x"
         assert len(keys) == 3
         assert len(set(keys)) == 1
@@ -135,9 +137,9 @@ class TestSubmit:
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             calls.append(1)
-            say(handler, 422, json.dumps(problem).encode())
+            send(handler, 422, json.dumps(problem).encode())
 
-        with service(answer) as client, pytest.raises(ApiError) as caught:
+        with http_service(answer) as client, pytest.raises(ApiError) as caught:
             client.submit({})
         assert len(calls) == 1
         assert "/a: is wrong" in str(caught.value)
@@ -148,15 +150,15 @@ class TestSubmit:
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             bodies.append(handler.rfile.read(int(handler.headers["Content-Length"])))
-            say(handler, 400, b'{"status": 400, "detail": "The body has NaN."}')
+            send(handler, 400, b'{"status": 400, "detail": "The body has NaN."}')
 
-        with service(answer) as client, pytest.raises(ApiError, match="NaN"):
+        with http_service(answer) as client, pytest.raises(ApiError, match="NaN"):
             client.submit({"seed": float("nan"), "name": "\ud800"})
         assert bodies == [b'{"seed": NaN, "name": "\\ud800"}']
 
     def test_an_answer_that_is_not_json_is_another_service_s(self) -> None:
         with (
-            service(lambda handler: say(handler, 200, b"<html>")) as client,
+            http_service(lambda handler: send(handler, 200, b"<html>")) as client,
             pytest.raises(Unreachable, match="not Trainshed"),
         ):
             client.catalog()
@@ -166,7 +168,7 @@ class TestSubmit:
     ) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-        with service(lambda handler: say(handler, 200, b"{}")) as client:
+        with http_service(lambda handler: send(handler, 200, b"{}")) as client:
             assert client.catalog() == {}
 
     def test_a_key_may_be_any_printable_string(self) -> None:
@@ -174,10 +176,10 @@ class TestSubmit:
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             seen.append(handler.headers["Authorization"].encode("latin-1"))
-            say(handler, 200, b"{}")
+            send(handler, 200, b"{}")
 
         with (
-            service(answer) as client,
+            http_service(answer) as client,
             Client(client.url, "ein Schlüssel – 鍵 und noch etwas") as other,
         ):
             other.catalog()
@@ -203,7 +205,7 @@ class TestDownload:
                 "bytes": len(self.CONTENT),
                 "download": "/file",
             }
-            say(handler, 200, json.dumps({"data": [row], "has_more": False}).encode())
+            send(handler, 200, json.dumps({"data": [row], "has_more": False}).encode())
             return
         given = handler.headers.get("Range")
         first = int(given[6:-1]) if given else 0
@@ -221,7 +223,7 @@ class TestDownload:
     def test_one_that_broke_off_goes_on(self, tmp_path: Path) -> None:
         digest = hashlib.sha256(self.CONTENT).hexdigest()
         seen: list[int] = []
-        with service(lambda h: self._serve(h, digest, breaks=True)) as client:
+        with http_service(lambda h: self._serve(h, digest, breaks=True)) as client:
             path = client.download(
                 "job_x", "last", tmp_path, progress=lambda have, _size: seen.append(have)
             )
@@ -233,7 +235,7 @@ class TestDownload:
         self, tmp_path: Path
     ) -> None:
         digest = hashlib.sha256(self.CONTENT).hexdigest()
-        with service(lambda h: self._serve(h, digest, breaks=False)) as client:
+        with http_service(lambda h: self._serve(h, digest, breaks=False)) as client:
             path = client.download("job_x", "last", f"{tmp_path}/new/")
             other = client.download("job_x", "last", f"{tmp_path}/newer/weights")
         assert path == tmp_path / "new" / "job_x-last.safetensors"
@@ -242,7 +244,7 @@ class TestDownload:
 
     def test_one_with_another_digest_is_thrown_away(self, tmp_path: Path) -> None:
         with (
-            service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
+            http_service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
             pytest.raises(ApiError, match="sha256"),
         ):
             client.download("job_x", "last", tmp_path)
@@ -250,7 +252,7 @@ class TestDownload:
 
     def test_a_checkpoint_that_is_not_there_names_those_that_are(self, tmp_path: Path) -> None:
         with (
-            service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
+            http_service(lambda h: self._serve(h, "0" * 64, breaks=False)) as client,
             pytest.raises(ApiError, match="there are last"),
         ):
             client.download("job_x", "best_val_loss", tmp_path)

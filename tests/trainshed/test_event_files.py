@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainshed.service import service
+from tests.fakes.http_service import http_service
 from trainshed import Unreachable, downloading
 from trainshed.cli import main
 
@@ -48,7 +48,7 @@ def test_they_lie_in_a_folder_of_the_job_s_and_it_is_said_how_to_look_at_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = _zip(f"{JOB}/{FILE}")
-    with service(lambda handler: _send(handler, content)) as client:
+    with http_service(lambda handler: _send(handler, content)) as client:
         assert main(["--url", client.url, "tensorboard", JOB]) == 0
         out = capsys.readouterr().out
         assert main(["--url", client.url, "tensorboard", JOB, "-o", "a b", "--json"]) == 0
@@ -64,7 +64,7 @@ def test_newer_ones_take_the_place_of_those_before_and_no_other_job_s(tmp_path: 
         (tmp_path / "runs" / job).mkdir(parents=True)
         (tmp_path / "runs" / job / FILE).write_text("old")
     content = _zip(f"{JOB}/{FILE}")
-    with service(lambda handler: _send(handler, content)) as client:
+    with http_service(lambda handler: _send(handler, content)) as client:
         assert client.tensorboard(JOB, "runs") == Path("runs")
     assert (tmp_path / "runs" / JOB / FILE).read_text() != "old"
     assert (tmp_path / "runs" / "job_other" / FILE).read_text() == "old"
@@ -91,7 +91,7 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(
 ) -> None:
     content = _zip(f"{JOB}/{FILE}", name)
     with (
-        service(lambda handler: _send(handler, content)) as client,
+        http_service(lambda handler: _send(handler, content)) as client,
         pytest.raises(Unreachable, match="leads elsewhere"),
     ):
         client.tensorboard(JOB)
@@ -105,7 +105,7 @@ def test_one_that_broke_off_begins_anew(tmp_path: Path) -> None:
         asked.append(handler.headers.get("Range"))
         _send(handler, content, whole=len(asked) > 1)
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         client.tensorboard(JOB, progress=seen.append)
     assert asked == [None, None]
     assert seen[-1] == len(content)
@@ -116,7 +116,7 @@ def test_one_that_broke_off_begins_anew(tmp_path: Path) -> None:
 def test_what_never_comes_whole_leaves_nothing(tmp_path: Path, *, breaks: bool) -> None:
     content = _zip(f"{JOB}/{FILE}") if breaks else b"no zip"
     with (
-        service(lambda handler: _send(handler, content, whole=not breaks)) as client,
+        http_service(lambda handler: _send(handler, content, whole=not breaks)) as client,
         pytest.raises(Unreachable),
     ):
         client.tensorboard(JOB)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainshed.service import say, service
+from tests.fakes.http_service import http_service, send
 from trainshed import show_results
 from trainshed.cli import main
 
@@ -82,13 +82,13 @@ def _run(*arguments: str) -> int:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         path, _, query = handler.path.partition("?")
         if path == "/file":
-            say(handler, 200, CSV)
+            send(handler, 200, CSV)
         elif path.endswith("/metrics") and "name=" in query:
-            say(handler, 200, b'{"data": []}')
+            send(handler, 200, b'{"data": []}')
         else:
-            say(handler, 200, json.dumps(BODIES[path]).encode())
+            send(handler, 200, json.dumps(BODIES[path]).encode())
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         return main(["--url", client.url, *arguments])
 
 

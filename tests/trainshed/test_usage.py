@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trainshed.service import say, service
+from tests.fakes.http_service import http_service, send
 from trainshed import Client
 from trainshed.cli import main
 from trainshed.errors import WrongUsage
@@ -91,7 +91,7 @@ def test_whatever_is_typed_is_answered_and_never_taken_for_a_failed_job(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     problem = b'{"status": 404, "detail": "no"}'
-    with service(lambda handler: say(handler, 404, problem)) as client:
+    with http_service(lambda handler: send(handler, 404, problem)) as client:
 
         @settings(deadline=None, derandomize=True, database=None, max_examples=300)
         @given(
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_is_not_the_service_s_fault(
 ) -> None:
     (tmp_path / "file").touch()
     rows = b'{"data": [{"id": "c", "name": "last"}], "has_more": false}'
-    with service(lambda handler: say(handler, 200, rows)) as client:
+    with http_service(lambda handler: send(handler, 200, rows)) as client:
         output = str(tmp_path / "file" / "below")
         assert main(["--url", client.url, "download", "job_x", "-o", output]) == 2
     assert "file" in capsys.readouterr().err
@@ -136,11 +136,11 @@ def test_a_file_that_cannot_be_written_is_not_the_service_s_fault(
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_who_has_seen_enough_is_no_failure(options: list[str]) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        say(handler, 200, b'{"data": [], "has_more": false}')
+        send(handler, 200, b'{"data": [], "has_more": false}')
 
     read, write = os.pipe()
     os.close(read)
-    with service(answer) as client:
+    with http_service(answer) as client:
         command = [sys.executable, "-m", "trainshed", "--url", client.url, "datasets", *options]
         done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
@@ -164,9 +164,9 @@ def test_a_file_is_read_as_json_is_whatever_the_terminal_speaks(
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         asked.append(handler.rfile.read(int(handler.headers["Content-Length"])))
-        say(handler, 202, b'{"id": "job_x"}')
+        send(handler, 202, b'{"id": "job_x"}')
 
-    with service(answer) as client, (tmp_path / "spec.json").open("rb") as spec:
+    with http_service(answer) as client, (tmp_path / "spec.json").open("rb") as spec:
         done = subprocess.run(
             [sys.executable, "-m", "trainshed", "--url", client.url, "submit", "-"],
             stdin=spec,
@@ -183,7 +183,7 @@ def test_a_terminal_that_lacks_a_character_shows_the_others(options: list[str]) 
     summary = "λ is a penalty"
     rows = [{"name": "a", "title": summary, "teaches": ""}]
     page = json.dumps({"data": rows, "has_more": False}).encode()
-    with service(lambda handler: say(handler, 200, page)) as client:
+    with http_service(lambda handler: send(handler, 200, page)) as client:
         done = subprocess.run(
             [sys.executable, "-m", "trainshed", "--url", client.url, "presets", *options],
             env=os.environ | {"PYTHONIOENCODING": "latin-1"},
@@ -202,7 +202,7 @@ def test_a_download_does_not_take_the_place_of_a_device(
     """Root could: what stood at /dev/null would be a file of weights from then on."""
     os.mkfifo(tmp_path / "device")
     rows = b'{"data": [{"id": "c", "name": "last"}], "has_more": false}'
-    with service(lambda handler: say(handler, 200, rows)) as client:
+    with http_service(lambda handler: send(handler, 200, rows)) as client:
         output = str(tmp_path / "device")
         assert main(["--url", client.url, "download", "job_x", "-o", output]) == 2
     assert "is no file" in capsys.readouterr().err

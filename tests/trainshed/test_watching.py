@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from rich.console import Console
 
-from tests.trainshed.service import say, service
+from tests.fakes.http_service import http_service, send
 from trainshed.live import live
 
 PATIENCE_SECONDS = 60
@@ -32,11 +32,11 @@ def test_the_bar_and_the_time_that_is_left_are_seen_whole(width: int) -> None:
     happened += _event("state", {"state": "succeeded"}, 2)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        say(handler, 200, happened if handler.path.endswith("events") else b"{}")
+        send(handler, 200, happened if handler.path.endswith("events") else b"{}")
 
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=width, color_system=None)
-    with service(answer) as client:
+    with http_service(answer) as client:
         live(console, client, "job_x")
     (*_, line) = (one for one in screen.getvalue().splitlines() if "training: epoch 1/2" in one)
     assert line.count("━") >= 10, line  # half of the bar
@@ -55,7 +55,7 @@ def test_a_demo_that_is_stopped_cancels_its_job_however_often_it_is_told(
         if handler.path.endswith("/cancel"):
             demo.send_signal(signal.SIGINT)  # the box says it once more
             is_cancelled.set()
-            say(handler, 202, b"{}")
+            send(handler, 202, b"{}")
         elif handler.path.endswith("/events"):
             is_watching.set()
             is_cancelled.wait(PATIENCE_SECONDS)
@@ -63,9 +63,9 @@ def test_a_demo_that_is_stopped_cancels_its_job_however_often_it_is_told(
             if handler.command == "POST":
                 handler.rfile.read(int(handler.headers["Content-Length"]))
             validated = {"parameter_count": {"trainable": 1}, "spec": {"dataset": DATASET}}
-            say(handler, 200, json.dumps({"id": "job_x", **validated}).encode())
+            send(handler, 200, json.dumps({"id": "job_x", **validated}).encode())
 
-    with service(answer) as client:
+    with http_service(answer) as client:
         demo = subprocess.Popen(
             (sys.executable, "-m", "trainshed.demo"),
             env=os.environ | {"TRAINSHED_URL": client.url, "TRAINSHED_ADMIN_KEY": "k" * 20},

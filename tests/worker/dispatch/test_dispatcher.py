@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from box.processes import started_at
+from box.processes import start_ticks
 from shared import migrations
 from shared.database import Database
 from shared.jobs import queries
@@ -180,5 +180,5 @@ def test_a_spare_that_hangs_is_killed_and_replaced(
         job_id = machine.submit()
         _until(lambda: machine.has_succeeded(job_id))
     (hung,) = machine.home.glob("hung-*")
-    _until(lambda: started_at(int(hung.name.removeprefix("hung-"))) is None)
+    _until(lambda: start_ticks(int(hung.name.removeprefix("hung-"))) is None)
     assert "spare killed, not ready in time" in {line["event"] for line in lines}

@@ -1,4 +1,4 @@
-"""A small service that answers what a test says, and breaks connections when it is told to."""
+"""A fake service for the client: it responds as a test wants, and may break connections."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,21 +8,21 @@ from typing import Any
 
 from trainshed import Client
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Respond = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def service(answer: Answer) -> Iterator[Client]:
-    """A client of a service that answers every request by `answer`."""
+def http_service(respond: Respond) -> Iterator[Client]:
+    """Run a service that handles every request with `respond`; yield a client of it."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            answer(self)
+        def _handle(self) -> None:
+            respond(self)
 
-        do_GET = do_POST = _any  # noqa: N815
+        do_GET = do_POST = _handle  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -35,11 +35,16 @@ def service(answer: Answer) -> Iterator[Client]:
         server.server_close()
 
 
-def say(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
-    """One whole answer."""
+def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
+    """Send a whole response."""
     handler.send_response(status)
     for name, value in headers.items():
         handler.send_header(name.replace("_", "-"), value)
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def request_body(handler: BaseHTTPRequestHandler) -> bytes:
+    """Return the body of a request."""
+    return handler.rfile.read(int(handler.headers["Content-Length"]))
