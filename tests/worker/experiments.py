@@ -1,4 +1,4 @@
-"""Small experiments that train in a moment: images whose class can be seen."""
+"""Small experiments that train in a moment, on images whose class is easy to see."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ CLASSES = 6
 
 
 def split(samples: int, *, seed: int, size: int = 8, channels: int = 3) -> Split:
-    """Noise with one bright row; which row it is, is the class."""
+    """Return images of noise with one bright row, whose index is the class."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(samples) % CLASSES
     images = torch.randint(
@@ -35,7 +35,7 @@ def data(*, train: int = 32, validation: int = 18, size: int = 8, channels: int 
 
 
 def spec(**fields: Any) -> JobSpec:
-    """A filled specification of a small network; `training` updates three short epochs."""
+    """Return a filled specification of a small network, by default with three short epochs."""
     training = {"epochs": 3, "batch_size": 8, **fields.pop("training", {})}
     return filled({"dataset": "any", "architecture": "mlp", **fields, "training": training})
 
@@ -45,5 +45,5 @@ def experiment(*, bundle: Data | None = None, **fields: Any) -> Experiment:
 
 
 def vgg(**fields: Any) -> dict[str, Any]:
-    """A narrow VGG with everything in it: dropout, batch norm, two blocks."""
+    """Return a narrow VGG with dropout, batch norm and two blocks."""
     return {"name": "vgg_small", "widths": [4, 4], "hidden_units": [8], **fields}

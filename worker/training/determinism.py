@@ -1,7 +1,7 @@
-"""What may keep a resumed training from the bits of one that was never stopped.
+"""Reasons why a resumed job may end in other bits than without a stop.
 
-It is kept in the fingerprint of each state, next to the machine. A fingerprint with such a mark
-equals that of no machine, so every training that resumes from it is inexact too.
+They are marks in the fingerprint of each state, next to the machine. A fingerprint with a mark
+never equals the fingerprint of a machine, so every resume from it is inexact too.
 """
 
 import warnings
@@ -18,7 +18,7 @@ WARNING = " does not have a deterministic implementation"
 
 
 class Determinism:
-    """What the last bits of a training depend on."""
+    """What the last bits of the results depend on."""
 
     def __init__(
         self, device: torch.device, operations: set[str], *, is_deterministic: bool

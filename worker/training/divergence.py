@@ -1,4 +1,4 @@
-"""The error of a training whose loss or gradient is not finite."""
+"""The error of a job whose loss or gradient is not finite."""
 
 import math
 

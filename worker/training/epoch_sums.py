@@ -98,7 +98,7 @@ class Window:
             sums: the epoch's, changed in place.
             skips_overflow: whether a step whose gradient is not finite was skipped (float16).
             stage: the stage's name, for the error.
-            hint: what to try if the training diverged.
+            hint: what the user can try if the job diverged.
 
         Raises:
             Diverged: at the first step whose loss or gradient is not finite.

@@ -1,4 +1,4 @@
-"""A training as built objects: everything that `fit` needs and nothing that it looks up."""
+"""The experiment: built objects, everything that `fit` needs and nothing that it looks up."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class CheckpointRules:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training with a separate optimizer."""
+    """A part of the job with a separate optimizer."""
 
     name: str
     epochs: int
@@ -96,7 +96,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training, ready to start. It changes the model."""
+    """Everything that `fit` trains with. Training changes the model."""
 
     model: nn.Module
     #: Name and parameters, as they go into a checkpoint.
@@ -175,7 +175,7 @@ class Experiment:
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """The k of each top-k accuracy: 1 and the requested ones, up to the class count."""
+        """The k of each top-k accuracy: 1 and the k of `top_k` up to the class count."""
         return valid_ks(self.top_k, self.classes)
 
     @property

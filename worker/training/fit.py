@@ -27,8 +27,8 @@
         report StageEnded
     report Fitted
 
-The caller decides what to keep, and may close the generator at any report. From the state that a
-report's `snapshot()` returns, a training on a CPU continues bit for bit as if it had not stopped.
+The caller decides what to keep, and may close the generator at any report. On a CPU, `fit` from the
+state that a report's `snapshot()` returns ends in the same bits as without a stop.
 """
 
 import time

@@ -11,7 +11,7 @@ from worker.training.experiment import Experiment
 #: Pixels of a channel in one batch. 64 images of 32x32 stay in a CPU's caches, which makes them
 #: half as fast again as 256 images (measured on 2 cores); a GPU needs many at once.
 BATCH_PIXELS = {"cpu": 2**16, "cuda": 2**21}
-#: However large the images are, unless the training's own batches are smaller.
+#: However large the images are, unless training batches are smaller.
 MIN_BATCH_SIZE = 32
 
 
@@ -65,7 +65,7 @@ def _forward(
 
 
 def _batch_size(experiment: Experiment, split: DeviceSplit) -> int:
-    """Return a batch size that suits the device, whatever the training's batch size."""
+    """Return a batch size that suits the device, whatever the batch size of training."""
     _, height, width, _ = split.images_NHWC.shape
     pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
     largest = max(stage.batch_size for stage in experiment.stages)

@@ -1,4 +1,4 @@
-"""A prediction of the device memory that a training takes, from a step without storage.
+"""A prediction of the device memory that training takes, from a step without storage.
 
 The step is taken on the meta device, where tensors have shapes and no memory. Axes: N samples,
 C channels, H height, W width, M classes.
@@ -105,7 +105,7 @@ def predict_memory_mib(
     precision: str = "float32",
     head: Head | None = None,
 ) -> float:
-    """Predict the device memory of a training, in MiB: weights, optimizer and the step's peak.
+    """Predict the device memory of training, in MiB: weights, optimizer and the step's peak.
 
     The peak is that of a whole step, with the gradients of the step before, the activations that
     backward needs and the further passes of regularizers. Half precision is estimated with all

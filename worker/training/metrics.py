@@ -72,7 +72,7 @@ class TaskMetric:
     def on_splits(self) -> Iterable[Metric]:
         """Yield the metric of each split."""
         for split in self.splits:
-            # Only training targets can be mixed, and only those of a classification.
+            # Only the training targets of a classification can be mixed.
             is_mixable = split == "train" and self.task == "classification"
             yield Metric(
                 name=PREFIXES[split] + self.name,

@@ -28,7 +28,7 @@ def capture_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> Opt
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, model: nn.Module, state: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Put the tensors of an earlier optimizer into a new one.
+    """Put the tensors of an earlier optimizer into a new optimizer.
 
     Tensors take their parameter's memory layout, since fused optimizers read both as flat memory
     and a file does not keep the layout. They go to the parameter's device. A step count goes there

@@ -1,4 +1,4 @@
-"""The arithmetic of a training: float32, or half precision where autocast considers it safe."""
+"""The arithmetic of forward passes: float32, or half precision where autocast considers it safe."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from worker.training.state import StageEnd, StageReason, TrainingState
 
-#: Copies the training at this boundary. Raises RuntimeError once the generator has been resumed.
+#: Copies the training state at this boundary. Raises RuntimeError after the next report.
 Snapshot = Callable[[], TrainingState]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where the training is; a part of every report."""
+    """The position in the job; a part of every report."""
 
     #: Steps of the whole job.
     step: int
@@ -23,7 +23,7 @@ class Report:
 
 @dataclass(frozen=True)
 class InitialState(Report):
-    """The state before the first step. A resumed training does not report it."""
+    """The state before the first step. A resumed job does not report it."""
 
     #: ("initial",) where a checkpoint of it is requested, else empty.
     checkpoint_keys: tuple[str, ...]

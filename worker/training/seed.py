@@ -1,8 +1,8 @@
-"""Randomness as a function of the seed and the position in the training.
+"""Randomness as a function of the seed and the position in the job.
 
 Data order, dropout and initial weights each draw from a separate stream, derived from the job's
-seed and a path such as ("order", epoch). So a resumed training draws what it would have drawn
-anyway, and no generator state has to be carried over.
+seed and a path such as ("order", epoch). So a resumed job draws the same numbers as without
+a stop, and no generator state has to be carried over.
 """
 
 import hashlib

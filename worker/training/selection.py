@@ -138,7 +138,7 @@ class Selection:
             self.plateau = rule.update(self.plateau, metrics[rule.best.monitor])
 
     def restore_best_weights(self, model: nn.Module) -> bool:
-        """Load the weights of the stage's best epoch; return whether the model had others."""
+        """Load the weights of the stage's best epoch, unless it was the last; return whether."""
         if self.best_weights is None or self.patience.bad_epochs == 0:
             return False
         model.load_state_dict(self.best_weights)

@@ -1,4 +1,4 @@
-"""The copy of a running training into a `TrainingState`, and the way back."""
+"""Copies of a trainer as a `TrainingState`, and the way back."""
 
 from copy import copy
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from worker.training.trainer import Trainer
 
 
 def snapshot(trainer: Trainer) -> Snapshot:
-    """Return a function that copies the training as it is at the next report."""
+    """Return a function that copies the training state at the next report."""
     report_count = trainer.report_count
 
     def take() -> TrainingState:
@@ -28,7 +28,7 @@ def snapshot(trainer: Trainer) -> Snapshot:
 
 
 def _capture(trainer: Trainer) -> TrainingState:
-    """Copy the training at a step boundary; wait for the device."""
+    """Copy the training state at a step boundary; wait for the device."""
     trainer.read_results()
     stepper, model, selection = trainer.stepper, trainer.experiment.model, trainer.selection
     return TrainingState(

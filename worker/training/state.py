@@ -13,7 +13,7 @@ StageReason = Literal["epochs", "early_stopping"]
 
 @dataclass
 class Position:
-    """How far a training has come."""
+    """How far the job has come."""
 
     #: The index of the current stage; the number of stages when all are done.
     stage: int = 0
@@ -38,7 +38,7 @@ class StageEnd:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A copy of the training at a step boundary. Its tensors are on the CPU and do not change."""
+    """The job at a step boundary. Its tensors are copies on the CPU."""
 
     position: Position
     #: Weights and buffers by the module's own names.

@@ -1,4 +1,4 @@
-"""A running training: the part of it that changes, apart from the model."""
+"""What changes during training, apart from the model."""
 
 import time
 from collections.abc import Generator
@@ -36,7 +36,7 @@ class PositionFields(TypedDict):
 
 
 class Trainer:
-    """What `fit` changes while it trains, apart from the model.
+    """The position, sums and records of `fit`, and the operations on them.
 
     Args:
         experiment: what is trained.

@@ -1,4 +1,4 @@
-"""Weights of another training under a new head: whether they fit, and loading them."""
+"""Weights from another job or library under a new head: whether they fit, and loading them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""torchmetrics imports torchvision where there is one, and that needs its cure first."""
+"""torchmetrics imports torchvision if it is installed, which has to be prepared first."""
 
 from worker.architectures.zoo.torchvision_compat import import_torchvision
 

@@ -10,12 +10,12 @@ from tests.worker.experiments import data, experiment
 from worker.training.fit import fit
 
 RATE, BOUND = 0.5, 1e-2
-#: So strong that a penalty's gradient added after the clipping would break every bound.
+#: So strong that the bounds would be exceeded if its gradient were added after clipping.
 L2 = {"l2": {"weight": 0.1}}
 
 
 def _moves(clipping: dict[str, float] | None) -> dict[str, Tensor]:
-    """How far one step of plain gradient descent moves each tensor, over the learning rate."""
+    """Return how far one step of gradient descent moves each tensor, over the learning rate."""
     optimizer: dict[str, Any] = {"name": "sgd", "learning_rate": RATE, "momentum": 0.0}
     if clipping is not None:
         optimizer["gradient_clipping"] = clipping
@@ -33,21 +33,21 @@ def _flat(moves: dict[str, Tensor]) -> Tensor:
     return torch.cat([move.flatten() for move in moves.values()])
 
 
-def test_a_step_is_as_long_as_the_global_norm_allows_and_keeps_its_direction() -> None:
+def test_global_norm_bounds_the_step_and_keeps_its_direction() -> None:
     plain, clipped = _flat(_moves(None)), _flat(_moves({"global_norm": BOUND}))
     assert plain.norm() > 2 * BOUND
     assert clipped.norm().item() == pytest.approx(BOUND, rel=1e-3)
     assert torch.allclose(clipped, plain * BOUND / plain.norm(), atol=1e-6)
 
 
-def test_no_component_of_a_step_is_larger_than_the_value() -> None:
+def test_value_bounds_each_component_of_the_step() -> None:
     plain, clipped = _flat(_moves(None)), _flat(_moves({"value": BOUND}))
     assert plain.abs().max() > 2 * BOUND
     assert clipped.abs().max().item() == pytest.approx(BOUND, rel=1e-3)
     assert torch.allclose(clipped, plain.clamp(-BOUND, BOUND), atol=1e-6)
 
 
-def test_no_tensor_s_step_is_longer_than_the_norm() -> None:
+def test_norm_bounds_the_step_of_each_tensor() -> None:
     plain, clipped = _moves(None), _moves({"norm": BOUND})
     for name, move in plain.items():
         assert move.norm() > 2 * BOUND, name

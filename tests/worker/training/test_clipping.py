@@ -1,3 +1,5 @@
+"""Gradients after clipping, and the metrics of clipping."""
+
 from typing import Literal
 
 import pytest
@@ -38,7 +40,7 @@ def test_global_norm_keeps_the_direction() -> None:
 
 
 @pytest.mark.parametrize("kind", ["value", "norm", "global_norm"])
-def test_what_is_within_bounds_is_left_alone(
+def test_gradient_within_bounds_is_unchanged(
     kind: Literal["value", "norm", "global_norm"],
 ) -> None:
     gradients, was_clipped = _clipped(kind, 100.0)
@@ -46,7 +48,7 @@ def test_what_is_within_bounds_is_left_alone(
     assert was_clipped == 0
 
 
-def test_a_gradient_of_nothing_stays_nothing() -> None:
+def test_zero_gradient_stays_zero() -> None:
     gradients = [torch.zeros(3)]
     for kind in ("norm", "global_norm"):
         clip(gradients, tensor_norms(gradients), Clipping(kind, 1.0))
@@ -60,7 +62,7 @@ def _metrics(**optimizer: object) -> dict[str, float]:
     return dict(next(r for r in fit(training) if isinstance(r, EpochEnded)).metrics)
 
 
-def test_the_recorded_norm_is_the_one_before_clipping() -> None:
+def test_recorded_norm_is_taken_before_clipping() -> None:
     plain = _metrics()
     clipped = _metrics(gradient_clipping={"global_norm": 1e-3})
     assert clipped["gradient_norm"] == plain["gradient_norm"] > 1e-3
@@ -68,7 +70,7 @@ def test_the_recorded_norm_is_the_one_before_clipping() -> None:
     assert "clipped_fraction" not in plain
 
 
-def test_the_clipped_fraction_is_that_of_the_steps() -> None:
+def test_clipped_fraction_counts_steps() -> None:
     norms = []
     for batch in range(4):
         training = experiment(
@@ -87,8 +89,8 @@ def test_the_clipped_fraction_is_that_of_the_steps() -> None:
     assert _metrics(gradient_clipping={"global_norm": bound})["clipped_fraction"] == 0.5
 
 
-def test_a_step_that_float16_skips_is_not_clipped() -> None:
-    """Its gradient overflowed for the scale it was given; nothing of it reached a weight."""
+def test_step_that_float16_skips_does_not_count_as_clipped() -> None:
+    """Its gradient overflowed, and no weight was changed by it."""
     training = experiment(
         architecture={"name": "mlp", "hidden_units": [64]},
         initializer={"name": "normal", "scale": 0.5},

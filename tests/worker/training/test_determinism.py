@@ -1,4 +1,4 @@
-"""Whether the bits are those of a training that was never stopped, and who says so."""
+"""When the last bits of a resumed job may differ, and how that is reported."""
 
 import warnings
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ELSEWHERE = {**OWN, "device": "another"}
 
 
 def _put(pixels_NCHW: Tensor) -> Tensor:
-    """An operation that torch has no deterministic implementation of, on any device."""
+    """Use an operation without a deterministic implementation on any device."""
     return pixels_NCHW.put_(torch.tensor([0]), torch.tensor([3.0]))
 
 
@@ -61,20 +61,20 @@ def _notes(training: Experiment, state: TrainingState | None = None) -> list[str
     ]
 
 
-class TestAnOperationWithoutPromise:
-    def test_is_told_once(self) -> None:
+class TestNondeterministicOperation:
+    def test_is_noted_once(self) -> None:
         (note,) = _notes(_noisy())
         assert note.startswith("PyTorch has no deterministic implementation of put_ on this device")
 
     @pytest.mark.parametrize("step", [1, STEPS_OF_AN_EPOCH])
-    def test_is_told_after_a_resume_if_it_was_not_before(self, step: int) -> None:
-        """No epoch had ended, so no note was written."""
+    def test_is_noted_after_a_resume_if_it_was_not_noted_before(self, step: int) -> None:
+        """No epoch ended before the resume, so no note was written."""
         assert len(_notes(_noisy(), _at(step, _noisy()))) == 1
 
-    def test_is_not_told_again_after_a_resume(self) -> None:
+    def test_is_not_noted_again_after_a_resume(self) -> None:
         assert _notes(_noisy(), _at(STEPS_OF_AN_EPOCH + 1, _noisy())) == []
 
-    def test_is_in_what_the_last_bits_depend_on(self) -> None:
+    def test_is_in_the_fingerprint(self) -> None:
         assert _end(_noisy()) == {**OWN, "operations": "put_"}
         assert _end(experiment()) == OWN
 
@@ -85,35 +85,37 @@ class TestAnOperationWithoutPromise:
             "resumed": "inexactly",
         }
 
-    def test_is_in_the_log_once_however_many_steps_there_are(self) -> None:
-        with pytest.warns(UserWarning, match="put_ does not have a deterministic") as told:
+    def test_is_logged_once(self) -> None:
+        with pytest.warns(UserWarning, match="put_ does not have a deterministic") as caught:
             list(fit(_noisy()))
-        assert len(told) == 1
+        assert len(caught) == 1
 
-    def test_is_no_matter_where_nobody_asked_for_the_same_bits(self) -> None:
+    def test_is_not_noted_without_deterministic_algorithms(self) -> None:
         training = replace(_noisy(), deterministic=False)
         assert _notes(training) == []
 
 
-class TestAResume:
+class TestResume:
     def test_on_the_same_machine_is_exact(self) -> None:
         assert _end(experiment(), _at(2, experiment())) == OWN
 
-    def test_on_another_machine_is_not_nor_is_any_after_it(self, tmp_path: Path) -> None:
+    def test_on_another_machine_is_inexact_and_so_is_every_later_resume(
+        self, tmp_path: Path
+    ) -> None:
         first = replace(_at(2, experiment()), fingerprint=ELSEWHERE)
         second = _at(5, experiment(), first)
         save(second, tmp_path / "second")
         third = _at(7, experiment(), load(tmp_path / "second"))
         assert _end(experiment(), third) == {**OWN, "resumed": "inexactly"}
 
-    def test_from_a_checkpoint_that_was_never_passed_on_is_exact_again(self) -> None:
-        """What was trained on the other machine is lost, and with it what was inexact."""
+    def test_from_an_earlier_checkpoint_of_the_same_machine_is_exact_again(self) -> None:
+        """The steps on the other machine are lost, and with them the reason for inexactness."""
         first = _at(2, experiment())
         _at(5, experiment(), replace(first, fingerprint=ELSEWHERE))
         assert _end(experiment(), first) == OWN
 
 
-def test_the_warnings_of_others_are_shown_as_ever() -> None:
+def test_other_warnings_are_shown_as_usual() -> None:
     show, filters = warnings.showwarning, list(warnings.filters)
     generator = fit(experiment())
     next(generator)
@@ -124,8 +126,8 @@ def test_the_warnings_of_others_are_shown_as_ever() -> None:
     assert (warnings.showwarning, list(warnings.filters)) == (show, filters)
 
 
-def test_a_resume_is_not_exact_where_nobody_asked_for_the_same_bits() -> None:
-    """Then torch does not say which of its operations give others."""
+def test_resume_without_deterministic_algorithms_is_inexact() -> None:
+    """Then torch does not warn of operations whose bits differ."""
     training = replace(experiment(), deterministic=False)
     assert _end(training, _at(2, training))["resumed"] == "inexactly"
     assert "resumed" not in _end(training)

@@ -1,3 +1,5 @@
+"""A loss or gradient that is not finite ends `fit` with a hint."""
+
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,7 @@ from worker.training.reports import Stepped
 
 
 def _until_divergence(built: Experiment | None = None, /, **fields: object) -> tuple[Diverged, int]:
-    """The error, and the last step that was reported before it."""
+    """Return the error, and the last step that was reported before it."""
     last = 0
     try:
         for report in fit(built or experiment(**fields)):
@@ -21,10 +23,10 @@ def _until_divergence(built: Experiment | None = None, /, **fields: object) -> t
                 last = report.step
     except Diverged as diverged:
         return diverged, last
-    pytest.fail("the training did not diverge")
+    pytest.fail("The loss did not diverge.")
 
 
-def _without_a_gradient() -> Experiment:
+def _with_infinite_gradient() -> Experiment:
     def loss(outputs_NM: Tensor, labels_N: Tensor) -> Tensor:
         return cross_entropy(outputs_NM, labels_N) + (0 * outputs_NM).square().sum().sqrt()
 
@@ -32,7 +34,7 @@ def _without_a_gradient() -> Experiment:
 
 
 class TestDivergence:
-    def test_a_loss_that_is_not_finite_ends_the_training_at_its_step(self) -> None:
+    def test_loss_that_is_not_finite_ends_the_training_at_its_step(self) -> None:
         diverged, last = _until_divergence(
             optimizer={"name": "sgd", "learning_rate": 1000, "momentum": 0.99},
             architecture={"name": "mlp", "hidden_units": [64] * 8},
@@ -43,7 +45,7 @@ class TestDivergence:
         assert "smaller learning_rate than 1000" in diverged.hint
         assert "not finite at step" in str(diverged)
 
-    def test_a_penalty_that_grows_without_bounds_is_one(self) -> None:
+    def test_penalty_that_grows_without_bounds_counts_too(self) -> None:
         diverged, _ = _until_divergence(
             optimizer={"name": "sgd", "learning_rate": 1000},
             regularizers={"l2": {"weight": 1000}},
@@ -51,7 +53,7 @@ class TestDivergence:
         )
         assert diverged.step > 1
 
-    def test_the_step_is_the_first_even_when_figures_are_read_later(
+    def test_step_is_the_first_even_if_results_are_read_later(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fields = {
@@ -59,14 +61,14 @@ class TestDivergence:
             "architecture": {"name": "mlp", "hidden_units": [64] * 8},
             "training": {"epochs": 50},
         }
-        at_once, _ = _until_divergence(**fields)
+        read_at_once, _ = _until_divergence(**fields)
         monkeypatch.setitem(trainer.STEPS_BETWEEN_READINGS, "cpu", 50)
-        later, last = _until_divergence(**fields)
-        assert later.step == at_once.step
-        assert last >= later.step
+        read_later, last = _until_divergence(**fields)
+        assert read_later.step == read_at_once.step
+        assert last >= read_later.step
 
-    def test_float16_skips_steps_but_not_for_ever(self) -> None:
-        """Weights so large that gradients overflow whatever the scale is."""
+    def test_float16_skips_a_limited_number_of_steps(self) -> None:
+        """The weights are so large that gradients overflow at every scale."""
         diverged, last = _until_divergence(
             architecture=vgg(batch_norm=False, activation="relu"),
             initializer={"name": "normal", "scale": 4.0},
@@ -76,14 +78,14 @@ class TestDivergence:
         assert "bfloat16" in diverged.hint
         assert MAX_SKIPPED_IN_A_ROW > 20
 
-    def test_it_does_not_skip_them_for_ever_however_few_an_epoch_has(self) -> None:
-        """Four, of a loss that is finite and whose gradient is not, whatever the scale is."""
-        diverged, last = _until_divergence(_without_a_gradient())
+    def test_skipped_steps_are_counted_across_epochs(self) -> None:
+        """An epoch has four steps. The loss is finite, and its gradient is not at any scale."""
+        diverged, last = _until_divergence(_with_infinite_gradient())
         assert (diverged.what, diverged.step) == ("The gradient", 1)
         assert last == MAX_SKIPPED_IN_A_ROW - 1
 
-    def test_each_stage_looks_for_its_own_scale(self) -> None:
-        training = _without_a_gradient()
+    def test_each_stage_searches_its_scale_from_scratch(self) -> None:
+        training = _with_infinite_gradient()
         (stage,) = training.stages
         stages = tuple(replace(stage, name=name, epochs=6) for name in ("first", "second"))
         *_, fitted = fit(replace(training, stages=stages))

@@ -1,3 +1,5 @@
+"""What an evaluation of a classifier reports of each sample, class and split."""
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from worker.training.fit import fit
 
 
 class Fixed(nn.Module):
-    """Answers the scores it was given, whatever it is shown."""
+    """A network that returns fixed scores for any images."""
 
     def __init__(self, scores_NM: torch.Tensor) -> None:
         super().__init__()
@@ -31,7 +33,7 @@ def _scores(*rows: list[float]) -> torch.Tensor:
     return scores
 
 
-def test_everything_is_counted_by_hand() -> None:
+def test_evaluation_equals_counts_by_hand() -> None:
     scores = _scores([5, 1], [5, 1], [0, 5, 4], [0, 0, 5])
     result = evaluate_classification(experiment(), Fixed(scores), _split([0, 1, 2, 2]), (1, 2))
     assert result.accuracy == 0.5
@@ -48,7 +50,7 @@ def test_everything_is_counted_by_hand() -> None:
     )
 
 
-def test_predictions_name_the_most_probable_classes_in_order() -> None:
+def test_predictions_list_the_most_probable_classes_in_order() -> None:
     result = evaluate_classification(experiment(), Fixed(_scores([1, 5, 3])), _split([0]), (3,))
     predictions = result.predictions
     assert predictions.classes.tolist() == [[1, 2, 0]]
@@ -57,12 +59,12 @@ def test_predictions_name_the_most_probable_classes_in_order() -> None:
     assert (predictions.labels.tolist(), predictions.indices.tolist()) == ([0], [50])
 
 
-def test_ties_are_named_in_the_order_of_the_classes() -> None:
+def test_tied_classes_are_in_ascending_order() -> None:
     result = evaluate_classification(experiment(), Fixed(_scores([1, 2, 2, 2])), _split([0]), (4,))
     assert result.predictions.classes.tolist() == [[1, 2, 3, 0]]
 
 
-def test_probabilities_that_underflow_leave_the_order_of_the_scores() -> None:
+def test_order_follows_the_scores_where_probabilities_underflow() -> None:
     scores = _scores([0, 200, 10, 20, 30, 40])
     result = evaluate_classification(experiment(), Fixed(scores), _split([5]), (1, 2, 6))
     assert result.top_k == {1: 0.0, 2: 1.0, 6: 1.0}
@@ -70,7 +72,7 @@ def test_probabilities_that_underflow_leave_the_order_of_the_scores() -> None:
     assert result.predictions.probabilities.tolist() == [[1.0, 0, 0, 0, 0, 0]]
 
 
-def test_a_label_that_ties_for_the_first_place_is_right_wherever_it_is_said() -> None:
+def test_label_that_ties_for_first_is_right_in_every_result() -> None:
     result = evaluate_classification(
         experiment(), Fixed(_scores([0, 3, 3, 3])), _split([2]), (1, 3)
     )
@@ -82,7 +84,7 @@ def test_a_label_that_ties_for_the_first_place_is_right_wherever_it_is_said() ->
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_a_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell(bad: float) -> None:
+def test_sample_with_a_score_that_is_not_finite_is_wrong_and_in_no_cell(bad: float) -> None:
     scores = _scores([5, 1], [5, bad])
     result = evaluate_classification(experiment(), Fixed(scores), _split([0, 0]), (1, 6))
     assert result.top_k == {1: 0.5, 6: 0.5}
@@ -98,12 +100,12 @@ def test_k_above_the_class_count_is_left_out() -> None:
     ) == {1}
 
 
-def test_the_confusion_matrix_has_labels_as_rows() -> None:
+def test_rows_of_the_confusion_matrix_are_labels() -> None:
     labels, predicted = torch.tensor([0, 0, 1]), torch.tensor([1, 1, 0])
     assert confusion_matrix(labels, predicted, 2) == [[0, 2], [1, 0]]
 
 
-def test_the_batch_it_is_evaluated_in_does_not_matter() -> None:
+def test_predictions_do_not_depend_on_the_batch() -> None:
     training = experiment(architecture=vgg(), training={"epochs": 1})
     list(fit(training))
     samples = split(5000, seed=4)

@@ -1,4 +1,4 @@
-"""Stages, frozen layers, weights from elsewhere."""
+"""Stages, frozen layers, and weights of another job."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tests.worker.experiments import data, spec, vgg
 from worker.build import build
+from worker.registry import SpecError
 from worker.training.checkpoint import load, save
 from worker.training.device_split import Normalization
 from worker.training.experiment import Experiment
@@ -25,10 +26,10 @@ STAGES = (
     {"name": "middle", "train": {"from": "block2"}, "epochs": 1},
     {"name": "fine_tune", "train": "all", "epochs": 1, "optimizer": {"learning_rate": 1e-3}},
 )
-#: The penalty is 0 here: never better than after a stage's first epoch.
+#: The penalty is 0 here, so no epoch improves on a stage's first.
 PLATEAU = {"name": "reduce_on_plateau", "monitor": "train_penalty", "patience": 1, "factor": 0.5}
-#: What counts within a stage: its updates, a plateau's record, the patience and best weights of
-#: early stopping. Two, three and two epochs of four steps.
+#: Stages of two, three and two epochs of four steps, with everything that counts within a stage:
+#: updates, a plateau, early stopping with its best weights.
 SCHEDULED = (
     {
         **STAGES[0],
@@ -50,7 +51,7 @@ def tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def trained(**fields: Any) -> dict[str, Tensor]:
-    """Weights of a network that has seen other data."""
+    """Return the weights of a network that was trained on other data."""
     experiment = build(spec(architecture=vgg(**fields), seed=99), data(train=64))
     for _ in fit(experiment):
         pass
@@ -66,14 +67,14 @@ def tuned(weights: Weights | None, stages: Any = STAGES, **fields: Any) -> Exper
     filled = [
         {**stage, "optimizer": {"name": "sgd", **stage.get("optimizer", {})}} for stage in stages
     ]
-    asked = {"head": {"hidden_units": [5], "dropout": 0.3}, "stages": filled}
+    fine_tuning = {"head": {"hidden_units": [5], "dropout": 0.3}, "stages": filled}
     dataset = {"name": "any", "normalization": "of_weights" if weights else "standardize"}
-    parts = {"dataset": dataset, "architecture": vgg(), "fine_tuning": asked, **fields}
+    parts = {"dataset": dataset, "architecture": vgg(), "fine_tuning": fine_tuning, **fields}
     return build(spec(**parts), data(), weights=weights)
 
 
 def by_stage(experiment: Experiment) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
-    """Of each stage its name and all tensors before and after it."""
+    """Yield each stage's name, and all tensors before and after it."""
     before, name = tensors(experiment.model), ""
     for report in fit(experiment):
         if isinstance(report, StageStarted):
@@ -86,32 +87,32 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     return {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
 
 
-def test_the_body_is_the_weights_and_the_head_is_new(weights: Weights) -> None:
+def test_body_has_the_weights_and_the_head_is_new(weights: Weights) -> None:
     experiment = tuned(weights)
-    own = experiment.model.state_dict()
+    state = experiment.model.state_dict()
     for name, tensor in weights.tensors.items():
         if not name.startswith("head."):
-            assert torch.equal(own[name], tensor), name
-    assert own["head.hidden1.weight"].shape == (5, 16)
-    assert own["head.output.weight"].shape == (6, 5)
+            assert torch.equal(state[name], tensor), name
+    assert state["head.hidden1.weight"].shape == (5, 16)
+    assert state["head.output.weight"].shape == (6, 5)
     assert experiment.normalization == NORMALIZATION
     assert experiment.architecture["head"] == {"hidden_units": (5,), "dropout": 0.3}
 
 
-def test_only_what_a_stage_trains_changes_to_the_bit(weights: Weights) -> None:
-    """Weights, biases, and the statistics of batch norm too."""
-    seen = {name: changed(*pair) for name, *pair in by_stage(tuned(weights))}
+def test_stage_changes_nothing_but_what_it_trains(weights: Weights) -> None:
+    """That holds for weights, biases, and the statistics of batch norm."""
+    changes = {name: changed(*pair) for name, *pair in by_stage(tuned(weights))}
     names = set(weights.tensors)
     head = {"head.hidden1.weight", "head.hidden1.bias", "head.output.weight", "head.output.bias"}
     second = {name for name in names if name.startswith("block2.")}
     first = {name for name in names if name.startswith("block1.")}
-    assert seen["warm_up"] == head
-    assert seen["middle"] == head | second
-    assert seen["fine_tune"] == head | second | first
+    assert changes["warm_up"] == head
+    assert changes["middle"] == head | second
+    assert changes["fine_tune"] == head | second | first
     assert any("running_mean" in name for name in second)
 
 
-def test_each_stage_says_what_it_trains(weights: Weights) -> None:
+def test_stage_reports_what_it_trains(weights: Weights) -> None:
     experiment = tuned(weights)
     started = [report for report in fit(experiment) if isinstance(report, StageStarted)]
     sizes = {name: p.numel() for name, p in experiment.model.named_parameters()}
@@ -119,39 +120,37 @@ def test_each_stage_says_what_it_trains(weights: Weights) -> None:
     def of(*parts: str) -> int:
         return sum(size for name, size in sizes.items() if name.startswith(parts))
 
-    assert [(one.stage, one.trainable_parameters, one.epochs) for one in started] == [
+    assert [(stage.stage, stage.trainable_parameters, stage.epochs) for stage in started] == [
         ("warm_up", of("head."), 2),
         ("middle", of("head.", "block2."), 1),
         ("fine_tune", sum(sizes.values()), 1),
     ]
 
 
-def test_each_stage_has_its_own_optimizer_and_ends_with_a_checkpoint(weights: Weights) -> None:
+def test_stage_has_a_separate_optimizer_and_ends_with_a_checkpoint(weights: Weights) -> None:
     ended = [report for report in fit(tuned(weights)) if isinstance(report, EpochEnded)]
-    assert [one.stage for one in ended] == ["warm_up", "warm_up", "middle", "fine_tune"]
-    assert [one.epoch for one in ended] == [1, 2, 3, 4]
-    assert [one.metrics["learning_rate"] for one in ended] == [0.01, 0.01, 0.01, 1e-3]
-    kept = ["every:stage" in one.checkpoint_keys for one in ended]
+    assert [epoch.stage for epoch in ended] == ["warm_up", "warm_up", "middle", "fine_tune"]
+    assert [epoch.epoch for epoch in ended] == [1, 2, 3, 4]
+    assert [epoch.metrics["learning_rate"] for epoch in ended] == [0.01, 0.01, 0.01, 1e-3]
+    kept = ["every:stage" in epoch.checkpoint_keys for epoch in ended]
     assert kept == [False, True, True, True]
 
 
-def test_a_stage_may_end_early_and_the_next_begins(weights: Weights) -> None:
-    stopping = {"monitor": "train_penalty", "patience": 1}  # 0 without a penalty: never better
+def test_stage_may_end_early_and_the_next_starts(weights: Weights) -> None:
+    stopping = {"monitor": "train_penalty", "patience": 1}  # always 0 without a penalty
     first = {**STAGES[0], "epochs": 50, "early_stopping": stopping}
     ended = [r for r in fit(tuned(weights, (first, STAGES[2]))) if isinstance(r, EpochEnded)]
-    assert [one.stage for one in ended] == ["warm_up", "warm_up", "fine_tune"]
+    assert [epoch.stage for epoch in ended] == ["warm_up", "warm_up", "fine_tune"]
     assert "every:stage" in ended[1].checkpoint_keys
 
 
 @pytest.mark.parametrize("name", ["l1", "l2"])
-def test_a_penalty_on_frozen_layers_alone_counts_and_changes_nothing(
-    weights: Weights, name: str
-) -> None:
+def test_penalty_on_frozen_layers_counts_and_changes_no_weight(weights: Weights, name: str) -> None:
     stages = [{"name": "head_only", "train": "head", "epochs": 1}]
     penalties = {name: {"weight": 0.5, "only": "block1*"}}
     plain, penalised = tuned(weights, stages), tuned(weights, stages, regularizers=penalties)
     ends = [
-        next(one for one in fit(experiment) if isinstance(one, EpochEnded))
+        next(report for report in fit(experiment) if isinstance(report, EpochEnded))
         for experiment in (plain, penalised)
     ]
     for key, tensor in tensors(plain.model).items():
@@ -160,30 +159,30 @@ def test_a_penalty_on_frozen_layers_alone_counts_and_changes_nothing(
 
 
 def rates(experiment: Experiment) -> dict[str, list[float]]:
-    """The learning rate of every step, by stage."""
-    found: dict[str, list[float]] = {}
+    """Return the learning rate of every step, by stage."""
+    rates_of_stage: dict[str, list[float]] = {}
     for report in fit(experiment):
         if isinstance(report, Stepped):
             rate = report.snapshot().schedule["learning_rate"]
-            found.setdefault(report.stage, []).append(rate)
-    return found
+            rates_of_stage.setdefault(report.stage, []).append(rate)
+    return rates_of_stage
 
 
 class TestSchedules:
-    def test_each_stage_has_its_own_from_its_own_start(self, weights: Weights) -> None:
-        """Whatever the stages before it counted: as if it were the only one."""
+    def test_each_stage_starts_its_schedule_from_scratch(self, weights: Weights) -> None:
+        """The learning rates equal the rates of the stage alone."""
         whole = rates(tuned(weights, SCHEDULED))
         assert list(whole) == ["warm_up", "middle", "fine_tune"]
         for stage in SCHEDULED:
             assert whole[stage["name"]] == rates(tuned(weights, [stage]))[stage["name"]]
 
-    def test_warm_up_and_plateau_are_really_in_it(self, weights: Weights) -> None:
-        found = rates(tuned(weights, SCHEDULED))
+    def test_warm_up_and_plateau_take_effect(self, weights: Weights) -> None:
+        rates_of_stage = rates(tuned(weights, SCHEDULED))
         warm_up = [0.01 / 3, 0.02 / 3, 0.01]
-        assert found["warm_up"][:3] == pytest.approx(warm_up)
-        assert found["warm_up"][-1] < 0.005
-        assert found["middle"] == pytest.approx([0.005] + [0.01] * 7 + [0.005] * 4)
-        assert found["fine_tune"] == pytest.approx([0.0005] + [0.001] * 7)
+        assert rates_of_stage["warm_up"][:3] == pytest.approx(warm_up)
+        assert rates_of_stage["warm_up"][-1] < 0.005
+        assert rates_of_stage["middle"] == pytest.approx([0.005] + [0.01] * 7 + [0.005] * 4)
+        assert rates_of_stage["fine_tune"] == pytest.approx([0.0005] + [0.001] * 7)
 
 
 class TestResume:
@@ -197,7 +196,9 @@ class TestResume:
 
     # At the start, within and at the end of a stage's epochs.
     @pytest.mark.parametrize("at", [1, 4, 6, 8, 9, 12, 14, 16, 17, 19, 20, 21, 24, 26, 28])
-    def test_inside_each_stage_to_the_bit(self, weights: Weights, at: int, tmp_path: Path) -> None:
+    def test_from_inside_each_stage_ends_in_the_same_bits(
+        self, weights: Weights, at: int, tmp_path: Path
+    ) -> None:
         whole, ends = self._final(tuned(weights, SCHEDULED))
         assert [(end.reason, end.restored) for end in ends] == [
             ("epochs", False),
@@ -217,7 +218,7 @@ class TestResume:
 
 
 class TestFreezing:
-    def test_what_is_frozen_is_evaluated(self) -> None:
+    def test_frozen_layers_are_in_evaluation_mode(self) -> None:
         model = build(spec(architecture=vgg()), data()).model
         set_modes(model, freeze(model, "block2"))
         modes = {name: module.training for name, module in model.named_modules()}
@@ -227,7 +228,7 @@ class TestFreezing:
         assert all(module.training for module in model.modules())
         assert all(parameter.requires_grad for parameter in model.parameters())
 
-    def test_a_pattern_means_the_first_layer_it_matches(self) -> None:
+    def test_pattern_selects_the_first_layer_that_it_matches(self) -> None:
         model = build(spec(architecture=vgg()), data()).model
         freeze(model, "*.conv2")
         trained = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -235,14 +236,14 @@ class TestFreezing:
         assert "block1.conv1.weight" not in trained
         assert trained[-1] == "head.output.bias"
 
-    def test_a_pattern_of_nothing_names_what_there_is(self) -> None:
+    def test_pattern_without_a_match_is_refused_with_the_layers(self) -> None:
         model = build(spec(architecture=vgg()), data()).model
-        with pytest.raises(ValueError, match=r"block1, block1\.conv1"):
+        with pytest.raises(SpecError, match=r"block1, block1\.conv1"):
             check_first(model, "block9")
 
 
-class TestFit:
-    def test_what_fits(self, weights: Weights) -> None:
+class TestCheckFits:
+    def test_weights_of_the_same_body_fit(self, weights: Weights) -> None:
         model = tuned(None).model
         shapes = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
         check_fits(body_tensors(model), shapes)
@@ -250,7 +251,7 @@ class TestFit:
         check_fits(body_tensors(model), counters)
 
     @pytest.mark.parametrize(
-        ("change", "says"),
+        ("change", "message"),
         [
             (lambda s: s.pop("block1.conv1.weight"), "missing: block1.conv1.weight"),
             (lambda s: s.update({"stem.weight": (1,)}), "not part of this network: stem.weight"),
@@ -260,26 +261,30 @@ class TestFit:
             ),
         ],
     )
-    def test_what_does_not(self, weights: Weights, change: Any, says: str) -> None:
+    def test_weights_of_another_network_are_refused(
+        self, weights: Weights, change: Any, message: str
+    ) -> None:
         shapes = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
         change(shapes)
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(SpecError, match=message):
             check_fits(body_tensors(tuned(None).model), shapes)
 
     def test_weights_that_are_not_finite_are_refused(self, weights: Weights) -> None:
-        spoilt = {**weights.tensors, "block2.conv1.weight": torch.full((4, 4, 3, 3), torch.nan)}
-        with pytest.raises(ValueError, match=r"block2\.conv1\.weight' .* not finite"):
-            tuned(replace(weights, tensors=spoilt))
+        broken = {**weights.tensors, "block2.conv1.weight": torch.full((4, 4, 3, 3), torch.nan)}
+        with pytest.raises(SpecError, match=r"block2\.conv1\.weight' .* not finite"):
+            tuned(replace(weights, tensors=broken))
 
-    def test_weights_that_say_nothing_of_their_inputs_need_it_said(self, weights: Weights) -> None:
-        silent = replace(weights, normalization=None)
+    def test_weights_without_normalization_need_it_in_the_specification(
+        self, weights: Weights
+    ) -> None:
+        unknown = replace(weights, normalization=None)
         with pytest.raises(ValueError, match=r"dataset\.normalization"):
-            tuned(silent)
-        said = {"name": "any", "normalization": "unit"}
-        assert tuned(silent, dataset=said).normalization.deviation == (1.0, 1.0, 1.0)
+            tuned(unknown)
+        dataset = {"name": "any", "normalization": "unit"}
+        assert tuned(unknown, dataset=dataset).normalization.deviation == (1.0, 1.0, 1.0)
 
 
-def test_from_random_weights_the_body_is_what_it_would_be_anyway() -> None:
+def test_body_with_random_weights_equals_that_without_fine_tuning() -> None:
     random = build(spec(architecture=vgg()), data()).model.state_dict()
     frozen = tuned(None).model.state_dict()
     for name, tensor in random.items():

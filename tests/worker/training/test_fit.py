@@ -1,3 +1,5 @@
+"""Reports, metrics, checkpoint rules and early stopping of whole jobs."""
+
 from dataclasses import replace
 
 import pytest
@@ -6,6 +8,7 @@ from torch.nn import functional
 
 from tests.worker.experiments import data, experiment, split, vgg
 from worker.build import Data
+from worker.registry import SpecError
 from worker.training.device_split import DeviceSplit
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment, Splits
@@ -26,7 +29,7 @@ def _epochs(training: Experiment) -> list[EpochEnded]:
 
 
 class TestReports:
-    def test_they_come_in_order_and_count_over_the_whole_job(self) -> None:
+    def test_reports_are_in_order_and_count_over_the_whole_job(self) -> None:
         reports = list(fit(experiment(training={"epochs": 2, "batch_size": 16})))
         assert [type(report).__name__ for report in reports] == [
             *("InitialState", "StageStarted"),
@@ -39,7 +42,7 @@ class TestReports:
         assert [report.ends_epoch for report in stepped] == [False, True] * 2
         assert {(report.steps, report.epochs, report.images) for report in stepped} == {(4, 2, 16)}
 
-    def test_the_stage_says_what_it_trains(self) -> None:
+    def test_stage_reports_what_it_trains(self) -> None:
         reports = list(fit(experiment(architecture="linear", training={"epochs": 1})))
         started = next(r for r in reports if isinstance(r, StageStarted))
         assert (started.stage, started.epochs) == ("training", 1)
@@ -48,11 +51,11 @@ class TestReports:
         ended = next(r for r in reports if isinstance(r, StageEnded))
         assert (ended.reason, ended.restored) == ("epochs", False)
 
-    def test_a_last_smaller_batch_is_trained_on_too(self) -> None:
+    def test_last_smaller_batch_is_used_too(self) -> None:
         reports = list(fit(experiment(bundle=data(train=19), training={"epochs": 1})))
         assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8, 3]
 
-    def test_a_snapshot_is_of_its_report_only(self) -> None:
+    def test_snapshot_belongs_to_its_report(self) -> None:
         reports = fit(experiment())
         first = next(reports)
         assert isinstance(first, InitialState)
@@ -61,7 +64,7 @@ class TestReports:
         with pytest.raises(RuntimeError, match="earlier report"):
             first.snapshot()
 
-    def test_closing_it_puts_torch_s_settings_back(self) -> None:
+    def test_closing_the_generator_restores_torch_s_settings(self) -> None:
         reports = fit(experiment())
         next(reports)
         assert torch.are_deterministic_algorithms_enabled()
@@ -70,7 +73,7 @@ class TestReports:
 
 
 class TestMetrics:
-    def test_all_of_the_contract_are_there(self) -> None:
+    def test_epoch_reports_the_documented_metrics(self) -> None:
         ended = _epochs(experiment(optimizer={"name": "sgd", "gradient_clipping": {"norm": 1}}))
         assert set(ended[0].metrics) == {
             *("train_loss", "train_data_loss", "train_penalty"),
@@ -86,8 +89,8 @@ class TestMetrics:
             "val_top_3_accuracy",
         }
 
-    def test_training_figures_are_means_over_the_images_of_the_epoch(self) -> None:
-        """With a learning rate of nothing the weights stand still: compare with one pass."""
+    def test_training_metrics_are_means_over_the_images_of_the_epoch(self) -> None:
+        """With a tiny learning rate the weights stay the same: compare with a single pass."""
         training = experiment(
             architecture="linear",
             bundle=data(train=21),
@@ -96,8 +99,8 @@ class TestMetrics:
         )
         metrics = _epochs(training)[0].metrics
         train = training.splits.train
-        resident = DeviceSplit(train.images, train.labels, training.normalization, training.device)
-        images_NCHW, labels_N = resident.batch(slice(0, 21))
+        on_device = DeviceSplit(train.images, train.labels, training.normalization, training.device)
+        images_NCHW, labels_N = on_device.batch(slice(0, 21))
         with torch.no_grad():
             logits_NM = training.model(images_NCHW)
         expected = functional.cross_entropy(logits_NM, labels_N).item()
@@ -106,19 +109,19 @@ class TestMetrics:
             (logits_NM.argmax(1) == labels_N).float().mean().item()
         )
 
-    def test_the_gap_is_validation_minus_training_loss_in_evaluation_mode(self) -> None:
-        """Where validation is as large as training, the sample is all of the training split."""
+    def test_generalization_gap_is_measured_in_evaluation_mode(self) -> None:
+        """With as many validation samples, the sample is the whole training split."""
         training = experiment(architecture=vgg(), bundle=data(train=18), training={"epochs": 1})
         metrics = _epochs(training)[0].metrics
         train = training.splits.train
-        resident = DeviceSplit(train.images, train.labels, training.normalization, training.device)
-        plain = score(training, resident).data_loss
+        on_device = DeviceSplit(train.images, train.labels, training.normalization, training.device)
+        plain = score(training, on_device).data_loss
         assert metrics["generalization_gap"] == pytest.approx(
             metrics["val_data_loss"] - plain, abs=1e-6
         )
         assert metrics["train_data_loss"] != pytest.approx(plain, rel=1e-3)
 
-    def test_the_learning_rate_is_the_last_update_s(self) -> None:
+    def test_learning_rate_is_that_of_the_last_step(self) -> None:
         optimizer = {
             "name": "sgd",
             "learning_rate": 0.1,
@@ -130,8 +133,8 @@ class TestMetrics:
         assert rates == pytest.approx([0.1 / (1 + 0.5 * t) for t in (3, 7, 11)])
 
 
-class TestOneSampleLeftOver:
-    def test_with_batch_norm_it_is_left_out_and_that_is_noted(self) -> None:
+class TestLastBatchOfOneImage:
+    def test_is_left_out_with_batch_norm_and_noted(self) -> None:
         training = experiment(architecture=vgg(), bundle=data(train=17))
         reports = list(fit(training))
         assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8] * 3
@@ -139,18 +142,18 @@ class TestOneSampleLeftOver:
         assert "left out" in notes[0][0]
         assert notes[1:] == [(), ()]
 
-    def test_without_batch_norm_it_is_trained_on(self) -> None:
+    def test_is_used_without_batch_norm(self) -> None:
         training = experiment(bundle=data(train=17), training={"epochs": 1})
         reports = list(fit(training))
         assert [r.images for r in reports if isinstance(r, Stepped)] == [8, 8, 1]
 
-    def test_batches_of_one_with_batch_norm_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="at least two images"):
+    def test_batch_size_1_with_batch_norm_is_refused(self) -> None:
+        with pytest.raises(SpecError, match="at least two images"):
             experiment(architecture=vgg(), training={"batch_size": 1})
 
 
 class TestCheckpointRules:
-    def test_an_improvement_asks_for_a_checkpoint(self) -> None:
+    def test_improvement_requests_a_checkpoint(self) -> None:
         training = experiment(
             training={"epochs": 4},
             checkpoints=[
@@ -168,18 +171,23 @@ class TestCheckpointRules:
         assert ended[0].improved == ("val_loss", "generalization_gap")
         assert ended[0].checkpoint_keys == ("best:val_loss", "best:generalization_gap")
         lowest = float("inf")
-        for one in ended:
-            assert ("val_loss" in one.improved) == (one.metrics["val_loss"] < lowest)
-            lowest = min(lowest, one.metrics["val_loss"])
-        assert [("every:2" in one.checkpoint_keys) for one in ended] == [False, True, False, True]
+        for epoch in ended:
+            assert ("val_loss" in epoch.improved) == (epoch.metrics["val_loss"] < lowest)
+            lowest = min(lowest, epoch.metrics["val_loss"])
+        assert [("every:2" in epoch.checkpoint_keys) for epoch in ended] == [
+            False,
+            True,
+            False,
+            True,
+        ]
 
-    def test_a_metric_that_is_not_there_is_refused_with_those_that_are(self) -> None:
-        with pytest.raises(ValueError, match=r"no metric 'val_lost'.*val_loss"):
+    def test_unknown_metric_is_refused_with_the_metrics_of_the_job(self) -> None:
+        with pytest.raises(SpecError, match=r"no metric 'val_lost'.*val_loss"):
             experiment(checkpoints=[{"monitor": "val_lost", "mode": "min"}])
 
-    def test_a_monitor_has_one_best(self) -> None:
+    def test_two_rules_for_a_monitor_are_refused(self) -> None:
         twice = [{"monitor": "val_loss", "mode": mode} for mode in ("min", "max")]
-        with pytest.raises(ValueError, match="requested twice"):
+        with pytest.raises(SpecError, match="requested twice"):
             experiment(checkpoints=twice)
 
 
@@ -187,8 +195,8 @@ class TestEarlyStopping:
     def _stopping(self, **fields: object) -> dict[str, object]:
         return {"epochs": 9, "early_stopping": {"monitor": "val_loss", **fields}}
 
-    def test_it_stops_after_patience_epochs_in_a_row_without_improvement(self) -> None:
-        """Nothing is learned at this rate, so the first epoch stays the best."""
+    def test_stops_after_patience_epochs_in_a_row_without_improvement(self) -> None:
+        """Nothing is learned at this learning rate, so the first epoch stays the best."""
         training = experiment(
             optimizer={"name": "sgd", "learning_rate": 1e-30}, training=self._stopping(patience=2)
         )
@@ -197,13 +205,13 @@ class TestEarlyStopping:
         ended = next(r for r in reports if isinstance(r, StageEnded))
         assert ended.reason == "early_stopping"
 
-    def test_min_delta_is_what_an_improvement_takes(self) -> None:
+    def test_improvement_must_exceed_min_delta(self) -> None:
         training = experiment(training=self._stopping(patience=3, min_delta=1e9))
         assert len(_epochs(training)) == 4
 
     @pytest.mark.parametrize("restore_best", [True, False])
-    def test_restore_best_ends_with_the_best_epoch_s_weights(self, restore_best: bool) -> None:
-        """The loss is asked to rise, so the first epoch is the best of a training that learns."""
+    def test_restore_best_ends_with_the_weights_of_the_best_epoch(self, restore_best: bool) -> None:
+        """A higher loss counts as better, so the first epoch is the best if the network learns."""
         training = experiment(
             architecture=vgg(),
             training=self._stopping(mode="max", patience=2, restore_best=restore_best),
@@ -228,7 +236,7 @@ class TestEarlyStopping:
 
 class TestPrecision:
     @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-    def test_half_precision_learns_about_the_same(self, precision: str) -> None:
+    def test_half_precision_learns_nearly_the_same(self, precision: str) -> None:
         fields = {"architecture": vgg(), "bundle": data(train=24)}
         full = _epochs(experiment(**fields))[-1].metrics
         epochs = _epochs(experiment(**fields, training={"precision": precision}))
@@ -246,7 +254,7 @@ class TestPrecision:
 
 
 class TestDataOrder:
-    def test_the_same_seed_trains_to_the_same_bits(self) -> None:
+    def test_same_seed_trains_to_the_same_bits(self) -> None:
         def final() -> dict[str, torch.Tensor]:
             training = experiment(architecture=vgg(), seed=5)
             list(fit(training))
@@ -255,7 +263,7 @@ class TestDataOrder:
         first, second = final(), final()
         assert all(torch.equal(first[name], second[name]) for name in first)
 
-    def test_the_test_split_is_not_touched(self) -> None:
+    def test_test_split_is_not_touched(self) -> None:
         bundle = data()
         bundle = Data(
             bundle.class_names,
@@ -267,7 +275,7 @@ class TestDataOrder:
         assert other["val_loss"] == plain["val_loss"]
 
 
-def test_stages_follow_each_other_with_their_own_optimizer() -> None:
+def test_stages_follow_each_other_with_separate_optimizers() -> None:
     training = experiment(training={"epochs": 1})
     first = training.stages[0]
     training = replace(

@@ -1,7 +1,7 @@
-"""Losses of the first twenty steps, as they were when the maths was last changed on purpose.
+"""The losses of the first twenty steps, recorded when the mathematics last changed on purpose.
 
-Unchanged maths keeps them; a change that is meant writes them anew and says so in CHANGELOG.
-Without dropout, whose masks differ between builds of torch.
+Unchanged mathematics keeps them. An intended change records them again and is noted in CHANGELOG.
+There is no dropout, since its masks differ between builds of torch.
 """
 
 import pytest
@@ -100,7 +100,7 @@ def _losses(name: str) -> list[float]:
 
 
 @pytest.mark.parametrize("name", list(GOLDEN))
-def test_the_losses_are_what_they_were(name: str) -> None:
+def test_losses_equal_the_recorded_losses(name: str) -> None:
     losses = _losses(name)
     assert len(losses) == STEPS
     assert losses == pytest.approx(GOLDEN[name], abs=1e-4)

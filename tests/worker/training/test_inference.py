@@ -1,4 +1,4 @@
-"""How many samples are evaluated at once, above all where they do not fit into memory."""
+"""The size of batches in evaluation, and what happens if one does not fit into memory."""
 
 import weakref
 from dataclasses import replace
@@ -16,7 +16,7 @@ SAMPLES = 23
 
 
 class Bounded(nn.Module):
-    """Sums of rows, out of memory for more samples than a bound."""
+    """A network that runs out of memory for more samples than a bound."""
 
     def __init__(self, bound: int = 10**9, outputs: int = CLASSES, error: str = "") -> None:
         super().__init__()
@@ -25,7 +25,9 @@ class Bounded(nn.Module):
         self.failed: weakref.ref[Tensor] | None = None
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        assert self.failed is None or self.failed() is None, "the batch before is still held"
+        assert self.failed is None or self.failed() is None, (
+            "The previous batch is still in memory."
+        )
         if len(images_NCHW) > self.bound:
             self.failed = weakref.ref(images_NCHW)
             if self.error:
@@ -45,9 +47,9 @@ def _resident(training: Experiment, *, size: int = 8) -> DeviceSplit:
     return DeviceSplit(samples.images, samples.labels, training.normalization, training.device)
 
 
-class TestWhereMemoryRunsOut:
+class TestOutOfMemory:
     @pytest.mark.parametrize("bound", [1, 5, 22])
-    def test_the_figures_are_the_same(self, bound: int) -> None:
+    def test_results_are_the_same(self, bound: int) -> None:
         samples = split(SAMPLES, seed=5)
         training = _experiment(Bounded())
         tight = Bounded(bound)
@@ -61,7 +63,7 @@ class TestWhereMemoryRunsOut:
         assert sum(tight.sizes) == SAMPLES
 
     @pytest.mark.parametrize("samples_N", [None, torch.tensor([3, 1, 4, 1, 5, 9, 2, 6])])
-    def test_validation_goes_on_with_half_as_many(self, samples_N: Tensor | None) -> None:
+    def test_validation_continues_with_half_the_batch(self, samples_N: Tensor | None) -> None:
         whole, tight = _experiment(Bounded()), _experiment(model := Bounded(3))
         expected = score(whole, _resident(whole), samples_N=samples_N, has_metrics=True)
         found = score(tight, _resident(tight), samples_N=samples_N, has_metrics=True)
@@ -69,7 +71,7 @@ class TestWhereMemoryRunsOut:
         assert found.data_loss == pytest.approx(expected.data_loss)
         assert max(model.sizes) == 2, "1024, 512, … 4, 2"
 
-    def test_numbers_are_evaluated_too(self) -> None:
+    def test_regression_is_evaluated_too(self) -> None:
         samples = split(SAMPLES, seed=5)
         samples = replace(samples, labels=samples.labels.float())
         training = experiment(bundle=data())
@@ -80,17 +82,17 @@ class TestWhereMemoryRunsOut:
         assert torch.equal(parts.outputs, whole.outputs)
         assert parts.loss == pytest.approx(whole.loss)
 
-    def test_one_sample_that_does_not_fit_is_an_error(self) -> None:
+    def test_single_sample_that_does_not_fit_is_an_error(self) -> None:
         training = _experiment(Bounded(0))
         with pytest.raises(torch.OutOfMemoryError):
             score(training, _resident(training))
 
-    def test_the_cpu_s_way_to_say_it_is_heard(self) -> None:
+    def test_error_of_the_cpu_allocator_is_recognized(self) -> None:
         training = _experiment(model := Bounded(5, error="DefaultCPUAllocator: can't allocate"))
         score(training, _resident(training))
         assert sum(model.sizes) == SAMPLES
 
-    def test_an_error_of_another_kind_is_raised_as_it_is(self) -> None:
+    def test_error_of_another_kind_is_raised_unchanged(self) -> None:
         training = _experiment(Bounded(0, error="mat1 and mat2 shapes cannot be multiplied"))
         with pytest.raises(RuntimeError, match="mat1 and mat2"):
             score(training, _resident(training))
@@ -103,17 +105,15 @@ def _squares(outputs_N1: Tensor, targets_N: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("size", "batch_size", "largest"),
     [
-        (8, 2, 1024),  # small images stay in a CPU's caches, as measured
+        (8, 2, 1024),  # small images stay in a CPU's caches
         (32, 2, 64),
         (64, 128, 32),
         (64, 32, 32),
-        (64, 20, 20),  # large ones: not more than the training takes
+        (64, 20, 20),  # large images: not more than a training batch
         (64, 2, 16),
     ],
 )
-def test_batches_suit_the_cpu_whatever_the_training_takes(
-    size: int, batch_size: int, largest: int
-) -> None:
+def test_batch_size_suits_the_cpu(size: int, batch_size: int, largest: int) -> None:
     training = _experiment(model := Bounded(), size=size, batch_size=batch_size)
     samples = split(1100 if size == 8 else 70, seed=5, size=size)
     evaluate_classification(training, model, samples, (1,))

@@ -1,4 +1,4 @@
-"""Predicted memory against what real steps take, on the CPU by peak resident memory."""
+"""Predicted memory compared with the peak resident memory of real steps on the CPU."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from worker.regularizers.regularizer import Penalty
 from worker.sidecar.memory import predicted_mib
 from worker.training.memory import LiveMemory, Update, measure_penalty, predict_memory_mib
 
-#: Trains for two steps and prints by how many MiB the peak is above what was there before.
+#: Trains for two steps and prints by how many MiB the peak exceeds the memory before them.
 TWO_STEPS = """
 import json, sys
 from pathlib import Path
@@ -37,27 +37,27 @@ def steps(size, count, **spec):
     split = Split(images, torch.arange(count) % 10, torch.arange(count))
     data = Data(tuple("abcdefghij"), Splits(split, split, split))
     experiment = build(filled({"dataset": "any", **spec}), data)
-    resident = DeviceSplit(images, split.labels, experiment.normalization, experiment.device)
-    stepper = Stepper(experiment, experiment.stages[0], resident)
+    on_device = DeviceSplit(images, split.labels, experiment.normalization, experiment.device)
+    stepper = Stepper(experiment, experiment.stages[0], on_device)
     for step in (1, 2):
         stepper.step(torch.arange(count), step=step, updates=step - 1)
 
 torch.set_num_threads(1)
-given = json.loads(sys.argv[1])
+request = json.loads(sys.argv[1])
 small = {"name": "vgg_small", "widths": [2], "hidden_units": [2]}
-steps(8, 2, **{**given["spec"], "architecture": small})
+steps(8, 2, **{**request["spec"], "architecture": small})
 before = mib("VmRSS")
-steps(given["size"], given["batch"], **given["spec"])
+steps(request["size"], request["batch"], **request["spec"])
 print(mib("VmHWM") - before)
 """
-#: Large blocks go back at once: the peak is of what lives, not of what malloc keeps for later.
+#: Makes malloc return large blocks at once, so that the peak is that of live memory.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
 def _measured(size: int, batch: int, spec: dict[str, Any]) -> float:
-    given = json.dumps({"size": size, "batch": batch, "spec": spec})
+    request = json.dumps({"size": size, "batch": batch, "spec": spec})
     done = subprocess.run(
-        [sys.executable, "-c", TWO_STEPS, given],
+        [sys.executable, "-c", TWO_STEPS, request],
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
@@ -95,7 +95,7 @@ WIDE = {"name": "mlp", "hidden_units": [4096, 4096]}
     ],
     ids=["plain", "vat", "rmsprop with momentum", "l1 without momentum", "zoo"],
 )
-def test_a_real_step_takes_what_was_predicted(
+def test_real_step_takes_the_predicted_memory(
     size: int,
     batch: int,
     architecture: dict[str, Any],
@@ -109,49 +109,49 @@ def test_a_real_step_takes_what_was_predicted(
 
 class TestPrediction:
     def _mib(self, **fields: Any) -> float:
-        given = {"batch_size": 32, "updates": [Update(slots=1)], **fields}
+        arguments = {"batch_size": 32, "updates": [Update(slots=1)], **fields}
         return predict_memory_mib(
-            "vgg_small", parameters("architectures", "vgg_small"), (3, 32, 32), 10, **given
+            "vgg_small", parameters("architectures", "vgg_small"), (3, 32, 32), 10, **arguments
         )
 
     def test_activations_grow_with_the_batch(self) -> None:
-        one, two, three = (self._mib(batch_size=size) for size in (32, 64, 96))
-        assert three - two == pytest.approx(two - one)
+        small, medium, large = (self._mib(batch_size=size) for size in (32, 64, 96))
+        assert large - medium == pytest.approx(medium - small)
 
-    def test_of_several_updates_the_largest_counts(self) -> None:
-        one, two = Update(slots=1), Update(slots=2)
-        assert self._mib(updates=[one, two, one]) == self._mib(updates=[two])
+    def test_largest_of_several_updates_counts(self) -> None:
+        small, large = Update(slots=1), Update(slots=2)
+        assert self._mib(updates=[small, large, small]) == self._mib(updates=[large])
         weights = 4 * 2_169_770 / 2**20
-        assert self._mib(updates=[two]) - self._mib() == pytest.approx(weights)
+        assert self._mib(updates=[large]) - self._mib() == pytest.approx(weights)
 
-    def test_temporaries_of_an_update_come_when_activations_are_gone(self) -> None:
-        one = Update(slots=1, temporaries=2)
-        assert self._mib(batch_size=64, updates=[one]) == self._mib(batch_size=64)
-        assert self._mib(batch_size=2, updates=[one]) > self._mib(batch_size=2)
+    def test_temporaries_are_in_use_after_activations_are_freed(self) -> None:
+        update = Update(slots=1, temporaries=2)
+        assert self._mib(batch_size=64, updates=[update]) == self._mib(batch_size=64)
+        assert self._mib(batch_size=2, updates=[update]) > self._mib(batch_size=2)
 
     def test_slots_and_temporaries_of_different_updates_do_not_add_up(self) -> None:
-        given = {"batch_size": 2, "updates": [Update(slots=2), Update(slots=1, temporaries=1)]}
-        assert self._mib(**given) < self._mib(batch_size=2, updates=[Update(2, 1)])
+        arguments = {"batch_size": 2, "updates": [Update(slots=2), Update(slots=1, temporaries=1)]}
+        assert self._mib(**arguments) < self._mib(batch_size=2, updates=[Update(2, 1)])
 
     def test_half_precision_takes_less(self) -> None:
         assert self._mib(precision="bfloat16") < self._mib()
 
 
-def test_l1_takes_the_signs_of_the_weights() -> None:
+def test_l1_takes_a_temporary_for_the_signs() -> None:
     penalty = Penalty(partial(l1_value, weight=0.1), partial(add_l1_gradient, weight=0.1))
     assert measure_penalty(penalty) == Update(temporaries=1)
 
 
-def test_what_lives_is_counted_once_and_until_it_goes() -> None:
+def test_storage_is_counted_once_and_until_it_is_freed() -> None:
     before = torch.zeros(8)
     with LiveMemory(ignored=[before]) as live:
         view = before.view(2, 4)
-        one = torch.zeros(4)
-        two = one[:2]
+        tensor = torch.zeros(4)
+        part = tensor[:2]
         assert live.now == 16
-        del one
+        del tensor
         assert live.now == 16
-        del two
+        del part
         assert live.now == 0
         view.add_(1)
     assert live.peak == 16

@@ -1,6 +1,6 @@
-"""On which device an optimizer's state lies after a resume: where torch itself would have it.
+"""The device of an optimizer's tensors after a resume: the device that torch itself would choose.
 
-The meta device stands for a GPU, since it is another one than the CPU.
+The meta device stands for a GPU, since it differs from the CPU.
 """
 
 from typing import Any
@@ -34,36 +34,36 @@ def _devices(optimizer: torch.optim.Optimizer, network: nn.Module) -> set[tuple[
 
 
 @pytest.mark.parametrize("name", list(DEFAULTS))
-def test_counts_of_steps_stay_on_the_cpu_and_the_rest_goes_to_the_device(name: str) -> None:
+def test_step_counts_stay_on_the_cpu_and_other_tensors_go_to_the_device(name: str) -> None:
     make = optimizers.get(name).function
-    network, there = nn.Linear(2, 4), nn.Linear(2, 4, device="meta")
-    kept = _stepped(network, make(network.parameters(), 0.1, **DEFAULTS[name]))
-    optimizer = make(there.parameters(), 0.1, **DEFAULTS[name])
-    restore_optimizer(optimizer, there, kept)
-    found = _devices(optimizer, there)
-    assert {device for key, device in found if key != "step"} == {"meta"}
-    assert {device for key, device in found if key == "step"} <= {"cpu"}
-    assert {key for key, _ in found} == set(kept["weight"])
+    network, on_meta = nn.Linear(2, 4), nn.Linear(2, 4, device="meta")
+    state = _stepped(network, make(network.parameters(), 0.1, **DEFAULTS[name]))
+    optimizer = make(on_meta.parameters(), 0.1, **DEFAULTS[name])
+    restore_optimizer(optimizer, on_meta, state)
+    devices = _devices(optimizer, on_meta)
+    assert {device for key, device in devices if key != "step"} == {"meta"}
+    assert {device for key, device in devices if key == "step"} <= {"cpu"}
+    assert {key for key, _ in devices} == set(state["weight"])
 
 
 @pytest.mark.parametrize("reader", ["fused", "capturable"])
-def test_they_go_there_where_the_optimizer_reads_them_there(reader: str) -> None:
-    network, there = nn.Linear(2, 4), nn.Linear(2, 4, device="meta")
-    kept = _stepped(network, torch.optim.Adam(network.parameters()))
+def test_step_counts_go_to_the_device_if_the_optimizer_reads_them_there(reader: str) -> None:
+    network, on_meta = nn.Linear(2, 4), nn.Linear(2, 4, device="meta")
+    state = _stepped(network, torch.optim.Adam(network.parameters()))
     optimizer = torch.optim.Adam(
-        [{"params": [there.weight]}, {"params": [there.bias]}], foreach=True
+        [{"params": [on_meta.weight]}, {"params": [on_meta.bias]}], foreach=True
     )
     optimizer.param_groups[0][reader] = True
-    restore_optimizer(optimizer, there, kept)
-    assert optimizer.state[there.weight]["step"].device.type == "meta"
-    assert optimizer.state[there.bias]["step"].device.type == "cpu"
+    restore_optimizer(optimizer, on_meta, state)
+    assert optimizer.state[on_meta.weight]["step"].device.type == "meta"
+    assert optimizer.state[on_meta.bias]["step"].device.type == "cpu"
 
 
-def test_a_count_that_is_restored_is_a_copy() -> None:
+def test_restored_step_count_is_a_copy() -> None:
     network = nn.Linear(2, 4)
-    kept = _stepped(network, torch.optim.RMSprop(network.parameters()))
+    state = _stepped(network, torch.optim.RMSprop(network.parameters()))
     optimizer = torch.optim.RMSprop(network.parameters())
-    restore_optimizer(optimizer, network, kept)
+    restore_optimizer(optimizer, network, state)
     _stepped(network, optimizer)
-    assert kept["weight"]["step"].item() == 1
+    assert state["weight"]["step"].item() == 1
     assert optimizer.state[network.weight]["step"].item() == 2

@@ -1,4 +1,4 @@
-"""A training that goes on from a checkpoint is, bit for bit, the one that was never stopped."""
+"""A job that resumes from a checkpoint ends in the same bits as without a stop."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +72,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         },
     },
 }
-#: Wall-clock figures are exempt from exactness.
+#: Metrics of wall-clock time are exempt from exactness.
 CLOCKS = {"seconds", "images_per_second"}
 
 
@@ -87,7 +87,7 @@ def _experiment(kind: str) -> Experiment:
 def _run(
     training: Experiment, state: TrainingState | None = None
 ) -> tuple[dict[int, dict[str, float]], TrainingState, list[tuple[Any, ...]]]:
-    """Metrics by epoch, the final state, how the stages ended."""
+    """Return metrics by epoch, the final state, and how the stages ended."""
     metrics: dict[int, dict[str, float]] = {}
     stages: list[tuple[Any, ...]] = []
     for report in fit(training, state=state):
@@ -100,11 +100,11 @@ def _run(
             stages.append((report.stage, report.reason, report.restored))
         if isinstance(report, Fitted):
             return metrics, report.snapshot(), stages
-    raise AssertionError("the training did not end")
+    raise AssertionError("The job did not end.")
 
 
 def _states(kind: str) -> dict[str, TrainingState]:
-    """The state at every boundary at which a training can be stopped."""
+    """Return the state at every boundary at which a job can be stopped."""
     states: dict[str, TrainingState] = {}
     for report in fit(_experiment(kind)):
         if isinstance(report, InitialState | Stepped | EpochEnded):
@@ -113,7 +113,7 @@ def _states(kind: str) -> dict[str, TrainingState]:
 
 
 @pytest.mark.parametrize("kind", list(FIELDS))
-def test_from_every_boundary_it_ends_in_the_same_bits(kind: str, tmp_path: Path) -> None:
+def test_resume_from_every_boundary_ends_in_the_same_bits(kind: str, tmp_path: Path) -> None:
     metrics, final, stages = _run(_experiment(kind))
     states = _states(kind)
     assert len(states) >= 13
@@ -133,19 +133,19 @@ def test_from_every_boundary_it_ends_in_the_same_bits(kind: str, tmp_path: Path)
         assert end.schedule == final.schedule, name
 
 
-def test_a_plateau_is_really_in_it() -> None:
+def test_plateau_takes_effect_here() -> None:
     metrics, _, _ = _run(_experiment("plateau"))
     assert len({epoch["learning_rate"] for epoch in metrics.values()}) > 1
 
 
-def test_stopping_early_is_really_in_it() -> None:
+def test_early_stopping_takes_effect_here() -> None:
     _, final, stages = _run(_experiment("stopped early"))
     assert stages == [("training", "early_stopping", True)]
     assert final.epoch == 3
 
 
-def test_dropout_matters_to_these_tests() -> None:
-    """Without it the test above could not see a mask that is drawn anew after a resume."""
+def test_dropout_takes_effect_here() -> None:
+    """Otherwise the test above could not notice another mask after a resume."""
     bits = [
         _run(experiment(architecture=vgg(dropout=rate)))[1].model["head.output.weight"]
         for rate in (0.0, 0.5)
@@ -153,13 +153,13 @@ def test_dropout_matters_to_these_tests() -> None:
     assert not torch.equal(*bits)
 
 
-def test_a_finished_training_only_says_so_again() -> None:
+def test_finished_training_only_reports_its_end() -> None:
     _, final, _ = _run(_experiment("everything"))
     reports = list(fit(_experiment("everything"), state=final))
     assert [type(report).__name__ for report in reports] == ["Fitted"]
 
 
-def test_a_state_of_another_network_is_refused() -> None:
+def test_state_of_another_network_is_refused() -> None:
     _, final, _ = _run(experiment(architecture="linear", training={"epochs": 1}))
     with pytest.raises(ValueError, match="belongs to another network"):
         next(fit(experiment(architecture="mlp"), state=final))

@@ -1,4 +1,4 @@
-"""A schedule within `fit`: over the updates of its own stage, and really in the steps."""
+"""A schedule within `fit`: it counts the updates of its stage, and each step obeys it."""
 
 from dataclasses import replace
 from math import cos, pi
@@ -15,8 +15,8 @@ RATES, BOUND = {"training": 0.1, "second": 0.5}, 1e-2
 UPDATES = {"training": 12, "second": 8}
 
 
-def test_a_cosine_falls_over_the_steps_of_its_stage_and_starts_anew_in_the_next() -> None:
-    """Clipped, each step of plain gradient descent is as long as the learning rate says."""
+def test_cosine_falls_over_the_steps_of_its_stage_and_starts_again_in_the_next() -> None:
+    """With clipping, the learning rate alone determines the length of a gradient descent step."""
     training = experiment(
         optimizer={
             "name": "sgd",
@@ -31,20 +31,20 @@ def test_a_cosine_falls_over_the_steps_of_its_stage_and_starts_anew_in_the_next(
     second = replace(first, name="second", epochs=2, learning_rate=RATES["second"])
     training = replace(training, stages=(first, second))
 
-    said: dict[str, list[float]] = {name: [] for name in RATES}
-    walked: dict[str, list[float]] = {name: [] for name in RATES}
+    reported: dict[str, list[float]] = {name: [] for name in RATES}
+    measured: dict[str, list[float]] = {name: [] for name in RATES}
     before = torch.zeros(0)
     for report in fit(training):
         if isinstance(report, InitialState | Stepped):
             weights = torch.cat([p.detach().flatten() for p in training.model.parameters()])
             if isinstance(report, Stepped):
-                said[report.stage].append(report.snapshot().schedule["learning_rate"])
-                walked[report.stage].append((weights - before).norm().item() / BOUND)
+                reported[report.stage].append(report.snapshot().schedule["learning_rate"])
+                measured[report.stage].append((weights - before).norm().item() / BOUND)
             before = weights
 
     for name, updates in UPDATES.items():
         expected = [
             RATES[name] * (0.1 + 0.9 * (1 + cos(pi * t / updates)) / 2) for t in range(updates)
         ]
-        assert said[name] == pytest.approx(expected)
-        assert walked[name] == pytest.approx(expected, rel=1e-2)
+        assert reported[name] == pytest.approx(expected)
+        assert measured[name] == pytest.approx(expected, rel=1e-2)

@@ -1,4 +1,4 @@
-"""Axes: N samples, M classes."""
+"""Top-k accuracy with ties and scores that are not finite. Axes: N samples, M classes."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def _is_right(scores: list[float], label: int, k: int) -> bool:
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_without_ties_it_is_what_torchmetrics_says(k: int) -> None:
+def test_accuracy_without_ties_equals_that_of_torchmetrics(k: int) -> None:
     torch.manual_seed(0)
     scores_NM, labels_N = torch.randn(500, 12), torch.randint(0, 12, (500,))
     oracle = multiclass_accuracy(scores_NM, labels_N, 12, top_k=k, average="micro").item()
@@ -21,22 +21,22 @@ def test_without_ties_it_is_what_torchmetrics_says(k: int) -> None:
 
 
 class TestTies:
-    def test_a_label_that_ties_for_the_first_place_is_right(self) -> None:
+    def test_label_that_ties_for_first_is_right(self) -> None:
         assert _is_right([1.0, 1.0, 0.0], 0, 1)
         assert _is_right([1.0, 1.0, 0.0], 1, 1)
 
-    def test_a_label_that_ties_at_the_boundary_counts_as_in(self) -> None:
+    def test_label_that_ties_for_the_last_place_is_right(self) -> None:
         scores = [5.0, 3.0, 3.0, 3.0, 1.0]
         assert all(_is_right(scores, label, 2) for label in (1, 2, 3))
         assert not _is_right(scores, 4, 2)
         assert not _is_right(scores, 1, 1)
 
-    def test_all_alike_is_right_for_every_label(self) -> None:
+    def test_every_label_is_right_if_all_scores_are_equal(self) -> None:
         assert all(_is_right([0.0, 0.0, 0.0], label, 1) for label in range(3))
 
 
 class TestRanking:
-    def test_the_label_comes_first_among_equals_and_then_the_lower_number(self) -> None:
+    def test_label_comes_first_among_equals_then_the_lower_class(self) -> None:
         scores_NM = torch.tensor([[1.0, 2.0, 2.0, 2.0]] * 4)
         assert ranking(scores_NM, torch.arange(4)).tolist() == [
             [1, 2, 3, 0],
@@ -46,34 +46,34 @@ class TestRanking:
         ]
 
     @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-    def test_the_label_comes_last_where_a_score_is_not_finite(self, bad: float) -> None:
+    def test_label_comes_last_if_a_score_is_not_finite(self, bad: float) -> None:
         scores_NM = torch.tensor([[5.0, bad, 1.0]] * 3)
         assert ranking(scores_NM, torch.arange(3)).tolist() == [[1, 2, 0], [0, 2, 1], [0, 1, 2]]
 
-    def test_it_is_how_many_score_more_wherever_all_are_finite(self) -> None:
+    def test_index_of_the_label_equals_its_rank(self) -> None:
         torch.manual_seed(0)
         scores_NM, labels_N = torch.randint(0, 4, (500, 7)).float(), torch.randint(0, 7, (500,))
-        places_N = (ranking(scores_NM, labels_N) == labels_N.unsqueeze(1)).int().argmax(1)
-        assert torch.equal(places_N, rank(scores_NM, labels_N))
+        indices_N = (ranking(scores_NM, labels_N) == labels_N.unsqueeze(1)).int().argmax(1)
+        assert torch.equal(indices_N, rank(scores_NM, labels_N))
 
 
-class TestScoresThatAreNotFinite:
+class TestScoreThatIsNotFinite:
     @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-    def test_any_of_them_makes_the_sample_wrong_for_every_k(self, bad: float) -> None:
-        for place in range(3):
+    def test_makes_the_sample_wrong_for_every_k(self, bad: float) -> None:
+        for index in range(3):
             scores = [3.0, 2.0, 1.0]
-            scores[place] = bad
+            scores[index] = bad
             assert not any(_is_right(scores, label, k) for label in range(3) for k in (1, 2, 3))
 
-    def test_the_other_samples_are_not_touched(self) -> None:
+    def test_does_not_affect_other_samples(self) -> None:
         scores_NM = torch.tensor([[float("nan"), 0.0], [1.0, 0.0]])
         assert rank(scores_NM, torch.tensor([1, 0])).tolist() == [2, 0]
 
 
-def test_k_above_the_class_count_is_not_computed_and_1_always_is() -> None:
+def test_k_above_the_class_count_is_dropped_and_1_is_always_included() -> None:
     assert valid_ks((1, 5), 3) == (1,)
     assert valid_ks((5, 2), 10) == (1, 2, 5)
 
 
-def test_the_first_is_called_accuracy() -> None:
+def test_top_1_is_called_accuracy() -> None:
     assert [metric_name(k) for k in (1, 5)] == ["accuracy", "top_5_accuracy"]
