@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from shared.settings import Settings
-from tests.e2e.composed import services
+from tests.e2e.compose_file import services
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""A real box on its embedded default, as `make up` starts it."""
+"""A real box on its embedded default, as started by `make up`."""
 
 import os
 import signal
@@ -17,31 +17,31 @@ import pytest
 from trainshed import Client
 
 ROOT = Path(__file__).parents[2]
-#: Several times what anything takes on two cores that are shared with others.
-PATIENCE_SECONDS = 240.0
+#: Several times what anything takes on two cores that other tests use at the same time.
+TIMEOUT_SECONDS = 240.0
 
 
-def until(is_so: Callable[[], Any], what: str) -> None:
-    """Wait for something, and say what was waited for in vain."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"in vain waited for {what}"
+def wait_until(condition: Callable[[], Any], description: str) -> None:
+    """Wait until the condition holds; fail with the description after the timeout."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"timed out waiting for {description}"
         time.sleep(0.1)
 
 
-#: Threads that meet at every step wait for each other where other tests have the cores.
-BESIDE_OTHERS = {"TRAINSHED_THREADS": "1"}
+#: torch's threads wait for each other at every step, which is slow while other tests use the cores.
+SHARED_CPU_SETTINGS = {"TRAINSHED_THREADS": "1"}
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 @dataclass
 class EmbeddedBox:
-    """`python -m box up` in a directory of its own."""
+    """A box started by `python -m box up`, in a separate home directory."""
 
     home: Path
     port: int
@@ -49,13 +49,13 @@ class EmbeddedBox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Ours without any setting of a box, with this one's home and port."""
+        """This process's environment, with the home and port of the box as its only settings."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         own = {"TRAINSHED_HOME": str(self.home), "TRAINSHED_PORT": str(self.port)}
-        return clean | own | BESIDE_OTHERS
+        return clean | own | SHARED_CPU_SETTINGS
 
     def start(self) -> list[str]:
-        """Start and wait until it says that it is ready; return what it said."""
+        """Start the box, wait until it is ready and return the lines that it printed."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "box", "up"],
             cwd=ROOT,
@@ -66,19 +66,19 @@ class EmbeddedBox:
             start_new_session=True,
         )
         assert self.process.stdout is not None
-        said = []
+        lines = []
         for line in self.process.stdout:
-            said.append(line)
+            lines.append(line)
             if line.startswith("ready"):
-                return said
-        raise RuntimeError(f"the box ended with {self.process.wait()}: {''.join(said)}")
+                return lines
+        raise RuntimeError(f"the box ended with {self.process.wait()}: {''.join(lines)}")
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does; return its exit code."""
+        """Stop the box as Ctrl-C does and return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.communicate(timeout=PATIENCE_SECONDS)
+            self.process.communicate(timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             self.process.communicate()
@@ -86,21 +86,21 @@ class EmbeddedBox:
         return self.process.returncode
 
     def kill(self) -> None:
-        """End all of it at once, so that nothing of it holds up the tests that come."""
-        while left := processes_of(self.home):
-            for pid in left:
+        """Kill every process of the box, so that none slows down later tests."""
+        while processes := processes_of(self.home):
+            for pid in processes:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
 
     def client(self) -> Client:
-        """A client with the box's own key."""
+        """Return a client with the key of the box."""
         return Client(f"http://127.0.0.1:{self.port}", (self.home / "key").read_text().strip())
 
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
-    """One box for the tests of a file."""
+    """A box for all tests of a file."""
     started = EmbeddedBox(tmp_path_factory.mktemp("a box with spaces"), free_port())
     try:
         started.start()
@@ -112,14 +112,14 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
 
 
 def processes_of(home: Path) -> dict[int, str]:
-    """Every process that has this home in its environment: id and command line."""
-    wanted, found = f"TRAINSHED_HOME={home}".encode(), {}
+    """Return the processes with this home in their environment: command line by process id."""
+    variable, processes = f"TRAINSHED_HOME={home}".encode(), {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            if wanted in (directory / "environ").read_bytes().split(b"\0"):
+            if variable in (directory / "environ").read_bytes().split(b"\0"):
                 command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if command:
-                    found[int(directory.name)] = command
+                    processes[int(directory.name)] = command
         except OSError:
             continue
-    return found
+    return processes

@@ -1,4 +1,4 @@
-"""Methods through HTTP on a real box: fine-tuning, augmentation, and every small slot."""
+"""Methods on a real box: fine-tuning, augmentation, regression and every method of small slots."""
 
 import io
 from itertools import zip_longest
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from shared import catalog
-from tests.e2e.conftest import PATIENCE_SECONDS, EmbeddedBox
+from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox
 from trainshed import ApiError, Client
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +29,7 @@ STAGES = [
 
 
 def _finished(client: Client, spec: dict[str, Any]) -> dict[str, Any]:
-    job = client.wait(client.submit(spec)["id"], timeout_seconds=PATIENCE_SECONDS)
+    job = client.wait(client.submit(spec)["id"], timeout_seconds=TIMEOUT_SECONDS)
     assert job["state"] == "succeeded", job["failure"]
     return job
 
@@ -46,30 +46,32 @@ def trained(box: EmbeddedBox) -> dict[str, Any]:
 
 
 class TestFineTuning:
-    def test_from_a_job_and_from_its_file_come_to_the_same(
+    def test_weights_of_a_job_and_its_uploaded_checkpoint_give_the_same_result(
         self, box: EmbeddedBox, trained: dict[str, Any], tmp_path: Path
     ) -> None:
         with box.client() as client:
             weights = {"job": trained["id"], "checkpoint": "best_val_accuracy"}
-            of_job = _finished(client, _tuned(weights))
+            from_job = _finished(client, _tuned(weights))
             file = client.download(trained["id"], "best_val_accuracy", tmp_path)
             upload = client.upload_weights(file)
-            of_upload = _finished(client, _tuned({"upload": upload["id"]}))
+            from_upload = _finished(client, _tuned({"upload": upload["id"]}))
             stages = [
-                event["data"] for event in client.events(of_job["id"]) if event["type"] == "stage"
+                event["data"] for event in client.events(from_job["id"]) if event["type"] == "stage"
             ]
-            kept = client.checkpoints(of_job["id"])
-            series = client.metrics(of_job["id"], name="train_loss")
-        assert [one["stage"] for one in stages] == ["warm_up", "fine_tune"]
+            checkpoints = client.checkpoints(from_job["id"])
+            series = client.metrics(from_job["id"], name="train_loss")
+        assert [stage["stage"] for stage in stages] == ["warm_up", "fine_tune"]
         assert stages[0]["trainable_parameters"] < stages[1]["trainable_parameters"]
-        assert {"epoch_1", "epoch_2"} <= {one["name"] for one in kept}, "the end of each stage"
-        assert [one["stage"] for one in series] == ["warm_up", "fine_tune"]
-        assert of_job["result"]["test"] == {
-            name: {**figures, "checkpoint": of_job["result"]["test"][name]["checkpoint"]}
-            for name, figures in of_upload["result"]["test"].items()
+        assert {"epoch_1", "epoch_2"} <= {checkpoint["name"] for checkpoint in checkpoints}, (
+            "the end of each stage"
+        )
+        assert [metric["stage"] for metric in series] == ["warm_up", "fine_tune"]
+        assert from_job["result"]["test"] == {
+            name: {**metrics, "checkpoint": from_job["result"]["test"][name]["checkpoint"]}
+            for name, metrics in from_upload["result"]["test"].items()
         }
 
-    def test_from_packaged_weights_of_a_large_network(self, box: EmbeddedBox) -> None:
+    def test_fine_tuning_from_pretrained_weights(self, box: EmbeddedBox) -> None:
         data = {**DATA, "image_size": 32, "channels": 3, "train": 64, "validation": 16, "test": 16}
         spec = _tuned({"pretrained": "efficientnet_lite0"}, dataset=data)
         spec["architecture"] = "efficientnet_lite0"
@@ -82,7 +84,7 @@ class TestFineTuning:
         assert job["result"]["stages"] == {"head": "epochs"}
 
     @pytest.mark.parametrize(
-        ("change", "further"),
+        ("change", "other_pointers"),
         [
             ({"architecture": "mlp"}, []),
             ({"architecture": {**NETWORK, "widths": [8, 8]}}, []),
@@ -90,15 +92,21 @@ class TestFineTuning:
         ],
     )
     def test_weights_of_another_network_are_refused_at_submission(
-        self, box: EmbeddedBox, trained: dict[str, Any], change: dict[str, Any], further: list[str]
+        self,
+        box: EmbeddedBox,
+        trained: dict[str, Any],
+        change: dict[str, Any],
+        other_pointers: list[str],
     ) -> None:
         with box.client() as client, pytest.raises(ApiError) as refused:
             client.submit(_tuned({"job": trained["id"]}, **change))
         faults = {fault["pointer"]: fault["detail"] for fault in refused.value.faults}
-        assert [*faults] == [*further, "/fine_tuning/weights"]
+        assert [*faults] == [*other_pointers, "/fine_tuning/weights"]
         assert "another network" in faults["/fine_tuning/weights"]
 
-    def test_a_stage_from_nowhere_is_refused_with_what_there_is(self, box: EmbeddedBox) -> None:
+    def test_a_stage_from_an_unknown_layer_is_refused_with_the_layers(
+        self, box: EmbeddedBox
+    ) -> None:
         spec = _tuned(None)
         spec["fine_tuning"]["stages"] = [{"name": "a", "train": {"from": "block7"}, "epochs": 1}]
         with box.client() as client, pytest.raises(ApiError) as refused:
@@ -108,7 +116,7 @@ class TestFineTuning:
         assert "block2" in fault["detail"]
 
 
-def test_an_augmentation_can_be_looked_at_and_trained_with(box: EmbeddedBox) -> None:
+def test_an_augmentation_can_be_previewed_and_trained_with(box: EmbeddedBox) -> None:
     augmentation = {"rotation": 15, "width_shift": 0.1, "zoom": 0.1, "brightness": [0.8, 1.2]}
     body = {"dataset": {"name": "digits"}, "augmentation": augmentation, "count": 4}
     with box.client() as client:
@@ -121,8 +129,8 @@ def test_an_augmentation_can_be_looked_at_and_trained_with(box: EmbeddedBox) -> 
     assert job["spec"]["augmentation"]["brightness"] == {"factors": [0.8, 1.2]}
 
 
-class TestNumbers:
-    def test_the_angle_of_a_digit_is_learnt(self, box: EmbeddedBox) -> None:
+class TestRegression:
+    def test_the_angle_of_a_digit_is_learned(self, box: EmbeddedBox) -> None:
         data = {"name": "digits", "target": "rotation", "image_size": 16}
         spec = {
             "dataset": data,
@@ -141,21 +149,23 @@ class TestNumbers:
         assert refused.value.status == 409
         assert "asks for a number" in str(refused.value)
         assert {"predictions-last.csv", "predictions-best_val_loss.csv"} <= {
-            one["name"] for one in artifacts
+            artifact["name"] for artifact in artifacts
         }
         targets, predictions = np.loadtxt(
             io.StringIO(table.text), delimiter=",", skiprows=1, usecols=(1, 2)
         ).T
-        figures = job["result"]["test"]["best_val_loss"]
+        metrics = job["result"]["test"]["best_val_loss"]
         errors = targets - predictions
-        assert figures["mean_absolute_error"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
-        assert figures["loss"] == pytest.approx(np.square(errors).mean(), rel=1e-4)
-        # Guessing the mean angle is wrong by a half on average, and explains nothing.
-        assert figures["mean_absolute_error"] < 0.35
-        assert figures["r2"] > 0.4
-        assert job["metrics"]["test_r2"] == figures["r2"]
+        assert metrics["mean_absolute_error"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+        assert metrics["loss"] == pytest.approx(np.square(errors).mean(), rel=1e-4)
+        # Predicting the mean angle has an error of 0.5 on average, and an r2 of 0.
+        assert metrics["mean_absolute_error"] < 0.35
+        assert metrics["r2"] > 0.4
+        assert job["metrics"]["test_r2"] == metrics["r2"]
 
-    def test_a_table_by_its_columns(self, box: EmbeddedBox) -> None:
+    def test_a_table_s_columns_are_regression_and_classification_targets(
+        self, box: EmbeddedBox
+    ) -> None:
         generator = np.random.default_rng(0)
         rows = generator.normal(size=(200, 2))
         price = 3 * rows[:, 0] - rows[:, 1] + 10
@@ -186,13 +196,13 @@ class TestNumbers:
 
 
 def test_every_method_of_the_small_slots_trains(box: EmbeddedBox) -> None:
-    """One method of each slot a job, all at once in the queue; networks have tests of their own."""
+    """Each job has one method of every slot. Networks are tested elsewhere."""
     entries = catalog.load()
     small = {**SPEC, "dataset": {**DATA, "train": 64, "validation": 32, "test": 32}}
     small["training"] = {"epochs": 1, "batch_size": 32}
     numbers = {**small["dataset"], "target": "rotation"}
     slots = ("initializers", "regularizers", "augmentations", "optimizers", "schedules")
-    asked = [
+    specs = [
         {
             "initializer": initializer or "he_normal",
             "regularizers": {regularizer: True} if regularizer else {},
@@ -207,17 +217,17 @@ def test_every_method_of_the_small_slots_trains(box: EmbeddedBox) -> None:
             *(entries[slot] for slot in slots)
         )
     ]
-    asked += [
+    specs += [
         {"loss": name, **({"dataset": numbers} if loss.get("target") else {})}
         for name, loss in entries["losses"].items()
-        if "classes" not in loss  # `logistic`, for two of them, is above
+        if "classes" not in loss  # `logistic`, for two classes, is tested above
     ]
     with box.client() as client:
-        jobs = [client.submit({**small, **methods})["id"] for methods in asked]
-        ended = [client.wait(job_id, timeout_seconds=PATIENCE_SECONDS) for job_id in jobs]
+        jobs = [client.submit({**small, **methods})["id"] for methods in specs]
+        ended = [client.wait(job_id, timeout_seconds=TIMEOUT_SECONDS) for job_id in jobs]
     failed = [
         (methods, job["failure"])
-        for methods, job in zip(asked, ended, strict=True)
+        for methods, job in zip(specs, ended, strict=True)
         if job["state"] != "succeeded"
     ]
     assert not failed

@@ -1,17 +1,17 @@
-"""Every preset trains, made small: its methods and its network as they are."""
+"""Every preset trains on a real box, with few images and one epoch."""
 
 from typing import Any
 
 import pytest
 
 from api.presets.presets import presets
-from tests.e2e.conftest import PATIENCE_SECONDS, EmbeddedBox
+from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox
 
 pytestmark = pytest.mark.e2e
 
 
 def _small(spec: dict[str, Any]) -> dict[str, Any]:
-    """Few images and one epoch; nothing else differs."""
+    """Return the specification with few images and one epoch."""
     small = {**spec, "dataset": {**spec["dataset"], "train": 64, "validation": 32, "test": 32}}
     if "fine_tuning" in spec:
         stages = [{**stage, "epochs": 1} for stage in spec["fine_tuning"]["stages"]]
@@ -21,10 +21,10 @@ def _small(spec: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_preset_trains(box: EmbeddedBox) -> None:
     with box.client() as client:
-        listed = {one["name"]: one["spec"] for one in client.presets()}
+        listed = {preset["name"]: preset["spec"] for preset in client.presets()}
         jobs = {name: client.submit(_small(spec))["id"] for name, spec in listed.items()}
         ended = {
-            name: client.wait(job, timeout_seconds=PATIENCE_SECONDS) for name, job in jobs.items()
+            name: client.wait(job, timeout_seconds=TIMEOUT_SECONDS) for name, job in jobs.items()
         }
     assert set(ended) == set(presets())
     failures = {name: job["failure"] for name, job in ended.items() if job["failure"]}

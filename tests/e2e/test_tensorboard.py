@@ -1,4 +1,4 @@
-"""Event files of a job on a real box, read by a real TensorBoard."""
+"""The event files of a job on a real box, read by TensorBoard."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import PATIENCE_SECONDS, EmbeddedBox, free_port, until
+from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox, free_port, wait_until
 from trainshed import Client
 
 pytestmark = pytest.mark.e2e
@@ -29,27 +29,27 @@ SPEC = {
 
 @contextmanager
 def _tensorboard(directory: Path) -> Iterator[httpx.Client]:
-    """TensorBoard's own pages over a directory."""
+    """Start TensorBoard on a directory and yield a client of its pages."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)]
     command += ["--host", "127.0.0.1", "--port", str(free_port()), "--load_fast=false"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
-        said: list[str] = []
+        lines: list[str] = []
         url = None
         while url is None and (line := server.stderr.readline()):
-            said.append(line)
+            lines.append(line)
             url = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert url is not None, "".join(said)
-        with httpx.Client(base_url=url[0], timeout=PATIENCE_SECONDS) as client:
+        assert url is not None, "".join(lines)
+        with httpx.Client(base_url=url[0], timeout=TIMEOUT_SECONDS) as client:
             yield client
     finally:
         server.terminate()
-        server.communicate(timeout=PATIENCE_SECONDS)
+        server.communicate(timeout=TIMEOUT_SECONDS)
 
 
 def _scalars(pages: httpx.Client) -> dict[str, Any]:
-    """The curves there are by run, as far as TensorBoard has read."""
+    """Return the scalar tags by run, as far as TensorBoard has read the files."""
     return pages.get("/data/plugin/scalars/tags").json()
 
 
@@ -62,15 +62,17 @@ def _files(client: Client, job: str) -> zipfile.ZipFile:
     return archive
 
 
-def test_a_job_s_event_files_are_shown_by_tensorboard(box: EmbeddedBox, tmp_path: Path) -> None:
+def test_tensorboard_shows_the_event_files_of_a_job(box: EmbeddedBox, tmp_path: Path) -> None:
     with box.client() as client:
-        job = client.wait(client.submit(SPEC)["id"], timeout_seconds=PATIENCE_SECONDS)
+        job = client.wait(client.submit(SPEC)["id"], timeout_seconds=TIMEOUT_SECONDS)
         assert job["state"] == "succeeded", job["failure"]
         _files(client, job["id"]).extractall(tmp_path)
         series = client.metrics(job["id"], name="val_loss")
     with _tensorboard(tmp_path) as pages:
-        # The figures of the test come last: with them the rest has been read.
-        until(lambda: "accuracy/test_accuracy" in _scalars(pages).get(job["id"], {}), "the run")
+        # The test metrics come last: once they appear, everything has been read.
+        wait_until(
+            lambda: "accuracy/test_accuracy" in _scalars(pages).get(job["id"], {}), "the run"
+        )
         assert set(_scalars(pages)) == {job["id"]}
         assert "loss/val_loss" in _scalars(pages)[job["id"]]
         query = {"run": job["id"], "tag": "loss/val_loss"}
@@ -91,21 +93,21 @@ def _is_past(client: Client, job: str, *, epoch: int) -> bool:
     return (client.get(job)["progress"] or {}).get("epoch", 0) > epoch
 
 
-def test_files_can_be_had_while_a_training_writes_them(box: EmbeddedBox) -> None:
+def test_event_files_can_be_downloaded_while_the_job_is_running(box: EmbeddedBox) -> None:
     with box.client() as client:
         job = client.submit({**SPEC, "training": {"epochs": 1000}})["id"]
         for number in range(3):
-            until(partial(_is_past, client, job, epoch=number + 1), "the next epoch")
+            wait_until(partial(_is_past, client, job, epoch=number + 1), "the next epoch")
             (name,) = _files(client, job).namelist()
         client.cancel(job)
-        client.wait(job, timeout_seconds=PATIENCE_SECONDS)
+        client.wait(job, timeout_seconds=TIMEOUT_SECONDS)
         assert name.startswith(f"{job}/events.out.tfevents.")
 
 
-def test_a_job_that_did_not_ask_is_told_how(box: EmbeddedBox) -> None:
+def test_a_job_without_event_files_is_404_with_how_to_request_them(box: EmbeddedBox) -> None:
     with box.client() as client:
-        asked = {**SPEC, "tracking": {"tensorboard": False}, "training": {"epochs": 1}}
-        job = client.wait(client.submit(asked)["id"], timeout_seconds=PATIENCE_SECONDS)
+        spec = {**SPEC, "tracking": {"tensorboard": False}, "training": {"epochs": 1}}
+        job = client.wait(client.submit(spec)["id"], timeout_seconds=TIMEOUT_SECONDS)
         answer = client.http.get(f"/v1/jobs/{job['id']}/tensorboard")
         missing = client.http.get("/v1/jobs/job_01h/tensorboard")
     assert answer.status_code == 404

@@ -11,7 +11,7 @@ import pytest
 
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
-from tests.e2e.composed import ROOT, services
+from tests.e2e.compose_file import ROOT, services
 from tests.e2e.conftest import free_port
 from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
 from worker.tracking.mirror import Mirror

@@ -1,4 +1,4 @@
-"""The same job with PostgreSQL and Redis, by the compose file's own commands and settings."""
+"""A complete job with PostgreSQL and Redis, by the commands and settings of the compose file."""
 
 import subprocess
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.e2e.composed import Composed
-from tests.e2e.conftest import free_port, processes_of, until
-from tests.e2e.scenario import one_job
+from tests.e2e.complete_job import check_complete_job
+from tests.e2e.compose_file import ComposedBox
+from tests.e2e.conftest import free_port, processes_of, wait_until
 from trainshed import Client
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +19,7 @@ REDIS = "redis://127.0.0.1:6379/11"
 
 @pytest.fixture
 def redis_url() -> str:
-    """A database of the Redis server here, emptied."""
+    """Return the address of an empty database of this machine's Redis server."""
     try:
         with redis.Redis.from_url(REDIS) as server:
             server.flushdb()
@@ -28,9 +28,11 @@ def redis_url() -> str:
     return REDIS
 
 
-def test_a_job_goes_the_whole_way(postgresql_url: str, redis_url: str, tmp_path: Path) -> None:
+def test_a_complete_job_on_the_services_of_the_compose_file(
+    postgresql_url: str, redis_url: str, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
-    composed = Composed(
+    composed = ComposedBox(
         home=home,
         database_url=postgresql_url,
         broker_url=redis_url,
@@ -41,14 +43,14 @@ def test_a_job_goes_the_whole_way(postgresql_url: str, redis_url: str, tmp_path:
     try:
         composed.start()
         with Client(composed.url, composed.key) as client:
-            one_job(client, tmp_path)
+            check_complete_job(client, tmp_path)
     finally:
         composed.stop()
-    until(lambda: not processes_of(home), "the end of the worker's spare")
+    wait_until(lambda: not processes_of(home), "the exit of the worker's spare")
 
 
-def test_the_api_runs_without_torch_in_reach() -> None:
-    """The image `api` has none: nothing that it imports may need it."""
+def test_the_api_can_be_imported_without_torch() -> None:
+    """The image `api` does not contain torch, numpy and others."""
     code = (
         "import sys\n"
         "for name in ('torch', 'numpy', 'mlflow', 'sklearn', 'PIL'):\n"

@@ -1,7 +1,7 @@
-"""The production form without Docker: the compose file's own commands and settings, as processes.
+"""The services of the compose file as processes of this machine, without Docker.
 
-What a compose network gives (names of hosts, volumes) is replaced by what this machine has; the
-rest is taken from `docker-compose.yml` as it stands.
+Commands and settings come from `docker-compose.yml`. Host names and volumes, which only a
+compose network has, are replaced with addresses and directories of this machine.
 """
 
 import os
@@ -16,21 +16,21 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.e2e.conftest import BESIDE_OTHERS
+from tests.e2e.conftest import SHARED_CPU_SETTINGS
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("sidecar", "api", "worker-cpu", "tracking")
+SERVICES = ("sidecar", "api", "worker-cpu", "tracking")
 START_SECONDS = 240.0
 
 
 def services() -> dict[str, dict[str, Any]]:
-    """The services of the compose file, with its anchors resolved."""
+    """Return the services of the compose file, with its anchors resolved."""
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
 @dataclass
-class Composed:
-    """The parts of the compose file, run on this machine."""
+class ComposedBox:
+    """The services that a job needs, run on this machine."""
 
     home: Path
     database_url: str
@@ -43,12 +43,12 @@ class Composed:
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """The address of the API."""
         return f"http://127.0.0.1:{self.api_port}"
 
     def environment(self, service: str) -> dict[str, str]:
-        """The service's environment with this machine's addresses in the places of compose's."""
-        here = {
+        """Return the service's environment, with the addresses and directories of this machine."""
+        overrides = {
             "TRAINSHED_HOME": str(self.home),
             "TRAINSHED_DATABASE_URL": self.database_url,
             "TRAINSHED_BROKER_URL": self.broker_url,
@@ -60,45 +60,45 @@ class Composed:
             "TRAINSHED_ADMIN_KEY": self.key,
             "TRAINSHED_ALLOWED_HOSTS": "",
         }
-        asked = services()[service]["environment"]
+        names = services()[service]["environment"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        return clean | {name: here[name] for name in asked} | BESIDE_OTHERS
+        return clean | {name: overrides[name] for name in names} | SHARED_CPU_SETTINGS
 
     def command(self, service: str) -> list[str]:
-        """The service's command, with this environment's Python."""
+        """Return the service's command, with the Python that runs the tests."""
         program, *arguments = services()[service]["command"]
         return [sys.executable if program == "python" else program, *arguments]
 
     def start(self) -> None:
-        """Migrate, then start every part and wait until the API is ready."""
+        """Migrate the database, start every service and wait until the API is ready."""
         self.home.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             self.command("migrate"), cwd=ROOT, env=self.environment("migrate"), check=True
         )
-        for part in PARTS:
-            log = (self.home / f"{part}.log").open("wb")
+        for service in SERVICES:
+            log = (self.home / f"{service}.log").open("wb")
             with log:
-                self.processes[part] = subprocess.Popen(
-                    self.command(part),
+                self.processes[service] = subprocess.Popen(
+                    self.command(service),
                     cwd=ROOT,
-                    env=self.environment(part),
+                    env=self.environment(service),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            for part, process in self.processes.items():
+            for service, process in self.processes.items():
                 if process.poll() is not None:
-                    text = (self.home / f"{part}.log").read_text()
-                    raise RuntimeError(f"{part} ended with {process.returncode}:\n{text}")
+                    text = (self.home / f"{service}.log").read_text()
+                    raise RuntimeError(f"{service} ended with {process.returncode}:\n{text}")
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
             time.sleep(0.1)
-        raise RuntimeError(f"the parts were not ready within {START_SECONDS:.0f} seconds")
+        raise RuntimeError(f"the services were not ready within {START_SECONDS:.0f} seconds")
 
     def stop(self) -> None:
         """Stop as `docker compose stop` does: SIGTERM, and SIGKILL after the grace period."""

@@ -1,4 +1,4 @@
-"""One job from an HTTP request to a trained network and back, whatever the box is made of."""
+"""The check of a complete job, from its submission to its results, on any kind of box."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import until
+from tests.e2e.conftest import wait_until
 from trainshed import ApiError, Client
 
 SPEC: dict[str, Any] = {
@@ -29,45 +29,45 @@ SPEC: dict[str, Any] = {
 }
 
 
-def one_job(client: Client, tmp_path: Path) -> dict[str, Any]:
-    """Submit, follow, look at everything; return the finished job."""
-    checked = client.validate(SPEC)
-    assert checked["parameter_count"]["trainable"] > 0
-    assert checked["device_memory_mib"] > 0
+def check_complete_job(client: Client, tmp_path: Path) -> dict[str, Any]:
+    """Submit a job, follow it and check everything it produces; return the job."""
+    validated = client.validate(SPEC)
+    assert validated["parameter_count"]["trainable"] > 0
+    assert validated["device_memory_mib"] > 0
     job = client.submit(SPEC)
     events = list(client.follow(job["id"]))
-    _look_at_events(events)
+    _check_events(events)
     job = client.get(job["id"])
     assert job["state"] == "succeeded", job["failure"]
-    _look_at_metrics(client, job)
-    _look_at_results(client, job)
-    _look_at_files(client, job, tmp_path)
+    _check_metrics(client, job)
+    _check_results(client, job)
+    _check_files(client, job, tmp_path)
     _wait_for_mlflow(client, job)
-    _refused(client)
+    _check_refusals(client)
     return job
 
 
-def _look_at_events(events: list[dict[str, Any]]) -> None:
-    kept = [event for event in events if "id" in event]
-    assert [event["id"] for event in kept] == list(range(1, len(kept) + 1))
-    states = [event["data"]["state"] for event in kept if event["type"] == "state"]
+def _check_events(events: list[dict[str, Any]]) -> None:
+    stored = [event for event in events if "id" in event]
+    assert [event["id"] for event in stored] == list(range(1, len(stored) + 1))
+    states = [event["data"]["state"] for event in stored if event["type"] == "state"]
     assert states == ["queued", "running", "succeeded"]
-    assert sum(event["type"] == "epoch" for event in kept) == SPEC["training"]["epochs"]
+    assert sum(event["type"] == "epoch" for event in stored) == SPEC["training"]["epochs"]
 
 
-def _look_at_metrics(client: Client, job: dict[str, Any]) -> None:
-    series = {one["name"]: one["points"] for one in client.metrics(job["id"])}
-    assert [point["epoch"] for point in series["train_loss"]] == [1, 2, 3, 4]
-    assert series["train_loss"][-1]["value"] < series["train_loss"][0]["value"]
-    assert series["val_accuracy"][-1]["value"] > 0.8, "digits are learned in four epochs"
-    sums = zip(series["train_data_loss"], series["train_penalty"], strict=True)
-    for (data, penalty), whole in zip(sums, series["train_loss"], strict=True):
+def _check_metrics(client: Client, job: dict[str, Any]) -> None:
+    points = {series["name"]: series["points"] for series in client.metrics(job["id"])}
+    assert [point["epoch"] for point in points["train_loss"]] == [1, 2, 3, 4]
+    assert points["train_loss"][-1]["value"] < points["train_loss"][0]["value"]
+    assert points["val_accuracy"][-1]["value"] > 0.8, "digits are learned in four epochs"
+    sums = zip(points["train_data_loss"], points["train_penalty"], strict=True)
+    for (data, penalty), whole in zip(sums, points["train_loss"], strict=True):
         assert data["value"] + penalty["value"] == pytest.approx(whole["value"])
 
 
-def _look_at_results(client: Client, job: dict[str, Any]) -> None:
+def _check_results(client: Client, job: dict[str, Any]) -> None:
     answer = client.top_k(job["id"], limit=5)
-    names = {one["name"] for one in answer["checkpoints"]}
+    names = {checkpoint["name"] for checkpoint in answer["checkpoints"]}
     assert names == {"best_val_loss", "best_val_accuracy", "last"}
     best = answer["checkpoints"][0]
     assert best["top_k"]["1"] == best["accuracy"]
@@ -75,22 +75,22 @@ def _look_at_results(client: Client, job: dict[str, Any]) -> None:
     sample = answer["samples"]["data"][0]
     assert sample["classes"][0]["probability"] >= sample["classes"][4]["probability"]
     matrix = client.confusion(job["id"])["matrix"]
-    right = sum(matrix[label][label] for label in range(10))
-    assert right / sum(map(sum, matrix)) == pytest.approx(best["accuracy"])
+    correct = sum(matrix[label][label] for label in range(10))
+    assert correct / sum(map(sum, matrix)) == pytest.approx(best["accuracy"])
     assert '"begin"' in client.logs(job["id"])
     artifacts = client.http.get(f"/v1/jobs/{job['id']}/artifacts").json()["data"]
-    names = [one["name"] for one in artifacts]
+    names = [artifact["name"] for artifact in artifacts]
     assert {"predictions-best_val_loss.csv", "confusion-best_val_loss.csv"} <= set(names)
     table = client.http.get(artifacts[names.index("predictions-best_val_loss.csv")]["download"])
     assert len(table.text.splitlines()) == 1 + job["spec"]["dataset"]["test"]
 
 
-def _look_at_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:
-    kept = client.checkpoints(job["id"])
-    names = {one["name"] for one in kept}
+def _check_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:
+    checkpoints = client.checkpoints(job["id"])
+    names = {checkpoint["name"] for checkpoint in checkpoints}
     assert names == {"last", "initial", "best_val_loss", "best_val_accuracy", "epoch_2", "epoch_4"}
     path = client.download(job["id"], "best_val_accuracy", tmp_path)
-    row = next(one for one in kept if one["name"] == "best_val_accuracy")
+    row = next(row for row in checkpoints if row["name"] == "best_val_accuracy")
     content = path.read_bytes()
     assert hashlib.sha256(content).hexdigest() == row["sha256"]
     (length,) = struct.unpack("<Q", content[:8])
@@ -102,12 +102,12 @@ def _look_at_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:
 
 
 def _wait_for_mlflow(client: Client, job: dict[str, Any]) -> None:
-    until(lambda: client.get(job["id"])["mlflow_run_id"], "MLflow's run of the job")
+    wait_until(lambda: client.get(job["id"])["mlflow_run_id"], "MLflow's run of the job")
 
 
-def _refused(client: Client) -> None:
-    """Every fault of a specification at once, and nothing is written."""
-    before = next(client.jobs(limit=1))["id"]
+def _check_refusals(client: Client) -> None:
+    """Check that all faults of a specification are reported at once and that no job is recorded."""
+    newest = next(client.jobs(limit=1))["id"]
     wrong = {
         **SPEC,
         "dataset": {"name": "digitz"},
@@ -123,4 +123,4 @@ def _refused(client: Client) -> None:
     assert "digits" in str(caught.value)
     with pytest.raises(ApiError, match="pixels"):
         client.validate({**SPEC, "architecture": {"name": "vgg_small", "widths": [8] * 6}})
-    assert next(client.jobs(limit=1))["id"] == before
+    assert next(client.jobs(limit=1))["id"] == newest
