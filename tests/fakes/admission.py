@@ -1,23 +1,47 @@
 """Admission without the rest of the service: no sidecar process, database or storage."""
 
+import json
 from functools import cache
 from typing import Any
 
 from api.catalog.methods import Methods
+from api.http.strict_json import parse
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
 from shared import catalog
-from tests.fakes.sidecar import accept_everything, no_sidecar
+from shared.errors import Fault, InvalidSpec, Unavailable
+from tests.fakes.sidecar import Respond, accept_everything
+
+#: The smallest specification.
+SPEC: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
 
 
-class AcceptingSidecar:
-    """A sidecar that builds every network, and reads no tables."""
+class SidecarInProcess:
+    """A sidecar that responds with a function of the test."""
+
+    def __init__(self, respond: Respond = accept_everything) -> None:
+        self.respond = respond
+        #: Every request received so far.
+        self.requests: list[dict[str, Any]] = []
 
     def ask(self, question: dict[str, Any], /) -> dict[str, Any]:
-        return no_sidecar(question)
+        self.requests.append(question)
+        answer = self.respond(question)
+        if not answer["ok"]:
+            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
+        return answer
 
     def describe(self, question: dict[str, Any], /) -> dict[str, Any]:
-        return accept_everything({"ask": "describe", **question})
+        return self.ask({"ask": "describe", **question})
+
+
+class SilentSidecar:
+    """A sidecar that does not answer."""
+
+    def ask(self, _question: dict[str, Any], /) -> dict[str, Any]:
+        raise Unavailable
+
+    describe = ask
 
 
 @cache
@@ -25,12 +49,22 @@ def methods() -> Methods:
     return Methods(catalog.load())
 
 
-def check(raw: Any) -> Draft:
-    """Check a specification whose network can be built; raises InvalidSpec with its faults."""
+def check(raw: Any, sidecar: Any = None) -> Draft:
+    """Check a body as the service does; raises InvalidSpec with its faults."""
     nothing: Any = None
-    return checks.check(raw, Context(methods(), AcceptingSidecar(), nothing, nothing))
+    context = Context(methods(), sidecar or SidecarInProcess(), database=nothing, storage=nothing)
+    return checks.check(parse(json.dumps(raw).encode()), context)
 
 
-def filled(raw: Any) -> dict[str, Any]:
+def filled(raw: Any, sidecar: Any = None) -> dict[str, Any]:
     """Return a specification with its defaults."""
-    return check(raw).filled
+    return check(raw, sidecar).filled
+
+
+def faults(raw: Any, sidecar: Any = None) -> dict[str, str]:
+    """Return the faults of a specification by pointer; empty where it has none."""
+    try:
+        check(raw, sidecar)
+    except InvalidSpec as error:
+        return {fault.pointer: fault.detail for fault in error.faults}
+    return {}

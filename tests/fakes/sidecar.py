@@ -20,11 +20,6 @@ def accept_everything(request: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "parameter_count": parameter_count, **memory}
 
 
-def no_sidecar(request: dict[str, Any]) -> dict[str, Any]:
-    """Fail the test: it must not need the sidecar."""
-    raise AssertionError(f"unexpected request to the sidecar: {request}")
-
-
 class FakeSidecar(socketserver.ThreadingMixIn, socketserver.BaseServer):
     """A server that speaks the sidecar's protocol and responds as the test wants."""
 

@@ -1,4 +1,4 @@
-"""Bodies made to be large: an answer that is small, without a look at every entry."""
+"""Bodies that are made to be large are answered quickly and with a short answer."""
 
 import difflib
 import json
@@ -14,7 +14,7 @@ from tests.api.service import SPEC, Service
 MLP, HE = {"name": "mlp"}, {"name": "he_normal"}
 LARGE: dict[str, dict[str, Any]] = {
     "lists": {"architecture": {**MLP, "hidden_units": [0] * 400_000}},
-    "lists of what is allowed": {"architecture": {**MLP, "hidden_units": [1] * 400_000}},
+    "lists of valid entries": {"architecture": {**MLP, "hidden_units": [1] * 400_000}},
     "fields": {f"f{n}": 0 for n in range(80_000)},
     "regularizers": {"regularizers": {f"r{n}": 0 for n in range(80_000)}},
     "overrides": {"initializer": {**HE, "overrides": {f"l{n}": "x" for n in range(60_000)}}},
@@ -22,8 +22,8 @@ LARGE: dict[str, dict[str, Any]] = {
     "a name": {"x" * 900_000: 0},
     "levels of lists": {"checkpoints": [[[0] * 99] * 99] * 20},
 }
-#: As large as is looked at.
-JUST_ADMITTED: dict[str, dict[str, Any]] = {
+#: As large as bodies that are checked can be.
+LARGEST: dict[str, dict[str, Any]] = {
     "lists": {"architecture": {**MLP, "hidden_units": [0] * 10_000}},
     "fields": {f"f{n}": 0 for n in range(990)},
     "regularizers": {"regularizers": {f"r{n}": 0 for n in range(1_000)}},
@@ -42,24 +42,22 @@ JUST_ADMITTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", LARGE.values(), ids=LARGE)
-def test_what_is_too_large_is_told_by_its_length_alone(
+def test_values_of_a_body_that_is_too_large_are_not_read(
     service: Service, changes: dict[str, Any]
 ) -> None:
     body = json.dumps({**SPEC, **changes}, separators=(",", ":")).encode()
     assert len(body) < 1_000_000
     for path in ("/v1/jobs", "/v1/jobs/validate", "/v1/augmentation/preview"):
-        with patch.object(faults, "json") as json_:
+        with patch.object(faults, "json") as formatter:
             answer = service.post(path, body)
         assert answer.status_code == 422
-        assert not json_.mock_calls, "no value was formatted for a message"
+        assert not formatter.mock_calls, "a value was formatted for a message"
         assert len(answer.json()["errors"]) == 1
         assert len(answer.content) < 1_000
 
 
-@pytest.mark.parametrize("changes", JUST_ADMITTED.values(), ids=JUST_ADMITTED)
-def test_no_answer_has_more_faults_than_a_person_reads(
-    service: Service, changes: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("changes", LARGEST.values(), ids=LARGEST)
+def test_answer_has_at_most_a_hundred_faults(service: Service, changes: dict[str, Any]) -> None:
     body = json.dumps({**SPEC, **changes}).encode()
     with patch.object(difflib, "get_close_matches", wraps=difflib.get_close_matches) as matches:
         answer = service.post("/v1/jobs", body)
@@ -73,14 +71,14 @@ def test_no_answer_has_more_faults_than_a_person_reads(
     assert service.rows()["jobs"] == 0
 
 
-def test_a_hundred_faults_are_all_told(service: Service) -> None:
+def test_a_hundred_faults_are_all_reported(service: Service) -> None:
     answer = service.post("/v1/jobs", {**SPEC, **{f"f{n}": 0 for n in range(MAX_FAULTS)}})
     problem = answer.json()
     assert len(problem["errors"]) == MAX_FAULTS
     assert f"has {MAX_FAULTS} faults; `errors` names each" in problem["detail"]
 
 
-def test_the_longest_list_that_is_allowed_is_read(service: Service) -> None:
+def test_longest_list_that_is_allowed_is_read(service: Service) -> None:
     features = [f"column {n}" for n in range(10_000)]
     dataset = {"name": "table", "file": "a.csv", "target": "y", "features": features}
     service.sidecar.respond = lambda _: {

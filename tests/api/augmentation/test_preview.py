@@ -10,18 +10,18 @@ from tests.api.service import Service
 AT = "/v1/augmentation/preview"
 
 
-def test_the_desk_is_asked_with_everything_filled_in(service: Service) -> None:
+def test_sidecar_receives_the_filled_request(service: Service) -> None:
     service.sidecar.respond = lambda _: {"ok": True, "png": base64.b64encode(b"a picture").decode()}
     body = {"dataset": "digits", "augmentation": {"rotation": 15, "horizontal_flip": True}}
     answer = service.post(AT, body)
     assert answer.headers["content-type"] == "image/png"
     assert answer.content == b"a picture"
-    (asked,) = service.sidecar.requests
-    assert asked["augmentation"] == {
+    (request,) = service.sidecar.requests
+    assert request["augmentation"] == {
         "rotation": {"degrees": 15},
         "horizontal_flip": {"probability": 0.5},
     }
-    assert (asked["seed"], asked["count"], asked["dataset"]["name"]) == (0, 8, "digits")
+    assert (request["seed"], request["count"], request["dataset"]["name"]) == (0, 8, "digits")
 
 
 @pytest.mark.parametrize(
@@ -58,30 +58,30 @@ def test_the_desk_is_asked_with_everything_filled_in(service: Service) -> None:
         ({"dataset": {"name": "digits", "image_size": 1024}, "count": 3}, ["/count"]),
     ],
 )
-def test_faults(service: Service, body: Any, pointers: list[str]) -> None:
+def test_every_fault_is_reported_at_once(service: Service, body: Any, pointers: list[str]) -> None:
     answer = service.post(AT, body)
     assert answer.status_code == 422
-    assert [one["pointer"] for one in answer.json()["errors"]] == pointers
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
     assert not service.sidecar.requests
 
 
 @pytest.mark.parametrize(("size", "count"), [(8, 8), (512, 8), (513, 7), (1024, 2)])
-def test_as_many_are_shown_as_a_picture_takes(service: Service, size: int, count: int) -> None:
+def test_count_is_limited_by_the_size_of_a_picture(service: Service, size: int, count: int) -> None:
     service.post(AT, {"dataset": {"name": "synthetic", "image_size": size}})
-    (asked,) = service.sidecar.requests
-    assert asked["count"] == count
+    (request,) = service.sidecar.requests
+    assert request["count"] == count
 
 
-def test_the_desk_is_told_what_is_asked_for(service: Service) -> None:
-    """An image whose angle is asked for is turned before anything else is done to it."""
-    asked = {"name": "digits", "target": "rotation", "channels": 3}
-    service.post(AT, {"dataset": asked, "augmentation": {"width_shift": 0.1}})
+def test_sidecar_receives_the_target(service: Service) -> None:
+    """Images are turned by the target's angle before they are augmented."""
+    dataset = {"name": "digits", "target": "rotation", "channels": 3}
+    service.post(AT, {"dataset": dataset, "augmentation": {"width_shift": 0.1}})
     dataset = service.sidecar.requests[0]["dataset"]
     assert dataset["target"] == "rotation"
     assert (dataset["image_size"], dataset["channels"]) == (8, 3)
 
 
-def test_a_desk_that_draws_another_picture_is_asked_later(service: Service) -> None:
+def test_busy_sidecar_is_answered_with_503(service: Service) -> None:
     service.sidecar.respond = lambda _: {"ok": False, "busy": "The sidecar draws; try again."}
     answer = service.post(AT, {"dataset": "digits"})
     assert answer.status_code == 503
@@ -89,13 +89,20 @@ def test_a_desk_that_draws_another_picture_is_asked_later(service: Service) -> N
     assert answer.json()["detail"] == "The sidecar draws; try again."
 
 
-def test_a_data_set_that_is_not_there_is_not_fetched_meanwhile(service: Service) -> None:
+def test_dataset_that_is_not_on_the_box_is_answered_with_409(service: Service) -> None:
     answer = service.post(AT, {"dataset": "cifar10"})
     assert answer.status_code == 409
     assert "not on this box" in answer.json()["detail"]
 
 
-def test_what_the_desk_refuses(service: Service) -> None:
+def test_fault_of_the_sidecar_is_answered_with_422(service: Service) -> None:
     fault = {"pointer": "/dataset/name", "detail": "cannot be read"}
     service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
     assert service.post(AT, {"dataset": "digits"}).status_code == 422
+
+
+def test_table_has_no_preview(service: Service) -> None:
+    dataset = {"name": "table", "file": "houses.csv", "target": "price"}
+    answer = service.post(AT, {"dataset": dataset})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/dataset/name"

@@ -1,6 +1,6 @@
-"""Whole specifications over the small networks, drawn at random: most are right, some are not.
+"""Random specifications of small networks: most are valid, some are not.
 
-Parameters of methods are drawn from the catalogue, so a method that is added is drawn too.
+Parameters are drawn from the catalogue, so methods added later are drawn too.
 """
 
 import copy
@@ -14,19 +14,19 @@ from shared import catalog
 CATALOG = catalog.load()
 PATTERNS = ["head.*", "head.output", "*", "body*", "block?", "block1.conv[12]", "tail", "h["]
 LEARNING_RATES = [1e-6, 0.01, 0.1, 1000]
-#: Few, so that a step stays short.
+#: Small, so that a step is fast.
 WIDTHS = st.lists(st.integers(1, 5), min_size=1, max_size=3)
-OWN: dict[str, st.SearchStrategy[Any]] = {
+PARAMETERS: dict[str, st.SearchStrategy[Any]] = {
     "hidden_units": WIDTHS,
     "widths": WIDTHS,
     "power_iterations": st.integers(1, 2),
-    "warmup": st.integers(0, 1),  # the shortest training makes one update
+    "warmup": st.integers(0, 1),  # the shortest job makes one update
     "only": st.none() | st.sampled_from(PATTERNS),
     "monitor": st.sampled_from(["val_loss", "train_loss", "learning_rate"]),
 }
-#: Changes after which a specification is wrong, or still right by luck: where, and to what.
-WRONG: list[tuple[str, Any]] = [
-    ("seed", 1),  # the first is drawn by far the most often, and this one is right
+#: Changes, as path and value, that make most specifications invalid.
+CHANGES: list[tuple[str, Any]] = [
+    ("seed", 1),  # valid: the first entry is drawn far more often than the others
     ("dataset/image_size", 4),
     ("dataset/image_size", 2000),
     ("dataset/channels", 2),
@@ -102,14 +102,14 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-#: Two that are right, for each change alone.
+#: Few images, so that an epoch is fast.
 SMALL: dict[str, Any] = {"train": 8, "validation": 4, "test": 4}
-CLASSES: dict[str, Any] = {
+CLASSIFICATION: dict[str, Any] = {
     "dataset": {"name": "digits", **SMALL},
     "architecture": {"name": "vgg_small", "widths": [2], "hidden_units": [3]},
     "training": {"epochs": 1},
 }
-NUMBERS: dict[str, Any] = {
+REGRESSION: dict[str, Any] = {
     "dataset": {"name": "digits", "target": "rotation", **SMALL},
     "architecture": {"name": "mlp", "hidden_units": [3]},
     "training": {"epochs": 1},
@@ -117,9 +117,9 @@ NUMBERS: dict[str, Any] = {
 
 
 def _value(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Any value that a parameter admits, the ends of its range first."""
-    if name in OWN:
-        return OWN[name]
+    """Return a strategy for the valid values of a parameter; bounds are drawn often."""
+    if name in PARAMETERS:
+        return PARAMETERS[name]
     if "anyOf" in schema:
         return st.one_of([_value("", part) for part in schema["anyOf"]])
     if "enum" in schema:
@@ -144,16 +144,16 @@ def _number(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def _method(draw: st.DrawFn, slot: str, name: str) -> dict[str, Any]:
-    """A method's parameters, some of them left out."""
+    """Draw parameters of a method; some are left out."""
     schema = CATALOG[slot][name]["parameters"]
     properties, required = schema["properties"], schema.get("required", [])
-    given = [one for one in properties if one in required or draw(st.booleans())]
-    return {one: draw(_value(one, properties[one])) for one in given}
+    drawn = [key for key in properties if key in required or draw(st.booleans())]
+    return {key: draw(_value(key, properties[key])) for key in drawn}
 
 
 @st.composite
 def _choice(draw: st.DrawFn, slot: str, names: list[str] | None = None) -> Any:
-    """A method with its name, or its name alone."""
+    """Draw a method in its object form, or only its name."""
     name = draw(st.sampled_from(names or sorted(CATALOG[slot])))
     if draw(st.booleans()) and not CATALOG[slot][name]["parameters"].get("required"):
         return name
@@ -162,7 +162,7 @@ def _choice(draw: st.DrawFn, slot: str, names: list[str] | None = None) -> Any:
 
 @st.composite
 def _named(draw: st.DrawFn, slot: str, names: list[str]) -> dict[str, Any]:
-    """Some methods by their names."""
+    """Draw several methods by name."""
     chosen = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
     return {name: draw(_method(slot, name)) for name in chosen}
 
@@ -188,7 +188,7 @@ def _dataset(draw: st.DrawFn, *, is_number: bool, is_padded: bool) -> dict[str, 
     return {
         "name": name,
         "target": "rotation" if is_number else None,
-        # Two blocks of the largest filters without padding leave one pixel of 40.
+        # Two blocks of the largest kernels without padding reduce 40 pixels to 1.
         "image_size": draw(st.sampled_from([8, 9, 16])) if is_padded else 40,
         "channels": draw(st.sampled_from([None, 1, 3])),
         "train": draw(st.sampled_from([17, 2, 3, 1])),
@@ -201,12 +201,12 @@ def _dataset(draw: st.DrawFn, *, is_number: bool, is_padded: bool) -> dict[str, 
 @st.composite
 def _architecture(draw: st.DrawFn) -> Any:
     name = draw(st.sampled_from(["linear", "mlp", "vgg_small"]))
-    given = draw(_method("architectures", name))
+    parameters = draw(_method("architectures", name))
     if name == "vgg_small":
-        given["widths"] = given.get("widths", [2, 3])[:2]
+        parameters["widths"] = parameters.get("widths", [2, 3])[:2]
     if name != "linear":
-        given.setdefault("hidden_units", [4])
-    return {"name": name, **given}
+        parameters.setdefault("hidden_units", [4])
+    return {"name": name, **parameters}
 
 
 @st.composite
@@ -229,7 +229,7 @@ def _stages(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def specification(draw: st.DrawFn) -> Any:
-    """A specification; two of three are right as far as their parts are."""
+    """Draw a specification; two thirds have no change from `CHANGES`."""
     is_number = draw(st.integers(0, 3)) == 0
     losses, regularizers = CATALOG["losses"], CATALOG["regularizers"]
     architecture = draw(_architecture())
@@ -243,14 +243,20 @@ def specification(draw: st.DrawFn) -> Any:
     ]
     task = "regression" if is_number else "classification"
     names = epoch_metric_names(CATALOG, task, top_k=[2], is_clipped=False, is_mixed=False)
-    watched = st.sampled_from([one for one in names if one.startswith("val_")])
-    changes = [one for one in CATALOG["augmentations"] if not is_number or one[0] in "bcwh"]
-    changes = [one for one in changes if one != "horizontal_flip" or not is_number]
-    kinds = [one for one in losses if (losses[one].get("target") == "number") == is_number]
-    kinds = [one for one in kinds if "classes" not in losses[one]]
-    loss = draw(_choice("losses", sorted(kinds)))
-    if "hinge" in (loss, loss if isinstance(loss, str) else loss["name"]):
-        fitting = [one for one in fitting if not regularizers[one].get("makes_probabilities")]
+    monitors = st.sampled_from([name for name in names if name.startswith("val_")])
+    augmentations = [
+        name
+        for name, entry in CATALOG["augmentations"].items()
+        if not (is_number and entry.get("turns"))
+    ]
+    losses_of_task = [
+        name
+        for name, entry in losses.items()
+        if (entry.get("target") == "number") == is_number and "classes" not in entry
+    ]
+    loss = draw(_choice("losses", sorted(losses_of_task)))
+    if not losses[loss if isinstance(loss, str) else loss["name"]].get("takes_probabilities"):
+        fitting = [name for name in fitting if not regularizers[name].get("makes_probabilities")]
     training = {
         "batch_size": draw(st.sampled_from([2, 5, 65_536])),
         "precision": draw(st.sampled_from(["float32", "bfloat16", "float16"])),
@@ -263,13 +269,13 @@ def specification(draw: st.DrawFn) -> Any:
         "architecture": architecture,
         "initializer": draw(_choice("initializers")),
         "regularizers": draw(_named("regularizers", fitting)),
-        "augmentation": draw(_named("augmentations", sorted(changes))),
+        "augmentation": draw(_named("augmentations", sorted(augmentations))),
         "loss": loss,
         "optimizer": draw(_optimizer()),
         "training": training,
         "fine_tuning": draw(st.none() | _stages()),
         "checkpoints": draw(
-            st.lists(watched.map(lambda one: {"monitor": one, "mode": "min"}), max_size=1)
+            st.lists(monitors.map(lambda name: {"monitor": name, "mode": "min"}), max_size=1)
         )
         + draw(st.sampled_from([[], [{"epoch": 0}], [{"every_epochs": 1}]])),
     }
@@ -278,21 +284,18 @@ def specification(draw: st.DrawFn) -> Any:
     if not is_number:
         spec["metrics"] = {"top_k": draw(st.sampled_from([[1, 2], [2], [10, 1, 2]]))}
     if draw(st.integers(0, 2)) == 0:
-        for place, value in draw(st.lists(st.sampled_from(WRONG), min_size=1, max_size=3)):
-            put(spec, place, copy.deepcopy(value))
+        for path, value in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
+            set_value(spec, path, copy.deepcopy(value))
     return spec
 
 
-def put(spec: dict[str, Any], place: str, value: Any) -> None:
-    """Change what stands at a place, and leave what has no such place as it is.
-
-    With no place several fields are changed at once.
-    """
-    if not place:
+def set_value(spec: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a path, if the path exists; an empty path updates several fields."""
+    if not path:
         spec |= value
         return
-    *way, last = place.split("/")
-    for part in way:
+    *parents, last = path.split("/")
+    for part in parents:
         spec = spec.setdefault(part, {})
         if not isinstance(spec, dict):
             return
