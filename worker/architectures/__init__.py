@@ -1,1 +1,1 @@
-"""Networks. Each is a function of the image's shape and the class count to a module."""
+"""Networks. Each method builds a module from the shape of the images and the number of classes."""

@@ -1,6 +1,6 @@
-"""DenseNets: every layer of a block sees the outputs of all layers before it."""
+"""DenseNets: each layer of a block receives the outputs of all previous layers."""
 
-from worker.architectures.zoo.record import Record, register
+from worker.architectures.zoo.registration import ZooModel, register
 
 for _layers, _reference, _size_mib, _depth in (
     (121, 8_062_504, 31, 242),
@@ -8,7 +8,7 @@ for _layers, _reference, _size_mib, _depth in (
     (201, 20_242_984, 77, 402),
 ):
     register(
-        Record(
+        ZooModel(
             name=f"densenet{_layers}",
             summary=f"DenseNet-{_layers}: four dense blocks, growth rate 32.",
             source="Huang et al. 2017, arXiv:1608.06993, table 1",
@@ -23,6 +23,6 @@ for _layers, _reference, _size_mib, _depth in (
                 *("features.denseblock3", "features.transition3", "features.denseblock4"),
                 "features.norm5",
             ),
-            library_name=f"densenet{_layers}",
+            timm_name=f"densenet{_layers}",
         )
     )

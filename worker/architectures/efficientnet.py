@@ -1,6 +1,6 @@
-"""EfficientNets: one network, widened, deepened and given larger images all at once."""
+"""EfficientNets: a network scaled in width, depth and image size at the same time."""
 
-from worker.architectures.zoo.record import HALF, Record, numbered, register
+from worker.architectures.zoo.registration import HALF, ZooModel, numbered, register
 
 STAGES = ("conv_stem", "bn1", *numbered("blocks.", 7), "conv_head", "bn2")
 
@@ -15,24 +15,24 @@ for _step, _image_size, _dropout, _reference, _size_mib, _depth in (
     (7, 600, 0.5, 66_658_687, 254, 438),
 ):
     register(
-        Record(
+        ZooModel(
             name=f"efficientnet_b{_step}",
             summary=f"EfficientNet-B{_step}: inverted residuals with squeeze-and-excitation, "
             f"scaled for {_image_size} pixels.",
             source="Tan & Le 2019, arXiv:1905.11946, table 1 and section 3.3",
             image_size=_image_size,
             reference=_reference,
-            difference="Keras counts the 7 figures of a layer that normalises the images",
+            difference="Keras counts the 7 values of a layer that normalizes the images",
             size_mib=_size_mib,
             depth=_depth,
             dropout=_dropout,
             stages=STAGES,
-            library_name=f"tf_efficientnet_b{_step}",
+            timm_name=f"tf_efficientnet_b{_step}",
         )
     )
 
 register(
-    Record(
+    ZooModel(
         name="efficientnet_lite0",
         summary="EfficientNet-Lite0: B0 with ReLU6 and without squeeze-and-excitation.",
         source="Liu 2020, EfficientNet-Lite, tensorflow/tpu; after Tan & Le 2019, arXiv:1905.11946",
@@ -44,7 +44,7 @@ register(
         stages=STAGES,
         mean=HALF,
         std=HALF,
-        library_name="tf_efficientnet_lite0",
+        timm_name="tf_efficientnet_lite0",
         pretrained="package",
     )
 )

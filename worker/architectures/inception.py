@@ -1,14 +1,14 @@
-"""The Inception family: parallel filters of several sizes, and Xception, their extreme."""
+"""The Inception family: parallel filters of several sizes, and Xception."""
 
-from worker.architectures.zoo.record import HALF, Record, numbered, register
+from worker.architectures.zoo.registration import HALF, ZooModel, numbered, register
 
-DIFFERENCE = "Keras's batch norm has no scale (gamma) here, and ours has"
+DIFFERENCE = "Keras's batch norm has no scale (gamma) here, ours does"
 
 register(
-    Record(
+    ZooModel(
         name="xception",
-        summary="Xception: depthwise separable convolutions with a way around each block.",
-        source="Chollet 2017, arXiv:1610.02357, figure 5",
+        summary="Xception: depthwise separable convolutions with a shortcut around each block.",
+        source="Chollet 2017, arXiv:1610.02357, fig. 5",
         image_size=299,
         reference=22_910_480,
         size_mib=87,
@@ -21,17 +21,17 @@ register(
         ),
         mean=HALF,
         std=HALF,
-        library_name="legacy_xception",
+        timm_name="legacy_xception",
     )
 )
 
 register(
-    Record(
+    ZooModel(
         name="inception_v3",
-        summary="Inception v3: factorised filters in parallel, without the auxiliary classifier.",
+        summary="Inception v3: parallel factorized filters, without the auxiliary classifier.",
         source="Szegedy et al. 2016, arXiv:1512.00567, table 1",
         image_size=299,
-        smallest=75,
+        min_image_size=75,
         reference=23_851_784,
         difference=DIFFERENCE,
         size_mib=91,
@@ -44,17 +44,17 @@ register(
         ),
         mean=HALF,
         std=HALF,
-        library_name="inception_v3",
+        timm_name="inception_v3",
     )
 )
 
 register(
-    Record(
+    ZooModel(
         name="inception_resnet_v2",
-        summary="Inception-ResNet v2: parallel filters whose sum is added to their input.",
-        source="Szegedy et al. 2016, arXiv:1602.07261, figure 15",
+        summary="Inception-ResNet v2: parallel filters whose output is added to their input.",
+        source="Szegedy et al. 2016, arXiv:1602.07261, fig. 15",
         image_size=299,
-        smallest=75,
+        min_image_size=75,
         reference=55_873_736,
         difference=DIFFERENCE,
         size_mib=213,
@@ -66,6 +66,6 @@ register(
         ),
         mean=HALF,
         std=HALF,
-        library_name="inception_resnet_v2",
+        timm_name="inception_resnet_v2",
     )
 )

@@ -1,7 +1,7 @@
-"""Layers that several networks share, under names that do not depend on what is switched on.
+"""Layers shared by several networks.
 
-A layer's name decides how it is initialised, so `hidden1` stays `hidden1` with and without
-batch norm. Axes: N samples, F features.
+The name of a layer selects its random initial weights, so names do not depend on other settings:
+`hidden1` is `hidden1` with and without batch norm. Axes: N samples, F features.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 HiddenUnits = Annotated[
     Sequence[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=1, max_length=32)
 ]
-#: channels, height, width
+#: Channels, height, width.
 ImageShape = tuple[int, int, int]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -37,12 +37,12 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 def batch_norm_1d(features: int, momentum: float) -> nn.BatchNorm1d:
-    """Batch norm over [N, F]; `momentum` is θ of running ← θ·running + (1−θ)·batch."""
+    """Return batch norm over [N, F]; `momentum` is θ in running ← θ·running + (1−θ)·batch."""
     return nn.BatchNorm1d(features, eps=BATCH_NORM_EPSILON, momentum=torch_momentum(momentum))
 
 
 def batch_norm_2d(channels: int, momentum: float) -> nn.BatchNorm2d:
-    """Batch norm over [N, C, H, W]; `momentum` is θ of running ← θ·running + (1−θ)·batch."""
+    """Return batch norm over [N, C, H, W]; `momentum` is θ in running ← θ·running + (1−θ)·batch."""
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=torch_momentum(momentum))
 
 
@@ -55,10 +55,10 @@ def dense_stack(
     batch_norm: bool,
     batch_norm_momentum: float,
 ) -> tuple["OrderedDict[str, nn.Module]", int]:
-    """Dense → activation → batch norm → dropout, once for each width.
+    """Build dense → activation → batch norm → dropout for each width.
 
     Returns:
-        The layers by name, and how many features leave the last one.
+        The layers by name, and the number of features after the last layer.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number, width in enumerate(hidden_units, start=1):

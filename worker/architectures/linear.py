@@ -18,14 +18,14 @@ from worker.registry import architectures
     activation_parameter=None,
 )
 def linear(image_shape: ImageShape, classes: int, /) -> nn.Module:
-    """Logistic regression: one linear layer on the pixels.
+    """Logistic regression: a linear layer on the pixels.
 
     Args:
         image_shape: channels, height, width of an image.
-        classes: how many classes there are, M.
+        classes: number of classes M.
 
     Returns:
-        A module from images [N, C, H, W] to logits [N, M]; the head is the whole of it.
+        A module from images [N, C, H, W] to logits [N, M]; all of its tensors are in the head.
     """
     head = nn.Sequential(OrderedDict(output=nn.Linear(prod(image_shape), classes)))
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), head=head))

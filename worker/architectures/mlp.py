@@ -39,12 +39,12 @@ def mlp(
 
     Args:
         image_shape: channels, height, width of an image.
-        classes: how many classes there are, M.
+        classes: number of classes M.
         hidden_units: widths of the hidden layers.
-        activation: the nonlinearity after each hidden layer.
-        dropout: share of features dropped after each hidden layer, in [0, 1).
-        batch_norm: whether each activation is followed by batch norm (epsilon 1e-3).
-        batch_norm_momentum: θ of running ← θ·running + (1−θ)·batch (PyTorch's is 1−θ).
+        activation: activation function after each hidden layer.
+        dropout: fraction of features dropped after each hidden layer, in [0, 1).
+        batch_norm: whether batch norm (epsilon 1e-3) follows each activation.
+        batch_norm_momentum: θ in running ← θ·running + (1−θ)·batch; PyTorch's momentum is 1−θ.
 
     Returns:
         A module from images [N, C, H, W] to logits [N, M]; the head is the last layer.

@@ -1,9 +1,9 @@
 """MobileNets: depthwise separable convolutions for small devices."""
 
-from worker.architectures.zoo.record import HALF, Record, numbered, register
+from worker.architectures.zoo.registration import HALF, ZooModel, numbered, register
 
 register(
-    Record(
+    ZooModel(
         name="mobilenet",
         summary="MobileNet: a plain chain of depthwise separable convolutions, width 1.",
         source="Howard et al. 2017, arXiv:1704.04861, table 1",
@@ -15,12 +15,12 @@ register(
         stages=("conv_stem", "bn1", *numbered("blocks.", 5)),
         mean=HALF,
         std=HALF,
-        library_name="mobilenetv1_100",
+        timm_name="mobilenetv1_100",
     )
 )
 
 register(
-    Record(
+    ZooModel(
         name="mobilenet_v2",
         summary="MobileNet v2: inverted residuals between narrow linear layers, width 1.",
         source="Sandler et al. 2018, arXiv:1801.04381, table 2",
@@ -30,6 +30,6 @@ register(
         depth=105,
         dropout=0.2,
         stages=("conv_stem", "bn1", *numbered("blocks.", 7), "conv_head", "bn2"),
-        library_name="mobilenetv2_100",
+        timm_name="mobilenetv2_100",
     )
 )

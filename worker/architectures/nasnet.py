@@ -1,12 +1,12 @@
-"""NASNet-A: two cells that were searched for on small images, stacked."""
+"""NASNet-A: stacks of two cells found by a search on small images."""
 
 from worker.architectures.zoo.nasnet_mobile import nasnet_mobile
-from worker.architectures.zoo.record import HALF, Record, numbered, register
+from worker.architectures.zoo.registration import HALF, ZooModel, numbered, register
 
-SOURCE = "Zoph et al. 2018, arXiv:1707.07012, figure 4 and appendix A.4"
+SOURCE = "Zoph et al. 2018, arXiv:1707.07012, fig. 4 and appendix A.4"
 
 register(
-    Record(
+    ZooModel(
         name="nasnet_mobile",
         summary="NASNet-A (4 @ 1056): 12 normal and 4 reduction cells, for small devices.",
         source=SOURCE,
@@ -24,7 +24,7 @@ register(
 )
 
 register(
-    Record(
+    ZooModel(
         name="nasnet_large",
         summary="NASNet-A (6 @ 4032): 18 normal and 4 reduction cells.",
         source=SOURCE,
@@ -43,6 +43,6 @@ register(
         ),
         mean=HALF,
         std=HALF,
-        library_name="nasnetalarge",
+        timm_name="nasnetalarge",
     )
 )

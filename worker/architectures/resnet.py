@@ -1,8 +1,8 @@
-"""Residual networks with bottlenecks: the first version, and the second with identity mappings."""
+"""Residual networks with bottlenecks: version 1, and version 2 with identity mappings."""
 
-from worker.architectures.zoo.record import HALF, Record, numbered, register
+from worker.architectures.zoo.registration import HALF, ZooModel, numbered, register
 
-DIFFERENCE = "Keras's convolutions {}have a bias, which the batch norm after them makes idle"
+DIFFERENCE = "Keras's convolutions {}have a bias, which the following batch norm cancels"
 
 for _layers, _reference, _size_mib, _depth in (
     (50, 25_636_712, 98, 107),
@@ -10,9 +10,9 @@ for _layers, _reference, _size_mib, _depth in (
     (152, 60_419_944, 230, 311),
 ):
     register(
-        Record(
+        ZooModel(
             name=f"resnet{_layers}",
-            summary=f"ResNet-{_layers}: bottlenecks of three convolutions with a way around them.",
+            summary=f"ResNet-{_layers}: bottlenecks of three convolutions with a shortcut.",
             source="He et al. 2015, arXiv:1512.03385, table 1",
             image_size=224,
             reference=_reference,
@@ -21,7 +21,7 @@ for _layers, _reference, _size_mib, _depth in (
             depth=_depth,
             dropout=0.0,
             stages=("conv1", "bn1", *numbered("layer", 4, start=1)),
-            library_name=f"resnet{_layers}",
+            timm_name=f"resnet{_layers}",
         )
     )
 
@@ -31,20 +31,22 @@ for _layers, _reference, _size_mib, _depth in (
     (152, 60_380_648, 230, 307),
 ):
     register(
-        Record(
+        ZooModel(
             name=f"resnet{_layers}_v2",
             summary=f"ResNet-{_layers} v2: batch norm and ReLU come before each convolution.",
             source="He et al. 2016, arXiv:1603.05027, section 3 and appendix",
             image_size=224,
             reference=_reference,
-            difference=DIFFERENCE.format("of the stem, of the ways around and last in a block "),
+            difference=DIFFERENCE.format(
+                "of the stem, of the shortcuts and at the end of a block "
+            ),
             size_mib=_size_mib,
             depth=_depth,
             dropout=0.0,
             stages=("stem", *numbered("stages.", 4), "norm"),
             mean=HALF,
             std=HALF,
-            library_name=f"resnetv2_{_layers}",
+            timm_name=f"resnetv2_{_layers}",
             pretrained=None if _layers == 152 else "hub",
         )
     )

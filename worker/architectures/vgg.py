@@ -1,4 +1,4 @@
-"""VGG, the large ones: 3x3 convolutions in five blocks and two wide dense layers."""
+"""The original VGG networks: 3x3 convolutions in five blocks and two wide dense layers."""
 
 from collections import OrderedDict
 from functools import partial
@@ -7,7 +7,7 @@ from torch import nn
 
 from worker.architectures.layers import ImageShape
 from worker.architectures.zoo.network import Network
-from worker.architectures.zoo.record import Record, numbered, register
+from worker.architectures.zoo.registration import ZooModel, numbered, register
 
 WIDTHS = (64, 128, 256, 512, 512)
 HIDDEN = 4096
@@ -17,21 +17,21 @@ SOURCE = "Simonyan & Zisserman 2014, arXiv:1409.1556, table 1, configuration {}"
 def vgg(
     convolutions: tuple[int, ...], image_shape: ImageShape, classes: int, dropout: float
 ) -> nn.Module:
-    """Blocks of [3x3 convolution → ReLU] and a max-pool 2, then dense 4096, 4096 and M.
+    """Build five blocks of [3x3 convolution → ReLU] and max-pool 2, then dense 4096, 4096 and M.
 
     Args:
-        convolutions: how many each of the five blocks has.
-        image_shape: channels, height, width; the first dense layer is as wide as they need.
-        classes: how many classes there are, M.
-        dropout: share of features dropped after each hidden dense layer.
+        convolutions: number of convolutions in each of the five blocks.
+        image_shape: channels, height, width; they determine the inputs of the first dense layer.
+        classes: number of classes M.
+        dropout: fraction of features dropped after each hidden dense layer.
     """
     channels, height, width = image_shape
     body: OrderedDict[str, nn.Module] = OrderedDict()
     for number, (count, filters) in enumerate(zip(convolutions, WIDTHS, strict=True), start=1):
         block: OrderedDict[str, nn.Module] = OrderedDict()
-        for place in range(1, count + 1):
-            block[f"conv{place}"] = nn.Conv2d(channels, filters, 3, padding=1)
-            block[f"activation{place}"] = nn.ReLU()
+        for position in range(1, count + 1):
+            block[f"conv{position}"] = nn.Conv2d(channels, filters, 3, padding=1)
+            block[f"activation{position}"] = nn.ReLU()
             channels = filters
         block["pool"] = nn.MaxPool2d(2)
         body[f"block{number}"] = nn.Sequential(block)
@@ -54,7 +54,7 @@ for _name, _column, _convolutions, _reference, _size_mib in (
     ("vgg19", "E", (2, 2, 4, 4, 4), 143_667_240, 548),
 ):
     register(
-        Record(
+        ZooModel(
             name=_name,
             summary=f"VGG with {sum(_convolutions)} convolutions and 3 dense layers.",
             source=SOURCE.format(_column),
@@ -65,7 +65,7 @@ for _name, _column, _convolutions, _reference, _size_mib in (
             dropout=0.5,
             stages=numbered("block", len(WIDTHS), start=1),
             has_batch_norm=False,
-            library_name=_name,
+            timm_name=_name,
             builder=partial(vgg, _convolutions),
         )
     )

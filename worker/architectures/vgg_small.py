@@ -1,4 +1,4 @@
-"""The classic small convolutional network for 32x32 images."""
+"""A small VGG-style network for 32x32 images."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from worker.architectures.layers import (
     batch_norm_2d,
     dense_stack,
 )
-from worker.registry import architectures
+from worker.registry import SpecError, architectures
 
-CONVOLUTIONS_A_BLOCK = 2
+CONVOLUTIONS_PER_BLOCK = 2
 
 
 @architectures.register(
@@ -49,48 +49,50 @@ def vgg_small(
     batch_norm: bool = True,
     batch_norm_momentum: Momentum = 0.9,
 ) -> nn.Module:
-    """A small VGG: blocks of two convolutions and a pooling, then a dense head.
+    """A small VGG: blocks of two convolutions and a pooling layer, then a dense head.
 
-    [conv → activation → BN] x2, max-pool 2, dropout, for each width; flatten; the head: dense →
-    activation → BN → dropout, dense M. The activation comes before batch norm. 2,169,770
-    trainable parameters at 3x32x32 and 10 classes.
+    For each width [conv → activation → BN] x2, max-pool 2, dropout; then flatten; then the head:
+    dense → activation → BN → dropout, dense M. The activation comes before batch norm. The network
+    has 2,169,770 trainable parameters at 3x32x32 and 10 classes.
 
     Args:
         image_shape: channels, height, width of an image.
-        classes: how many classes there are, M.
-        activation: the nonlinearity after each layer but the last.
-        widths: filters of each block's two convolutions; a block halves height and width.
-        kernel_size: height and width of the filters; odd, so that "same" has a middle.
-        padding: "same" keeps height and width in a convolution, "valid" takes kernel_size - 1.
+        classes: number of classes M.
+        activation: activation function after each layer except the last.
+        widths: number of filters in the two convolutions of each block; a block halves height and
+            width.
+        kernel_size: height and width of the filters; odd, so that "same" is symmetric.
+        padding: "same" keeps height and width in a convolution, "valid" reduces them by
+            kernel_size - 1.
         hidden_units: widths of the head's dense layers.
-        dropout: share of features dropped after each block, in [0, 1).
-        head_dropout: share of features dropped before the last layer, in [0, 1).
-        batch_norm: whether each activation is followed by batch norm (epsilon 1e-3).
-        batch_norm_momentum: θ of running ← θ·running + (1−θ)·batch (PyTorch's is 1−θ).
+        dropout: fraction of features dropped after each block, in [0, 1).
+        head_dropout: fraction of features dropped before the last layer, in [0, 1).
+        batch_norm: whether batch norm (epsilon 1e-3) follows each activation.
+        batch_norm_momentum: θ in running ← θ·running + (1−θ)·batch; PyTorch's momentum is 1−θ.
 
     Returns:
         A module from images [N, C, H, W] to logits [N, M]; the head's tensors start with `head.`.
 
     Raises:
-        ValueError: the image is too small for this many blocks.
+        SpecError: the image is too small for this number of blocks.
     """
     channels, height, width = image_shape
-    shrink = 0 if padding == "same" else CONVOLUTIONS_A_BLOCK * (kernel_size - 1)
-    needed = _smallest_size(len(widths), shrink)
+    shrink = 0 if padding == "same" else CONVOLUTIONS_PER_BLOCK * (kernel_size - 1)
+    needed = _min_image_size(len(widths), shrink)
     if min(height, width) < needed:
-        raise ValueError(
-            f"vgg_small with {len(widths)} blocks, kernel_size {kernel_size} and padding "
-            f"{padding!r} needs images of at least {needed}x{needed} pixels, and these are "
-            f"{height}x{width}: take a larger image_size, fewer widths or padding 'same'"
+        raise SpecError(
+            f"The images have {height}x{width} pixels; vgg_small with {len(widths)} blocks, "
+            f"kernel_size {kernel_size} and padding {padding!r} needs at least "
+            f"{needed}x{needed} pixels. Use a larger image_size, fewer widths or padding 'same'."
         )
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number, filters in enumerate(widths, start=1):
         block: OrderedDict[str, nn.Module] = OrderedDict()
-        for place in range(1, CONVOLUTIONS_A_BLOCK + 1):
-            block[f"conv{place}"] = nn.Conv2d(channels, filters, kernel_size, padding=padding)
-            block[f"activation{place}"] = ACTIVATIONS[activation]()
+        for position in range(1, CONVOLUTIONS_PER_BLOCK + 1):
+            block[f"conv{position}"] = nn.Conv2d(channels, filters, kernel_size, padding=padding)
+            block[f"activation{position}"] = ACTIVATIONS[activation]()
             if batch_norm:
-                block[f"norm{place}"] = batch_norm_2d(filters, batch_norm_momentum)
+                block[f"norm{position}"] = batch_norm_2d(filters, batch_norm_momentum)
             channels = filters
         block["pool"] = nn.MaxPool2d(2)
         block["dropout"] = nn.Dropout(dropout)
@@ -110,8 +112,8 @@ def vgg_small(
     return nn.Sequential(layers)
 
 
-def _smallest_size(blocks: int, shrink: int) -> int:
-    """The smallest height that leaves one pixel after the last pooling."""
+def _min_image_size(blocks: int, shrink: int) -> int:
+    """Return the smallest height that leaves one pixel after the last pooling layer."""
     size = 1
     for _ in range(blocks):
         size = 2 * size + shrink

@@ -1,7 +1,7 @@
 """Movements of the whole image about its centre, each as a matrix per sample.
 
-Ranges, directions and order are those of Keras's ImageDataGenerator: the product of the matrices
-depends on their order. Axes: N samples, C channels, H height, W width.
+Ranges, directions and order are the same as in Keras's ImageDataGenerator; the product of the
+matrices depends on their order. Axes: N samples, C channels, H height, W width.
 """
 
 from functools import partial

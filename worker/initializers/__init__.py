@@ -1,1 +1,1 @@
-"""What weights are drawn from. Each fills one weight in place from its own generator."""
+"""Initializers. Each method fills a weight in place from the weight's random generator."""

@@ -1,4 +1,4 @@
-"""What an initializer is given to draw one weight with."""
+"""The inputs of an initializer besides the weight."""
 
 from dataclasses import dataclass
 from math import prod
@@ -8,28 +8,28 @@ import torch
 
 @dataclass(frozen=True)
 class Draw:
-    """The fans of a weight, the network's activation and the weight's own generator."""
+    """The fans of a weight, the activation of the network and the generator of the weight."""
 
-    #: Inputs per unit; for a convolution in_channels·kh·kw.
+    #: Number of inputs per unit; for a convolution in_channels·kh·kw.
     fan_in: int
-    #: Outputs per unit, likewise with the kernel's area.
+    #: Number of outputs per input; for a convolution out_channels·kh·kw.
     fan_out: int
-    #: One for the whole network; None where it has none.
+    #: Name of the network's activation; None for a network without this parameter.
     activation: str | None
     generator: torch.Generator
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """fan_in and fan_out of a weight of shape [out, in, *kernel].
+    """Return fan_in and fan_out of a weight of shape [out, in, *kernel].
 
-    A depthwise convolution's weight is [C, 1, kh, kw]: fan_in kh·kw, and fan_out C·kh·kw as in
-    PyTorch, though each of its inputs reaches one output. Keras keeps that weight as
-    [kh, kw, C, 1], whose fans are C·kh·kw and kh·kw.
+    The weight of a depthwise convolution is [C, 1, kh, kw]: fan_in is kh·kw and, as in PyTorch,
+    fan_out is C·kh·kw, although each input affects one output. Keras stores this weight as
+    [kh, kw, C, 1], with the fans C·kh·kw and kh·kw.
 
     Raises:
-        ValueError: the shape has fewer than two axes, so it is no weight.
+        ValueError: the shape has fewer than two axes.
     """
     if len(shape) < 2:
-        raise ValueError(f"a weight has at least two axes, and this shape is {list(shape)}")
+        raise ValueError(f"The shape of a weight is {list(shape)}; it must have at least two axes.")
     area = prod(shape[2:])
     return shape[1] * area, shape[0] * area

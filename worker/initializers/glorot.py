@@ -1,4 +1,4 @@
-"""Initializers on the scale of Glorot and Bengio: both fans."""
+"""Initializers by Glorot and Bengio, scaled by both fans."""
 
 from math import sqrt
 from typing import Annotated
@@ -9,7 +9,7 @@ from torch import Tensor
 from worker.initializers.draw import Draw
 from worker.registry import initializers
 
-#: α of `he_glorot` by activation; √2 for every other.
+#: α of `he_glorot` by activation; √2 for all others.
 ALPHAS = {"sigmoid": 1.0, "tanh": 4.0}
 
 
@@ -18,8 +18,8 @@ def xavier_normal(weight: Tensor, draw: Draw, /) -> None:
     """N(0, σ) with σ = √(2 / (fan_in + fan_out)), a standard deviation.
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     weight.normal_(0.0, sqrt(2 / (draw.fan_in + draw.fan_out)), generator=draw.generator)
 
@@ -29,8 +29,8 @@ def xavier_uniform(weight: Tensor, draw: Draw, /) -> None:
     """U(−a, a) with a = √(6 / (fan_in + fan_out)).
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     bound = sqrt(6 / (draw.fan_in + draw.fan_out))
     weight.uniform_(-bound, bound, generator=draw.generator)
@@ -49,9 +49,9 @@ def he_glorot(
     """N(0, σ) with σ = α·√(2 / (fan_in + fan_out)), α by the network's activation.
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans, the network's activation and the generator.
-        alpha: the gain; null takes 1 for sigmoid, 4 for tanh, √2 for every other activation.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans, activation and generator.
+        alpha: the gain α; null for 1 with sigmoid, 4 with tanh, and √2 with other activations.
     """
     gain = ALPHAS.get(draw.activation or "", sqrt(2)) if alpha is None else alpha
     weight.normal_(0.0, gain * sqrt(2 / (draw.fan_in + draw.fan_out)), generator=draw.generator)

@@ -1,4 +1,4 @@
-"""Initializers of He et al.: for rectifiers, by fan_in."""
+"""Initializers by He et al. for rectifiers, scaled by fan_in."""
 
 from math import sqrt
 
@@ -13,8 +13,8 @@ def he_normal(weight: Tensor, draw: Draw, /) -> None:
     """N(0, σ) with σ = √(2 / fan_in).
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     weight.normal_(0.0, sqrt(2 / draw.fan_in), generator=draw.generator)
 
@@ -24,8 +24,8 @@ def he_uniform(weight: Tensor, draw: Draw, /) -> None:
     """U(−a, a) with a = √(6 / fan_in).
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     bound = sqrt(6 / draw.fan_in)
     weight.uniform_(-bound, bound, generator=draw.generator)

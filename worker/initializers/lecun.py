@@ -1,4 +1,4 @@
-"""Initializers of LeCun et al.: unit variance is kept by a linear unit."""
+"""Initializers by LeCun et al., scaled by fan_in: a linear unit keeps unit variance."""
 
 from math import sqrt
 
@@ -13,8 +13,8 @@ def lecun_normal(weight: Tensor, draw: Draw, /) -> None:
     """N(0, σ) with σ = √(1 / fan_in).
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     weight.normal_(0.0, sqrt(1 / draw.fan_in), generator=draw.generator)
 
@@ -24,8 +24,8 @@ def lecun_uniform(weight: Tensor, draw: Draw, /) -> None:
     """U(−a, a) with a = √(3 / fan_in).
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its fans and its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: fans and generator of the weight.
     """
     bound = sqrt(3 / draw.fan_in)
     weight.uniform_(-bound, bound, generator=draw.generator)

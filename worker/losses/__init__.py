@@ -1,1 +1,1 @@
-"""Losses: the mean over samples of how wrong the logits are."""
+"""Losses: functions of outputs and targets to the mean over samples."""

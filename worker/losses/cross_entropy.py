@@ -11,13 +11,13 @@ from worker.registry import losses
     takes_probabilities=True,
 )
 def cross_entropy(logits_NM: Tensor, targets: Tensor, /) -> Tensor:
-    """−Σ target·log softmax(logits), the mean over samples, in nats.
+    """−Σ target·log softmax(logits), averaged over samples, in nats.
 
     Args:
         logits_NM: scores, any real numbers.
         targets: classes [N] or probabilities [N, M].
 
     Returns:
-        A scalar; ln M at chance.
+        A scalar; ln M for equal scores.
     """
     return functional.cross_entropy(logits_NM, targets)

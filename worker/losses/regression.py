@@ -1,4 +1,4 @@
-"""Losses where a number is asked for. Axes: N samples; a network has one output."""
+"""Losses for regression. Axes: N samples; the network has one output."""
 
 from typing import Annotated
 
@@ -12,13 +12,13 @@ SOURCE = "Bishop 2006, Pattern Recognition and Machine Learning, section "
 
 @losses.register(source=f"{SOURCE}1.5.5, equation 1.91 with q = 1", target="number")
 def l1(outputs_N1: Tensor, targets_N: Tensor, /) -> Tensor:
-    """|y − f|, the mean over samples; outliers weigh less than with `l2`."""
+    """|y − f|, averaged over samples; less sensitive to outliers than `l2`."""
     return _errors(outputs_N1, targets_N).abs().mean()
 
 
 @losses.register(source=f"{SOURCE}1.5.5, equation 1.86", target="number")
 def l2(outputs_N1: Tensor, targets_N: Tensor, /) -> Tensor:
-    """(y − f)², the mean over samples; without the factor ½ that some books write."""
+    """(y − f)², averaged over samples, without the factor ½ that some books use."""
     return _errors(outputs_N1, targets_N).square().mean()
 
 
@@ -30,16 +30,16 @@ def epsilon_insensitive(
     *,
     epsilon: Annotated[float, Field(ge=0, le=1e6)] = 0.1,
 ) -> Tensor:
-    """max(0, |y − f| − ε), the mean over samples: errors up to ε cost nothing.
+    """max(0, |y − f| − ε), averaged over samples: errors up to ε are ignored.
 
     Args:
-        outputs_N1: any real numbers.
-        targets_N: what is asked for.
-        epsilon: ε, in the unit of what is asked for; 0 is `l1`.
+        outputs_N1: predictions f.
+        targets_N: targets y.
+        epsilon: ε, in the unit of the target; 0 gives `l1`.
     """
     return (_errors(outputs_N1, targets_N).abs() - epsilon).clamp_min(0).mean()
 
 
 def _errors(outputs_N1: Tensor, targets_N: Tensor) -> Tensor:
-    """Of [N, 1] and [N], never broadcast against each other."""
+    """Return f − y, without broadcasting [N, 1] against [N]."""
     return outputs_N1.squeeze(1) - targets_N

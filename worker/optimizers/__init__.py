@@ -1,1 +1,1 @@
-"""Optimizers. Each takes parameters and a first learning rate; the schedule sets it anew."""
+"""Optimizers, by parameters and initial learning rate; the schedule updates the latter."""

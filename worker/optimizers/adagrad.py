@@ -17,15 +17,15 @@ def adagrad(
     *,
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-10,
 ) -> torch.optim.Optimizer:
-    """Steps by the gradient over the root of the sum of its squares: G ← G + g².
+    """Step by the gradient divided by the root of the sum of its squares: G ← G + g².
 
-    W ← W − lr·g/(√G + ε). G starts at 0, so the first step is lr·sign(g), about. Keras starts
-    it at 0.1.
+    W ← W − lr·g/(√G + ε). G starts at 0, so the first step is approximately lr·sign(g). In Keras G
+    starts at 0.1.
 
     Args:
-        parameters: what is trained.
-        learning_rate: lr; 0.01 is usual.
-        epsilon: ε, what is added to the root, against division by zero.
+        parameters: parameters to train.
+        learning_rate: lr; usually 0.01.
+        epsilon: ε, added to the root to avoid division by zero.
     """
     return torch.optim.Adagrad(
         parameters, lr=learning_rate, initial_accumulator_value=0.0, eps=epsilon, foreach=True

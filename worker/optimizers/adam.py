@@ -21,14 +21,14 @@ def adam(
     beta2: Beta = 0.999,
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
-    """Steps by the mean of the gradient over the root of the mean of its square.
+    """Step by the running mean of the gradient divided by the root of that of its square.
 
     Args:
-        parameters: what is trained.
-        learning_rate: the size of a step, about; 0.001 is usual.
-        beta1: what is kept of the mean of the gradient at each update.
-        beta2: what is kept of the mean of its square at each update.
-        epsilon: what is added to the root, against division by zero.
+        parameters: parameters to train.
+        learning_rate: approximate size of a step; usually 0.001.
+        beta1: fraction of the running mean of the gradient that an update keeps.
+        beta2: fraction of the running mean of the squared gradient that an update keeps.
+        epsilon: added to the root to avoid division by zero.
     """
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=(beta1, beta2), eps=epsilon, fused=True

@@ -21,21 +21,21 @@ def adamw(
     beta2: Beta = 0.999,
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
-    """Adam, and beside its step each weight shrinks: W ← W − lr·decay·W.
+    """Adam with decoupled weight decay: each step also does W ← W − lr·decay·W.
 
-    The decay is no part of the gradient, so Adam does not divide it by its root. It is on
-    matrices and filters only, never on biases or on batch norm's scales, as L1 and L2 are.
+    The decay is not part of the gradient, so Adam does not rescale it. Like L1 and L2, it applies
+    to matrices and filters, not to biases or scales of batch norm.
 
-    Differs: as in PyTorch the learning rate multiplies the decay, where the paper has a
-    schedule's factor η alone: its λ is lr₀·weight_decay.
+    Differs: as in PyTorch, the decay is multiplied by the learning rate; the paper multiplies it
+    only by the factor η of the schedule, so the paper's λ is lr₀·weight_decay.
 
     Args:
-        parameters: what is trained.
-        learning_rate: the size of a step, about; 0.001 is usual.
-        weight_decay: the share of a weight that goes at each update, in units of the rate.
-        beta1: what is kept of the mean of the gradient at each update.
-        beta2: what is kept of the mean of its square at each update.
-        epsilon: what is added to the root, against division by zero.
+        parameters: parameters to train.
+        learning_rate: approximate size of a step; usually 0.001.
+        weight_decay: an update removes the fraction lr·weight_decay of each weight.
+        beta1: fraction of the running mean of the gradient that an update keeps.
+        beta2: fraction of the running mean of the squared gradient that an update keeps.
+        epsilon: added to the root to avoid division by zero.
     """
     tensors = list(parameters)
     groups = [

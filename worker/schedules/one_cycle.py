@@ -1,4 +1,4 @@
-"""The one-cycle schedule."""
+"""A schedule with a single rise and fall of the learning rate."""
 
 from functools import partial
 from math import cos, pi

@@ -22,7 +22,7 @@ from shared import logs
 from shared.datasets import TABLE, list_tables
 from shared.settings import Settings, read_settings
 from shared.sidecar import LONGEST_LINE, PATIENCE, listen
-from worker.architectures.zoo.library import import_timm
+from worker.architectures.zoo.timm_models import import_timm
 from worker.data.errors import DatasetMissing
 from worker.registry import architectures
 from worker.regularizers.overrides import architecture_parameters, build_regularizers, new_head

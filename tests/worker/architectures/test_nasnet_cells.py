@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from worker.architectures.zoo.library import import_timm
 from worker.architectures.zoo.nasnet_cells import NormalCell, ReductionCell
+from worker.architectures.zoo.timm_models import import_timm
 
 #: Width of a cell, and channels of its inputs x and p.
 FILTERS, X, P = 4, 8, 10

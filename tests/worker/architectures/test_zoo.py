@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from tests.worker.experiments import data, experiment
-from worker.architectures.zoo.library import import_timm
-from worker.architectures.zoo.record import RECORDS
+from worker.architectures.zoo.registration import ZOO_MODELS
+from worker.architectures.zoo.timm_models import import_timm
 from worker.registry import architectures
 from worker.training.fit import fit
 from worker.training.memory import Update, predict_memory_mib
@@ -77,7 +77,7 @@ def smallest(name: str, channels: int = 3) -> tuple[int, int, int]:
 
 def test_the_zoo_is_what_is_heavy() -> None:
     heavy = [name for name, entry in architectures.entries().items() if entry.facts.get("heavy")]
-    assert sorted(heavy) == sorted(ZOO) == sorted(RECORDS)
+    assert sorted(heavy) == sorted(ZOO) == sorted(ZOO_MODELS)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -150,10 +150,10 @@ class TestEveryNetwork:
         assert facts(name)["has_batch_norm"] == has_statistics
 
     def test_the_normalization_is_that_of_its_pretrained_weights(self, name: str) -> None:
-        library_name = RECORDS[name].library_name
-        if library_name is None:
+        timm_name = ZOO_MODELS[name].timm_name
+        if timm_name is None:
             pytest.skip("written here; there are no weights of it")
-        config = import_timm().get_pretrained_cfg(library_name)
+        config = import_timm().get_pretrained_cfg(timm_name)
         assert facts(name)["normalization"] == {"mean": [*config.mean], "std": [*config.std]}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from worker.architectures.zoo.library import import_timm
+from worker.architectures.zoo.timm_models import import_timm
 from worker.registry import architectures
 from worker.runner import pretrained
 from worker.training.transfer import load_body

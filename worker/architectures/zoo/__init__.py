@@ -1,1 +1,1 @@
-"""What the networks of the model zoo share; the networks themselves are registered beside it."""
+"""The shared parts of the model zoo. The networks are registered in the parent package."""

@@ -1,13 +1,14 @@
-"""The two cells of NASNet-A, which the search found (figure 4 of the paper).
+"""The two cells of NASNet-A (fig. 4 of the paper).
 
-A cell takes the outputs of the two cells before it, x the last and p the one before, squeezes
-both to its width F, and joins five sums. Axes: N samples, C channels, H height, W width.
+A cell receives the outputs of the previous two cells, x of the last and p of the second last,
+squeezes both to its width F, and concatenates five sums. Axes: N samples, C channels, H height,
+W width.
 """
 
 import torch
 from torch import Tensor, nn
 
-from worker.architectures.zoo.nasnet_parts import (
+from worker.architectures.zoo.nasnet_layers import (
     FactorizedReduction,
     average_pool,
     max_pool,
@@ -17,17 +18,17 @@ from worker.architectures.zoo.nasnet_parts import (
 
 
 def adjustment(channels: int, filters: int, *, halve: bool) -> nn.Module:
-    """What brings p to the shape that the cell works in."""
+    """Return the layer that converts p to the size and width of the cell."""
     if halve:
         return FactorizedReduction(channels, filters)
     return squeeze(channels, filters)
 
 
 class NormalCell(nn.Module):
-    """Keeps height and width: x [N, C, H, W] to [N, 6F, H, W].
+    """The normal cell, which keeps height and width: x [N, C, H, W] to [N, 6F, H, W].
 
     Args:
-        channels: of x.
+        channels: channels of x.
         previous: channels of p.
         filters: F.
         halve: whether p is twice as high and wide as x.
@@ -46,7 +47,7 @@ class NormalCell(nn.Module):
         self.average = average_pool()
 
     def forward(self, x_NCHW: Tensor, p_NCHW: Tensor) -> Tensor:
-        """The cell's output."""
+        """Return the output of the cell."""
         p = self.adjust(p_NCHW)
         x = self.squeeze(x_NCHW)
         sums = [
@@ -60,11 +61,11 @@ class NormalCell(nn.Module):
 
 
 class ReductionCell(nn.Module):
-    """Halves height and width: x [N, C, H, W] to [N, 4F, ⌈H/2⌉, ⌈W/2⌉].
+    """The reduction cell, which halves height and width: x to [N, 4F, ⌈H/2⌉, ⌈W/2⌉].
 
     Args:
-        channels: of x.
-        previous: channels of p; None where no cell came before, and p is x as it is.
+        channels: channels of x.
+        previous: channels of p; None for the first cell, where p is x.
         filters: F.
         halve: whether p is twice as high and wide as x.
     """
@@ -87,7 +88,7 @@ class ReductionCell(nn.Module):
         self.average_inside = average_pool()
 
     def forward(self, x_NCHW: Tensor, p_NCHW: Tensor) -> Tensor:
-        """The cell's output."""
+        """Return the output of the cell."""
         p = self.adjust(p_NCHW)
         x = self.squeeze(x_NCHW)
         largest = self.max(x)

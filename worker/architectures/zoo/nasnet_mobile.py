@@ -1,4 +1,4 @@
-"""NASNet-A (4 @ 1056): the body of the mobile network, from the paper."""
+"""NASNet-A (4 @ 1056), the mobile network, from the paper."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -8,20 +8,21 @@ from torch.nn import functional
 
 from worker.architectures.layers import ImageShape
 from worker.architectures.zoo.nasnet_cells import NormalCell, ReductionCell
-from worker.architectures.zoo.nasnet_parts import norm
+from worker.architectures.zoo.nasnet_layers import norm
 from worker.architectures.zoo.network import Network, linear_head
 
 PENULTIMATE_FILTERS = 1056
 NORMAL_CELLS = 4
 STEM_FILTERS = 32
-#: The last normal cells join six maps of F filters, F four times that of the first ones.
+#: The last normal cells concatenate six maps of F filters; F of the first cells is a quarter.
 FIRST_FILTERS = PENULTIMATE_FILTERS // 6 // 4
 
 
 class Body(nn.Module):
-    """A stem, two reduction cells, then thrice four normal cells with reductions between.
+    """A stem, two reduction cells, and three groups of four normal cells with reductions between.
 
-    Images [N, C, H, W] to pooled features [N, 1056]. Each cell sees the two before it.
+    From images [N, C, H, W] to pooled features [N, 1056]. Each cell receives the outputs of the
+    previous two cells.
     """
 
     def __init__(self, channels: int) -> None:
@@ -35,7 +36,7 @@ class Body(nn.Module):
         self.cells = nn.ModuleList(_cells())
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Features of images."""
+        """Return the features of images."""
         x = p = self.stem(images_NCHW)
         for cell in self.cells:
             x, p = cell(x, p), x
@@ -43,20 +44,20 @@ class Body(nn.Module):
 
 
 def _cells() -> Iterator[nn.Module]:
-    """The cells in order; p is twice as large as x behind a reduction."""
-    before: int | None = None
+    """Yield the cells in order; after a reduction, p is twice as large as x."""
+    previous: int | None = None
     channels, is_reduced = STEM_FILTERS, False
     for kind, filters in _plan():
         if kind is ReductionCell:
-            cell = ReductionCell(channels, before, filters, halve=is_reduced)
+            cell = ReductionCell(channels, previous, filters, halve=is_reduced)
         else:
-            cell = NormalCell(channels, before or channels, filters, halve=is_reduced)
+            cell = NormalCell(channels, previous or channels, filters, halve=is_reduced)
         yield cell
-        before, channels, is_reduced = channels, cell.out_channels, kind is ReductionCell
+        previous, channels, is_reduced = channels, cell.out_channels, kind is ReductionCell
 
 
 def _plan() -> Iterator[tuple[type[nn.Module], int]]:
-    """Kind and width F of each cell; a reduction goes with twice the filters."""
+    """Yield kind and width F of each cell; a reduction doubles the width."""
     yield ReductionCell, FIRST_FILTERS // 4
     yield ReductionCell, FIRST_FILTERS // 2
     for factor in (1, 2, 4):
@@ -67,5 +68,5 @@ def _plan() -> Iterator[tuple[type[nn.Module], int]]:
 
 
 def nasnet_mobile(image_shape: ImageShape, classes: int, dropout: float) -> nn.Module:
-    """The network: from images [N, C, H, W] to logits [N, M]."""
+    """Build the network: from images [N, C, H, W] to logits [N, M]."""
     return Network(Body(image_shape[0]), linear_head(PENULTIMATE_FILTERS, classes, dropout))

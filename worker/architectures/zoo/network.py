@@ -1,4 +1,4 @@
-"""A network of the zoo as a module: a body that ends in pooled features, and a head."""
+"""A network as a body that ends in pooled features, and a head."""
 
 from collections import OrderedDict
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """Body and head; the tensors of the classifier start with `head.`.
+    """Body and head; the names of the classifier's tensors start with `head.`.
 
     Axes: N samples, C channels, H height, W width, M classes.
     """
@@ -17,12 +17,12 @@ class Network(nn.Module):
         self.head = head
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, M] of images."""
+        """Return the logits [N, M] of images."""
         return self.head(self.body(images_NCHW))
 
 
 def linear_head(features: int, classes: int, dropout: float) -> nn.Sequential:
-    """Dropout and a linear layer: from features [N, F] to logits [N, M]."""
+    """Build dropout and a linear layer: from features [N, F] to logits [N, M]."""
     return nn.Sequential(
         OrderedDict(dropout=nn.Dropout(dropout), output=nn.Linear(features, classes))
     )

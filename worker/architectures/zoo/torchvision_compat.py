@@ -1,8 +1,8 @@
-"""torchvision beside a torch of another build, such as a CPU torch beside the usual wheel.
+"""Importing torchvision next to another build of torch, for example a CPU build.
 
-The wheel's compiled operators then do not load, and its Python code stops at the first one that
-it looks up. Two empty declarations let it go on: transforms and models work, its own
-non-maximum suppression and image decoders do not.
+The compiled operators of torchvision's wheel then fail to load, and its Python code fails at the
+first operator that it looks up. With two empty declarations the import succeeds: transforms and
+models work, torchvision's non-maximum suppression and image decoders do not.
 """
 
 import importlib
@@ -13,15 +13,15 @@ import torch
 FAULT = "operator torchvision::nms does not exist"
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
-#: Declarations last as long as the object that made them.
+#: A declaration lasts as long as its library object.
 _declared: list[torch.library.Library] = []
 
 
 def import_torchvision() -> None:
-    """Import torchvision, with two operators declared where its compiled ones are missing.
+    """Import torchvision; declare two operators if its compiled operators are missing.
 
     Raises:
-        RuntimeError: it fails for another reason.
+        RuntimeError: the import fails for another reason.
     """
     try:
         importlib.import_module("torchvision")

@@ -1,4 +1,4 @@
-"""Bodies from timm, which is imported when the first one is built: it takes seconds."""
+"""Networks with a body from timm, which takes seconds to import and is imported on first use."""
 
 import importlib
 from typing import Any
@@ -11,22 +11,22 @@ from worker.architectures.zoo.torchvision_compat import import_torchvision
 
 
 def import_timm() -> Any:
-    """The library, imported on first use."""
+    """Import timm on first use and return it."""
     import_torchvision()
     return importlib.import_module("timm")
 
 
-def from_library(
+def build_from_timm(
     name: str, image_shape: ImageShape, classes: int, dropout: float, **options: Any
 ) -> nn.Module:
-    """A network whose body is timm's, its own classifier left out.
+    """Build a network with a body from timm and a new linear classifier.
 
     Args:
-        name: timm's name of the network.
-        image_shape: channels, height, width; only the channels change what is built.
-        classes: how many classes there are, M.
-        dropout: share of the pooled features dropped before the linear layer.
-        **options: passed on to timm.
+        name: name of the network in timm.
+        image_shape: channels, height, width; only the channels affect the network.
+        classes: number of classes M.
+        dropout: fraction of the pooled features dropped before the linear layer.
+        **options: options for timm.
     """
     body = import_timm().create_model(name, in_chans=image_shape[0], num_classes=0, **options)
     return Network(body, linear_head(body.head_hidden_size, classes, dropout))

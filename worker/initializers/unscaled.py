@@ -1,4 +1,4 @@
-"""Initializers that do not look at the fans."""
+"""Initializers that do not depend on the fans."""
 
 from typing import Annotated
 
@@ -16,8 +16,8 @@ def normal(weight: Tensor, draw: Draw, /, *, scale: Scale = 0.05) -> None:
     """N(0, scale), the same for every layer.
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: generator of the weight.
         scale: the standard deviation.
     """
     weight.normal_(0.0, scale, generator=draw.generator)
@@ -28,8 +28,8 @@ def uniform(weight: Tensor, draw: Draw, /, *, scale: Scale = 0.05) -> None:
     """U(−scale, scale), the same for every layer.
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        draw: its generator.
+        weight: tensor to fill, [out, in, *kernel].
+        draw: generator of the weight.
         scale: half the width of the interval.
     """
     weight.uniform_(-scale, scale, generator=draw.generator)
@@ -37,22 +37,22 @@ def uniform(weight: Tensor, draw: Draw, /, *, scale: Scale = 0.05) -> None:
 
 @initializers.register(source="Saxe, McClelland & Ganguli 2013, arXiv:1312.6120, section 3.1")
 def orthogonal(weight: Tensor, draw: Draw, /, *, scale: Scale = 1.0) -> None:
-    """A random matrix with orthonormal rows or columns (the fewer of them), times scale.
+    """A random matrix with orthonormal rows or columns, whichever are fewer, times scale.
 
     Args:
-        weight: the tensor to fill, as a matrix [out, in·kernel].
-        draw: its generator.
-        scale: every singular value of the matrix.
+        weight: tensor to fill, as a matrix [out, in·kernel].
+        draw: generator of the weight.
+        scale: the value of all singular values.
     """
     nn.init.orthogonal_(weight, gain=scale, generator=draw.generator)
 
 
 @initializers.register(source="Rumelhart, Hinton & Williams 1986: why symmetry must be broken")
 def zeros(weight: Tensor, _draw: Draw, /) -> None:
-    """All zeros: units of a layer stay alike, which shows why symmetry must be broken.
+    """All zeros: the units of a layer stay identical, which shows why symmetry must be broken.
 
     Args:
-        weight: the tensor to fill, [out, in, *kernel].
-        _draw: not looked at.
+        weight: tensor to fill, [out, in, *kernel].
+        _draw: not used.
     """
     weight.zero_()
