@@ -1,1 +1,1 @@
-"""HTTP only: checks, records, reads. Never imports torch."""
+"""The HTTP API: checks, records and reads jobs. Never imports torch."""

@@ -1,9 +1,9 @@
-"""`python -m api`: serve HTTP until the process is ended."""
+"""`python -m api`: serve the API until the process is terminated."""
 
 import uvicorn
 
 from api.app import create_app
-from api.http.server import allow_many_connections, options
+from api.http.server import options, raise_file_limit
 from shared import logs
 from shared.database import Database
 from shared.migrations import wait_for_head
@@ -11,11 +11,11 @@ from shared.settings import read_settings
 
 
 def main() -> None:
-    """Wait for the tables, then serve."""
+    """Wait until the database is migrated, then serve."""
     settings = read_settings()
     logs.configure("api", settings.log_level)
     settings.make_directories()
-    allow_many_connections()
+    raise_file_limit()
     database = Database(settings.database, pool_size=1)
     wait_for_head(database)
     database.close()

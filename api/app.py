@@ -14,19 +14,23 @@ from api.health.routes import private as metrics
 from api.health.routes import public as health
 from api.http.guard import Guard
 from api.jobs.router import router as jobs
-from api.openapi import complete
+from api.openapi import extend_openapi
 from api.presets.routes import router as presets
 from api.reference.routes import router as reference
-from api.services import Services, open_services
+from api.services.container import open_services
+from api.weights.routes import UPLOAD
 from api.weights.routes import router as weights
 from shared.settings import Settings
 
 TITLE = "Trainshed"
 VERSION = "0.1.0"
 
+PUBLIC = (health, reference)
+PRIVATE = (jobs, presets, datasets, catalog, augmentation, weights, metrics)
+
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API over a database that has the newest tables."""
+    """Create the application; the database must be migrated."""
     services = open_services(settings)
 
     @asynccontextmanager
@@ -43,23 +47,20 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        exception_handlers=errors.HANDLERS,
+        exception_handlers=errors.EXCEPTION_HANDLERS,
         responses=errors.RESPONSES,
     )
     app.state.services = services
-    for router in (health, reference):
+    for router in PUBLIC:
         app.include_router(router)
-    for router in (jobs, presets, datasets, catalog, augmentation, weights, metrics):
+    for router in PRIVATE:
         app.include_router(router, dependencies=[Depends(caller)])
-    complete(app)
-    app.add_middleware(Guard, hosts=_hosts(settings))
+    extend_openapi(app)
+    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD])
     return app
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """Names that a request may be meant for: another name is somebody else's page."""
-    further = map(str.strip, settings.allowed_hosts.split(","))
-    return ["127.0.0.1", "localhost", "::1", settings.host, *further]
-
-
-__all__ = ["Services", "create_app"]
+    """Return the names of this service; a request for another name comes from a foreign page."""
+    allowed = map(str.strip, settings.allowed_hosts.split(","))
+    return ["127.0.0.1", "localhost", "::1", settings.host, *allowed]

@@ -1,4 +1,4 @@
-"""What routes ask for in their signatures. All `async`: a plain one would cost a thread each."""
+"""Dependencies of the routes. All are `async`: a plain function would occupy a thread per call."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,46 +6,46 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from api.services import Services
+from api.services.container import Services
 from shared.errors import BadRequest, NotFound, Unauthorized
-from shared.ids import is_id
+from shared.ids import LENGTH, is_id
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks."""
+    """The account that made the request."""
 
     name: str
 
 
 async def services(request: Request) -> Services:
-    """What the application works with."""
+    """Return the services of the application."""
     return request.app.state.services
 
 
 ServicesDep = Annotated[Services, Depends(services)]
 
-# Only for the OpenAPI document; the check is ours, since it knows what is wrong.
+# Only declares the scheme in the OpenAPI document; `caller` gives more precise errors.
 _scheme = HTTPBearer(auto_error=False, description="The key, as `Authorization: Bearer KEY`")
 
 
 async def caller(
     request: Request, services: ServicesDep, _: Annotated[object, Depends(_scheme)]
 ) -> Caller:
-    """The caller by key.
+    """Return the caller whose key the request has.
 
     Raises:
-        Unauthorized: no key, or not one of ours.
-        BadRequest: more than one.
+        Unauthorized: The request has no key, or an unknown key.
+        BadRequest: It has more than one.
     """
-    given = request.headers.getlist("authorization")
-    if len(given) > 1:
+    headers = request.headers.getlist("authorization")
+    if len(headers) > 1:
         raise BadRequest("The request has more than one Authorization header.")
-    scheme, _, key = (given[0] if given else "").partition(" ")
+    scheme, _, key = (headers[0] if headers else "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise Unauthorized
     if not services.keys.is_admin(key):
-        raise Unauthorized("This key is not known here.")
+        raise Unauthorized("The key is not valid.")
     return Caller("admin")
 
 
@@ -53,13 +53,13 @@ CallerDep = Annotated[Caller, Depends(caller)]
 
 
 async def job_id(job_id: str) -> str:
-    """A job's id from the path.
+    """Return the job id from the path.
 
     Raises:
-        NotFound: it has not the form of one.
+        NotFound: It does not have the form of a job id.
     """
     if not is_id("job", job_id):
-        raise NotFound("There is no such job; a job's id looks like job_ and 26 characters.")
+        raise NotFound(f"There is no such job. A job's id is job_ and {LENGTH} characters.")
     return job_id
 
 

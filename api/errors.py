@@ -1,6 +1,5 @@
-"""How errors look outside: one table from class to status, one form (RFC 9457)."""
+"""How errors become responses: a table from error class to HTTP status, and the handlers."""
 
-import json
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from api.http.problem import RETRY_AFTER_SECONDS, problem
 from shared import errors
 from shared.errors import Fault, ServiceError
 
@@ -33,36 +33,17 @@ STATUS: dict[type[ServiceError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.Unavailable: 503,
 }
-RETRY_AFTER_SECONDS = "2"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-def problem(
-    status: int,
-    detail: str,
-    *,
-    instance: str,
-    kind: str | None = None,
-    headers: dict[str, str] | None = None,
-    **extra: Any,
-) -> Response:
-    """The answer to what went wrong."""
-    title = HTTPStatus(status).phrase
-    body = {
-        "type": f"urn:trainshed:problem:{kind or title.lower().replace(' ', '-')}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": instance,
-        **extra,
+#: The error responses that every route may have, for the OpenAPI document.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
     }
-    return Response(
-        # ASCII: whatever a client sent comes back as JSON that every reader takes.
-        json.dumps(body),
-        status_code=status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
+    for status in sorted({*STATUS.values()} - {500})
+}
 
 
 def _kind(error: ServiceError) -> str:
@@ -94,15 +75,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail, headers = str(error.detail), dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "There is nothing at this address."
+        detail = "There is no such address; /docs lists the addresses of the API."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = taken = ", ".join(_methods_at(request))
-        detail = f"This address does not take {request.method}; it takes {taken}."
+        headers["Allow"] = allowed = ", ".join(_allowed_methods(request))
+        detail = f"{request.method} is not allowed here; allowed: {allowed}."
     return problem(error.status_code, detail, instance=request.url.path, headers=headers)
 
 
-def _methods_at(request: Request) -> list[str]:
-    """The methods that an address takes, of all its routes: Starlette knows those of the first."""
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes at this address; Starlette names those of the first."""
     routes = request.app.router.routes
     return [
         method
@@ -117,69 +98,40 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         Fault(
-            "/" + "/".join(str(part) for part in one["loc"]),
-            one["msg"].removeprefix("Value error, "),
+            "/" + "/".join(map(str, entry["loc"])),
+            entry["msg"].removeprefix("Value error, "),
         )
-        for one in error.errors()
+        for entry in error.errors()
     ]
     return problem(
         422,
-        "A parameter of the request is not admitted; `errors` names each.",
+        "The request has invalid parameters; `errors` lists each of them.",
         instance=request.url.path,
         kind="invalid-parameters",
         errors=[vars(fault) for fault in faults],
     )
 
 
-async def _hung_up(request: Request, _: Exception) -> Response:
-    # Nobody hears it: the request was not finished.
+async def _client_disconnect(request: Request, _: Exception) -> Response:
+    # Only for completeness: the client is gone.
     return problem(400, "The request ended before its body did.", instance=request.url.path)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected", path=request.url.path, exc_info=error)
+async def _unexpected_error(request: Request, error: Exception) -> Response:
+    log.error("unexpected error", path=request.url.path, exc_info=error)
     return problem(
         500,
-        "The service made a mistake; its log has the details.",
+        "Internal server error; the service's log has the details.",
         instance=request.url.path,
-        # uvicorn closes it: a client that is not told so meets a reset at its next request.
+        # uvicorn closes the connection: without the header, the next request would be reset.
         headers={"Connection": "close"},
     )
 
 
-HANDLERS: dict[Any, Any] = {
+EXCEPTION_HANDLERS: dict[Any, Any] = {
     ServiceError: _service_error,
     HTTPException: _http_error,
     RequestValidationError: _invalid_parameters,
-    ClientDisconnect: _hung_up,
-    Exception: _unexpected,
-}
-
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-}
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": HTTPStatus(status).phrase,
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-        },
-    }
-    for status in sorted({*STATUS.values()} - {500})
+    ClientDisconnect: _client_disconnect,
+    Exception: _unexpected_error,
 }

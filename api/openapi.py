@@ -1,96 +1,105 @@
-"""The OpenAPI document: what FastAPI finds in the signatures, and the specification's schema."""
+"""The OpenAPI document: FastAPI's own, with the specification's schema from the catalogue."""
 
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 
-from api.catalog.schemas import CHOICES, NAMED, REFERENCE, components, ref
-from api.errors import PROBLEM
+from api.catalog.schemas import (
+    METHOD_COMPONENTS,
+    METHOD_MAP_COMPONENTS,
+    REFERENCE,
+    components,
+    reference,
+)
+from api.http.problem import PROBLEM
 from shared.catalog import Catalog
 from shared.datasets import FACTS
 from shared.spec import JobSpec
 
-#: For routes that read the body themselves, strictly.
+#: The body of routes that read and check a specification themselves.
 SPEC_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
-                "schema": ref("JobSpec"),
+                "schema": reference("JobSpec"),
                 "example": {"dataset": "digits", "architecture": "mlp"},
             }
         },
     }
 }
-#: What of the specification's own models the catalogue says better.
-SAID_BY_THE_CATALOG = ("MethodSpec", "InitializerSpec", "OptimizerSpec")
+#: Models of the specification that are replaced by components made from the catalogue.
+REPLACED_MODELS = ("MethodSpec", "InitializerSpec", "OptimizerSpec")
 
 
-def complete(app: FastAPI) -> None:
-    """Put the specification's schema into the document, with the methods of the catalogue."""
+def extend_openapi(app: FastAPI) -> None:
+    """Add the specification's schema and the form of errors to the application's document."""
     generate = app.openapi
 
     @cache
     def openapi() -> dict[str, Any]:
         document = generate()
         schemas = document["components"]["schemas"]
-        schemas |= specification(app.state.services.methods.catalog) | {"Problem": PROBLEM}
-        for name in SAID_BY_THE_CATALOG:
+        schemas |= specification_schemas(app.state.services.methods.catalog)
+        schemas["Problem"] = PROBLEM
+        for name in REPLACED_MODELS:
             schemas.pop(name, None)
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                _keep_possible_refusals(path, operation)
+                _remove_impossible_errors(path, operation)
         return document
 
     app.openapi = openapi
 
 
-def _keep_possible_refusals(path: str, operation: dict[str, Any]) -> None:
-    """Of all refusals that there are, leave those that such a request can meet."""
-    has_body, answers = "requestBody" in operation, operation["responses"]
+def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
+    """Remove the error responses that an operation cannot have."""
+    has_body, responses = "requestBody" in operation, operation["responses"]
     is_possible = {
         "401": "security" in operation,
         "404": "{" in path,
         "409": "{" in path,
         "413": has_body,
         "415": has_body,
-        "416": "206" in answers,
+        "416": "206" in responses,
         "422": has_body or "parameters" in operation,
     }
-    for status, is_there in is_possible.items():
-        if not is_there:
-            answers.pop(status, None)
+    for status, is_kept in is_possible.items():
+        if not is_kept:
+            responses.pop(status, None)
 
 
-def specification(catalog: Catalog) -> dict[str, Any]:
-    """`JobSpec` and every component that it refers to."""
+def specification_schemas(catalog: Catalog) -> dict[str, Any]:
+    """Return `JobSpec` and every component that it refers to."""
     job = JobSpec.model_json_schema(ref_template=REFERENCE)
     models: dict[str, Any] = job.pop("$defs")
-    _, initializer, optimizer = (models.pop(name) for name in SAID_BY_THE_CATALOG)
-    overrides = {"type": "object", "additionalProperties": ref("Override")}
-    beside = {
-        "initializers": _beside(initializer, overrides=overrides),
-        "optimizers": _beside(optimizer, schedule=ref("Schedule")),
+    _, initializer, optimizer = (models.pop(name) for name in REPLACED_MODELS)
+    overrides = {"type": "object", "additionalProperties": reference("Override")}
+    further_fields = {
+        "initializers": _further_fields(initializer, overrides=overrides),
+        "optimizers": _further_fields(optimizer, schedule=reference("Schedule")),
     }
-    names = {"enum": sorted(FACTS)}
-    models["DatasetSpec"]["properties"]["name"] = names
+    dataset_names = {"enum": sorted(FACTS)}
+    models["DatasetSpec"]["properties"]["name"] = dataset_names
     stage, fields = models["StageSpec"]["properties"], job["properties"]
-    stage["optimizer"] = _said(stage["optimizer"], {"anyOf": [ref("Optimizer"), {"type": "null"}]})
-    fields["dataset"] = {"anyOf": [names, ref("DatasetSpec")]}
-    for model in (*CHOICES.values(), *NAMED.values()):
+    stage["optimizer"] = _with_schema(
+        stage["optimizer"], {"anyOf": [reference("Optimizer"), {"type": "null"}]}
+    )
+    fields["dataset"] = {"anyOf": [dataset_names, reference("DatasetSpec")]}
+    for model in (*METHOD_COMPONENTS.values(), *METHOD_MAP_COMPONENTS.values()):
         if model.lower() in fields:
-            fields[model.lower()] = _said(fields[model.lower()], ref(model))
-    return {**models, **components(catalog, beside), "JobSpec": job}
+            fields[model.lower()] = _with_schema(fields[model.lower()], reference(model))
+    return {**models, **components(catalog, further_fields), "JobSpec": job}
 
 
-def _beside(model: dict[str, Any], **said: dict[str, Any]) -> dict[str, Any]:
-    """The fields that stand beside a method's own parameters; some are said anew."""
-    fields = {name: part for name, part in model["properties"].items() if name != "name"}
-    return fields | {name: _said(fields[name], part) for name, part in said.items()}
+def _further_fields(model: dict[str, Any], **schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields next to a method's own parameters; `schemas` replaces some of theirs."""
+    fields = {name: field for name, field in model["properties"].items() if name != "name"}
+    return fields | {name: _with_schema(fields[name], schema) for name, schema in schemas.items()}
 
 
-def _said(part: dict[str, Any], anew: dict[str, Any]) -> dict[str, Any]:
-    """What is said anew of a field, with the default that it has."""
-    kept = {name: part[name] for name in ("default", "maxProperties") if name in part}
-    return kept | anew
+def _with_schema(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a field with another schema, but with its own default."""
+    preserved = {name: field[name] for name in ("default", "maxProperties") if name in field}
+    return preserved | schema

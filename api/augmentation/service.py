@@ -7,7 +7,7 @@ from api.augmentation.schemas import MAX_PIXELS, PreviewSpec, max_images
 from api.http.faults import Faults, abbreviated
 from api.http.strict_json import parse
 from api.jobs.admission import augmentation, dataset, structure
-from api.services import Services
+from api.services.container import Services
 from shared.datasets import TABLE, is_available
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec

@@ -1,4 +1,4 @@
-"""`GET /v1/catalog`: what can be trained."""
+"""`GET /v1/catalog`: the methods that a job can use."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from fastapi import APIRouter
 
 from api.catalog.schemas import Entries
 from api.deps import ServicesDep
-from api.http.responses import json_answer
+from api.http.responses import json_response
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
 @router.get(
     "/catalog",
-    summary="What can be trained, with every parameter as JSON Schema",
+    summary="The catalogue of methods, with their parameters as JSON Schema",
     responses={200: {"model": Entries}},
 )
-async def show(services: ServicesDep) -> Any:
+async def get_catalog(services: ServicesDep) -> Any:
     """Return `{slot: {name: {summary, source, parameters}}}`, and `metrics` by their names."""
-    return json_answer(services.methods.catalog)
+    return json_response(services.methods.catalog)

@@ -1,4 +1,4 @@
-"""The catalogue as JSON Schema: what the parts of a specification that name methods can be."""
+"""The catalogue as JSON Schema: the parts of a specification that name methods."""
 
 from typing import Any, Literal
 
@@ -9,20 +9,20 @@ from shared.catalog import Catalog
 Schema = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
-#: Which component says what a slot's method is, by name or as an object with parameters.
-CHOICES = {
+#: The component for a method of a slot: its name, or an object with name and parameters.
+METHOD_COMPONENTS = {
     "architectures": "Architecture",
     "losses": "Loss",
     "schedules": "Schedule",
     "initializers": "Initializer",
     "optimizers": "Optimizer",
 }
-#: The same for an object of methods by name.
-NAMED = {"regularizers": "Regularizers", "augmentations": "Augmentation"}
+#: The component for an object of methods by name.
+METHOD_MAP_COMPONENTS = {"regularizers": "Regularizers", "augmentations": "Augmentation"}
 
 
 class Method(BaseModel):
-    """What is known of a method; some slots say more."""
+    """A method of the catalogue; some slots add further fields."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -47,7 +47,7 @@ class Metric(BaseModel):
 
 
 class Entries(BaseModel):
-    """Every method by its name, a slot a field, and every metric."""
+    """Every method by its name, one field for each slot, and every metric by its name."""
 
     architectures: dict[str, Method]
     initializers: dict[str, Method]
@@ -59,59 +59,63 @@ class Entries(BaseModel):
     metrics: dict[str, Metric]
 
 
-def ref(model: str) -> Schema:
-    """A reference to a component of the document."""
+def reference(model: str) -> Schema:
+    """Return a reference to a component of the document."""
     return {"$ref": REFERENCE.format(model=model)}
 
 
-def components(catalog: Catalog, beside: dict[str, Schema]) -> dict[str, Schema]:
-    """A component for every method, and one for every slot.
+def components(catalog: Catalog, further_fields: dict[str, Schema]) -> dict[str, Schema]:
+    """Return a component for every method and for every slot.
 
     Args:
-        catalog: the catalogue.
-        beside: of a slot, the fields that stand beside a method's own parameters.
+        catalog: The catalogue.
+        further_fields: By slot, the fields next to a method's own parameters.
     """
-    found: dict[str, Schema] = {}
-    for slot, model in CHOICES.items():
-        found |= _choices(catalog[slot], slot, model, beside.get(slot, {}))
-    # An initializer of some layers has no overrides of its own.
-    found |= _choices(catalog["initializers"], "overrides", "Override", {})
-    for slot, model in NAMED.items():
+    schemas: dict[str, Schema] = {}
+    for slot, model in METHOD_COMPONENTS.items():
+        schemas |= _alternatives(catalog[slot], slot, model, further_fields.get(slot, {}))
+    # The initializer of an override has no overrides itself.
+    schemas |= _alternatives(catalog["initializers"], "overrides", "Override", {})
+    for slot, model in METHOD_MAP_COMPONENTS.items():
         for name, entry in catalog[slot].items():
-            found[f"{slot}.{name}"] = {**entry["parameters"], "description": entry["summary"]}
-        found[model] = {
+            schemas[f"{slot}.{name}"] = {**entry["parameters"], "description": entry["summary"]}
+        schemas[model] = {
             "type": "object",
-            "properties": {name: _short(slot, name, one) for name, one in catalog[slot].items()},
+            "properties": {
+                name: _map_value(slot, name, entry) for name, entry in catalog[slot].items()
+            },
             "additionalProperties": False,
         }
-    return found
+    return schemas
 
 
-def _choices(entries: dict[str, Any], prefix: str, model: str, beside: Schema) -> dict[str, Schema]:
-    """Each method as an object with a name, and the choice of one of them."""
-    found = {
+def _alternatives(
+    entries: dict[str, Any], prefix: str, model: str, further_fields: Schema
+) -> dict[str, Schema]:
+    """Return a component for each method as an object, and a component that takes any of them."""
+    schemas = {
         f"{prefix}.{name}": {
             "type": "object",
             "description": entry["summary"],
             "properties": {
                 "name": {"const": name},
                 **entry["parameters"].get("properties", {}),
-                **beside,
+                **further_fields,
             },
             "required": ["name", *entry["parameters"].get("required", [])],
             "additionalProperties": False,
         }
         for name, entry in entries.items()
     }
-    bare = [name for name, entry in entries.items() if not _required(entry)]
-    found[model] = {"anyOf": [{"enum": bare}, *map(ref, list(found))]}
-    return found
+    bare_names = [name for name, entry in entries.items() if not _required(entry)]
+    schemas[model] = {"anyOf": [{"enum": bare_names}, *map(reference, list(schemas))]}
+    return schemas
 
 
-def _short(slot: str, name: str, entry: dict[str, Any]) -> Schema:
-    """A method under its name: its parameters, the value of its one parameter, true or false."""
+def _map_value(slot: str, name: str, entry: dict[str, Any]) -> Schema:
+    """Return the schema of a method under its name: parameters, short form, true or false."""
     switch: Schema = {"const": False} if _required(entry) else {"type": "boolean"}
-    forms = [ref(f"{slot}.{name}"), switch]
+    forms = [reference(f"{slot}.{name}"), switch]
     if entry["short_form"] is not None:
         forms.append(entry["parameters"]["properties"][entry["short_form"]])
     return {"anyOf": forms}

@@ -1,1 +1,1 @@
-"""Data sets: what there is to train on."""
+"""Data sets."""

@@ -1,4 +1,4 @@
-"""How data sets look in the OpenAPI document."""
+"""Data sets in the OpenAPI document."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from api.http.schemas import Count
 
 
 class Dataset(BaseModel):
-    """The facts of a data set. A table also has the `files` that are there."""
+    """A built-in data set. The `table` also lists the available `files`."""
 
     id: str
     object: Literal["dataset"]
@@ -25,5 +25,5 @@ class Dataset(BaseModel):
     synthetic: bool
     number_targets: list[str]
     ways: list[str]
-    is_available: bool
-    files: list[str] | None = Field(default=None, description="of a table")
+    is_available: bool = Field(description="False if it has to be fetched first")
+    files: list[str] | None = Field(default=None, description="Only of the data set `table`")

@@ -1,1 +1,1 @@
-"""Whether the service lives and is ready."""
+"""Liveness, readiness and Prometheus metrics of the service."""

@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it is ready, and its figures for Prometheus."""
+"""Health checks, and metrics for Prometheus."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,10 +9,10 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from api.deps import ServicesDep
-from api.errors import RETRY_AFTER_SECONDS, problem
 from api.health.schemas import Alive, Ready
-from api.http.responses import json_answer
-from api.services import Services
+from api.http.problem import RETRY_AFTER_SECONDS, problem
+from api.http.responses import json_response
+from api.services.container import Services
 from shared import tables
 from shared.clock import now
 from shared.errors import Unavailable
@@ -23,37 +23,39 @@ from shared.states import STATES
 public = APIRouter(tags=["health"])
 private = APIRouter(tags=["health"])
 
-#: A worker shows itself twice a second; one that has not for so long does not count.
-WORKER_FRESH = timedelta(seconds=20)
+#: Workers report twice a second. After so long without a report they count as gone.
+MAX_SILENCE = timedelta(seconds=20)
+DEVICE_KINDS = ("cpu", "cuda")
 
 
-@public.get("/healthz", summary="Alive", responses={200: {"model": Alive}})
-async def healthz() -> Any:
-    """Answers as long as the process does."""
-    return json_answer({"status": "alive"})
+@public.get(
+    "/healthz", summary="Check that the process responds", responses={200: {"model": Alive}}
+)
+async def get_health() -> Any:
+    """Return 200 as long as the process responds."""
+    return json_response({"status": "alive"})
 
 
 @public.get(
     "/readyz",
-    summary="Database, broker, sidecar and a worker answer",
+    summary="Check that database, broker, sidecar and a worker respond",
     responses={200: {"model": Ready}},
 )
-def readyz(request: Request, services: ServicesDep) -> Any:
-    """200, or a problem of status 503 that says what does not answer; `parts` has each."""
+def get_readiness(request: Request, services: ServicesDep) -> Any:
+    """Return 200, or 503 with the state of each part in `parts`."""
+    is_database_available = _database_responds(services)
     parts = {
-        "database": _database_answers(services),
-        "broker": services.doorbell.answers(),
+        "database": is_database_available,
+        "broker": services.doorbell.responds(),
         "sidecar": services.sidecar.answers(),
-        "worker": False,
+        "worker": is_database_available and bool(_present_workers(services)),
     }
-    if parts["database"]:
-        parts["worker"] = bool(_fresh_workers(services))
-    missing = ", ".join(part for part, answers in parts.items() if not answers)
+    missing = ", ".join(part for part, responds in parts.items() if not responds)
     if not missing:
-        return json_answer({"status": "ready", "parts": parts})
+        return json_response({"status": "ready", "parts": parts})
     return problem(
         503,
-        f"Not ready: no answer from {missing}.",
+        f"Not ready: no response from {missing}.",
         instance=request.url.path,
         kind="not-ready",
         headers={"Retry-After": RETRY_AFTER_SECONDS},
@@ -61,36 +63,42 @@ def readyz(request: Request, services: ServicesDep) -> Any:
     )
 
 
-@private.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
-def metrics(services: ServicesDep) -> Response:
-    """Jobs by state, workers, rings of the doorbell."""
+@private.get("/metrics", summary="Get metrics for Prometheus", response_class=PlainTextResponse)
+def get_prometheus_metrics(services: ServicesDep) -> Response:
+    """Return the number of jobs by state, workers, devices and doorbell messages."""
     registry = CollectorRegistry()
     jobs = Gauge("trainshed_jobs", "Jobs by state", ["state"], registry=registry)
     column = tables.jobs.c
     with services.database.read() as connection:
-        counted = connection.execute(
+        counts = connection.execute(
             sa.select(column.state, sa.func.count()).group_by(column.state)
         ).all()
     for state in STATES:
         jobs.labels(state).set(0)
-    for state, count in counted:
+    for state, count in counts:
         jobs.labels(state).set(count)
-    fresh = _fresh_workers(services)
-    kinds = [device["name"].partition(":")[0] for one in fresh for device in one.devices]
+    workers = _present_workers(services)
+    kinds = [device["name"].partition(":")[0] for worker in workers for device in worker.devices]
     devices = Gauge("trainshed_devices", "Devices by kind", ["kind"], registry=registry)
-    for kind in ("cpu", "cuda"):
+    for kind in DEVICE_KINDS:
         devices.labels(kind).set(kinds.count(kind))
-    figures = {
-        "trainshed_workers": ("Workers seen lately", len(fresh)),
-        "trainshed_doorbell_rings": ("Rings that the broker took", services.doorbell.rung),
-        "trainshed_doorbell_failures": ("Rings that it did not", services.doorbell.failed),
+    gauges = {
+        "trainshed_workers": ("Workers seen recently", len(workers)),
+        "trainshed_doorbell_rings": (
+            "Doorbell messages that the broker accepted",
+            services.doorbell.rings,
+        ),
+        "trainshed_doorbell_failures": (
+            "Attempts to send a doorbell message that failed",
+            services.doorbell.failures,
+        ),
     }
-    for name, (text, value) in figures.items():
-        Gauge(name, text, registry=registry).set(value)
+    for name, (description, value) in gauges.items():
+        Gauge(name, description, registry=registry).set(value)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _database_answers(services: Services) -> bool:
+def _database_responds(services: Services) -> bool:
     try:
         with services.database.read() as connection:
             connection.execute(sa.select(1))
@@ -99,7 +107,7 @@ def _database_answers(services: Services) -> bool:
     return True
 
 
-def _fresh_workers(services: Services) -> list[WorkerRow]:
+def _present_workers(services: Services) -> list[WorkerRow]:
     with services.database.read() as connection:
-        known = liveness.list_workers(connection)
-    return [worker for worker in known if now() - worker.seen_at < WORKER_FRESH]
+        workers = liveness.list_workers(connection)
+    return [worker for worker in workers if now() - worker.seen_at < MAX_SILENCE]

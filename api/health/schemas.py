@@ -1,4 +1,4 @@
-"""How the state of the service looks in the OpenAPI document."""
+"""Health checks in the OpenAPI document."""
 
 from typing import Literal
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     status: Literal["alive"]
 
 
 class Ready(BaseModel):
-    """Every part answers."""
+    """All parts respond."""
 
     status: Literal["ready"]
     parts: dict[str, bool]

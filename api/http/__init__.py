@@ -1,1 +1,1 @@
-"""HTTP without our domain: request guard, strict JSON, requests, responses, files."""
+"""HTTP in general: limits, strict JSON, conditional requests, files, errors. No domain in it."""

@@ -1,17 +1,18 @@
-"""What every request passes first (right host, bounded body) and what every answer carries."""
+"""ASGI middleware: limits on every request, and security headers on every response."""
 
 from collections.abc import Iterable
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem
+from api.http.problem import problem
 
-MOST_BODY_BYTES = 1_000_000
-LONGEST_PATH = 8_192
-MOST_HEADERS = 100
-MOST_HEADER_BYTES = 65_536
-HEADERS = (
+MAX_BODY_BYTES = 1_000_000
+MAX_ADDRESS_BYTES = 8_192
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 65_536
+BODY_TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES:,} bytes."
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -22,98 +23,107 @@ HEADERS = (
 )
 
 
-class _TooLarge(Exception):
-    """The body outgrew its bound while it was read."""
+class _BodyTooLargeError(Exception):
+    """The body exceeded its limit while it was read."""
 
 
 class Guard:
-    """Pure ASGI, since it stands before every request."""
+    """Refuses requests for another host or beyond the limits, before any route is called."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: Iterable[str], uploads: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            hosts: The host names of this service.
+            uploads: Methods and paths whose bodies are not limited here.
+        """
         self.app = app
         self.hosts = frozenset(map(host_name, hosts)) - {""}
+        self.uploads = frozenset(uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check, pass on, add headers."""
+        """Refuse the request or pass it on; add headers to the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = None if _is_upload(scope) else MOST_BODY_BYTES
-        refusal = self._refuse(scope, most)
+        send = _with_security_headers(send)
+        max_bytes = None if (scope["method"], scope["path"]) in self.uploads else MAX_BODY_BYTES
+        refusal = self._refusal(scope, max_bytes)
         if refusal is not None:
             status, detail = refusal
-            await problem(status, detail, instance=scope["path"])(scope, receive, _dressed(send))
+            await problem(status, detail, instance=scope["path"])(scope, receive, send)
             return
-        await self._pass_on(scope, receive, send, most)
+        await self._pass_on(scope, receive, send, max_bytes)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, most: int | None) -> None:
-        seen = 0
-        is_answered = False
+    def _refusal(self, scope: Scope, max_bytes: int | None) -> tuple[int, str] | None:
+        """Return the status and detail with which the request is refused, if it is."""
+        headers = scope["headers"]
+        header_bytes = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > MAX_HEADERS or header_bytes > MAX_HEADER_BYTES:
+            limit = f"{MAX_HEADERS} headers and {MAX_HEADER_BYTES:,} bytes"
+            return 431, f"The headers exceed the limit of {limit}."
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.hosts:
+            return 400, (
+                "The Host header is not a name of this service. "
+                "Set TRAINSHED_ALLOWED_HOSTS to allow further names."
+            )
+        if len(scope["raw_path"] or b"") + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+            return 414, f"The address exceeds the limit of {MAX_ADDRESS_BYTES:,} bytes."
+        for name, value in headers:
+            length = int(value) if name == b"content-length" and value.isdigit() else 0
+            if max_bytes is not None and length > max_bytes:
+                return 413, BODY_TOO_LARGE
+        return None
 
-        async def bounded() -> Message:
-            nonlocal seen
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, max_bytes: int | None
+    ) -> None:
+        received_bytes = 0
+        has_response = False
+
+        async def receive_limited() -> Message:
+            nonlocal received_bytes
             message = await receive()
-            seen += len(message.get("body", b""))
-            if most is not None and seen > most:
-                raise _TooLarge
+            received_bytes += len(message.get("body", b""))
+            if max_bytes is not None and received_bytes > max_bytes:
+                raise _BodyTooLargeError
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal is_answered
-            is_answered = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_response
+            has_response = True
             await send(message)
 
         try:
-            await self.app(scope, bounded, _dressed(noted))
-        except _TooLarge:
-            if not is_answered:
-                await _too_large(scope)(scope, receive, _dressed(send))
-
-    def _refuse(self, scope: Scope, most: int | None) -> tuple[int, str] | None:
-        header_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
-        if len(scope["headers"]) > MOST_HEADERS or header_bytes > MOST_HEADER_BYTES:
-            admitted = f"{MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
-            return 431, f"The request has more than the {admitted} that are admitted."
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.hosts:
-            return 400, "The Host header names another service; TRAINSHED_ALLOWED_HOSTS adds names."
-        if len(scope["raw_path"] or b"") + len(scope["query_string"]) > LONGEST_PATH:
-            return 414, f"The address is longer than {LONGEST_PATH} bytes."
-        for name, value in scope["headers"]:
-            announced = int(value) if name == b"content-length" and value.isdigit() else 0
-            if most is not None and announced > most:
-                return 413, f"The body has {announced} bytes; {most} are admitted."
-        return None
-
-
-def _is_upload(scope: Scope) -> bool:
-    """A file, which bounds itself as it is written to disk."""
-    return scope["method"] == "POST" and scope["path"] == "/v1/weights"
-
-
-def _too_large(scope: Scope) -> ASGIApp:
-    detail = f"The body has more than {MOST_BODY_BYTES} bytes, which are admitted."
-    return problem(413, detail, instance=Request(scope).url.path)
+            await self.app(scope, receive_limited, send_and_note)
+        except _BodyTooLargeError:
+            if not has_response:
+                path = Request(scope).url.path
+                await problem(413, BODY_TOO_LARGE, instance=path)(scope, receive, send)
 
 
 def host_name(text: str) -> str:
-    """A host as it is compared: in small letters, without port, brackets and closing dot."""
+    """Return a host in lower case, without port, brackets and closing dot."""
     text = text.lower()
     if text.startswith("["):
         return text[1:].partition("]")[0]
     if text.count(":") > 1:
-        return text  # an IPv6 address without brackets, as a setting may have it
+        return text  # an IPv6 address without brackets, as in a setting
     return text.partition(":")[0].removesuffix(".")
 
 
-def _dressed(send: Send) -> Send:
-    async def with_headers(message: Message) -> None:
+def _with_security_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],
-                *((name, value) for name, value in HEADERS if name not in present),
+                *((name, value) for name, value in SECURITY_HEADERS if name not in present),
             ]
         await send(message)
 
-    return with_headers
+    return send_with_headers

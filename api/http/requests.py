@@ -1,4 +1,4 @@
-"""What is read of a request."""
+"""Checks of headers, cursors and bodies that several routes share."""
 
 import re
 from typing import Annotated
@@ -9,45 +9,52 @@ from shared.errors import BadRequest, UnsupportedMediaType
 from shared.fields import PLAIN_TEXT
 from shared.ids import LENGTH, is_id
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
-#: What a filter asks for: any text that a specification may have.
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+#: The value of a filter: any text that a specification may contain.
 Text = Annotated[str, PLAIN_TEXT]
 IdempotencyKey = Annotated[
     str | None,
-    Header(description="1 to 255 visible ASCII characters; the same request with it is made once"),
+    Header(
+        description="1 to 255 visible ASCII characters. Requests with the same key have the effect "
+        "of a single request"
+    ),
 ]
 
 
-def check_key(key: str | None) -> None:
-    """Admit an Idempotency-Key, or none.
+def check_idempotency_key(key: str | None) -> None:
+    """Check the form of an Idempotency-Key, if there is one.
 
     Raises:
-        BadRequest: it has other characters, or too many.
+        BadRequest: The key has other characters than visible ASCII, or too many.
     """
-    if key is not None and not KEY.fullmatch(key):
-        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadRequest("The Idempotency-Key must have 1 to 255 visible ASCII characters.")
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a request's body in lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def json_body(request: Request) -> bytes:
-    """The bytes of a body that says of itself that it is JSON.
+    """Return the bytes of a body that is declared as JSON.
 
     Raises:
-        UnsupportedMediaType: it says something else.
+        UnsupportedMediaType: It is declared as something else.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMediaType
     return await request.body()
 
 
 def check_cursor(after: str | None, prefix: str) -> None:
-    """Admit an id, also one of something that is gone by now: what comes after it is known.
+    """Check the form of a cursor; the object it names may have been deleted since.
 
     Raises:
-        BadRequest: it has not the form of an id with this prefix.
+        BadRequest: It is not an id with this prefix.
     """
     if after is not None and not is_id(prefix, after):
         raise BadRequest(
-            f"`after` is {after!r}, which is no place in this list; it takes the `id` of the last "
-            f"one of the page before: {prefix}_ and {LENGTH} characters."
+            f"`after` is {after!r}; it must be the `id` of the last entry of the page before: "
+            f"{prefix}_ and {LENGTH} characters."
         )

@@ -1,4 +1,4 @@
-"""JSON answers, serialised once and straight from rows."""
+"""JSON responses, and the comparison of ETags."""
 
 import re
 from collections.abc import Iterable
@@ -7,30 +7,30 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-TAG = re.compile(r'(?:W/)?("[^"]*")')
+_ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def json_answer(
+def json_response(
     value: Any, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """The value as JSON."""
+    """Return the value as JSON, serialized once, without a pydantic model in between."""
     return Response(
         orjson.dumps(value), status_code=status, media_type="application/json", headers=headers
     )
 
 
-def list_of(data: Iterable[Any], *, has_more: bool) -> dict[str, Any]:
-    """A page of a list, as every list looks."""
+def list_page(data: Iterable[Any], *, has_more: bool) -> dict[str, Any]:
+    """Return a page of a list in the form that all lists have."""
     return {"object": "list", "data": list(data), "has_more": has_more}
 
 
-def is_known(header: str | None, etag: str) -> bool:
-    """Whether the header names this ETag; `*` names whatever there is.
+def matches_etag(header: str | None, etag: str) -> bool:
+    """Return whether the header names this ETag; `*` names any.
 
     Args:
-        header: the value of `If-None-Match`, a list of ETags, weak ones among them or not.
-        etag: of what would be sent, with its quotation marks.
+        header: The value of `If-None-Match`: a list of strong or weak ETags.
+        etag: The ETag of the response, with its quotation marks.
     """
     if header is None:
         return False
-    return header.strip() == "*" or etag in TAG.findall(header)
+    return header.strip() == "*" or etag in _ETAG.findall(header)

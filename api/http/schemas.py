@@ -1,4 +1,4 @@
-"""How answers are described in the OpenAPI document. Nothing of it runs when one is given."""
+"""Types and response declarations that the OpenAPI document uses for several routes."""
 
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -6,12 +6,13 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 Item = TypeVar("Item")
+#: The `responses` argument of a route.
 Responses = dict[int | str, dict[str, Any]]
 
-#: JSON has no number for what is not finite.
-Figure = float | Literal["nan", "inf", "-inf"]
+#: JSON has no number for a value that is not finite.
+JsonNumber = float | Literal["nan", "inf", "-inf"]
 #: RFC 3339, in UTC.
-At = datetime
+Timestamp = datetime
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -25,8 +26,8 @@ class ListOf(BaseModel, Generic[Item]):
     has_more: bool
 
 
-class Freed(BaseModel):
-    """What is gone, and how much room that made."""
+class Deleted(BaseModel):
+    """The object that was deleted, and the bytes freed."""
 
     id: str
     object: str
@@ -34,27 +35,27 @@ class Freed(BaseModel):
 
 
 def content(media_type: str, *, is_binary: bool = True) -> dict[str, Any]:
-    """A body that is not JSON."""
+    """Declare a response that is not JSON."""
     form = {"format": "binary"} if is_binary else {}
     return {"content": {media_type: {"schema": {"type": "string", **form}}}}
 
 
-def _headers(**described: str) -> dict[str, Any]:
-    """Headers that an answer has, and what each is."""
+def _headers(**descriptions: str) -> dict[str, Any]:
+    """Declare the headers of a response."""
     return {
         "headers": {
-            name: {"description": what, "schema": {"type": "string"}}
-            for name, what in described.items()
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in descriptions.items()
         }
     }
 
 
-ETAG = _headers(ETag="Names this state of it, for `If-None-Match`")
-LOCATION = _headers(Location="Where the new one is")
-NOT_CHANGED: Responses = {304: {"description": "It is what `If-None-Match` names"}}
+ETAG = _headers(ETag="The current version, for `If-None-Match`")
+LOCATION = _headers(Location="The address of the new object")
+NOT_MODIFIED: Responses = {304: {"description": "`If-None-Match` names the current version"}}
 #: A download, whole or in ranges.
 FILE: Responses = {
     200: {"description": "The file", **content("application/octet-stream"), **ETAG},
-    206: {"description": "The ranges asked for", **content("application/octet-stream")},
-    **NOT_CHANGED,
+    206: {"description": "The requested ranges", **content("application/octet-stream")},
+    **NOT_MODIFIED,
 }

@@ -1,18 +1,18 @@
-"""How uvicorn serves the application."""
+"""The options with which uvicorn serves the application."""
 
 import resource
 from typing import Any
 
-from api.http.protocol import BoundedProtocol
+from api.http.protocol import LimitedProtocol
 from shared.settings import Settings
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """What uvicorn is told beside the application."""
+    """Return uvicorn's options."""
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": BoundedProtocol,
+        "http": LimitedProtocol,
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -23,7 +23,7 @@ def options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def allow_many_connections() -> None:
-    """Take as many files as may be had: each who waits has one, and by custom there are 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def raise_file_limit() -> None:
+    """Raise the limit of open files to the maximum: every waiting client holds a connection."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))

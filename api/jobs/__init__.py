@@ -1,1 +1,1 @@
-"""Jobs: submission, reading, requests."""
+"""Jobs: submission, reading, control, history and results."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.services import Services
+from api.services.container import Services
 from shared.jobs import queries
 
 #: How many finished jobs are searched, newest first.

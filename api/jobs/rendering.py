@@ -1,27 +1,25 @@
-"""How a job looks outside."""
+"""A job's row as the API shows it."""
 
 from typing import Any
 
 from shared.clock import rfc3339
-from shared.jobs.checkpoint_names import checkpoint_name
-from shared.jobs.rows import AttemptRow, CheckpointRow, EventRow, JobRow
-from shared.json_numbers import json_number
+from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, PRIORITY_NAMES
 
-Shown = dict[str, Any]
+Json = dict[str, Any]
 
 
-def etag(row: JobRow, position: int | None) -> str:
-    """Changes with everything that a job shows."""
-    return f'"{row.revision}-{row.beat or 0}-{position or 0}"'
+def etag(row: JobRow, queue_position: int | None) -> str:
+    """Return an ETag that changes whenever the job's JSON changes."""
+    return f'"{row.revision}-{row.beat or 0}-{queue_position or 0}"'
 
 
-def job(row: JobRow, *, position: int | None, attempts: list[AttemptRow] | None = None) -> Shown:
-    """A job as the API gives it; a list leaves its attempts out."""
-    job_id = row.id
-    at = f"/v1/jobs/{job_id}"
-    shown: Shown = {
-        "id": job_id,
+def job_json(
+    row: JobRow, *, queue_position: int | None, attempts: list[AttemptRow] | None = None
+) -> Json:
+    """Return a job; without `attempts`, as in lists, that field is left out."""
+    job: Json = {
+        "id": row.id,
         "object": "job",
         "name": row.name,
         "owner": row.owner,
@@ -35,7 +33,7 @@ def job(row: JobRow, *, position: int | None, attempts: list[AttemptRow] | None 
         "created_at": rfc3339(row.created_at),
         "started_at": rfc3339(row.started_at),
         "finished_at": rfc3339(row.finished_at),
-        "queue_position": position,
+        "queue_position": queue_position,
         "cancel_requested_at": rfc3339(row.cancel_requested_at),
         "pause_requested_at": rfc3339(row.pause_requested_at),
         "progress": _progress(row),
@@ -47,55 +45,56 @@ def job(row: JobRow, *, position: int | None, attempts: list[AttemptRow] | None 
         "retry_of": row.retry_of,
         "device": row.device,
         "mlflow_run_id": row.mlflow_run_id,
-        "links": _links(row, at),
+        "links": _links(row),
     }
     if attempts is not None:
-        shown["attempts"] = [_attempt(one) for one in attempts]
-    return shown
+        job["attempts"] = [_attempt_json(attempt) for attempt in attempts]
+    return job
 
 
-def _links(row: JobRow, at: str) -> dict[str, str]:
+def _links(row: JobRow) -> dict[str, str]:
+    address = f"/v1/jobs/{row.id}"
     links = {
-        "self": at,
-        "events": f"{at}/events",
-        "metrics": f"{at}/metrics",
-        "checkpoints": f"{at}/checkpoints",
-        "top_k": f"{at}/top-k",
-        "confusion": f"{at}/confusion",
-        "logs": f"{at}/logs",
-        "artifacts": f"{at}/artifacts",
+        "self": address,
+        "events": f"{address}/events",
+        "metrics": f"{address}/metrics",
+        "checkpoints": f"{address}/checkpoints",
+        "top_k": f"{address}/top-k",
+        "confusion": f"{address}/confusion",
+        "logs": f"{address}/logs",
+        "artifacts": f"{address}/artifacts",
     }
     if (row.spec.get("tracking") or {}).get("tensorboard"):
-        links["tensorboard"] = f"{at}/tensorboard"
+        links["tensorboard"] = f"{address}/tensorboard"
     if row.retry_of is not None:
         links["retry_of"] = f"/v1/jobs/{row.retry_of}"
     return links
 
 
-def _progress(row: JobRow) -> Shown | None:
-    """How far the job is. The last heartbeat came before the end, so the end is told by result."""
-    shown, result = row.progress, row.result or {}
+def _progress(row: JobRow) -> Json | None:
+    """Return the progress; at the end it comes from the result, which is newer than a heartbeat."""
+    progress, result = row.progress, row.result or {}
     if row.state not in FINAL:
-        return shown
+        return progress
     if row.state != "succeeded":
-        return None if shown is None else {**shown, "eta_seconds": None}
+        return None if progress is None else {**progress, "eta_seconds": None}
     if "steps" not in result:
-        return shown
-    known = shown or {"stage": None, "images_per_second": None}
-    # A training that stopped early is done as well: no step is left.
+        return progress
+    last = progress or {"stage": None, "images_per_second": None}
+    # After early stopping the job is complete too: no steps are left.
     return {
-        "stage": next(reversed(result["stages"]), known["stage"]),
+        "stage": next(reversed(result["stages"]), last["stage"]),
         "epoch": result["epochs"],
         "epochs": result["epochs"],
         "step": result["steps"],
         "steps": result["steps"],
         "fraction": 1.0,
-        "images_per_second": known["images_per_second"],
+        "images_per_second": last["images_per_second"],
         "eta_seconds": 0.0,
     }
 
 
-def _attempt(row: AttemptRow) -> Shown:
+def _attempt_json(row: AttemptRow) -> Json:
     return {
         "number": row.number,
         "worker": row.worker,
@@ -105,35 +104,4 @@ def _attempt(row: AttemptRow) -> Shown:
         "outcome": row.outcome,
         "exit_code": row.exit_code,
         "first_step": row.first_step,
-    }
-
-
-def event(row: EventRow) -> Shown:
-    """An event as the API gives it; its number is its place in the list."""
-    return {
-        "id": row.number,
-        "object": "event",
-        "type": row.type,
-        "at": rfc3339(row.at),
-        "data": row.data,
-    }
-
-
-def checkpoint(row: CheckpointRow) -> Shown:
-    """A checkpoint as the API gives it."""
-    value = json_number(row.value) if row.kind == "best" else None
-    return {
-        "id": row.id,
-        "object": "checkpoint",
-        "name": checkpoint_name(row),
-        "monitor": row.monitor,
-        "mode": row.mode,
-        "value": value,
-        "stage": row.stage,
-        "epoch": row.epoch,
-        "step": row.step,
-        "bytes": row.bytes,
-        "sha256": row.sha256,
-        "created_at": rfc3339(row.created_at),
-        "download": f"/v1/jobs/{row.job_id}/checkpoints/{row.id}/download",
     }

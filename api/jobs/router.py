@@ -1,12 +1,11 @@
-"""Everything under `/v1/jobs`."""
+"""All routes under `/v1/jobs`."""
 
 from fastapi import APIRouter
 
-from api.jobs.history.routes import router as reading
-from api.jobs.results.routes import router as results
-from api.jobs.results.tensorboard import router as tensorboard
+from api.jobs.history.router import router as history
+from api.jobs.results.router import router as results
 from api.jobs.routes import router as jobs
 
 router = APIRouter()
-for part in (jobs, reading, results, tensorboard):
+for part in (jobs, history, results):
     router.include_router(part)

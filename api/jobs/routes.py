@@ -1,4 +1,4 @@
-"""Submitting jobs, looking at them, ending and repeating them."""
+"""Submitting, reading, cancelling and retrying jobs."""
 
 from typing import Annotated, Any
 
@@ -6,22 +6,28 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.deps import CallerDep, JobId, ServicesDep
-from api.http.requests import IdempotencyKey, Text, check_cursor, check_key, json_body
-from api.http.responses import is_known, json_answer, list_of
-from api.http.schemas import ETAG, LOCATION, NOT_CHANGED, ListOf
+from api.http.requests import (
+    IdempotencyKey,
+    Text,
+    check_cursor,
+    check_idempotency_key,
+    json_body,
+)
+from api.http.responses import json_response, list_page, matches_etag
+from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, ListOf
 from api.jobs import rendering, service
+from api.jobs.lookup import read_job
 from api.jobs.schemas import Job, Validation
 from api.openapi import SPEC_BODY
-from api.services import Services
-from api.services.change_watcher import ANYTHING, STATE, Version
-from shared.errors import NotFound
+from api.services.change_watcher import Change, Version
+from api.services.container import Services
 from shared.jobs import queries
 from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-LONGEST_WAIT_SECONDS = 60
+MAX_WAIT_SECONDS = 60
 
 
 @router.post(
@@ -31,35 +37,42 @@ LONGEST_WAIT_SECONDS = 60
     openapi_extra=SPEC_BODY,
     responses={202: {"model": Job, **LOCATION}},
 )
-async def create(
+async def create_job(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """The job, once it is durable. The same `Idempotency-Key` and body give the same job."""
-    check_key(idempotency_key)
+    """Check a specification and return the new job once it is stored.
+
+    The same `Idempotency-Key` and body return the same job.
+    """
+    check_idempotency_key(idempotency_key)
     body = await json_body(request)
     job_id = await services.sidecar.in_thread(
         service.create, services, caller.name, body, idempotency_key
     )
-    return await run_in_threadpool(_accepted, services, job_id)
+    return await run_in_threadpool(_job_response, services, job_id)
 
 
 @router.post(
     "/validate",
-    summary="Check a specification without a job",
+    summary="Check a specification",
     openapi_extra=SPEC_BODY,
     responses={200: {"model": Validation}},
 )
-async def validate(request: Request, services: ServicesDep) -> Any:
-    """Every default filled in, parameter count, predicted memory and time, place in the queue."""
+async def validate_spec(request: Request, services: ServicesDep) -> Any:
+    """Check a specification without submitting a job.
+
+    Returns the specification with all defaults, the parameter count, the estimated memory and
+    time, and the position in the queue.
+    """
     body = await json_body(request)
-    return json_answer(await services.sidecar.in_thread(service.validate, services, body))
+    return json_response(await services.sidecar.in_thread(service.validate, services, body))
 
 
-@router.get("", summary="The jobs, newest first", responses={200: {"model": ListOf[Job]}})
-def index(
+@router.get("", summary="List the jobs", responses={200: {"model": ListOf[Job]}})
+def list_jobs(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
@@ -69,7 +82,7 @@ def index(
     dataset: Annotated[Text | None, Query(max_length=100)] = None,
     sweep: Annotated[Text | None, Query(max_length=40)] = None,
 ) -> Any:
-    """`after` is the id of the last job of the page before."""
+    """Return the jobs, newest first. `after` is the id of the last job of the page before."""
     check_cursor(after, "job")
     with services.database.read() as connection:
         rows = queries.list_jobs(
@@ -82,97 +95,115 @@ def index(
             sweep=sweep,
             tag=tag,
         )
-    shown = [rendering.job(row, position=_position(services, row)) for row in rows[:limit]]
-    return json_answer(list_of(shown, has_more=len(rows) > limit))
+    page = [
+        rendering.job_json(row, queue_position=_queue_position(services, row))
+        for row in rows[:limit]
+    ]
+    return json_response(list_page(page, has_more=len(rows) > limit))
 
 
 @router.get(
     "/{job_id}",
-    summary="One job; `wait` answers at the next change or in time",
-    responses={200: {"model": Job, **ETAG}, **NOT_CHANGED},
+    summary="Get a job, or wait until it changes",
+    responses={200: {"model": Job, **ETAG}, **NOT_MODIFIED},
 )
-async def show(
+async def get_job(
     job_id: JobId,
     services: ServicesDep,
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="The longest wait in seconds")
+    ] = 0,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """304 where `If-None-Match` names what it is now.
+    """Return a job, or 304 if `If-None-Match` names its current version.
 
-    With it, `wait` ends at any change, of the place in the queue too; without it at a change of
-    `state` or `phase`.
+    With `wait`, the response comes at the next change or at the end of the wait: with
+    `If-None-Match` at any change, also of the queue position; without it at a change of `state` or
+    `phase`.
     """
-    row, position = await run_in_threadpool(_read, services, job_id)
-    etag = rendering.etag(row, position)
-    is_awaited = if_none_match is None or is_known(if_none_match, etag)
-    if wait and is_awaited and row.state not in FINAL:
-        await services.watcher.changed(
+    row, queue_position = await run_in_threadpool(_read, services, job_id)
+    etag = rendering.etag(row, queue_position)
+    is_current = if_none_match is None or matches_etag(if_none_match, etag)
+    if wait and is_current and row.state not in FINAL:
+        await services.watcher.wait_for_change(
             job_id,
-            Version.of(row, position),
+            Version.of(row, queue_position),
             timeout_seconds=wait,
-            parts=STATE if if_none_match is None else ANYTHING,
+            change=Change.STATE if if_none_match is None else Change.ANY,
         )
-        row, position = await run_in_threadpool(_read, services, job_id)
-        etag = rendering.etag(row, position)
+        row, queue_position = await run_in_threadpool(_read, services, job_id)
+        etag = rendering.etag(row, queue_position)
     headers = {"ETag": etag}
-    if is_known(if_none_match, etag):
+    if matches_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    attempts = await run_in_threadpool(_attempts, services, job_id) if row.attempt else []
-    return json_answer(rendering.job(row, position=position, attempts=attempts), headers=headers)
+    attempts = await run_in_threadpool(_read_attempts, services, job_id) if row.attempt else []
+    job = rendering.job_json(row, queue_position=queue_position, attempts=attempts)
+    return json_response(job, headers=headers)
 
 
 @router.post(
-    "/{job_id}/cancel", status_code=202, summary="End a job", responses={202: {"model": Job}}
+    "/{job_id}/cancel", status_code=202, summary="Cancel a job", responses={202: {"model": Job}}
 )
-def cancel(job_id: JobId, services: ServicesDep) -> Any:
-    """Idempotent. The job is `cancelled` once its process is gone and its memory free."""
+def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Request that a job ends; repeating the request has no further effect.
+
+    The state becomes `cancelled` once the process has ended and its memory is free.
+    """
     service.cancel(services, job_id)
-    return _accepted(services, job_id)
+    return _job_response(services, job_id)
 
 
 @router.post(
     "/{job_id}/retry",
     status_code=202,
-    summary="Repeat a failed or cancelled job",
+    summary="Retry a failed or cancelled job",
     responses={202: {"model": Job, **LOCATION}},
 )
-def retry(
+def retry_job(
     job_id: JobId,
     services: ServicesDep,
     caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """A new job with `retry_of`, going on from the last checkpoint where there is one.
+    """Return a new job with `retry_of`, which continues from the last checkpoint if there is one.
 
-    The same `Idempotency-Key` gives the same job. Without one, a retry of the job that has not
-    ended is given again.
+    The same `Idempotency-Key` returns the same job. Without a key, a retry of the job that has not
+    finished is returned again.
     """
-    check_key(idempotency_key)
-    return _accepted(services, service.retry(services, caller.name, job_id, idempotency_key))
+    check_idempotency_key(idempotency_key)
+    return _job_response(services, service.retry(services, caller.name, job_id, idempotency_key))
 
 
-def _accepted(services: Services, job_id: str) -> Response:
-    # Its place as it is known: a job that was made just now is not worth another reading.
-    row, position = _read(services, job_id, anew=False)
-    shown = rendering.job(row, position=position, attempts=_attempts(services, job_id))
-    headers = {"Location": f"/v1/jobs/{job_id}", "ETag": rendering.etag(row, position)}
-    return json_answer(shown, status=202, headers=headers)
+def _job_response(services: Services, job_id: str) -> Response:
+    # A new job is not worth an extra read of the queue.
+    row, queue_position = _read(services, job_id, allow_extra_read=False)
+    attempts = _read_attempts(services, job_id)
+    return json_response(
+        rendering.job_json(row, queue_position=queue_position, attempts=attempts),
+        status=202,
+        headers={
+            "Location": f"/v1/jobs/{job_id}",
+            "ETag": rendering.etag(row, queue_position),
+        },
+    )
 
 
-def _read(services: Services, job_id: str, *, anew: bool = True) -> tuple[JobRow, int | None]:
-    with services.database.read() as connection:
-        row = queries.get_job(connection, job_id)
-    if row is None:
-        raise NotFound(f"There is no job {job_id}.")
-    return row, _position(services, row, anew=anew)
+def _read(
+    services: Services, job_id: str, *, allow_extra_read: bool = True
+) -> tuple[JobRow, int | None]:
+    """Return a job's row and its position in the queue."""
+    row = read_job(services, job_id)
+    return row, _queue_position(services, row, allow_extra_read=allow_extra_read)
 
 
-def _attempts(services: Services, job_id: str) -> list[AttemptRow]:
+def _read_attempts(services: Services, job_id: str) -> list[AttemptRow]:
     with services.database.read() as connection:
         return queries.list_attempts(connection, job_id)
 
 
-def _position(services: Services, row: JobRow, *, anew: bool = True) -> int | None:
+def _queue_position(
+    services: Services, row: JobRow, *, allow_extra_read: bool = True
+) -> int | None:
     if row.state != "queued":
         return None
-    return services.order.position(row.id, anew=anew)
+    return services.queue_order.position(row.id, allow_extra_read=allow_extra_read)

@@ -1,17 +1,17 @@
-"""How jobs look in the OpenAPI document."""
+"""Jobs in the OpenAPI document."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.http.schemas import At, Count, Figure, Fraction
+from api.http.schemas import Count, Fraction, JsonNumber, Timestamp
 from shared.errors import FailureKind
 from shared.spec import JobSpec
 from shared.states import State
 
 
 class Progress(BaseModel):
-    """How far a job is; at most a second old."""
+    """The progress of a job, at most a second old."""
 
     stage: str | None
     epoch: Count
@@ -32,46 +32,48 @@ class Failure(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One execution of a job."""
+    """An execution of a job."""
 
     number: Count
     worker: str
     device: str
-    started_at: At
-    ended_at: At | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
     outcome: str | None
     exit_code: int | None
     first_step: Count | None
 
 
 class Job(BaseModel):
-    """What was asked for, how far it is and what came out of it. A list leaves out `attempts`."""
+    """A job: its specification, progress and result. Lists leave out `attempts`."""
 
     id: str
     object: Literal["job"]
     name: str
     owner: str
     state: State
-    phase: str | None = Field(description="finer than the state: a stage's name, evaluating, …")
+    phase: str | None = Field(
+        description="Finer than the state: the name of a stage, evaluating, cancelling and others"
+    )
     reason: str | None
     priority: Literal["low", "normal", "high"]
     tags: dict[str, str]
     notes: str
-    spec: JobSpec = Field(description="with every default filled in")
-    created_at: At
-    started_at: At | None
-    finished_at: At | None
+    spec: JobSpec = Field(description="With all defaults filled in")
+    created_at: Timestamp
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
     queue_position: Count | None = Field(
-        description="null for a job that does not wait, or was submitted just now"
+        description="Null for a job that is not queued, and right after its submission"
     )
-    cancel_requested_at: At | None
-    pause_requested_at: At | None
+    cancel_requested_at: Timestamp | None
+    pause_requested_at: Timestamp | None
     progress: Progress | None
-    metrics: dict[str, Figure | None] = Field(description="the latest, by name")
-    best: dict[str, dict[str, Any]] = Field(description="by monitor")
+    metrics: dict[str, JsonNumber | None] = Field(description="The latest value by name")
+    best: dict[str, dict[str, Any]] = Field(description="By monitor")
     result: dict[str, Any] | None
     failure: Failure | None
-    attempt: Count = Field(description="how many attempts there were")
+    attempt: Count = Field(description="The number of attempts so far")
     retry_of: str | None
     device: str | None
     mlflow_run_id: str | None
@@ -80,47 +82,23 @@ class Job(BaseModel):
 
 
 class ParameterCount(BaseModel):
-    """The parameters of a network; `with_statistics` adds running means and variances."""
+    """The parameters of a network; `with_statistics` includes running means and variances."""
 
     trainable: Count
     with_statistics: Count
 
 
 class Validation(BaseModel):
-    """What can be said of a specification before it runs."""
+    """A valid specification, with estimates for its job."""
 
     object: Literal["validation"]
     valid: Literal[True]
-    spec: JobSpec = Field(description="with every default filled in")
+    spec: JobSpec = Field(description="With all defaults filled in")
     parameter_count: ParameterCount
-    device_memory_mib: float | None = Field(description="predicted; null where nobody knows")
-    seconds_per_epoch: float | None = Field(description="of the newest job of the same work")
+    device_memory_mib: float | None = Field(
+        description="An estimate; null while the sidecar is not available"
+    )
+    seconds_per_epoch: float | None = Field(
+        description="As measured in the newest comparable job; null without any"
+    )
     queue_position: Count
-
-
-class Event(BaseModel):
-    """Something that happened to a job; `id` is its place among the job's events."""
-
-    id: Count
-    object: Literal["event"]
-    type: str
-    at: At
-    data: dict[str, Any]
-
-
-class Point(BaseModel):
-    """A value of a metric."""
-
-    step: Count
-    epoch: Count
-    value: Figure
-    at: At
-
-
-class Series(BaseModel):
-    """A metric over the steps of a stage."""
-
-    name: str
-    split: Literal["train", "validation", "test"] | None
-    stage: str
-    points: list[Point]

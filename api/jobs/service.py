@@ -7,7 +7,7 @@ from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
 from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import seconds_per_epoch
-from api.services import Services
+from api.services.container import Services
 from shared.errors import Unavailable
 from shared.jobs import control, queries
 from shared.jobs.submission import (
@@ -51,7 +51,7 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
     if is_new:
-        services.doorbell.ask()
+        services.doorbell.notify()
     return job_id
 
 
@@ -111,7 +111,7 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
         )
         new_id, is_new = submit(connection, submission)
     if is_new:
-        services.doorbell.ask()
+        services.doorbell.notify()
     return new_id
 
 

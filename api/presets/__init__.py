@@ -1,1 +1,1 @@
-"""Specifications that can be submitted as they are, each a lesson."""
+"""Specifications that can be submitted without change, each of them a lesson."""

@@ -1,4 +1,4 @@
-"""The presets: one file of JSON each in `lessons/`, in the order in which they are taught."""
+"""The presets: one JSON file each in `lessons/`, numbered in the order of the lessons."""
 
 import json
 import re
@@ -8,32 +8,32 @@ from pathlib import Path
 from typing import Any
 
 LESSONS = Path(__file__).parent / "lessons"
-_FILE = re.compile(r"\d\d-([a-z][a-z0-9-]*)\.json")
+_FILE_NAME = re.compile(r"\d\d-([a-z][a-z0-9-]*)\.json")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A specification, and what it teaches."""
+    """A specification and what it teaches."""
 
     name: str
     title: str
     teaches: str
-    #: What to look at when it has run.
+    #: What to look at after the job.
     look_at: str
     spec: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """Return the preset as the API shows it."""
         return {"id": self.name, "object": "preset", **asdict(self)}
 
 
 @cache
 def presets() -> dict[str, Preset]:
-    """Every preset by its name."""
-    found: dict[str, Preset] = {}
+    """Return every preset by its name, in the order of the lessons."""
+    loaded: dict[str, Preset] = {}
     for path in sorted(LESSONS.glob("*.json")):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            raise ValueError(f"{path.name} is named unlike a lesson: take NN-some-name.json")
-        found[named[1]] = Preset(name=named[1], **json.loads(path.read_text()))
-    return found
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"the preset file {path.name} must be named like 01-some-name.json")
+        loaded[match[1]] = Preset(name=match[1], **json.loads(path.read_text()))
+    return loaded

@@ -1,4 +1,4 @@
-"""`GET /v1/presets`: specifications to begin with."""
+"""`GET /v1/presets`: specifications to start from."""
 
 from itertools import islice
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.http.faults import suggestion
-from api.http.responses import json_answer, list_of
+from api.http.responses import json_response, list_page
 from api.http.schemas import ListOf
 from api.presets.presets import presets
 from api.presets.schemas import Preset
@@ -17,28 +17,29 @@ router = APIRouter(prefix="/v1/presets", tags=["presets"])
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.get(
-    "",
-    summary="Specifications that can be submitted as they are, each a lesson",
-    responses={200: {"model": ListOf[Preset]}},
-)
-def index(limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None) -> Any:
-    """In the order in which they are best taken; `after` is a name."""
+@router.get("", summary="List the presets", responses={200: {"model": ListOf[Preset]}})
+def list_presets(
+    limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None
+) -> Any:
+    """Return specifications that can be submitted without change, each of them a lesson.
+
+    They come in the order of the lessons. `after` is the name of a preset.
+    """
     names = [*presets()]
     if after is not None and after not in names:
-        raise BadRequest(f"`after` is no place in this list: {_unknown(after)}")
-    first = 0 if after is None else names.index(after) + 1
-    chosen = [one.as_json() for one in islice(presets().values(), first, first + limit)]
-    return json_answer(list_of(chosen, has_more=first + limit < len(names)))
+        raise BadRequest(f"`after` must be the name of a preset. {_unknown(after)}")
+    start = 0 if after is None else names.index(after) + 1
+    page = [preset.as_json() for preset in islice(presets().values(), start, start + limit)]
+    return json_response(list_page(page, has_more=start + limit < len(names)))
 
 
-@router.get("/{name}", summary="One preset", responses={200: {"model": Preset}})
-def show(name: str) -> Any:
-    """Its specification under `spec`, as one would write it."""
-    found = presets().get(name)
-    if found is None:
+@router.get("/{name}", summary="Get a preset", responses={200: {"model": Preset}})
+def get_preset(name: str) -> Any:
+    """Return a preset; its specification is under `spec`, as a user would write it."""
+    preset = presets().get(name)
+    if preset is None:
         raise NotFound(_unknown(name))
-    return json_answer(found.as_json())
+    return json_response(preset.as_json())
 
 
 def _unknown(name: str) -> str:

@@ -1,4 +1,4 @@
-"""How presets look in the OpenAPI document."""
+"""Presets in the OpenAPI document."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from shared.spec import JobSpec
 
 
 class Preset(BaseModel):
-    """A specification that can be submitted as it is, and what it teaches."""
+    """A specification that can be submitted without change, and what it teaches."""
 
     id: str
     object: Literal["preset"]

@@ -1,1 +1,1 @@
-"""The API documentation for people, without anything from elsewhere."""
+"""The API documentation for people; the page loads nothing from other hosts."""

@@ -1,4 +1,4 @@
-"""The page itself: written from the OpenAPI document, plain HTML and a little style."""
+"""The documentation page: plain HTML and a little style, made from the OpenAPI document."""
 
 import json
 from html import escape
@@ -13,40 +13,46 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; }
 summary { cursor: pointer; padding: .5rem .75rem; display: flex; gap: .75rem; flex-wrap: wrap; }
 details > div { padding: 0 .75rem .75rem; }
 .verb { font-weight: 700; width: 3.5rem; } .get { color: var(--get); } .post { color: var(--post); }
-.says { opacity: .75; margin-left: auto; }
+.summary { opacity: .75; margin-left: auto; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top;
   padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 pre { background: var(--soft); padding: .75rem; border-radius: 6px; overflow-x: auto; }
 """
+BOUNDS = {
+    "minimum": "≥", "maximum": "≤", "exclusiveMinimum": "&gt;", "exclusiveMaximum": "&lt;",
+    "minLength": "length ≥", "maxLength": "length ≤",
+    "minItems": "entries ≥", "maxItems": "entries ≤",
+}  # fmt: skip
 
 
 def page(document: dict[str, Any]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     info = document["info"]
     groups: dict[str, list[str]] = {}
-    for path, verbs in document["paths"].items():
-        for verb, operation in verbs.items():
+    for path, operations in document["paths"].items():
+        for verb, operation in operations.items():
             group = (operation.get("tags") or ["other"])[0]
             groups.setdefault(group, []).append(_operation(path, verb, operation))
     sections = "".join(
-        f"<h2>{escape(name.capitalize())}</h2>{''.join(found)}" for name, found in groups.items()
+        f"<h2>{escape(name.capitalize())}</h2>{''.join(operations)}"
+        for name, operations in groups.items()
     )
     schemas = "".join(
         f"<details id='{escape(name)}'><summary><span class=path>{escape(name)}</span>"
-        f"<span class=says>{escape(_first(schema))}</span></summary>"
+        f"<span class=summary>{escape(_first_line(schema))}</span></summary>"
         f"<div>{_fields(schema)}</div></details>"
         for name, schema in document.get("components", {}).get("schemas", {}).items()
     )
     return f"""<!doctype html><html lang=en><head><meta charset=utf-8>
 <meta name=viewport content="width=device-width, initial-scale=1">
-<title>{escape(info["title"])}: the API</title><style>{STYLE}</style></head><body>
+<title>{escape(info["title"])} API</title><style>{STYLE}</style></head><body>
 <h1>{escape(info["title"])}</h1>
 <p>{escape(info.get("summary", ""))}. Version {escape(info["version"])}.
-The same as a document for programs: <a href="/openapi.json">/openapi.json</a>.</p>
-<p>Every call but the health checks takes the key as <code>Authorization: Bearer KEY</code>; the
-embedded box keeps it in <code>TRAINSHED_HOME/key</code>. Errors are
-<code>application/problem+json</code> (RFC 9457); a specification's faults come all at once, each
-with its pointer.</p>
+The OpenAPI document of this page: <a href="/openapi.json">/openapi.json</a>.</p>
+<p>All calls except the health checks require a key, sent as
+<code>Authorization: Bearer KEY</code>. The embedded box stores its key in
+<code>TRAINSHED_HOME/key</code>. Errors are <code>application/problem+json</code> (RFC 9457); all
+faults of a specification are reported at once, each with a JSON pointer to the field.</p>
 <pre>curl -H "Authorization: Bearer $(cat ~/.trainshed/key)" \\
      -H 'Content-Type: application/json' \\
      -d '{{"dataset": "digits", "architecture": "mlp"}}' http://127.0.0.1:8000/v1/jobs</pre>
@@ -56,10 +62,10 @@ with its pointer.</p>
 def _operation(path: str, verb: str, operation: dict[str, Any]) -> str:
     text = escape(operation.get("description", ""))
     parameters = "".join(
-        f"<tr><td><code>{escape(one['name'])}</code></td><td>{escape(one['in'])}</td>"
-        f"<td>{_type(one.get('schema', {}))}</td>"
-        f"<td>{escape(one.get('description') or '')}</td></tr>"
-        for one in operation.get("parameters", [])
+        f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td>"
+        f"<td>{_type(parameter.get('schema', {}))}</td>"
+        f"<td>{escape(parameter.get('description') or '')}</td></tr>"
+        for parameter in operation.get("parameters", [])
     )
     table = (
         f"<table><tr><th>parameter<th>in<th>type<th></tr>{parameters}</table>" if parameters else ""
@@ -67,68 +73,63 @@ def _operation(path: str, verb: str, operation: dict[str, Any]) -> str:
     return (
         f"<details><summary><span class='verb {verb}'>{verb.upper()}</span>"
         f"<span class=path>{escape(path)}</span>"
-        f"<span class=says>{escape(operation.get('summary', ''))}</span></summary>"
-        f"<div><p>{text}</p>{table}{_body(operation)}{_answers(operation)}</div></details>"
+        f"<span class=summary>{escape(operation.get('summary', ''))}</span></summary>"
+        f"<div><p>{text}</p>{table}{_body(operation)}{_responses(operation)}</div></details>"
     )
 
 
 def _body(operation: dict[str, Any]) -> str:
     content = operation.get("requestBody", {}).get("content", {})
     return "".join(
-        f"<p>Body, {escape(kind)}: {_type(part.get('schema', {}))}</p>"
+        f"<p>Body, {escape(media_type)}: {_type(part.get('schema', {}))}</p>"
         + (
             f"<pre>{escape(json.dumps(part['example'], indent=1))}</pre>"
             if "example" in part
             else ""
         )
-        for kind, part in content.items()
+        for media_type, part in content.items()
     )
 
 
-def _answers(operation: dict[str, Any]) -> str:
-    said = ", ".join(
-        f"{status} {escape(answer.get('description', ''))}"
-        for status, answer in operation.get("responses", {}).items()
+def _responses(operation: dict[str, Any]) -> str:
+    responses = ", ".join(
+        f"{status} {escape(response.get('description', ''))}"
+        for status, response in operation.get("responses", {}).items()
     )
-    return f"<p>Answers: {said}</p>"
+    return f"<p>Responses: {responses}</p>"
 
 
 def _fields(schema: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{_type(part)}</td>"
-        f"<td>{_default(part)}</td></tr>"
-        for name, part in schema.get("properties", {}).items()
+        f"<tr><td><code>{escape(name)}</code></td><td>{_type(field)}</td>"
+        f"<td>{_default(field)}</td></tr>"
+        for name, field in schema.get("properties", {}).items()
     )
     text = escape(schema.get("description", ""))
     return f"<p>{text}</p><table><tr><th>field<th>type<th>default</tr>{rows}</table>"
 
 
-def _default(part: dict[str, Any]) -> str:
-    return f"<code>{escape(json.dumps(part['default']))}</code>" if "default" in part else ""
+def _default(field: dict[str, Any]) -> str:
+    return f"<code>{escape(json.dumps(field['default']))}</code>" if "default" in field else ""
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A schema in a few words."""
+    """Return a short description of a schema's type and bounds."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f"<a href='#{name}'>{name}</a>"
     if "anyOf" in schema:
-        return " or ".join(_type(part) for part in schema["anyOf"])
+        return " or ".join(_type(alternative) for alternative in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     if "const" in schema:
         return f"<code>{escape(str(schema['const']))}</code>"
-    words = {
-        "minimum": "≥", "maximum": "≤", "exclusiveMinimum": "&gt;", "exclusiveMaximum": "&lt;",
-        "minLength": "length ≥", "maxLength": "length ≤",
-        "minItems": "entries ≥", "maxItems": "entries ≤",
-    }  # fmt: skip
-    bounds = ", ".join(f"{word} {schema[key]}" for key, word in words.items() if key in schema)
+    bounds = ", ".join(f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema)
     kind = escape(str(schema.get("type", "any")))
     if kind == "array":
         kind = f"list of {_type(schema.get('items', {}))}"
     return f"{kind} {bounds}".strip()
 
 
-def _first(schema: dict[str, Any]) -> str:
+def _first_line(schema: dict[str, Any]) -> str:
     return schema.get("description", "").partition("\n")[0]

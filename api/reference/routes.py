@@ -1,4 +1,4 @@
-"""`GET /docs`: the OpenAPI document as a page that loads nothing."""
+"""`GET /docs`: the OpenAPI document as a page."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -10,5 +10,5 @@ router = APIRouter()
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
-    """One page, without scripts."""
+    """Return the page; it has no scripts."""
     return HTMLResponse(page(request.app.openapi()))

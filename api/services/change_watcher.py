@@ -1,10 +1,12 @@
-"""Lets many requests wait for changes of jobs with one query a round for all of them.
+"""Lets many requests wait for changes of jobs, with a single query per round for all of them.
 
-A waiter holds neither a thread nor a connection.
+A waiting request holds neither a thread nor a database connection.
 """
 
 import asyncio
+import enum
 from collections import Counter
+from operator import attrgetter
 from typing import NamedTuple
 
 import structlog
@@ -20,97 +22,112 @@ log = structlog.get_logger()
 
 ROUND_SECONDS = 0.15
 
-#: Which parts of a version count to a waiter.
-STATE, WORK, ANYTHING = slice(2, 4), slice(0, 4), slice(0, 5)
-
 
 class Version(NamedTuple):
-    """What can change of a job."""
+    """What can change about a job."""
 
     revision: int
-    beat: int | None
+    heartbeat: int | None
     state: str
     phase: str | None
-    #: Its place in the queue.
-    position: int | None = None
+    queue_position: int | None = None
 
     @classmethod
-    def of(cls, row: JobRow, position: int | None = None) -> "Version":
-        """The version of a job's row, at this place in the queue."""
-        return cls(row.revision, row.beat, row.state, row.phase, position)
+    def of(cls, row: JobRow, queue_position: int | None = None) -> "Version":
+        """Return the version of a job's row at this position in the queue."""
+        return cls(row.revision, row.beat, row.state, row.phase, queue_position)
+
+
+class Change(enum.Enum):
+    """Which parts of a version have to change to end a wait."""
+
+    STATE = attrgetter("state", "phase")
+    #: Everything that is recorded of the job itself.
+    RECORD = attrgetter("revision", "heartbeat", "state", "phase")
+    #: The position in the queue as well.
+    ANY = attrgetter(*Version._fields)
+
+    def between(self, old: Version, new: Version) -> bool:
+        """Return whether this kind of change lies between two versions."""
+        return self.value(old) != self.value(new)
 
 
 class ChangeWatcher:
-    """One task a process, alive only while somebody waits."""
+    """A task that reads the versions of all watched jobs; it runs only while requests wait."""
 
-    def __init__(self, database: Database, order: QueueOrder) -> None:
+    def __init__(self, database: Database, queue_order: QueueOrder) -> None:
         self.database = database
-        self.order = order
-        self._watched: Counter[str] = Counter()
+        self.queue_order = queue_order
+        #: How many requests wait for each job.
+        self._waiting: Counter[str] = Counter()
         self._versions: dict[str, Version] = {}
         self._round = asyncio.Condition()
-        self._begun = self._done = 0
+        self._rounds_begun = self._rounds_done = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def changed(
-        self, job_id: str, seen: Version, *, timeout_seconds: float, parts: slice = ANYTHING
+    async def wait_for_change(
+        self,
+        job_id: str,
+        version: Version,
+        *,
+        timeout_seconds: float,
+        change: Change = Change.ANY,
     ) -> bool:
-        """Wait until the job differs from `seen`; False if it did not in time.
+        """Wait until a job differs from a version; return False if it did not in time.
 
         Args:
-            job_id: of the job.
-            seen: its version as the caller knows it.
-            timeout_seconds: how long to wait.
-            parts: which parts count: `STATE`, `WORK` or `ANYTHING`.
+            job_id: The job.
+            version: The version that the caller knows.
+            timeout_seconds: How long to wait.
+            change: Which kind of change to wait for.
         """
-        came = self._begun
-        self._watched[job_id] += 1
+        rounds_before = self._rounds_begun
+        self._waiting[job_id] += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
         try:
             async with asyncio.timeout(timeout_seconds), self._round:
                 while True:
-                    version = self._versions.get(job_id)
-                    # A round that had begun before may have read what was before `seen`.
-                    is_newer = self._done > came
-                    if is_newer and version is not None and version[parts] != seen[parts]:
+                    newest = self._versions.get(job_id)
+                    # A round that began earlier may have read a version older than the caller's.
+                    is_recent = self._rounds_done > rounds_before
+                    if is_recent and newest is not None and change.between(version, newest):
                         return True
                     await self._round.wait()
         except TimeoutError:
             return False
         finally:
-            self._watched[job_id] -= 1
-            if not self._watched[job_id]:
-                del self._watched[job_id]
+            self._waiting[job_id] -= 1
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
                 self._versions.pop(job_id, None)
 
     async def close(self) -> None:
-        """End the task."""
+        """Cancel the task."""
         if self._task is not None:
             self._task.cancel()
 
     async def _watch(self) -> None:
-        while self._watched:
-            self._begun += 1
+        while self._waiting:
+            self._rounds_begun += 1
             try:
-                found = await run_in_threadpool(self._read, list(self._watched))
+                versions = await run_in_threadpool(self._read, list(self._waiting))
             except Unavailable as error:
-                log.warning("database away", error=str(error))
-                found = {}
+                log.warning("the database does not respond", error=str(error))
+                versions = {}
             async with self._round:
-                self._done = self._begun
-                self._versions |= {job: v for job, v in found.items() if job in self._watched}
+                self._rounds_done = self._rounds_begun
+                self._versions |= {job: v for job, v in versions.items() if job in self._waiting}
                 self._round.notify_all()
             await asyncio.sleep(ROUND_SECONDS)
 
     def _read(self, job_ids: list[str]) -> dict[str, Version]:
         with self.database.read() as connection:
-            found = queries.get_versions(connection, job_ids)
-        versions = {job: Version(*parts) for job, parts in found.items()}
-        return {job: self._placed(job, version) for job, version in versions.items()}
+            rows = queries.get_versions(connection, job_ids)
+        return {job_id: self._with_position(job_id, Version(*row)) for job_id, row in rows.items()}
 
-    def _placed(self, job_id: str, version: Version) -> Version:
-        """The same with its place, out of the snapshot that all requests share."""
+    def _with_position(self, job_id: str, version: Version) -> Version:
+        """Add the position of a queued job, from the snapshot that all requests share."""
         if version.state != "queued":
             return version
-        return version._replace(position=self.order.position(job_id))
+        return version._replace(queue_position=self.queue_order.position(job_id))

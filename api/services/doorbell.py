@@ -1,4 +1,4 @@
-"""Rings for waiting jobs from a thread of its own: no request ever waits for the broker."""
+"""The doorbell: notifies the workers from a separate thread, so that no request waits for Redis."""
 
 import threading
 
@@ -9,38 +9,38 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 30.0
+MIN_RETRY_SECONDS = 0.5
+MAX_RETRY_SECONDS = 30.0
 
 
 class Doorbell:
-    """One ring stands for all that were asked for meanwhile."""
+    """Sends the message «there may be work»; several notifications may share a message."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
-        self._asked = threading.Event()
-        self._ended = threading.Event()
+        self._is_requested = threading.Event()
+        self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
-        #: Rings heard by the broker, and tries that failed.
-        self.rung = 0
-        self.failed = 0
+        #: Messages that the broker accepted, and attempts to send that failed.
+        self.rings = 0
+        self.failures = 0
 
     def start(self) -> None:
-        """Begin, with a ring: what was queued while nobody rang."""
-        self._asked.set()
+        """Start the thread and notify once, for jobs that were queued before."""
+        self._is_requested.set()
         self._thread.start()
 
-    def ask(self) -> None:
-        """Have it rung soon. Called after the commit, returns at once."""
-        self._asked.set()
+    def notify(self) -> None:
+        """Notify the workers soon. Call it after the commit; it returns at once."""
+        self._is_requested.set()
 
     def stop(self) -> None:
-        """End the thread; the database remembers what was not rung."""
-        self._ended.set()
-        self._asked.set()
+        """Stop the thread; a notification not sent is not lost, since workers poll as well."""
+        self._is_stopped.set()
+        self._is_requested.set()
 
-    def answers(self) -> bool:
-        """Whether the broker answers now. Takes up to some seconds where it does not."""
+    def responds(self) -> bool:
+        """Return whether the broker responds; takes some seconds if it does not."""
         try:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
@@ -49,21 +49,21 @@ class Doorbell:
         return True
 
     def _run(self) -> None:
-        pause = FIRST_RETRY_SECONDS
-        while not self._ended.is_set():
-            self._asked.wait()
-            if self._ended.is_set():
+        pause_seconds = MIN_RETRY_SECONDS
+        while not self._is_stopped.is_set():
+            self._is_requested.wait()
+            if self._is_stopped.is_set():
                 return
-            self._asked.clear()
+            self._is_requested.clear()
             try:
                 ring(self._app)
             except Exception as error:  # noqa: BLE001 - kombu raises what its transport raises
-                if not self.failed or pause == FIRST_RETRY_SECONDS:
-                    log.warning("the broker does not answer", error=type(error).__name__)
-                self.failed += 1
-                self._asked.set()
-                self._ended.wait(pause)
-                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+                if not self.failures or pause_seconds == MIN_RETRY_SECONDS:
+                    log.warning("the broker does not respond", error=type(error).__name__)
+                self.failures += 1
+                self._is_requested.set()
+                self._is_stopped.wait(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, MAX_RETRY_SECONDS)
             else:
-                self.rung += 1
-                pause = FIRST_RETRY_SECONDS
+                self.rings += 1
+                pause_seconds = MIN_RETRY_SECONDS

@@ -1,4 +1,4 @@
-"""The admin's key: from the settings, or from the file made at first start."""
+"""The check of the admin's key, which comes from the settings or from the file of the box."""
 
 import hashlib
 import hmac
@@ -7,7 +7,7 @@ from shared.settings import Settings
 
 
 class KeyCheck:
-    """Knows the digest of the key, not the key."""
+    """Holds the digest of the admin's key, not the key itself."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.admin_key is not None:
@@ -17,14 +17,14 @@ class KeyCheck:
                 key = settings.key_file.read_text().strip()
             except FileNotFoundError as error:
                 raise RuntimeError(
-                    "there is no key: set TRAINSHED_ADMIN_KEY, or start the box by `make up`, "
-                    "which makes one"
+                    "No admin key is set. Set TRAINSHED_ADMIN_KEY, or start the box with "
+                    "`make up`, which creates a key."
                 ) from error
         self._digest = _digest(key.encode())
 
     def is_admin(self, key: str) -> bool:
-        """Whether this is the admin's key, as a header gives it; takes as long for any key."""
-        # A header's characters are bytes, and a key may be any printable string in UTF-8.
+        """Return whether a key, decoded as Latin-1, is the admin's; takes equally long for all."""
+        # Headers are decoded as Latin-1, but the key may be any printable string in UTF-8.
         return hmac.compare_digest(_digest(key.encode("latin-1")), self._digest)
 
 

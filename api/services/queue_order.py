@@ -1,4 +1,4 @@
-"""The order of the jobs that wait, read about once a second however many ask."""
+"""The positions of queued jobs, read about once a second for all requests."""
 
 import threading
 import time
@@ -6,53 +6,51 @@ import time
 from shared.database import Database
 from shared.jobs import queries
 
-FRESH_SECONDS = 1.0
-#: Readings for jobs that came since the last one: at most so many a second, taking so long.
-MOST_EXTRA, EXTRA_SECONDS = 10, 0.1
+MAX_AGE_SECONDS = 1.0
+#: Between two regular reads, jobs submitted since may cause extra reads: at most so many, and
+#: together at most so long.
+MAX_EXTRA_READS, EXTRA_READS_SECONDS = 10, 0.1
 
 
 class QueueOrder:
-    """A snapshot of the queue."""
+    """A snapshot of the queue, at most `MAX_AGE_SECONDS` old."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
         self._read_at = float("-inf")
-        #: How many readings out of turn are left before the next one in turn.
-        self._extra = 0
+        #: Extra reads that are left before the next regular read.
+        self._extra_reads = 0
 
-    def position(self, job_id: str, *, anew: bool = True) -> int | None:
-        """The place of a job that waits, from 1; None for one that the snapshot has not.
+    def position(self, job_id: str, *, allow_extra_read: bool = True) -> int | None:
+        """Return the position of a queued job, from 1; None if the snapshot does not contain it.
 
         Args:
-            job_id: of the job.
-            anew: whether to read anew for a job that the snapshot has not.
+            job_id: The job.
+            allow_extra_read: Whether the queue may be read again to find a job that is not in the
+                snapshot.
         """
         with self._lock:
-            positions = self._fresh()
-            if job_id not in positions and anew and self._extra:
-                self._extra -= 1
+            positions = self._current()
+            if job_id not in positions and allow_extra_read and self._extra_reads:
+                self._extra_reads -= 1
                 positions = self._read()
             return positions.get(job_id)
 
-    def length(self) -> int:
-        """How many jobs wait."""
-        with self._lock:
-            return len(self._fresh())
-
-    def _fresh(self) -> dict[str, int]:
-        began = time.monotonic()
-        if began - self._read_at > FRESH_SECONDS:
+    def _current(self) -> dict[str, int]:
+        began_at = time.monotonic()
+        if began_at - self._read_at > MAX_AGE_SECONDS:
             self._read()
             self._read_at = time.monotonic()
-            taken = self._read_at - began
-            # A long queue takes its time: one that came since is looked for once.
-            self._extra = max(1, min(MOST_EXTRA, int(EXTRA_SECONDS / max(taken, 1e-3))))
+            read_seconds = self._read_at - began_at
+            # A long queue takes long to read, so it gets fewer extra reads, but always one.
+            extra_reads = int(EXTRA_READS_SECONDS / max(read_seconds, 1e-3))
+            self._extra_reads = max(1, min(MAX_EXTRA_READS, extra_reads))
         return self._positions
 
     def _read(self) -> dict[str, int]:
         with self.database.read() as connection:
-            order = queries.list_queued(connection)
-        self._positions = {job: place for place, job in enumerate(order, start=1)}
+            job_ids = queries.list_queued(connection)
+        self._positions = {job_id: position for position, job_id in enumerate(job_ids, start=1)}
         return self._positions

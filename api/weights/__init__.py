@@ -1,1 +1,1 @@
-"""Uploaded weights, from which a job can go on."""
+"""Uploaded weights, from which a job can start."""

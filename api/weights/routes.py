@@ -6,13 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.deps import CallerDep, ServicesDep
-from api.http.requests import check_cursor
-from api.http.responses import json_answer, list_of
-from api.http.schemas import LOCATION, Freed, ListOf
-from api.services import Services
-from api.weights import rows
-from api.weights.receiving import receive
+from api.http.requests import check_cursor, media_type
+from api.http.responses import json_response, list_page
+from api.http.schemas import LOCATION, Deleted, ListOf
+from api.services.container import Services
+from api.weights import queries
 from api.weights.schemas import Weights
+from api.weights.upload import store_upload
 from shared.clock import rfc3339
 from shared.errors import BadRequest, NotFound, UnsupportedMediaType
 from shared.ids import is_id
@@ -21,6 +21,8 @@ from shared.jobs.rows import UploadRow
 router = APIRouter(prefix="/v1/weights", tags=["weights"])
 
 MEDIA_TYPE = "application/octet-stream"
+#: Method and path of the upload, whose body has a separate limit.
+UPLOAD = ("POST", "/v1/weights")
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -36,68 +38,68 @@ BODY: dict[str, Any] = {
     openapi_extra=BODY,
     responses={201: {"model": Weights, **LOCATION}},
 )
-async def create(
+async def create_weights(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
     name: Annotated[str, Query(max_length=200)] = "",
 ) -> Any:
-    """The body is the file itself. It is checked, and never unpickled."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != MEDIA_TYPE:
-        raise UnsupportedMediaType(f"The body has to be {MEDIA_TYPE}: the file itself.")
+    """Store the body, which is the file itself. The file is checked and never unpickled."""
+    if media_type(request) != MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The body must be the file itself, sent as {MEDIA_TYPE}.")
     if not name.isprintable():
-        raise BadRequest("The name has a character that is not printable.")
-    upload = await receive(services, request, owner=caller.name, name=name)
+        raise BadRequest("`name` contains a character that is not printable.")
+    upload = await store_upload(services, request, owner=caller.name, name=name)
     headers = {"Location": f"/v1/weights/{upload.id}"}
-    return json_answer(_shown(upload), status=201, headers=headers)
+    return json_response(_weights_json(upload), status=201, headers=headers)
 
 
-@router.get("", summary="The uploads, newest first", responses={200: {"model": ListOf[Weights]}})
-def index(
+@router.get("", summary="List the uploads", responses={200: {"model": ListOf[Weights]}})
+def list_weights(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
-    """`after` is the id of the last one of the page before."""
+    """Return the uploads, newest first. `after` is the id of the last upload of the page before."""
     check_cursor(after, "weights")
     with services.database.read() as connection:
-        found = rows.page(connection, limit=limit + 1, after=after)
-    return json_answer(list_of(map(_shown, found[:limit]), has_more=len(found) > limit))
+        rows = queries.page(connection, limit=limit + 1, after=after)
+    page = map(_weights_json, rows[:limit])
+    return json_response(list_page(page, has_more=len(rows) > limit))
 
 
-@router.get("/{weights_id}", summary="One upload", responses={200: {"model": Weights}})
-def show(services: ServicesDep, weights_id: str) -> Any:
-    """What is known of it."""
-    return json_answer(_shown(_get(services, weights_id)))
+@router.get("/{weights_id}", summary="Get an upload", responses={200: {"model": Weights}})
+def get_weights(services: ServicesDep, weights_id: str) -> Any:
+    """Return the facts of an upload."""
+    return json_response(_weights_json(_find(services, weights_id)))
 
 
-@router.delete("/{weights_id}", summary="Delete an upload", responses={200: {"model": Freed}})
-async def delete(services: ServicesDep, weights_id: str) -> Response:
-    """Answers the bytes freed. Jobs that have begun with it are not touched."""
-    freed = await run_in_threadpool(_delete, services, weights_id)
-    return json_answer({"id": weights_id, "object": "weights", "freed_bytes": freed})
+@router.delete("/{weights_id}", summary="Delete an upload", responses={200: {"model": Deleted}})
+async def delete_weights(services: ServicesDep, weights_id: str) -> Response:
+    """Delete an upload and return the bytes freed. Jobs that started from it are not affected."""
+    freed_bytes = await run_in_threadpool(_delete, services, weights_id)
+    return json_response({"id": weights_id, "object": "weights", "freed_bytes": freed_bytes})
 
 
 def _delete(services: Services, weights_id: str) -> int:
-    row = _get(services, weights_id)
+    row = _find(services, weights_id)
     with services.database.write() as connection:
-        rows.remove(connection, weights_id)
+        queries.delete(connection, weights_id)
     services.storage.weights(weights_id).unlink(missing_ok=True)
     return row.bytes
 
 
-def _get(services: Services, weights_id: str) -> UploadRow:
+def _find(services: Services, weights_id: str) -> UploadRow:
     row = None
     if is_id("weights", weights_id):
         with services.database.read() as connection:
-            row = rows.get(connection, weights_id)
+            row = queries.get(connection, weights_id)
     if row is None:
-        raise NotFound("There are no such weights.")
+        raise NotFound("There are no such weights; GET /v1/weights lists the uploads.")
     return row
 
 
-def _shown(row: UploadRow) -> dict[str, Any]:
+def _weights_json(row: UploadRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "object": "weights",

@@ -1,10 +1,10 @@
-"""How uploads of weights look in the OpenAPI document."""
+"""Uploaded weights in the OpenAPI document."""
 
 from typing import Literal
 
 from pydantic import BaseModel
 
-from api.http.schemas import At, Count, Sha256
+from api.http.schemas import Count, Sha256, Timestamp
 
 
 class Weights(BaseModel):
@@ -18,4 +18,4 @@ class Weights(BaseModel):
     sha256: Sha256
     tensors: Count
     parameters: Count
-    created_at: At
+    created_at: Timestamp

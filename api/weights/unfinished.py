@@ -1,12 +1,12 @@
-"""Uploads that an API did not finish, since it was killed."""
+"""Files of uploads that a killed API left unfinished."""
 
 from pathlib import Path
 
-#: How the name of a file ends that is still written.
+#: The suffix of a file that is still being written.
 UNFINISHED = ".part"
 
 
-def sweep(directory: Path) -> None:
-    """Delete them; called before the first one of this process begins."""
+def delete_unfinished(directory: Path) -> None:
+    """Delete the unfinished files; called before the first upload of this process."""
     for path in directory.glob(f"*{UNFINISHED}"):
         path.unlink(missing_ok=True)

@@ -56,5 +56,5 @@ def service(running_service: Service, _long_timeouts: None) -> Service:
     running_service.sidecar.respond = accept_everything
     running_service.sidecar.requests.clear()
     running_service.app.state.services.sidecar._lately.cache_clear()
-    running_service.app.state.services.order._read_at = float("-inf")
+    running_service.app.state.services.queue_order._read_at = float("-inf")
     return running_service

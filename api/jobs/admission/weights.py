@@ -5,8 +5,8 @@ from typing import Any
 
 from api.http.faults import quoted
 from api.jobs.admission.draft import Draft
+from api.weights.checks import WEIGHT_TYPES, find_wrong_type, read_normalization
 from api.weights.header import Header, read_header
-from api.weights.usable import WEIGHT_TYPES, normalization_of, not_of_weights
 from shared.errors import BadWeights, NotFound
 from shared.ids import is_id
 from shared.jobs import queries
@@ -34,7 +34,7 @@ def check_file(draft: Draft) -> None:
     if draft.filled["dataset"]["normalization"] == "of_weights":
         _check_normalization(draft, header, f"{AT}/{field}")
     body = {name: info for name, info in header.tensors.items() if not name.startswith(HEAD)}
-    wrong = not_of_weights(body)
+    wrong = find_wrong_type(body)
     if wrong is not None:
         text = f"has the tensor {quoted(wrong)} of type {body[wrong].dtype}; weights must be "
         draft.fault(f"{AT}/{field}", text + ", ".join(WEIGHT_TYPES))
@@ -80,7 +80,7 @@ def _check_normalization(draft: Draft, header: Header, at: str) -> None:
         at: the pointer of the field that names the file.
     """
     try:
-        normalization = normalization_of(header)
+        normalization = read_normalization(header)
     except ValueError as error:
         text = f"is of_weights, but the file's {error}; use standardize, unit or none"
         draft.fault("/dataset/normalization", text)

@@ -1,1 +1,1 @@
-"""The history of a job: events, metrics, logs."""
+"""The history of a job: events, metrics and logs."""

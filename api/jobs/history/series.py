@@ -1,4 +1,4 @@
-"""A job's metrics as series, thinned, as JSON or CSV: in pages, so that memory has a bound."""
+"""A job's metrics as series: thinned, and read in pages so that memory stays bounded."""
 
 import csv
 import io
@@ -16,80 +16,87 @@ from shared.jobs.queries import Series
 from shared.jobs.rows import MetricPoint, MetricRow
 from shared.json_numbers import json_number
 
-#: Points that are held at once.
+#: Points that are in memory at once.
 PAGE = 2_000
 COLUMNS = ("name", "split", "stage", "step", "epoch", "value", "at")
 
 Points = list[dict[str, Any]]
-#: Each series with its points, page after page; read as they are taken.
-Found = Iterable[tuple[Series, Iterable[Points]]]
+#: Each series with the pages of its points, which are read when they are taken.
+PagedSeries = Iterable[tuple[Series, Iterable[Points]]]
 
 
-def find(
+def read(
     database: Database,
     job_id: str,
     *,
-    most: int | None,
+    max_points: int | None,
     name: str | None = None,
     split: str | None = None,
     stage: str | None = None,
     after_step: int | None = None,
-) -> tuple[Found, bool]:
-    """The job's series that match every filter, and whether they are more than a page together.
+) -> tuple[PagedSeries, bool]:
+    """Return the series that match every filter, and whether they have more points than a page.
 
     Args:
-        database: where they are.
-        job_id: of the job.
-        most: points of a series: evenly spaced, the first and the last among them. None for all.
-        name: of the metric.
-        split: of the metric.
-        stage: of the job.
-        after_step: points past this step alone.
+        database: The database.
+        job_id: The job.
+        max_points: The maximum number of points per series, evenly spaced, with the first and the
+            last; None for all points.
+        name: Only this metric.
+        split: Only metrics of this split.
+        stage: Only this stage.
+        after_step: Only points after this step.
     """
     filters: Any = {"name": name, "split": split, "stage": stage, "after_step": after_step}
     with database.read() as connection:
         found = queries.list_series(connection, job_id, **filters)
-        if sum(one.count for one in found) <= PAGE:
-            return _at_once(queries.list_metrics(connection, job_id, **filters), most), False
-    pages = [(one, _pages(database, job_id, one, most, after_step)) for one in found]
-    shown = sum(one.count if most is None else min(one.count, most) for one in found)
-    return pages, shown > PAGE
+        if sum(series.count for series in found) <= PAGE:
+            rows = queries.list_metrics(connection, job_id, **filters)
+            return _in_memory(rows, max_points), False
+    paged = [(series, _pages(database, job_id, series, max_points, after_step)) for series in found]
+    point_count = sum(
+        series.count if max_points is None else min(series.count, max_points) for series in found
+    )
+    return paged, point_count > PAGE
 
 
-def _at_once(rows: list[MetricRow], most: int | None) -> Found:
-    """All that there is, out of one reading."""
-    series: dict[tuple[str, str | None, str], list[MetricRow]] = defaultdict(list)
+def _in_memory(rows: list[MetricRow], max_points: int | None) -> PagedSeries:
+    """Group rows that were read at once; each series has a single page."""
+    rows_by_series: dict[tuple[str, str | None, str], list[MetricRow]] = defaultdict(list)
     for row in rows:
-        series[row.name, row.split, row.stage].append(row)
+        rows_by_series[row.name, row.split, row.stage].append(row)
     return [
-        (Series(*key, len(of_it)), [[_point(of_it[at]) for at in kept(len(of_it), most)]])
-        for key, of_it in series.items()
+        (
+            Series(*key, len(of_series)),
+            [[_point(of_series[index]) for index in thinned(len(of_series), max_points)]],
+        )
+        for key, of_series in rows_by_series.items()
     ]
 
 
 def _pages(
-    database: Database, job_id: str, of: Series, most: int | None, after_step: int | None
+    database: Database, job_id: str, series: Series, max_points: int | None, after_step: int | None
 ) -> Iterator[Points]:
-    """The points of a series. No connection is held while a page is sent."""
-    places, passed = kept(of.count, most), 0
-    while page := list(islice(places, PAGE)):
-        counted = [place + 1 - passed for place in page]
+    """Yield the points of a series page by page; no connection is held in between."""
+    indices, skipped = thinned(series.count, max_points), 0
+    while page := list(islice(indices, PAGE)):
+        positions = [index + 1 - skipped for index in page]
         with database.read() as connection:
             rows = queries.list_points(
-                connection, job_id, of, positions=counted, after_step=after_step
+                connection, job_id, series, positions=positions, after_step=after_step
             )
-        if not rows:  # taken back meanwhile by an attempt that began anew
+        if not rows:  # a resumed attempt has deleted the rows since
             return
         yield [_point(row) for row in rows]
-        passed, after_step = page[-1] + 1, rows[-1].step
+        skipped, after_step = page[-1] + 1, rows[-1].step
 
 
-def kept(count: int, most: int | None) -> Iterator[int]:
-    """The places of so many points that stay: evenly spaced, with the first and the last."""
-    if most is None or count <= most:
+def thinned(count: int, max_points: int | None) -> Iterator[int]:
+    """Return the indices to keep of `count` points: evenly spaced, with the first and the last."""
+    if max_points is None or count <= max_points:
         return iter(range(count))
     last = count - 1
-    return (round(place * last / (most - 1)) for place in range(most))
+    return (round(index * last / (max_points - 1)) for index in range(max_points))
 
 
 def _point(row: MetricRow | MetricPoint) -> dict[str, Any]:
@@ -97,28 +104,28 @@ def _point(row: MetricRow | MetricPoint) -> dict[str, Any]:
     return {"step": row.step, "epoch": row.epoch, "value": value, "at": at}
 
 
-def as_json(found: Found) -> Iterator[bytes]:
-    """A list of series."""
+def as_json(paged: PagedSeries) -> Iterator[bytes]:
+    """Yield the series as a JSON list, in chunks."""
     yield b'{"object":"list","data":['
-    for number, (one, pages) in enumerate(found):
-        head = orjson.dumps({"name": one.name, "split": one.split, "stage": one.stage})
+    for number, (series, pages) in enumerate(paged):
+        head = orjson.dumps({"name": series.name, "split": series.split, "stage": series.stage})
         yield (b"," if number else b"") + head[:-1] + b',"points":['
-        for place, points in enumerate(pages):
-            yield (b"," if place else b"") + orjson.dumps(points)[1:-1]
+        for page_number, points in enumerate(pages):
+            yield (b"," if page_number else b"") + orjson.dumps(points)[1:-1]
         yield b"]}"
     yield b'],"has_more":false}'
 
 
-def as_csv(found: Found) -> Iterator[bytes]:
-    """A line for each point."""
-    yield _lines([COLUMNS])
-    for one, pages in found:
-        head = (one.name, one.split or "", one.stage)
+def as_csv(paged: PagedSeries) -> Iterator[bytes]:
+    """Yield the series as CSV, a line per point, in chunks."""
+    yield _csv_lines([COLUMNS])
+    for series, pages in paged:
+        head = (series.name, series.split or "", series.stage)
         for points in pages:
-            yield _lines([*head, *point.values()] for point in points)
+            yield _csv_lines([*head, *point.values()] for point in points)
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()

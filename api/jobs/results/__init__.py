@@ -1,1 +1,1 @@
-"""The results of a job: checkpoints, top-k, confusion, artifacts, event files."""
+"""The results of a job: checkpoints, test results, artifacts and TensorBoard files."""

@@ -1,9 +1,13 @@
-"""Which checkpoints a job has, which were evaluated, and which of them is meant."""
+"""The test results of a job's checkpoints, and which of them a request refers to."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from api.services import Services
-from shared.errors import Conflict, NotFound
+from fastapi import Query
+
+from api.jobs.lookup import find_job
+from api.services.container import Services
+from shared.errors import Conflict
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import (
     checkpoint_name,
@@ -13,89 +17,70 @@ from shared.jobs.checkpoint_names import (
 from shared.jobs.rows import CheckpointRow, EvaluationRow
 from shared.states import FINAL
 
+CheckpointName = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="An id, `last` or `best_<monitor>`. By default the best checkpoint by the "
+        "first monitor of the specification, or else the last",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was evaluated of a job."""
+    """The evaluated checkpoints of a job."""
 
     #: Checkpoints with their evaluations: in the order of the specification, then the last.
     pairs: list[tuple[CheckpointRow, EvaluationRow]]
-    #: The name of the checkpoint that speaks for the job.
+    #: The name of the checkpoint that the job's `test_…` metrics come from.
     default: str
 
+    def select(self, name: str | None) -> tuple[CheckpointRow, EvaluationRow]:
+        """Return a checkpoint by its id or name, with its evaluation.
 
-def kept(services: Services, job_id: str) -> list[CheckpointRow]:
-    """The checkpoints of a job, oldest first, without what is there for safety only.
+        Args:
+            name: The id or name; None for the default, or for the last if the default is missing.
 
-    Raises:
-        NotFound: there is no such job.
-    """
-    return [row for row in _all(services, job_id) if row.kind != "previous"]
-
-
-def addressed(services: Services, job_id: str, name: str) -> CheckpointRow:
-    """Return the checkpoint of this id or name, the fallback of `last` too by its id.
-
-    Raises:
-        NotFound: no such job or checkpoint.
-    """
-    return find_checkpoint(_all(services, job_id), name, with_previous=True)
+        Raises:
+            NotFound: There is no such checkpoint.
+        """
+        rows = [row for row, _ in self.pairs]
+        if name is None:
+            names = {checkpoint_name(row) for row in rows}
+            name = self.default if self.default in names else "last"
+        checkpoint = find_checkpoint(rows, name)
+        return next(pair for pair in self.pairs if pair[0] is checkpoint)
 
 
-def _all(services: Services, job_id: str) -> list[CheckpointRow]:
-    with services.database.read() as connection:
-        if queries.get_job(connection, job_id) is None:
-            raise NotFound(f"There is no job {job_id}.")
-        return queries.list_checkpoints(connection, job_id)
-
-
-def of_classes(services: Services, job_id: str) -> Evaluated:
-    """What was evaluated, where there are classes that can be right or taken for each other.
+def read_classification(services: Services, job_id: str) -> Evaluated:
+    """Return the evaluated checkpoints of a classification job.
 
     Raises:
-        NotFound: there is no such job.
-        Conflict: nothing was evaluated yet, or a number is asked for.
+        NotFound: There is no such job.
+        Conflict: It is a regression job, or it has no test results.
     """
     with services.database.read() as connection:
-        job = queries.get_job(connection, job_id)
-        if job is None:
-            raise NotFound(f"There is no job {job_id}.")
-        rows = {row.id: row for row in queries.list_checkpoints(connection, job_id)}
-        found = queries.list_evaluations(connection, job_id)
+        job = find_job(connection, job_id)
+        checkpoints = {row.id: row for row in queries.list_checkpoints(connection, job_id)}
+        evaluations = queries.list_evaluations(connection, job_id)
     if services.methods.task(job.spec["loss"]["name"]) == "regression":
         raise Conflict(
-            "The job asks for a number, so there are no classes to rank or confuse: its errors "
-            "are among its metrics, and its predictions among its artifacts."
+            "This is a regression job: it has no top-k accuracies and no confusion matrix. "
+            "Its errors are among its metrics, and its predictions among its artifacts."
         )
-    pairs = [(rows[one.checkpoint_id], one) for one in found]
-    if not pairs:
+    if not evaluations:
         raise Conflict(
-            f"The job is {job.state} and was never tested: there are no results."
+            f"The job is {job.state} and was never tested, so it has no test results."
             if job.state in FINAL
-            else "The job has no test results yet: they come at its end, from its best checkpoints."
+            else "The job has no test results yet; its best checkpoints are tested at its end."
         )
     monitors = [rule.get("monitor") for rule in job.spec["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
-    pairs.sort(key=lambda pair: _place(order, checkpoint_name(pair[0])))
+    pairs = [(checkpoints[evaluation.checkpoint_id], evaluation) for evaluation in evaluations]
+    pairs.sort(key=lambda pair: _rank(order, checkpoint_name(pair[0])))
     return Evaluated(pairs, default_checkpoint_name(monitors))
 
 
-def _place(order: list[str], name: str) -> int:
+def _rank(order: list[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
-
-
-def chosen_of(found: Evaluated, name: str | None) -> tuple[CheckpointRow, EvaluationRow]:
-    """The checkpoint of this id or name, with its evaluation.
-
-    Without a name it is the one that speaks for the job, as for its `test_…` metrics: where that
-    is lost, the last.
-
-    Raises:
-        NotFound: there is none.
-    """
-    rows = [row for row, _ in found.pairs]
-    if name is None:
-        names = {checkpoint_name(row) for row in rows}
-        name = found.default if found.default in names else "last"
-    chosen = find_checkpoint(rows, name)
-    return next(pair for pair in found.pairs if pair[0] is chosen)

@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}/tensorboard`: the event files as a zip, made while it is sent."""
+"""The TensorBoard event files of a job as a zip, created while it is sent."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,72 +10,72 @@ from fastapi.responses import StreamingResponse
 
 from api.deps import JobId, ServicesDep
 from api.http.schemas import content
+from api.jobs.lookup import read_job
 from shared.errors import NotFound
-from shared.jobs import queries
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
+router = APIRouter()
 
-CHUNK = 2**20
-HOW_TO_ASK = 'ask for them with "tracking": {"tensorboard": true}'
+CHUNK_BYTES = 2**20
 
 
 @router.get(
     "/tensorboard",
-    summary="Event files for TensorBoard, as a zip",
+    summary="Download the TensorBoard event files",
     response_class=StreamingResponse,
     responses={200: content("application/zip")},
 )
-def tensorboard(job_id: JobId, services: ServicesDep) -> StreamingResponse:
-    """What there is so far; `tensorboard --logdir` reads the folder that is in it."""
-    with services.database.read() as connection:
-        row = queries.get_job(connection, job_id)
-    if row is None:
-        raise NotFound(f"There is no job {job_id}.")
+def download_tensorboard(job_id: JobId, services: ServicesDep) -> StreamingResponse:
+    """Return the event files written so far, in a folder that `tensorboard --logdir` reads."""
+    job = read_job(services, job_id)
     directory = services.storage.tensorboard(job_id)
     files = sorted(directory.iterdir()) if directory.is_dir() else []
     if not files:
-        asked = (row.spec.get("tracking") or {}).get("tensorboard")
-        why = "it has written none yet" if asked else HOW_TO_ASK
-        raise NotFound(f"The job has no event files: {why}.")
+        is_requested = (job.spec.get("tracking") or {}).get("tensorboard")
+        raise NotFound(
+            "The job has not written event files yet."
+            if is_requested
+            else "The job writes no event files: its specification does not set "
+            '"tracking": {"tensorboard": true}.'
+        )
     return StreamingResponse(
-        _zipped(files, job_id),
+        _zip(files, job_id),
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{job_id}-tensorboard.zip"'},
     )
 
 
-class _Outbox:
-    """What a zip has written and nobody has sent yet. It cannot seek, so a zip never goes back."""
+class _Buffer:
+    """Takes what the zip writes until it is sent. It cannot seek, so the zip never goes back."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
     def write(self, data: bytes) -> int:
-        """Take a part."""
+        """Append data."""
         self._parts.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: the buffer is in memory."""
 
     def take(self) -> bytes:
-        """Everything so far."""
+        """Return and forget everything written so far."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
 
-def _zipped(files: list[Path], folder: str) -> Iterator[bytes]:
-    """A zip of files in one folder, a chunk at a time."""
-    outbox = _Outbox()
-    with ZipFile(cast("BinaryIO", outbox), "w", ZIP_DEFLATED) as archive:
+def _zip(files: list[Path], folder: str) -> Iterator[bytes]:
+    """Yield a zip of files in a folder, in chunks."""
+    buffer = _Buffer()
+    with ZipFile(cast("BinaryIO", buffer), "w", ZIP_DEFLATED) as archive:
         for path in files:
             entry = ZipInfo.from_file(path, f"{folder}/{path.name}")
             entry.compress_type = ZIP_DEFLATED
             with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
-                # No more than it held when it was begun: a training may be writing on.
-                left = entry.file_size
-                while left and (chunk := source.read(min(CHUNK, left))):
+                # Not beyond the size at the start: the job may still be writing.
+                remaining_bytes = entry.file_size
+                while remaining_bytes and (chunk := source.read(min(CHUNK_BYTES, remaining_bytes))):
                     target.write(chunk)
-                    left -= len(chunk)
-                    yield outbox.take()
-    yield outbox.take()
+                    remaining_bytes -= len(chunk)
+                    yield buffer.take()
+    yield buffer.take()

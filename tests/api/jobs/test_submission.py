@@ -83,7 +83,7 @@ class TestCreate:
             service.submit()
         assert time.monotonic() - began < 2 * 5, "a connection to the broker times out after 2 s"
         doorbell = service.app.state.services.doorbell
-        service.wait_until(lambda: doorbell.failed, "a failed notification")
+        service.wait_until(lambda: doorbell.failures, "a failed notification")
 
     def test_sidecar_is_requested_once_for_each_network(self, service: Service) -> None:
         service.submit()

@@ -1,0 +1,79 @@
+"""The metrics of a job, as JSON or CSV."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from api.deps import JobId, ServicesDep
+from api.http.requests import Text
+from api.http.schemas import Count, JsonNumber, ListOf, Timestamp, content
+from api.jobs.history import series
+from api.jobs.lookup import read_job
+
+router = APIRouter()
+
+
+class Point(BaseModel):
+    """A value of a metric."""
+
+    step: Count
+    epoch: Count
+    value: JsonNumber
+    at: Timestamp
+
+
+class Series(BaseModel):
+    """A metric over the steps of a stage."""
+
+    name: str
+    split: Literal["train", "validation", "test"] | None
+    stage: str
+    points: list[Point]
+
+
+@router.get(
+    "/metrics",
+    summary="Get the metrics of a job",
+    responses={200: {"model": ListOf[Series], **content("text/csv", is_binary=False)}},
+)
+def get_metrics(
+    job_id: JobId,
+    request: Request,
+    services: ServicesDep,
+    name: Annotated[Text | None, Query(max_length=64)] = None,
+    split: Literal["train", "validation", "test"] | None = None,
+    stage: Annotated[Text | None, Query(max_length=64)] = None,
+    after_step: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    points: Annotated[
+        int | None,
+        Query(
+            ge=2,
+            le=100_000,
+            description="The maximum number of points per series: evenly spaced, with the first "
+            "and the last. By default all points are returned",
+        ),
+    ] = None,
+    format: Annotated[Literal["json", "csv"] | None, Query()] = None,  # noqa: A002
+) -> Response:
+    """Return the metrics as series, as JSON or CSV (by `format` or `Accept`).
+
+    A value that is not finite is "nan", "inf" or "-inf". A long response is streamed.
+    """
+    read_job(services, job_id)
+    found, is_long = series.read(
+        services.database,
+        job_id,
+        max_points=points,
+        name=name,
+        split=split,
+        stage=stage,
+        after_step=after_step,
+    )
+    is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
+    chunks = series.as_csv(found) if is_csv else series.as_json(found)
+    media_type = "text/csv; charset=utf-8" if is_csv else "application/json"
+    if is_long:
+        return StreamingResponse(chunks, media_type=media_type)
+    return Response(b"".join(chunks), media_type=media_type)

@@ -1,0 +1,30 @@
+"""The row of a job that a path names."""
+
+import sqlalchemy as sa
+
+from api.services.container import Services
+from shared.errors import NotFound
+from shared.jobs import queries
+from shared.jobs.rows import JobRow
+
+
+def find_job(connection: sa.Connection, job_id: str) -> JobRow:
+    """Return the row of a job.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    row = queries.get_job(connection, job_id)
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return row
+
+
+def read_job(services: Services, job_id: str) -> JobRow:
+    """Return the row of a job, in a separate transaction.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    with services.database.read() as connection:
+        return find_job(connection, job_id)

@@ -1,0 +1,55 @@
+"""The container of all services, created once and carried by the application."""
+
+from dataclasses import dataclass
+
+from api.catalog.methods import Methods
+from api.services.change_watcher import ChangeWatcher
+from api.services.doorbell import Doorbell
+from api.services.keys import KeyCheck
+from api.services.queue_order import QueueOrder
+from api.services.sidecar_client import SidecarClient
+from api.weights.unfinished import delete_unfinished
+from shared import catalog
+from shared.database import Database
+from shared.jobs.submission import sha256_of_json
+from shared.settings import Settings
+from shared.storage import Storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that outlives a request."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    methods: Methods
+    sidecar: SidecarClient
+    doorbell: Doorbell
+    queue_order: QueueOrder
+    watcher: ChangeWatcher
+    keys: KeyCheck
+
+    def close(self) -> None:
+        """Stop the threads and close the connections."""
+        self.doorbell.stop()
+        self.database.close()
+
+
+def open_services(settings: Settings) -> Services:
+    """Create the services. No network connection is opened yet."""
+    database, storage = Database(settings.database), Storage(settings.storage)
+    delete_unfinished(storage.weights("").parent)
+    version = sha256_of_json(catalog.load())
+    queue_order = QueueOrder(database)
+    return Services(
+        settings=settings,
+        database=database,
+        storage=storage,
+        methods=Methods(catalog.load()),
+        sidecar=SidecarClient(settings.sidecar, database, version),
+        doorbell=Doorbell(settings),
+        queue_order=queue_order,
+        watcher=ChangeWatcher(database, queue_order),
+        keys=KeyCheck(settings),
+    )

@@ -1,0 +1,71 @@
+"""Queue positions are current, and no number of requests makes the API read the queue often."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from api.services.queue_order import MAX_AGE_SECONDS, MAX_EXTRA_READS, QueueOrder
+from tests.api.service import SPEC, Service
+
+
+@contextmanager
+def _count_reads(engine: sa.Engine, extra_seconds: float = 0) -> Iterator[list[str]]:
+    """Collect the reads of the queue, and lengthen each of them."""
+    reads: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "ORDER BY jobs.priority DESC" in statement:
+            reads.append(statement)
+            time.sleep(extra_seconds)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield reads
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_new_job_has_its_position_right_after_another_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A loaded machine reads slowly.
+    monkeypatch.setattr("api.services.queue_order.EXTRA_READS_SECONDS", 60.0)
+    for position in (1, 2, 3):
+        job_id = service.submit()
+        assert service.job(job_id)["queue_position"] == position
+    newest = service.client.get("/v1/jobs").json()["data"]
+    assert [job["queue_position"] for job in newest] == [3, 2, 1]
+
+
+def test_many_requests_for_unknown_jobs_read_the_queue_a_few_times(service: Service) -> None:
+    queue_order = QueueOrder(service.database)
+    with _count_reads(service.database.engine) as reads:
+        began_at = time.monotonic()
+        for _ in range(500):
+            assert queue_order.position("job_unknown") is None
+        regular_reads = 1 + int((time.monotonic() - began_at) / MAX_AGE_SECONDS)
+    assert len(reads) <= regular_reads * (1 + MAX_EXTRA_READS)
+
+
+def test_slow_queue_gets_a_single_extra_read(service: Service) -> None:
+    queue_order = QueueOrder(service.database)
+    with _count_reads(service.database.engine, extra_seconds=0.15) as reads:
+        began_at = time.monotonic()
+        for _ in range(50):
+            queue_order.position("job_unknown")
+        regular_reads = 1 + int((time.monotonic() - began_at) / MAX_AGE_SECONDS)
+    assert len(reads) <= 2 * regular_reads
+
+
+def test_submission_causes_no_extra_read(service: Service) -> None:
+    service.job(service.submit())
+    with _count_reads(service.app.state.services.database.engine) as reads:
+        began_at = time.monotonic()
+        for _ in range(5):
+            service.post("/v1/jobs", SPEC)
+        regular_reads = 1 + int((time.monotonic() - began_at) / MAX_AGE_SECONDS)
+    assert len(reads) <= regular_reads
