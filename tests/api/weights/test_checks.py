@@ -8,6 +8,8 @@ import pytest
 from tests.api.service import Service
 from tests.api.weights.files import stored, upload, weights_file
 
+pytestmark = pytest.mark.usefixtures("no_uploads")
+
 
 @pytest.mark.parametrize("dtype", ["F32", "F64", "F16", "BF16"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

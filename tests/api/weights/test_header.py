@@ -65,7 +65,7 @@ def test_valid_header_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "data", "detail"),
     [
-        (_changed(dtype="F8"), b"\0" * 8, "type 'F8'"),
+        (_changed(dtype="F8"), b"\0" * 8, 'type "F8"'),
         (_changed(dtype=["F32"]), b"\0" * 8, "type"),
         (_changed(shape=[3]), b"\0" * 8, "does not take 8 bytes"),
         (_changed(shape=[-2]), b"\0" * 8, "not valid"),

@@ -5,6 +5,8 @@ import pytest
 from tests.api.service import Service
 from tests.api.weights.files import ADDRESS, FILE, stored, upload
 
+pytestmark = pytest.mark.usefixtures("no_uploads")
+
 
 def test_other_media_types_are_refused(service: Service) -> None:
     response = service.client.post(ADDRESS, content=FILE, headers={"Content-Type": "image/png"})

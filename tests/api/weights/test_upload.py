@@ -12,6 +12,8 @@ from tests.api.raw import connect
 from tests.api.service import KEY, Service
 from tests.api.weights.files import ADDRESS, FILE, HEADERS, stored, upload
 
+pytestmark = pytest.mark.usefixtures("no_uploads")
+
 
 def _head(content_length: int) -> bytes:
     """Return the head of an upload's request."""
