@@ -10,6 +10,7 @@ from shared.spec import DatasetSpec
 
 REQUIRED = {"file": "is required: the file of the table", "target": "is required: a column"}
 OF_IMAGES = ("image_size", "channels")
+MIN_ROWS = 3
 
 
 def check_methods(draft: Draft) -> None:
@@ -54,6 +55,10 @@ def fill(draft: Draft) -> None:
         )
     except InvalidSpec as refused:
         draft.faults.extend(refused.faults)
+        return
+    if table["rows"] < MIN_ROWS:
+        text = f"has {table['rows']} rows; it must have at least {MIN_ROWS}, one for each split"
+        draft.fault("/dataset/file", text)
         return
     content_hash, features = table["content_hash"], table["features"]
     if spec.content_hash not in (None, content_hash):

@@ -1,52 +1,59 @@
 """How many samples each split gets, by default and for requested counts."""
 
-from dataclasses import astuple
+from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.jobs.admission.splits import SplitCounts, SplitError, resolve_splits
+from api.jobs.admission.splits import fill_splits
 from shared.datasets import CIFAR10, DIGITS, FACTS, FASHION_MNIST, SYNTHETIC, DatasetFacts
+from shared.spec import DatasetSpec
 
 #: A table has the facts of its file.
 IMAGES = sorted(set(FACTS) - {"table"})
 COUNTS = st.none() | st.integers(1, 120_000)
 
 
+def counts(facts: DatasetFacts, **requested: int) -> tuple[int, int, int]:
+    """Return the counts of training, validation and test for requested counts without faults."""
+    filled, faults = fill_splits(DatasetSpec(name=facts.name, **requested), facts)
+    assert not faults
+    return filled["train"], filled["validation"], filled["test"]
+
+
 def details(facts: DatasetFacts, **requested: int) -> dict[str, str]:
-    """Return the faults of requested counts, by field."""
-    with pytest.raises(SplitError) as caught:
-        resolve_splits(facts, **requested)
-    return {fault.field: fault.detail for fault in caught.value.faults}
+    """Return the faults of requested counts, by split."""
+    filled, faults = fill_splits(DatasetSpec(name=facts.name, **requested), facts)
+    assert not filled
+    return {fault.pointer.removeprefix("/dataset/"): fault.detail for fault in faults}
 
 
 class TestDefaults:
     def test_own_test_split_is_used_whole_and_the_rest_is_split_85_to_15(self) -> None:
-        assert resolve_splits(FASHION_MNIST) == SplitCounts(51_000, 9_000, 10_000)
+        assert counts(FASHION_MNIST) == (51_000, 9_000, 10_000)
 
     def test_without_own_test_split_the_images_are_split_70_15_15(self) -> None:
-        assert resolve_splits(DIGITS) == SplitCounts(1_259, 269, 269)
+        assert counts(DIGITS) == (1_259, 269, 269)
 
     def test_synthetic_has_fixed_default_counts(self) -> None:
-        assert resolve_splits(SYNTHETIC) == SplitCounts(1_400, 300, 300)
+        assert counts(SYNTHETIC) == (1_400, 300, 300)
 
 
 class TestRequestedCounts:
     def test_validation_is_at_most_15_percent_when_train_is_requested(self) -> None:
-        assert resolve_splits(FASHION_MNIST, train=5_000) == SplitCounts(5_000, 9_000, 10_000)
+        assert counts(FASHION_MNIST, train=5_000) == (5_000, 9_000, 10_000)
 
     def test_validation_gets_what_a_large_train_leaves(self) -> None:
-        assert resolve_splits(FASHION_MNIST, train=59_000) == SplitCounts(59_000, 1_000, 10_000)
+        assert counts(FASHION_MNIST, train=59_000) == (59_000, 1_000, 10_000)
 
     def test_train_gets_all_that_a_requested_validation_leaves(self) -> None:
-        assert resolve_splits(CIFAR10, validation=100) == SplitCounts(49_900, 100, 10_000)
+        assert counts(CIFAR10, validation=100) == (49_900, 100, 10_000)
 
     def test_two_missing_splits_share_what_a_large_train_leaves(self) -> None:
-        assert resolve_splits(DIGITS, train=1_787) == SplitCounts(1_787, 5, 5)
+        assert counts(DIGITS, train=1_787) == (1_787, 5, 5)
 
     def test_synthetic_is_generated_in_the_requested_size(self) -> None:
-        assert resolve_splits(SYNTHETIC, train=50_000).total == 50_600
+        assert sum(counts(SYNTHETIC, train=50_000)) == 50_600
 
 
 class TestFaults:
@@ -74,47 +81,35 @@ class TestFaults:
             "at least 1 must be left"
         }
 
-    def test_counts_below_one_are_reported(self) -> None:
-        assert details(DIGITS, train=0, test=-3) == {
-            "train": "is 0; it must be at least 1",
-            "test": "is -3; it must be at least 1",
-        }
-
     def test_synthetic_has_a_maximum(self) -> None:
         assert details(SYNTHETIC, train=99_999) == {
             "train": "is 99999, and the splits have 100599 samples together; "
             "at most 100000 are generated"
         }
 
-    def test_error_text_names_each_field(self) -> None:
-        with pytest.raises(SplitError, match=r"^train is 0; .*; test is 0; "):
-            resolve_splits(DIGITS, train=0, test=0)
-
 
 @given(st.sampled_from(IMAGES), COUNTS, COUNTS, COUNTS)
-def test_resolved_counts_can_always_be_drawn(
+def test_filled_counts_can_always_be_drawn(
     name: str, train: int | None, validation: int | None, test: int | None
 ) -> None:
-    facts = FACTS[name]
-    try:
-        counts = resolve_splits(facts, train=train, validation=validation, test=test)
-    except SplitError as error:
-        fields = {fault.field for fault in error.faults}
-    else:
-        fields = None
-        assert_can_be_drawn(facts, counts)
-        for requested, count in zip((train, validation, test), astuple(counts), strict=True):
-            assert requested is None or requested == count
-    assert fields is None or (fields and fields <= {"train", "validation", "test"})
+    requested: dict[str, Any] = {"train": train, "validation": validation, "test": test}
+    filled, faults = fill_splits(DatasetSpec(name=name, **requested), FACTS[name])
+    if faults:
+        assert {fault.pointer.removeprefix("/dataset/") for fault in faults} <= set(requested)
+        assert not filled
+        return
+    assert_can_be_drawn(FACTS[name], **filled)
+    for split, count in requested.items():
+        assert count in (None, filled[split])
 
 
-def assert_can_be_drawn(facts: DatasetFacts, counts: SplitCounts) -> None:
+def assert_can_be_drawn(facts: DatasetFacts, *, train: int, validation: int, test: int) -> None:
     """Check that each split has a sample and no sample is needed twice."""
-    assert min(astuple(counts)) >= 1
+    assert min(train, validation, test) >= 1
     if facts.synthetic:
-        assert counts.total <= facts.max_images
+        assert train + validation + test <= facts.max_images
     elif facts.test:
-        assert counts.train + counts.validation <= facts.train
-        assert counts.test <= facts.test
+        assert train + validation <= facts.train
+        assert test <= facts.test
     else:
-        assert counts.total <= facts.train
+        assert train + validation + test <= facts.train

@@ -82,6 +82,14 @@ def test_architecture_for_images_is_refused_with_the_architectures_for_tables() 
     }
 
 
+@pytest.mark.parametrize("rows", [0, 2])
+def test_table_with_fewer_rows_than_splits_is_refused(rows: int) -> None:
+    assert faults(REGRESSION, sidecar_with({**NUMBERS, "rows": rows})) == {
+        "/dataset/file": f"has {rows} rows; it must have at least 3, one for each split"
+    }
+    assert faults(REGRESSION, sidecar_with({**NUMBERS, "rows": 3})) == {}
+
+
 def test_faults_of_the_sidecar_come_with_the_others() -> None:
     fault = {"pointer": "/dataset/target", "detail": "is not a column"}
     sidecar = SidecarInProcess(lambda _: {"ok": False, "faults": [fault]})
