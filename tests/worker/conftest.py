@@ -1,4 +1,4 @@
-"""What every test of the worker starts from."""
+"""Fixtures for all tests of the worker."""
 
 import pytest
 import torch
@@ -6,5 +6,5 @@ import torch
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
-    """What a test draws does not depend on which ones ran before it."""
+    """Make the random numbers of a test independent of the tests before it."""
     torch.manual_seed(0)

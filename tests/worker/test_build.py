@@ -12,7 +12,7 @@ from worker.training.selection import Best
 
 
 class TestBuild:
-    def test_the_whole_specification_is_in_the_experiment(self) -> None:
+    def test_experiment_has_all_parts_of_the_specification(self) -> None:
         training = experiment(
             seed=9,
             optimizer={"name": "sgd", "learning_rate": 0.3, "gradient_clipping": {"value": 0.5}},
@@ -37,12 +37,12 @@ class TestBuild:
         assert training.ks == (1, 2)
         assert (training.steps, training.epochs) == (56, 7)
 
-    def test_filters_are_channels_last_on_the_device(self) -> None:
+    def test_filters_are_in_channels_last_order(self) -> None:
         model = experiment(architecture="vgg_small").model
         weight = model.get_parameter("block1.conv1.weight")
         assert weight.is_contiguous(memory_format=torch.channels_last)
 
-    def test_the_architecture_is_recorded_with_what_regularizers_set(self) -> None:
+    def test_architecture_is_recorded_with_the_overrides_of_regularizers(self) -> None:
         training = experiment(regularizers={"dropout": {"rate": 0.4}})
         expected = parameters("architectures", "mlp", dropout=0.4)
         assert training.architecture == {"name": "mlp", **expected}
@@ -88,11 +88,11 @@ class TestBuild:
 @pytest.mark.parametrize(
     "images", [torch.zeros(2, 3, 8, 8).double(), torch.zeros(2, 8, 8, dtype=torch.uint8)]
 )
-def test_a_split_that_is_none_is_refused(images: torch.Tensor) -> None:
+def test_split_with_wrong_images_is_refused(images: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="uint8"):
         Split(images, torch.zeros(2).long(), torch.arange(2))
 
 
-def test_a_split_without_its_labels_is_refused() -> None:
+def test_split_with_missing_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="2 images, 1 labels and 2 indices"):
         Split(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(1).long(), torch.arange(2))

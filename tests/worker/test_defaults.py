@@ -1,4 +1,4 @@
-"""The defaults that are promised: in the catalogue, in a specification, in what is built."""
+"""The documented defaults: in the catalogue, in a specification, in built objects."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("slot", "name"), DEFAULTS)
-def test_a_method_s_are_those_of_the_catalogue_and_of_the_code(slot: str, name: str) -> None:
+def test_defaults_of_a_method_are_the_same_in_code_and_catalogue(slot: str, name: str) -> None:
     expected = DEFAULTS[slot, name]
     properties = catalog.load()[slot][name]["parameters"]["properties"]
     assert {key: field["default"] for key, field in properties.items()} == expected
@@ -60,7 +60,7 @@ def test_a_method_s_are_those_of_the_catalogue_and_of_the_code(slot: str, name: 
     assert plain == expected
 
 
-def test_a_specification_s_are_the_contract_s() -> None:
+def test_defaults_of_a_specification() -> None:
     spec = JobSpec.model_validate({"dataset": "any", "architecture": "mlp"})
     assert spec.seed == 0
     assert (spec.optimizer.name, spec.optimizer.learning_rate) == ("sgd", 0.01)
@@ -71,11 +71,11 @@ def test_a_specification_s_are_the_contract_s() -> None:
     assert (spec.training.epochs, spec.training.batch_size) == (20, 32)
     assert (spec.training.precision, spec.training.deterministic) == ("float32", True)
     assert spec.training.early_stopping is None
-    best = [(one.monitor, one.mode) for one in spec.checkpoints]
+    best = [(rule.monitor, rule.mode) for rule in spec.checkpoints]
     assert best == [("val_loss", "min"), ("val_accuracy", "max")]
 
 
-def test_early_stopping_waits_for_three_epochs_and_a_new_head_drops_three_tenths() -> None:
+def test_defaults_of_early_stopping_and_of_a_new_head() -> None:
     assert EarlyStoppingSpec() == EarlyStoppingSpec(
         monitor="val_loss", mode="min", patience=3, min_delta=0.0, restore_best=False
     )
@@ -85,11 +85,11 @@ def test_early_stopping_waits_for_three_epochs_and_a_new_head_drops_three_tenths
     assert [m.p for m in head.modules() if isinstance(m, nn.Dropout) and m.p > 0] == [0.3]
 
 
-def test_top_k_is_1_and_5_where_there_are_as_many_classes() -> None:
+def test_top_k_is_1_and_5() -> None:
     assert experiment().ks == (1, 5)
 
 
-def test_the_small_vgg_is_built_with_its_rates_and_keras_s_batch_norm() -> None:
+def test_vgg_small_has_its_dropout_rates_and_the_batch_norm_of_keras() -> None:
     modules = list(experiment(architecture="vgg_small").model.modules())
     assert [m.p for m in modules if isinstance(m, nn.Dropout)] == [0.25, 0.25, 0.5]
     norms = [m for m in modules if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
@@ -97,7 +97,7 @@ def test_the_small_vgg_is_built_with_its_rates_and_keras_s_batch_norm() -> None:
     assert sum(isinstance(m, nn.ELU) for m in modules) == 5
 
 
-def test_a_batch_norm_that_is_switched_on_keeps_nine_tenths() -> None:
+def test_batch_norm_regularizer_has_momentum_0_9() -> None:
     model = experiment(regularizers={"batch_norm": {}}).model
     (norm,) = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
     assert (norm.eps, norm.momentum) == (1e-3, pytest.approx(0.1))
@@ -113,13 +113,13 @@ def test_a_batch_norm_that_is_switched_on_keeps_nine_tenths() -> None:
         ("sgd", {"momentum": 0.9, "dampening": 0, "nesterov": False, "weight_decay": 0}),
     ],
 )
-def test_an_optimizer_is_built_with_its_defaults(name: str, expected: dict[str, Any]) -> None:
+def test_optimizer_is_built_with_its_defaults(name: str, expected: dict[str, Any]) -> None:
     optimizer = optimizers.get(name).function([nn.Parameter(torch.ones(2, 2))], 0.1)
     group = optimizer.param_groups[0]
     assert {key: group[key] for key in expected} == expected
 
 
-def test_adagrad_starts_at_0() -> None:
+def test_sum_of_adagrad_starts_at_0() -> None:
     weight = nn.Parameter(torch.ones(3, 2))
     optimizer = optimizers.get("adagrad").function([weight], 0.1)
     assert not optimizer.state[weight]["sum"].any()

@@ -15,12 +15,12 @@ WALK = [
 def _registry() -> Registry:
     registry = Registry("losses")
 
-    @registry.register(source="nobody", kind="test")
+    @registry.register(source="a paper", kind="test")
     def some_method(_x: int, /, *, size: Annotated[int, Field(ge=1)] = 3) -> int:
         """A method.
 
         Args:
-            _x: given by the loop.
+            _x: supplied by the loop.
             size: how large it is,
                 at least 1.
         """
@@ -30,7 +30,7 @@ def _registry() -> Registry:
 
 
 class TestRegistry:
-    def test_the_signature_is_the_schema(self) -> None:
+    def test_schema_comes_from_the_signature(self) -> None:
         entry = _registry().get("some_method")
         assert entry.schema() == {
             "additionalProperties": False,
@@ -46,25 +46,26 @@ class TestRegistry:
         }
         assert (entry.summary, entry.source, entry.facts) == (
             "A method.",
-            "nobody",
+            "a paper",
             {"kind": "test"},
         )
 
-    def test_a_name_is_taken_once(self) -> None:
+    def test_name_can_be_registered_once(self) -> None:
         registry = _registry()
         with pytest.raises(ValueError, match="already"):
             registry.register(source="again")(registry.get("some_method").function)
 
-    def test_an_unknown_name_is_told_the_nearest(self) -> None:
+    def test_unknown_name_is_refused_with_the_nearest_name(self) -> None:
         with pytest.raises(ValueError, match="Did you mean 'some_method'"):
             _registry().get("sum_method")
 
     @pytest.mark.parametrize(
-        "given", [{"size": 0}, {"size": "3"}, {"size": True}, {"other": 1}, {"_x": 1}]
+        "changes", [{"size": 0}, {"size": "3"}, {"size": True}, {"other": 1}, {"_x": 1}]
     )
-    def test_what_is_not_admitted_is_refused_with_the_names(self, given: dict) -> None:
-        with pytest.raises(SpecError, match=r"Parameters: size\."):
-            _registry().get("some_method").check(given)
+    def test_invalid_parameter_is_refused_with_the_available_names(self, changes: dict) -> None:
+        (name,) = changes
+        with pytest.raises(SpecError, match=rf"`{name}` is .*Parameters: size\."):
+            _registry().get("some_method").check({"size": 3, **changes})
 
     def test_missing_parameter_is_refused(self) -> None:
         with pytest.raises(SpecError, match="`size` is missing"):
@@ -78,15 +79,15 @@ class TestRegistry:
 
 @pytest.mark.parametrize(("slot", "name"), WALK)
 class TestEveryEntry:
-    def test_its_documentation_is_complete(self, slot: str, name: str) -> None:
+    def test_documentation_is_complete(self, slot: str, name: str) -> None:
         entry = SLOTS[slot].get(name)
         assert entry.summary.endswith(".")
         assert entry.source
-        described = argument_descriptions(entry.function)
+        descriptions = argument_descriptions(entry.function)
         for parameter in entry.parameters.model_fields:
-            assert described.get(parameter), f"{parameter} has no text under Args"
+            assert descriptions.get(parameter), f"{parameter} has no text under Args"
 
-    def test_its_defaults_are_within_its_bounds(self, slot: str, name: str) -> None:
+    def test_defaults_are_within_their_bounds(self, slot: str, name: str) -> None:
         entry = SLOTS[slot].get(name)
         as_json = {
             key: list(value) if isinstance(value, tuple) else value
@@ -95,7 +96,7 @@ class TestEveryEntry:
         assert entry.check(as_json).keys() == entry.defaults.keys()
 
 
-def test_all_methods_of_this_release_are_there() -> None:
+def test_all_methods_are_registered() -> None:
     assert {slot: set(registry.entries()) for slot, registry in SLOTS.items()} == {
         "architectures": {
             *("linear", "mlp", "vgg_small", "vgg16", "vgg19", "xception"),

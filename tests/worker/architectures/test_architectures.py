@@ -10,7 +10,7 @@ from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.reports import EpochEnded
 
 VALID = parameters("architectures", "vgg_small", padding="valid")
-#: The others are in test_zoo.py.
+#: The other architectures are in test_zoo.py.
 NAMES = [
     name for name, entry in architectures.entries().items() if not entry.facts.get("heavy", False)
 ]
@@ -18,7 +18,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryArchitecture:
-    def test_images_become_one_score_a_class_and_gradients_are_finite(self, name: str) -> None:
+    def test_output_has_a_score_per_class_and_gradients_are_finite(self, name: str) -> None:
         model = architectures.get(name).function((1, 8, 8), 7)
         logits_NM = model(torch.randn(4, 1, 8, 8))
         assert (logits_NM.shape, logits_NM.dtype) == ((4, 7), torch.float32)
@@ -27,12 +27,12 @@ class TestEveryArchitecture:
             assert parameter.grad is not None
             assert parameter.grad.isfinite().all()
 
-    def test_the_last_layer_s_names_start_with_head(self, name: str) -> None:
+    def test_names_of_the_last_layer_start_with_head(self, name: str) -> None:
         model = architectures.get(name).function((3, 8, 8), 7)
         last = list(dict(model.named_parameters()))[-2:]
         assert last == ["head.output.weight", "head.output.bias"]
 
-    def test_a_short_training_lowers_the_loss(self, name: str) -> None:
+    def test_short_job_lowers_the_loss(self, name: str) -> None:
         training = experiment(architecture=name, training={"epochs": 4})
         losses = [
             report.metrics["train_data_loss"]
@@ -43,24 +43,24 @@ class TestEveryArchitecture:
 
 
 class TestVggSmall:
-    def test_the_order_is_convolution_activation_batch_norm(self) -> None:
+    def test_order_is_convolution_activation_batch_norm(self) -> None:
         block = architectures.get("vgg_small").function((3, 32, 32), 10).block1
         kinds = [type(layer).__name__ for layer in block]
         assert kinds == [*("Conv2d", "ELU", "BatchNorm2d") * 2, "MaxPool2d", "Dropout"]
 
-    def test_batch_norm_is_keras_s(self) -> None:
+    def test_batch_norm_has_the_settings_of_keras(self) -> None:
         model = architectures.get("vgg_small").function((3, 32, 32), 10)
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
         assert len(norms) == 5
         assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-3)}
 
-    def test_everything_after_flatten_is_the_head(self) -> None:
+    def test_layers_after_flatten_are_the_head(self) -> None:
         names = list(
             dict(architectures.get("vgg_small").function((3, 32, 32), 10).named_children())
         )
         assert names == ["block1", "block2", "flatten", "head"]
 
-    def test_what_a_user_sets_is_what_is_built(self) -> None:
+    def test_parameters_are_applied(self) -> None:
         model = architectures.get("vgg_small").function(
             (3, 32, 32),
             5,
@@ -84,19 +84,19 @@ class TestVggSmall:
         # 32 → 28 → 14 → 10 → 5, so 64·5·5 features enter the head instead of 64·8·8
         assert counted["trainable"] == 2_169_770 - 512 * 64 * (64 - 25)
 
-    def test_an_image_too_small_is_refused_with_the_size_that_would_do(self) -> None:
+    def test_small_image_is_refused_with_the_smallest_size(self) -> None:
         with pytest.raises(ValueError, match="at least 16x16 pixels"):
             build_on_meta("vgg_small", VALID, (3, 15, 15), 10)
         assert build_on_meta("vgg_small", VALID, (3, 16, 16), 10)
 
 
-def test_mlp_has_the_layers_asked_for() -> None:
+def test_mlp_has_the_requested_layers() -> None:
     model = architectures.get("mlp").function((1, 8, 8), 10, hidden_units=[32, 16])
     shapes = [tuple(p.shape) for p in model.parameters()]
     assert shapes == [(32, 64), (32,), (16, 32), (16,), (10, 16), (10,)]
 
 
-def test_layers_keep_their_names_whatever_is_switched_on() -> None:
+def test_names_of_layers_do_not_depend_on_other_settings() -> None:
     def named(**parameters: object) -> set[str]:
         model = architectures.get("vgg_small").function((3, 16, 16), 4, **parameters)
         return {name for name, tensor in model.named_parameters() if tensor.ndim >= 2}
@@ -104,7 +104,7 @@ def test_layers_keep_their_names_whatever_is_switched_on() -> None:
     assert named() == named(batch_norm=False, dropout=0.0, activation="relu")
 
 
-def test_one_batch_can_be_learned_by_heart() -> None:
+def test_network_can_overfit_a_batch() -> None:
     training = experiment(
         architecture=vgg(dropout=0.0, head_dropout=0.0, widths=[8, 8], hidden_units=[32]),
         bundle=data(train=12),

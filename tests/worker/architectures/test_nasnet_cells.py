@@ -1,6 +1,6 @@
-"""The cells of NASNet against timm's, which has them in the large network only.
+"""The cells of NASNet equal the cells of timm, which has them only in the large network.
 
-Both get the same figures for weights and statistics and have to answer the same.
+With the same weights and statistics both have the same output.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from worker.architectures.zoo.timm_models import import_timm
 
 #: Width of a cell, and channels of its inputs x and p.
 FILTERS, X, P = 4, 8, 10
-#: Our parts and timm's.
+#: Names of parts here and in timm.
 NORMAL = {
     "sum1_x": "comb_iter_0_left",
     "sum1_p": "comb_iter_0_right",
@@ -40,11 +40,11 @@ TWICE_THE_SIZE = {
 
 
 class Pair(NamedTuple):
-    """A cell of ours, the name and arguments of timm's, and which part is which."""
+    """A cell, the name and arguments of the cell in timm, and the names of corresponding parts."""
 
     ours: nn.Module
     theirs: str
-    given: tuple[int, ...]
+    arguments: tuple[int, ...]
     parts: dict[str, str]
 
 
@@ -86,35 +86,40 @@ def _pairs() -> dict[str, Pair]:
 
 @pytest.fixture(scope="module")
 def nasnet() -> Any:
-    """Timm's module."""
+    """The module of timm."""
     import_timm()
     return importlib.import_module("timm.models.nasnet")
 
 
-def _figures(module: nn.Module) -> list[Tensor]:
+def _float_tensors(module: nn.Module) -> list[Tensor]:
     return [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
 
 
 def _equate(ours: nn.Module, theirs: nn.Module, parts: dict[str, str]) -> None:
-    """Fill both with the same figures, filters of either sign and the rest above 0."""
+    """Fill both with the same values: filters of either sign, other tensors above 0."""
     generator = torch.Generator().manual_seed(2)
     filled = 0
     for own, other in parts.items():
-        pair = (_figures(ours.get_submodule(own)), _figures(theirs.get_submodule(other)))
+        pair = (
+            _float_tensors(ours.get_submodule(own)),
+            _float_tensors(theirs.get_submodule(other)),
+        )
         for mine, its in zip(*pair, strict=True):
             lowest = -0.5 if mine.ndim > 1 else 0.5
             mine.uniform_(lowest, lowest + 1, generator=generator)
             its.copy_(mine)
             filled += 1
-    assert filled == len(_figures(ours)) == len(_figures(theirs)), "a part is in no pair"
+    assert filled == len(_float_tensors(ours)) == len(_float_tensors(theirs)), (
+        "a part is missing in `parts`"
+    )
 
 
 @pytest.mark.parametrize("size", [7, 8])
 @pytest.mark.parametrize("name", _pairs())
-def test_a_cell_answers_as_timm_s_with_the_same_weights(nasnet: Any, name: str, size: int) -> None:
+def test_cell_has_the_same_output_as_in_timm(nasnet: Any, name: str, size: int) -> None:
     """Even and odd images: padding and the shifted half of a reduction differ there."""
-    ours, their_name, given, parts = _pairs()[name]
-    theirs = getattr(nasnet, their_name)(*given)
+    ours, their_name, arguments, parts = _pairs()[name]
+    theirs = getattr(nasnet, their_name)(*arguments)
     _equate(ours, theirs, parts)
     previous = 2 * size - 1 if "twice" in name else size  # ⌈previous/2⌉ is the size
     x, p = torch.randn(1, X, size, size), torch.randn(1, P, previous, previous)
@@ -125,6 +130,6 @@ def test_a_cell_answers_as_timm_s_with_the_same_weights(nasnet: Any, name: str, 
         else:
             its = theirs.eval()(*((p, x) if their_name == "CellStem1" else (x, p)))
     assert torch.allclose(mine, its, rtol=1e-4, atol=1e-4)
-    parts_of_it = mine.split(FILTERS, dim=1)
-    assert len(parts_of_it) == (6 if "normal" in name else 4)
-    assert min(part.std().item() for part in parts_of_it) > 0.1
+    sums = mine.split(FILTERS, dim=1)
+    assert len(sums) == (6 if "normal" in name else 4)
+    assert min(part.std().item() for part in sums) > 0.1

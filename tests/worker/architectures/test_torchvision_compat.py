@@ -1,4 +1,4 @@
-"""The three ways in which torchvision may be imported, with a stand-in for the import."""
+"""The import of torchvision, with a fake import."""
 
 from types import ModuleType, SimpleNamespace
 
@@ -8,8 +8,8 @@ from worker.architectures.zoo import torchvision_compat
 from worker.architectures.zoo.torchvision_compat import FAULT, import_torchvision
 
 
-class Machine:
-    """What the cure sees: imports that fail as told, modules, and declared operators."""
+class FakeImports:
+    """Imports that fail as configured, loaded modules, and declared operators."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *faults: Exception | None) -> None:
         self.faults = list(faults)
@@ -43,38 +43,38 @@ class Machine:
         return SimpleNamespace(define=define)
 
 
-def test_one_that_loads_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, None)
+def test_working_torchvision_is_imported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    imports = FakeImports(monkeypatch, None)
     import_torchvision()
-    assert machine.imported == ["torchvision"]
-    assert machine.operators == machine.kept == []
-    assert "torchvision.ops" in machine.modules
+    assert imports.imported == ["torchvision"]
+    assert imports.operators == imports.kept == []
+    assert "torchvision.ops" in imports.modules
 
 
-def test_one_without_its_operators_is_imported_anew_with_them_declared(
+def test_missing_operators_are_declared_and_the_import_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = Machine(monkeypatch, RuntimeError(FAULT), None)
+    imports = FakeImports(monkeypatch, RuntimeError(FAULT), None)
     import_torchvision()
-    assert machine.imported == ["torchvision", "torchvision"]
-    assert machine.operators == ["torchvision::nms", "torchvision::qnms"]
-    assert len(machine.kept) == 1, "a declaration lasts as long as its object"
-    assert "torchvisionary" in machine.modules
+    assert imports.imported == ["torchvision", "torchvision"]
+    assert imports.operators == ["torchvision::nms", "torchvision::qnms"]
+    assert len(imports.kept) == 1, "a declaration lasts as long as its object"
+    assert "torchvisionary" in imports.modules
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("out of memory"), ImportError(FAULT)])
-def test_another_fault_is_passed_on(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
-    machine = Machine(monkeypatch, fault)
+def test_other_errors_are_raised(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    imports = FakeImports(monkeypatch, fault)
     with pytest.raises(type(fault)) as raised:
         import_torchvision()
     assert raised.value is fault
-    assert machine.operators == machine.kept == []
+    assert imports.operators == imports.kept == []
 
 
-def test_a_cure_that_does_not_help_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_the_second_import_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     again = RuntimeError(FAULT)
-    machine = Machine(monkeypatch, RuntimeError(FAULT), again)
+    imports = FakeImports(monkeypatch, RuntimeError(FAULT), again)
     with pytest.raises(RuntimeError) as raised:
         import_torchvision()
     assert raised.value is again
-    assert len(machine.imported) == 2
+    assert len(imports.imported) == 2

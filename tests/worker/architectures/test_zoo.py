@@ -1,4 +1,4 @@
-"""The zoo: what each network is made of, on the meta device; and one step of training."""
+"""The model zoo: each network on the meta device, and a step of training."""
 
 import subprocess
 import sys
@@ -19,8 +19,8 @@ from worker.training.memory import Update, predict_memory_mib
 from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.reports import EpochEnded
 
-#: Parameters and statistics of batch norm at 3 channels and 1000 classes: Keras's own count,
-#: and how many more or fewer we have for the reason that the catalogue gives.
+#: Parameters and statistics of batch norm at 3 channels and 1000 classes: the count of Keras, and
+#: the difference of our count, which the catalogue explains.
 COUNTS = {
     "xception": (22_910_480, 0),
     "vgg16": (138_357_544, 0),
@@ -51,23 +51,23 @@ COUNTS = {
 }
 ZOO = [*COUNTS, "efficientnet_lite0"]
 CHEAP = ("mobilenet_v2", "nasnet_mobile", "efficientnet_lite0")
-HEADS = {"vgg16": 6, "vgg19": 6}  # tensors of three dense layers; all others have one
+HEADS = {"vgg16": 6, "vgg19": 6}  # tensors of three dense layers; other heads have one layer
 
 
 def facts(name: str) -> Any:
     return architectures.get(name).facts
 
 
-def at_home(name: str) -> tuple[int, int, int]:
-    """The images that a network was made for."""
+def default_shape(name: str) -> tuple[int, int, int]:
+    """The default image shape of a network."""
     size = facts(name)["image_size"]["default"]
     return (3, size, size)
 
 
 @cache
 def built(name: str) -> Any:
-    """The network at its own image size and 1000 classes; not to be changed."""
-    return build_on_meta(name, architectures.get(name).defaults, at_home(name), 1000)
+    """The network at its default image size and 1000 classes, shared by tests: do not change it."""
+    return build_on_meta(name, architectures.get(name).defaults, default_shape(name), 1000)
 
 
 def smallest(name: str, channels: int = 3) -> tuple[int, int, int]:
@@ -75,20 +75,20 @@ def smallest(name: str, channels: int = 3) -> tuple[int, int, int]:
     return (channels, size, size)
 
 
-def test_the_zoo_is_what_is_heavy() -> None:
+def test_heavy_architectures_are_the_zoo() -> None:
     heavy = [name for name, entry in architectures.entries().items() if entry.facts.get("heavy")]
     assert sorted(heavy) == sorted(ZOO) == sorted(ZOO_MODELS)
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_parameters_are_keras_s_but_for_what_the_catalogue_explains(name: str) -> None:
+def test_parameter_count_differs_from_keras_only_as_documented(name: str) -> None:
     reference, difference = COUNTS[name]
     counted = count_parameters(built(name))["with_statistics"]
     assert (facts(name)["reference"], counted) == (reference, reference + difference)
     assert bool(facts(name)["difference"]) == (difference != 0)
 
 
-def test_the_packaged_network_is_the_size_of_its_weights() -> None:
+def test_packaged_network_has_the_size_of_its_weights() -> None:
     counted = count_parameters(
         build_on_meta("efficientnet_lite0", {"dropout": 0.2}, (3, 224, 224), 1000)
     )
@@ -97,7 +97,7 @@ def test_the_packaged_network_is_the_size_of_its_weights() -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 class TestEveryNetwork:
-    def test_the_tensors_outside_the_head_lie_in_its_stages_in_order(self, name: str) -> None:
+    def test_stages_have_all_tensors_of_the_body_in_order(self, name: str) -> None:
         model = built(name)
         tensors = list(model.state_dict())
         stages = facts(name)["stages"]
@@ -107,14 +107,14 @@ class TestEveryNetwork:
         assert staged == [tensor for tensor in tensors if not tensor.startswith("head.")]
         assert all(any(t.startswith(f"{stage}.") for t in tensors) for stage in stages)
 
-    def test_the_head_is_last_and_ends_in_a_score_a_class(self, name: str) -> None:
+    def test_head_is_last_and_ends_in_a_score_per_class(self, name: str) -> None:
         model = built(name)
         parameters = dict(model.named_parameters())
         assert sum(tensor.startswith("head.") for tensor in parameters) == HEADS.get(name, 2)
         assert list(parameters)[-2:] == ["head.output.weight", "head.output.bias"]
         assert parameters["head.output.weight"].shape[0] == 1000
 
-    def test_gray_images_of_the_smallest_size_can_be_trained_on(self, name: str) -> None:
+    def test_network_trains_on_grey_images_of_the_smallest_size(self, name: str) -> None:
         needed = predict_memory_mib(
             name,
             architectures.get(name).defaults,
@@ -125,17 +125,17 @@ class TestEveryNetwork:
         )
         assert needed > 2 * 4 * count_parameters(built(name).body)["trainable"] / 2**20
 
-    def test_a_smaller_image_is_refused(self, name: str) -> None:
+    def test_smaller_image_is_refused(self, name: str) -> None:
         size = facts(name)["image_size"]["minimum"]
         with pytest.raises(ValueError, match=f"at least {size}"):
             build_on_meta(name, architectures.get(name).defaults, (3, size - 1, size - 1), 7)
 
-    def test_the_size_is_that_of_the_weights(self, name: str) -> None:
+    def test_documented_size_is_the_size_of_the_weights(self, name: str) -> None:
         counted = count_parameters(built(name))["with_statistics"]
         assert facts(name)["size_mib"] == round(counted * 4 / 2**20)
 
-    def test_dropout_acts_in_the_head_alone(self, name: str) -> None:
-        model = build_on_meta(name, {"dropout": 0.125}, at_home(name), 7)
+    def test_dropout_is_only_in_the_head(self, name: str) -> None:
+        model = build_on_meta(name, {"dropout": 0.125}, default_shape(name), 7)
         rates = {
             place: layer.p
             for place, layer in model.named_modules()
@@ -144,15 +144,15 @@ class TestEveryNetwork:
         assert set(rates.values()) == {0.125}
         assert all(place.startswith("head.") for place in rates)
 
-    def test_the_batch_norm_that_the_catalogue_says(self, name: str) -> None:
+    def test_fact_has_batch_norm_is_right(self, name: str) -> None:
         model = built(name)
         has_statistics = any("running_mean" in tensor for tensor, _ in model.named_buffers())
         assert facts(name)["has_batch_norm"] == has_statistics
 
-    def test_the_normalization_is_that_of_its_pretrained_weights(self, name: str) -> None:
+    def test_normalization_is_documented_for_the_pretrained_weights(self, name: str) -> None:
         timm_name = ZOO_MODELS[name].timm_name
         if timm_name is None:
-            pytest.skip("written here; there are no weights of it")
+            pytest.skip("timm has no weights of this network")
         config = import_timm().get_pretrained_cfg(timm_name)
         assert facts(name)["normalization"] == {"mean": [*config.mean], "std": [*config.std]}
 
@@ -162,7 +162,7 @@ class TestEveryNetwork:
     [name if name in CHEAP else pytest.param(name, marks=pytest.mark.zoo) for name in ZOO],
 )
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_step_gives_finite_gradients_to_every_tensor(name: str, channels: int) -> None:
+def test_step_gives_finite_gradients_to_every_tensor(name: str, channels: int) -> None:
     torch.manual_seed(0)
     image_shape = smallest(name, channels)
     model = architectures.get(name).function(image_shape, 5)
@@ -175,19 +175,19 @@ def test_a_step_gives_finite_gradients_to_every_tensor(name: str, channels: int)
 
 
 @pytest.mark.parametrize("size", [32, 47, 224])
-def test_nasnet_mobile_halves_alike_whatever_the_size(size: int) -> None:
+def test_nasnet_mobile_accepts_odd_and_even_sizes(size: int) -> None:
     model = build_on_meta("nasnet_mobile", {"dropout": 0.5}, (3, size, size), 10)
     assert model(torch.empty(2, 3, size, size, device="meta")).shape == (2, 10)
 
 
-def test_vgg_s_head_is_as_wide_as_the_image_needs() -> None:
+def test_first_dense_layer_of_vgg_fits_the_image() -> None:
     wide = dict(build_on_meta("vgg16", {"dropout": 0.5}, (3, 224, 224), 1000).named_parameters())
     narrow = dict(build_on_meta("vgg16", {"dropout": 0.5}, (3, 64, 64), 1000).named_parameters())
     assert wide["head.hidden1.weight"].shape == (4096, 512 * 7 * 7)
     assert narrow["head.hidden1.weight"].shape == (4096, 512 * 2 * 2)
 
 
-def test_the_registry_is_read_without_the_library() -> None:
+def test_registry_does_not_import_timm() -> None:
     code = (
         "import sys; from worker.registry import architectures; architectures.entries(); "
         "assert not {'timm', 'torchvision'} & set(sys.modules)"
@@ -196,7 +196,7 @@ def test_the_registry_is_read_without_the_library() -> None:
 
 
 @pytest.mark.parametrize("name", CHEAP)
-def test_a_short_training_lowers_the_loss(name: str) -> None:
+def test_short_job_lowers_the_loss(name: str) -> None:
     training = experiment(
         architecture=name,
         bundle=data(train=16, size=32),

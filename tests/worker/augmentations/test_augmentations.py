@@ -1,4 +1,4 @@
-"""Augmentations: where pixels go, how parameters are drawn, and what is left alone."""
+"""Augmentations: movements of pixels, random draws, and the images that they apply to."""
 
 from typing import Any
 
@@ -27,40 +27,42 @@ def pictures(samples: int = 64, height: int = 12, width: int = 12, channels: int
     return pixels.permute(0, 3, 1, 2)
 
 
-def made(given: dict[str, dict[str, Any]], pixels: Tensor, seed: int = 0) -> Tensor:
-    built = compose({name: parameters("augmentations", name, **own) for name, own in given.items()})
+def augmented(methods: dict[str, dict[str, Any]], pixels: Tensor, seed: int = 0) -> Tensor:
+    built = compose(
+        {name: parameters("augmentations", name, **own) for name, own in methods.items()}
+    )
     assert built is not None
     torch.manual_seed(seed)
     return built(pixels)
 
 
 @pytest.mark.parametrize("name", EVERY)
-class TestEvery:
-    def test_images_stay_images(self, name: str) -> None:
+class TestEveryAugmentation:
+    def test_shape_dtype_and_range_are_kept(self, name: str) -> None:
         pixels = pictures(channels=1)
         before = pixels.clone()
-        result = made({name: {}}, pixels)
+        result = augmented({name: {}}, pixels)
         assert result.shape == pixels.shape
         assert result.dtype == torch.float32
         assert 0 <= result.min() <= result.max() <= 255
-        assert torch.equal(pixels, before), "the originals are left as they are"
+        assert torch.equal(pixels, before), "the originals are not changed"
 
-    def test_the_same_seed_makes_the_same(self, name: str) -> None:
+    def test_same_seed_gives_the_same_images(self, name: str) -> None:
         pixels = pictures()
-        assert torch.equal(made({name: {}}, pixels), made({name: {}}, pixels))
+        assert torch.equal(augmented({name: {}}, pixels), augmented({name: {}}, pixels))
 
-    def test_each_sample_draws_its_own(self, name: str) -> None:
+    def test_each_sample_has_its_own_draws(self, name: str) -> None:
         if name == "fill_mode":
-            pytest.skip("draws nothing")
+            pytest.skip("it has no random draws")
         alike = pictures(1).expand(64, -1, -1, -1)
-        assert len(made({name: {}}, alike).flatten(1).unique(dim=0)) > 1
+        assert len(augmented({name: {}}, alike).flatten(1).unique(dim=0)) > 1
 
 
-def test_none_is_none() -> None:
+def test_no_augmentations_give_none() -> None:
     assert compose({}) is None
 
 
-def test_what_moves_nothing_changes_no_bit() -> None:
+def test_zero_strength_changes_nothing() -> None:
     pixels = pictures()
     still = {
         "rotation": {"degrees": 0.0},
@@ -70,18 +72,20 @@ def test_what_moves_nothing_changes_no_bit() -> None:
         "brightness": {"factors": [1.0, 1.0]},
         "horizontal_flip": {"probability": 0.0},
     }
-    assert torch.allclose(made(still, pixels), pixels, atol=1e-3)
-    assert torch.equal(made({"horizontal_flip": {"probability": 0.0}}, pixels), pixels)
+    assert torch.allclose(augmented(still, pixels), pixels, atol=1e-3)
+    assert torch.equal(augmented({"horizontal_flip": {"probability": 0.0}}, pixels), pixels)
 
 
-def test_the_order_in_the_specification_changes_nothing() -> None:
-    given = {name: dict(parameters) for name, parameters in EVERY.items()}
+def test_order_in_the_specification_has_no_effect() -> None:
+    methods = {name: dict(parameters) for name, parameters in EVERY.items()}
     pixels = pictures()
-    assert torch.equal(made(given, pixels), made(dict(reversed(given.items())), pixels))
+    assert torch.equal(
+        augmented(methods, pixels), augmented(dict(reversed(methods.items())), pixels)
+    )
 
 
 class TestDraws:
-    def test_are_uniform_in_their_range(self) -> None:
+    def test_draws_are_uniform_in_their_range(self) -> None:
         torch.manual_seed(1)
         drawn = uniform(torch.empty(200_000, 1, 1, 1), -3.0, 5.0)
         assert -3 <= drawn.min() < -2.99
@@ -100,7 +104,7 @@ class TestDraws:
             ("shear", {"degrees": 30.0}, (0, 1), -0.5, 0.5),
         ],
     )
-    def test_of_each_movement(
+    def test_draws_of_a_movement_are_uniform_in_its_range(
         self, name: str, parameters: dict[str, Any], entry: Any, low: float, high: float
     ) -> None:
         """On images of 10 rows and 20 columns; angles by their sine."""
@@ -112,32 +116,32 @@ class TestDraws:
         assert high - 0.01 * (high - low) < drawn.max() <= high
         assert drawn.mean().item() == pytest.approx((low + high) / 2, abs=0.02 * (high - low))
 
-    def test_width_and_height_are_zoomed_apart(self) -> None:
+    def test_width_and_height_are_zoomed_independently(self) -> None:
         movement = augmentations.get("zoom").function(fraction=0.5).matrices
         drawn = draw_matrices(torch.empty(5000, 1, 8, 8), [movement], [])
         both = torch.corrcoef(torch.stack([drawn[:, 0, 0], drawn[:, 1, 1]]))
         assert abs(both[0, 1]) < 0.05
 
-    def test_a_flip_comes_as_often_as_it_is_asked_for(self) -> None:
+    def test_flip_has_its_probability(self) -> None:
         pixels = torch.arange(2.0).expand(20_000, 1, 1, 2)
-        flipped = made({"horizontal_flip": {"probability": 0.3}}, pixels)[:, 0, 0, 0]
+        flipped = augmented({"horizontal_flip": {"probability": 0.3}}, pixels)[:, 0, 0, 0]
         assert flipped.mean().item() == pytest.approx(0.3, abs=0.015)
 
 
 class TestMovements:
-    def test_a_turned_picture_is_pillow_s(self) -> None:
-        """Of a smooth picture, away from the border, which Pillow fills with black."""
+    def test_rotation_equals_the_rotation_of_pillow(self) -> None:
+        """On a smooth picture, away from the border, which Pillow fills with black."""
         y, x = np.mgrid[0:64, 0:64]
         smooth = (127 + 60 * np.sin(x / 7) + 60 * np.cos(y / 9)).clip(0, 255).astype(np.uint8)
         pixels = torch.from_numpy(smooth).float()[None, None]
         for degrees in (-37.0, 10.0, 90.0):
             angle = torch.tensor([np.radians(degrees)], dtype=torch.float32)
             ours = resample(pixels, rotations(angle), padding="zeros")[0, 0].numpy()
-            turned = Image.fromarray(smooth).rotate(degrees, Image.Resampling.BILINEAR)
-            theirs = np.asarray(turned, dtype=np.float32)
+            rotated = Image.fromarray(smooth).rotate(degrees, Image.Resampling.BILINEAR)
+            theirs = np.asarray(rotated, dtype=np.float32)
             assert np.abs(ours - theirs)[16:-16, 16:-16].max() < 2.5, degrees
 
-    def test_a_shift_by_whole_pixels_is_exact(self) -> None:
+    def test_shift_by_whole_pixels_is_exact(self) -> None:
         pixels = pictures(1, 6, 9)
         matrices = torch.eye(3)[None].clone()
         matrices[0, 0, 2], matrices[0, 1, 2] = 2, -1
@@ -146,7 +150,7 @@ class TestMovements:
         expected[:, :, 1:, :-2] = pixels[:, :, :-1, 2:]
         assert torch.allclose(moved, expected, atol=1e-3)
 
-    def test_a_shear_slants_rows_by_the_sine(self) -> None:
+    def test_shear_moves_rows_by_the_sine(self) -> None:
         pixels = torch.zeros(1, 1, 21, 21)
         pixels[0, 0, :, 10] = 255  # a vertical line
         slanted = resample(pixels, shears(torch.tensor([np.pi / 6])), padding="zeros")[0, 0]
@@ -154,7 +158,7 @@ class TestMovements:
         assert slanted[10, 10] == pytest.approx(255, abs=0.1)
         assert slanted[18, 14] == pytest.approx(255, abs=0.1)
 
-    def test_a_zoom_above_one_shows_more(self) -> None:
+    def test_zoom_factor_above_1_shrinks_the_image(self) -> None:
         pixels = torch.full((1, 1, 20, 20), 255.0)
         matrices = torch.diag(torch.tensor([2.0, 2.0, 1.0]))[None]
         shown = resample(pixels, matrices, padding="zeros")[0, 0]
@@ -163,28 +167,26 @@ class TestMovements:
         assert (shown > 0).float().mean().item() == pytest.approx(0.25, abs=0.06)
 
     @pytest.mark.parametrize(("name", "axis"), [("horizontal_flip", -1), ("vertical_flip", -2)])
-    def test_a_flip_alone_is_exact_and_within_other_movements_the_same(
-        self, name: str, axis: int
-    ) -> None:
+    def test_flip_is_exact_alone_and_with_other_movements(self, name: str, axis: int) -> None:
         pixels = pictures(3, 7, 10)
         always = {name: {"probability": 1.0}}
-        assert torch.equal(made(always, pixels), pixels.flip(axis))
-        moved = made({**always, "rotation": {"degrees": 0.0}}, pixels)
+        assert torch.equal(augmented(always, pixels), pixels.flip(axis))
+        moved = augmented({**always, "rotation": {"degrees": 0.0}}, pixels)
         assert torch.allclose(moved, pixels.flip(axis), atol=2e-3)
 
-    def test_what_is_moved_in(self) -> None:
+    def test_empty_areas_are_filled(self) -> None:
         row = torch.tensor([[[[10.0, 20, 30, 40]]]]).expand(1, 1, 4, 4)
         matrices = torch.eye(3)[None].clone()
         matrices[0, 0, 2] = -2
-        seen = {
+        rows = {
             mode: resample(row, matrices, padding=padding)[0, 0, 1].tolist()
             for mode, padding in PADDING.items()
         }
-        assert seen["nearest"] == pytest.approx([10, 10, 10, 20], abs=0.01)
-        assert seen["reflect"] == pytest.approx([20, 10, 10, 20], abs=0.01)
-        assert seen["constant"] == pytest.approx([0, 0, 10, 20], abs=0.01)
+        assert rows["nearest"] == pytest.approx([10, 10, 10, 20], abs=0.01)
+        assert rows["reflect"] == pytest.approx([20, 10, 10, 20], abs=0.01)
+        assert rows["constant"] == pytest.approx([0, 0, 10, 20], abs=0.01)
 
-    def test_pixels_are_looked_up_once_whatever_is_combined(
+    def test_all_movements_together_take_one_resampling(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[int] = []
@@ -195,14 +197,14 @@ class TestMovements:
             return real(*args, **kwargs)
 
         monkeypatch.setattr(torch.nn.functional, "grid_sample", counted)
-        made(EVERY, pictures())
+        augmented(EVERY, pictures())
         assert len(calls) == 1
 
 
-class TestLight:
-    def test_one_offset_for_all_channels_within_bounds(self) -> None:
+class TestPhotometry:
+    def test_channel_shift_is_an_offset_within_bounds(self) -> None:
         pixels = pictures(200)
-        shifted = made({"channel_shift": {"most": 100.0}}, pixels)
+        shifted = augmented({"channel_shift": {"most": 100.0}}, pixels)
         inside = (shifted > 0) & (shifted < 255)
         for before, after, where in zip(pixels, shifted, inside, strict=True):
             offsets = (after - before)[where]
@@ -211,7 +213,7 @@ class TestLight:
 
     def test_brightness_is_a_factor_within_bounds(self) -> None:
         pixels = pictures(200).clamp(min=1)
-        lit = made({"brightness": {"factors": [1.5, 0.5]}}, pixels)
+        lit = augmented({"brightness": {"factors": [1.5, 0.5]}}, pixels)
         inside = lit < 255
         ratios = zip(lit / pixels, inside, strict=True)
         factors = torch.stack([ratio[where].mean() for ratio, where in ratios])
@@ -235,9 +237,9 @@ class TestTraining:
         monkeypatch.setattr(Augment, "__call__", counted)
         training = experiment(bundle=data(train=32, validation=18), **self._fields())
         list(fit(training))
-        assert sum(seen) == 3 * 32, "each training image once an epoch, and nothing else"
+        assert sum(seen) == 3 * 32, "each training image once per epoch, and no other image"
 
-    def test_a_resumed_training_draws_what_it_would_have(self) -> None:
+    def test_resumed_job_has_the_same_draws(self) -> None:
         whole = next(r for r in fit(experiment(**self._fields())) if isinstance(r, Fitted))
         generator = fit(experiment(**self._fields()))
         state = next(r.snapshot() for r in generator if isinstance(r, Stepped) and r.step == 6)
@@ -252,7 +254,7 @@ class TestTraining:
             assert torch.equal(tensor, again.model.state_dict()[name]), name
         assert whole.step == ended[-1].step
 
-    def test_every_epoch_sees_other_images(self) -> None:
+    def test_images_differ_between_epochs(self) -> None:
         training = experiment(augmentation={"rotation": {"degrees": 45.0}})
         assert training.augment is not None
         torch.manual_seed(1)

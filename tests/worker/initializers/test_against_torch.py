@@ -1,4 +1,4 @@
-"""Initializers against those of torch.nn.init, draw by draw."""
+"""Initializers give the same draws as torch.nn.init."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,15 +27,13 @@ REFERENCES: dict[str, Callable[..., Tensor]] = {
 CONVOLUTION, DENSE = (8, 4, 3, 5), (16, 10)
 
 
-def test_every_initializer_has_its_reference() -> None:
+def test_every_initializer_has_a_reference() -> None:
     assert REFERENCES.keys() == initializers.entries().keys()
 
 
 @pytest.mark.parametrize("shape", [CONVOLUTION, DENSE], ids=["convolution", "dense"])
 @pytest.mark.parametrize("name", REFERENCES)
-def test_it_draws_what_torch_draws_from_the_same_generator(
-    name: str, shape: tuple[int, ...]
-) -> None:
+def test_draws_equal_the_draws_of_torch(name: str, shape: tuple[int, ...]) -> None:
     ours, theirs = torch.full(shape, torch.nan), torch.full(shape, torch.nan)
     entry = initializers.get(name)
     draw = Draw(*fans(shape), "relu", torch.Generator().manual_seed(7))

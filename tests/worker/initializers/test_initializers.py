@@ -1,4 +1,4 @@
-"""The formulas, against samples of a quarter of a million draws."""
+"""Initializers follow their formulas, measured on a quarter of a million draws."""
 
 from math import sqrt
 
@@ -36,20 +36,20 @@ def _drawn(name: str, *, activation: str = "relu", seed: int = 0, **parameters: 
     return weight
 
 
-def test_fans_of_a_convolution_include_the_kernel_s_area() -> None:
+def test_fans_of_a_convolution_include_the_area_of_the_kernel() -> None:
     assert fans(SHAPE) == (FAN_IN, FAN_OUT)
     assert fans((10, 20)) == (20, 10)
 
 
 @pytest.mark.parametrize("name", list(initializers.entries()))
 class TestEveryInitializer:
-    def test_its_mean_is_0_and_its_deviation_is_the_formula_s(self, name: str) -> None:
+    def test_mean_is_0_and_standard_deviation_follows_the_formula(self, name: str) -> None:
         weight = _drawn(name)
         expected = DEVIATIONS[name]
         assert weight.std().item() == pytest.approx(expected, rel=0.01, abs=1e-12)
         assert weight.mean().item() == pytest.approx(0, abs=0.01 * expected + 1e-12)
 
-    def test_its_shape_is_normal_or_uniform_as_its_name_says(self, name: str) -> None:
+    def test_distribution_is_normal_or_uniform(self, name: str) -> None:
         weight = _drawn(name)
         if name in UNIFORM:
             bound = DEVIATIONS[name] * sqrt(3)
@@ -59,7 +59,7 @@ class TestEveryInitializer:
             beyond_two = (weight.abs() > 2 * weight.std()).float().mean().item()
             assert beyond_two == pytest.approx(0.0455, abs=0.003)
 
-    def test_the_same_seed_draws_the_same(self, name: str) -> None:
+    def test_same_seed_gives_the_same_draws(self, name: str) -> None:
         assert torch.equal(_drawn(name), _drawn(name))
 
 
@@ -73,7 +73,7 @@ def test_he_glorot_takes_its_gain_from_the_activation(activation: str, alpha: fl
     )
 
 
-def test_he_glorot_s_gain_may_be_set() -> None:
+def test_gain_of_he_glorot_can_be_set() -> None:
     weight = _drawn("he_glorot", activation="tanh", alpha=3.0)
     assert weight.std().item() == pytest.approx(3 * DEVIATIONS["xavier_normal"], rel=0.01)
 
@@ -83,11 +83,11 @@ def test_orthogonal_rows_are_orthonormal_times_the_scale() -> None:
     assert torch.allclose(rows @ rows.T, 4 * torch.eye(256), atol=1e-4)
 
 
-class TestInitialWeightsOfANetwork:
+class TestInitialWeights:
     def _state(self, **fields: object) -> dict[str, Tensor]:
         return experiment(**fields).model.state_dict()
 
-    def test_they_are_a_function_of_the_seed_whatever_else_the_spec_says(self) -> None:
+    def test_weights_depend_only_on_the_seed_and_their_names(self) -> None:
         plain = self._state(architecture=vgg(), seed=3)
         other = self._state(
             architecture=vgg(batch_norm=False, activation="relu", dropout=0.9),
@@ -100,18 +100,18 @@ class TestInitialWeightsOfANetwork:
         assert len(shared) >= 12
         assert all(torch.equal(plain[name], other[name]) for name in shared)
 
-    def test_another_seed_gives_others(self) -> None:
+    def test_another_seed_gives_other_weights(self) -> None:
         first, second = self._state(seed=1), self._state(seed=2)
         assert not torch.equal(first["head.output.weight"], second["head.output.weight"])
 
-    def test_biases_are_0_and_scales_1(self) -> None:
+    def test_biases_are_0_and_scales_are_1(self) -> None:
         for name, tensor in self._state(architecture=vgg()).items():
             if name.endswith("bias"):
                 assert tensor.eq(0).all(), name
             if "norm" in name and name.endswith("weight"):
                 assert tensor.eq(1).all(), name
 
-    def test_overrides_go_by_layer_or_tensor_name(self) -> None:
+    def test_overrides_match_names_of_layers_and_tensors(self) -> None:
         state = self._state(
             architecture=vgg(),
             initializer={
@@ -130,6 +130,6 @@ class TestInitialWeightsOfANetwork:
         assert state["head.output.weight"].eq(0).all()
         assert state["body.hidden1.weight"].std().item() == pytest.approx(0.05, rel=0.1)
 
-    def test_a_pattern_that_matches_nothing_is_refused_with_the_layers_there_are(self) -> None:
-        with pytest.raises(ValueError, match=r"'had\.\*' matches no layer.*head\.output"):
-            experiment(initializer={"name": "zeros", "overrides": {"had.*": "normal"}})
+    def test_pattern_without_a_match_is_refused_with_the_available_layers(self) -> None:
+        with pytest.raises(ValueError, match=r"'haed\.\*' matches no layer.*head\.output"):
+            experiment(initializer={"name": "zeros", "overrides": {"haed.*": "normal"}})

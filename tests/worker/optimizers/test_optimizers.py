@@ -1,4 +1,4 @@
-"""Optimizers against their formulas, written out."""
+"""Optimizers follow their formulas."""
 
 from functools import partial
 from math import sqrt
@@ -74,7 +74,7 @@ def test_rmsprop_follows_its_formula(momentum: float) -> None:
     assert ours == pytest.approx(expected, rel=1e-6)
 
 
-def test_adamw_decays_weights_apart_from_adam_and_leaves_biases_alone() -> None:
+def test_adamw_decays_weights_separately_and_does_not_decay_biases() -> None:
     gradients = np.random.default_rng(0).normal(size=(4, 2, 3))
     layer = nn.Linear(3, 2)
     weight, bias = (tensor.detach().double().numpy().copy() for tensor in layer.parameters())
@@ -96,7 +96,7 @@ def test_adamw_decays_weights_apart_from_adam_and_leaves_biases_alone() -> None:
     assert layer.bias.detach().numpy() == pytest.approx(bias, rel=1e-5, abs=1e-6)
 
 
-def test_adamw_decays_what_penalties_are_on() -> None:
+def test_adamw_decays_the_weights_that_penalties_apply_to() -> None:
     model = experiment(architecture=vgg()).model
     optimizer = optimizers.get("adamw").function(model.parameters(), 0.1)
     decayed = {id(tensor) for tensor in optimizer.param_groups[0]["params"]}
@@ -105,7 +105,7 @@ def test_adamw_decays_what_penalties_are_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "takes"),
+    ("name", "parameters", "expected"),
     [
         ("sgd", {}, Update(1, 0)),
         ("sgd", {"momentum": 0}, Update(0, 0)),
@@ -116,15 +116,15 @@ def test_adamw_decays_what_penalties_are_on() -> None:
         ("adagrad", {}, Update(1, 2)),
     ],
 )
-def test_what_it_keeps_is_seen_on_a_small_weight(
-    name: str, parameters: dict[str, Any], takes: Update
+def test_memory_of_an_optimizer_is_measured(
+    name: str, parameters: dict[str, Any], expected: Update
 ) -> None:
-    assert measure_optimizer(partial(optimizers.get(name).function, **parameters)) == takes
+    assert measure_optimizer(partial(optimizers.get(name).function, **parameters)) == expected
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))
-def test_a_first_step_that_float16_skips_leaves_nothing_behind(name: str) -> None:
-    """Fused SGD left its momentum in memory that nobody had written."""
+def test_skipped_first_step_of_float16_has_no_effect(name: str) -> None:
+    """Fused SGD in PyTorch would read uninitialized memory as momentum."""
     start, gradient = torch.randn(64, 64), torch.randn(64, 64)
     ends = []
     for is_skipped in (True, False):
@@ -142,8 +142,8 @@ def test_a_first_step_that_float16_skips_leaves_nothing_behind(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", list(optimizers.entries()))
-def test_the_fused_step_respects_memory_layout(name: str) -> None:
-    """The same numbers in channels-last and in the default order take the same steps."""
+def test_steps_do_not_depend_on_the_memory_layout(name: str) -> None:
+    """Channels-last and default order give the same steps."""
     start = torch.randn(4, 3, 3, 3)
     gradient = torch.randn(4, 3, 3, 3)
     ends = []

@@ -1,4 +1,4 @@
-"""Mixup: what it makes of a batch, and what a training says of it."""
+"""Mixup of a batch, and the metrics of a job that uses it."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ CLASSES = 5
 
 
 def _batch(samples: int) -> tuple[Tensor, Tensor]:
-    """Images that are their own number everywhere, and labels."""
+    """Images whose pixels are all the index of the image, and labels."""
     images = torch.arange(samples, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 4, 4)
     return images, torch.arange(samples) % CLASSES
 
@@ -30,7 +30,7 @@ def _mixed(samples: int, **parameters: Any) -> tuple[Tensor, Tensor]:
     return on_batch(*_batch(samples), CLASSES)
 
 
-def test_a_mixture_is_what_the_shares_say() -> None:
+def test_mix_weights_values_and_partners_by_the_shares() -> None:
     values = torch.tensor([[1.0, 0.0], [0.0, 1.0], [4.0, 2.0]])
     mixed = mix(values, torch.tensor([1, 2, 2]), torch.tensor([0.25, 0.5, 0.1]))
     assert torch.allclose(mixed, torch.tensor([[0.25, 0.75], [2.0, 1.5], [4.0, 2.0]]))
@@ -55,28 +55,30 @@ def test_targets_are_probabilities(per: str) -> None:
     assert ((targets > 0).sum(1) <= 2).all()
 
 
-@pytest.mark.parametrize(("per", "is_one"), [("pair", False), ("batch", True)])
-def test_each_pair_has_its_share_or_the_batch_has_one(per: str, is_one: bool) -> None:
+@pytest.mark.parametrize(("per", "is_single"), [("pair", False), ("batch", True)])
+def test_share_is_drawn_per_pair_or_per_batch(per: str, is_single: bool) -> None:
     _, targets = _mixed(256, per=per, alpha=1.0)
     larger = targets.max(1).values
-    shares = {round(share, 5) for share in larger.tolist() if share < 0.9999}  # not alike
-    assert (len(shares) == 1) == is_one
+    shares = {
+        round(share, 5) for share in larger.tolist() if share < 0.9999
+    }  # pairs of different labels
+    assert (len(shares) == 1) == is_single
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
-def test_shares_are_beta_s(alpha: float) -> None:
+def test_shares_follow_the_beta_distribution(alpha: float) -> None:
     torch.manual_seed(1)
     shares = symmetric_beta(alpha, 100_000, CPU)
-    wanted = torch.distributions.Beta(alpha, alpha)
+    expected = torch.distributions.Beta(alpha, alpha)
     assert shares.mean().item() == pytest.approx(0.5, abs=0.005)
-    assert shares.var().item() == pytest.approx(wanted.variance.item(), rel=0.02)
+    assert shares.var().item() == pytest.approx(expected.variance.item(), rel=0.02)
     fourth = (shares - 0.5).pow(4).mean().item()
     kurtosis = 3 - 6 / (2 * alpha + 3)
-    assert fourth == pytest.approx(kurtosis * wanted.variance.item() ** 2, rel=0.04)
+    assert fourth == pytest.approx(kurtosis * expected.variance.item() ** 2, rel=0.04)
 
 
 @pytest.mark.parametrize("alpha", [1e-5, 5e-324])
-def test_a_tiny_alpha_leaves_samples_as_they_are(alpha: float) -> None:
+def test_tiny_alpha_hardly_mixes(alpha: float) -> None:
     torch.manual_seed(1)
     shares = symmetric_beta(alpha, 10_000, CPU)
     assert shares.isfinite().all()
@@ -84,7 +86,7 @@ def test_a_tiny_alpha_leaves_samples_as_they_are(alpha: float) -> None:
     assert shares.mean().item() == pytest.approx(0.5, abs=0.03)
 
 
-def test_it_goes_with_label_smoothing_in_either_order() -> None:
+def test_mixup_and_label_smoothing_commute() -> None:
     smoothing = partial(smooth, classes=CLASSES, alpha=0.3)
     on_batch = mixup(alpha=1.0).on_batch
     assert on_batch is not None
@@ -111,22 +113,22 @@ def _last(**fields: Any) -> dict[str, float]:
     return dict(ended[-1].metrics)
 
 
-def test_a_training_calls_its_accuracy_what_it_is() -> None:
+def test_training_accuracy_is_named_mixed_accuracy() -> None:
     metrics = _last(architecture=vgg(), regularizers={"mixup": {}})
     assert {"train_mixed_accuracy", "train_mixed_top_5_accuracy"} < set(metrics)
     assert not {"train_accuracy", "train_top_5_accuracy"} & set(metrics)
     assert "val_accuracy" in metrics
 
 
-def test_the_class_with_the_larger_share_is_right() -> None:
-    """With hardly any mixing every sample is one of two, and the figure is their accuracy."""
+def test_class_with_the_largest_share_counts_as_correct() -> None:
+    """With almost no mixing each sample is an original, so the metric is the accuracy."""
     fields = {"optimizer": {"name": "sgd", "learning_rate": 1e-30}, "training": {"batch_size": 32}}
     mixed = _last(regularizers={"mixup": {"alpha": 1e-6, "per": "batch"}}, **fields)
     plain = _last(**fields)
     assert mixed["train_mixed_accuracy"] == plain["train_accuracy"]
 
 
-def test_validation_and_the_gap_stay_un_mixed() -> None:
+def test_validation_and_generalization_gap_are_not_mixed() -> None:
     fields = {"optimizer": {"name": "sgd", "learning_rate": 1e-30}}
     mixed, plain = _last(regularizers={"mixup": {"alpha": 1.0}}, **fields), _last(**fields)
     assert mixed["train_data_loss"] != pytest.approx(plain["train_data_loss"], rel=1e-3)
@@ -134,7 +136,7 @@ def test_validation_and_the_gap_stay_un_mixed() -> None:
     assert mixed["generalization_gap"] == plain["generalization_gap"]
 
 
-def test_a_training_accuracy_cannot_be_watched() -> None:
+def test_train_accuracy_cannot_be_monitored() -> None:
     checkpoints = [{"monitor": "train_accuracy", "mode": "max"}]
     with pytest.raises(ValueError, match="no metric 'train_accuracy'"):
         experiment(regularizers={"mixup": {}}, checkpoints=checkpoints)

@@ -1,4 +1,4 @@
-"""What L1 and L2 are on: weights, never a bias and never a scale of batch norm."""
+"""L1 and L2 apply to weights, not to biases or scales of batch norm."""
 
 from collections.abc import Callable
 
@@ -22,15 +22,15 @@ RULES: dict[str, tuple[Rule, Rule]] = {
 def test_biases_and_scales_of_1_change_neither_value_nor_gradient(name: str) -> None:
     training = experiment(architecture=vgg(), regularizers={name: {"weight": STRENGTH}})
     value, gradient = RULES[name]
-    penalised, others = [], []
+    penalized, others = [], []
     for layer in training.model.modules():
         for key, parameter in layer.named_parameters(recurse=False):
             is_weight = key == "weight" and isinstance(layer, nn.Conv2d | nn.Linear)
-            (penalised if is_weight else others).append(parameter)
+            (penalized if is_weight else others).append(parameter)
             parameter.grad = torch.zeros_like(parameter)
     for parameter in others:
         nn.init.ones_(parameter)
-    assert len(penalised) == 6
+    assert len(penalized) == 6
     assert len(others) == 16, "six biases, and batch norm's five scales and five shifts"
 
     penalties = Penalties(training)
@@ -38,9 +38,9 @@ def test_biases_and_scales_of_1_change_neither_value_nor_gradient(name: str) -> 
 
     found = penalties.value()
     assert found is not None
-    expected = STRENGTH * sum(value(weight.detach()).sum().item() for weight in penalised)
+    expected = STRENGTH * sum(value(weight.detach()).sum().item() for weight in penalized)
     assert found.item() == pytest.approx(expected, rel=1e-5)
-    for weight in penalised:
+    for weight in penalized:
         assert weight.grad is not None
         assert torch.allclose(weight.grad, STRENGTH * gradient(weight.detach()))
     for parameter in others:

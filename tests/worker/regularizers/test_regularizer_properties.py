@@ -1,4 +1,4 @@
-"""What holds of every regularizer there is, also of one added today."""
+"""Properties of every registered regularizer."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from worker.training.reports import EpochEnded
 
 
 def _step(name: str, seed: int) -> tuple[dict[str, float], dict[str, Tensor], dict[str, Tensor]]:
-    """Figures, gradients and weights of one step with the regularizer's defaults."""
+    """Metrics, gradients and weights after a step with the defaults of the regularizer."""
     training = experiment(
         architecture=vgg(),
         bundle=data(train=8),
@@ -21,25 +21,31 @@ def _step(name: str, seed: int) -> tuple[dict[str, float], dict[str, Tensor], di
     )
     (ended,) = [report for report in fit(training) if isinstance(report, EpochEnded)]
     timed = ("seconds", "images_per_second")
-    figures = {key: value for key, value in ended.metrics.items() if key not in timed}
+    metrics = {key: value for key, value in ended.metrics.items() if key not in timed}
     named = dict(training.model.named_parameters())
     gradients = {key: p.grad for key, p in named.items() if p.grad is not None}
     assert gradients.keys() == named.keys()
-    return figures, gradients, training.model.state_dict()
+    return metrics, gradients, training.model.state_dict()
+
+
+@pytest.mark.parametrize("name", list(regularizers.entries()))
+def test_overrides_are_the_parameters_of_the_fact_sets(name: str) -> None:
+    entry = regularizers.get(name)
+    assert set(entry.function().overrides) == set(entry.facts.get("sets", []))
 
 
 @pytest.mark.parametrize("name", list(regularizers.entries()))
 class TestEveryRegularizer:
-    def test_the_same_seed_trains_to_the_same_bits(self, name: str) -> None:
+    def test_same_seed_gives_the_same_bits(self, name: str) -> None:
         first, second = _step(name, 5), _step(name, 5)
         assert first[0] == second[0]
         for key, tensor in first[2].items():
             assert torch.equal(tensor, second[2][key]), key
 
-    def test_a_step_with_it_has_finite_figures_and_gradients(self, name: str) -> None:
-        figures, gradients, state = _step(name, 6)
-        for key, value in figures.items():
+    def test_metrics_and_gradients_of_a_step_are_finite(self, name: str) -> None:
+        metrics, gradients, state = _step(name, 6)
+        for key, value in metrics.items():
             assert torch.tensor(value).isfinite(), key
-        assert figures["gradient_norm"] > 0
+        assert metrics["gradient_norm"] > 0
         for key, tensor in {**state, **gradients}.items():
             assert tensor.isfinite().all(), key

@@ -28,7 +28,7 @@ class TestL2:
         assert torch.equal(gradients[0], 0.25 * WEIGHTS[0])
         assert torch.equal(gradients[1], 0.25 * WEIGHTS[1])
 
-    def test_the_gradient_is_autograd_s_of_the_value(self) -> None:
+    def test_the_gradient_equals_the_gradient_of_the_value_by_autograd(self) -> None:
         weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
         (expected,) = torch.autograd.grad(0.3 * weight.square().sum(), weight)
         gradient = torch.zeros_like(weight)
@@ -46,10 +46,10 @@ class TestL1:
         assert torch.equal(gradients[0], torch.tensor([[0.5, -0.5], [0.0, 0.5]]))
 
 
-class TestPenaltiesOfATraining:
-    def test_only_weights_are_penalised_not_biases_or_scales(self) -> None:
+class TestPenalties:
+    def test_only_weights_are_penalized_not_biases_or_scales(self) -> None:
         training = experiment(architecture=vgg(), regularizers={"l2": {"weight": 0.5}})
-        by_hand = sum(
+        expected = sum(
             parameter.square().sum().item()
             for layer in training.model.modules()
             if isinstance(layer, nn.Conv2d | nn.Linear)
@@ -58,22 +58,22 @@ class TestPenaltiesOfATraining:
         )
         value = Penalties(training).value()
         assert value is not None
-        assert value.item() == pytest.approx(0.5 * by_hand, rel=1e-5)
+        assert value.item() == pytest.approx(0.5 * expected, rel=1e-5)
 
     def test_only_selects_layers_by_a_pattern(self) -> None:
         regularizers = {"l1": {"weight": 1.0, "only": "head.*"}}
         training = experiment(architecture=vgg(), regularizers=regularizers)
         head = [p for n, p in training.model.named_parameters() if n.startswith("head.")]
-        by_hand = sum(p.abs().sum().item() for p in head if p.ndim == 2)
+        expected = sum(p.abs().sum().item() for p in head if p.ndim == 2)
         value = Penalties(training).value()
         assert value is not None
-        assert value.item() == pytest.approx(by_hand, rel=1e-5)
+        assert value.item() == pytest.approx(expected, rel=1e-5)
 
-    def test_a_pattern_that_selects_nothing_is_refused(self) -> None:
+    def test_pattern_without_a_match_is_refused(self) -> None:
         with pytest.raises(ValueError, match="matches no layer"):
             experiment(regularizers={"l2": {"weight": 1.0, "only": "haed.*"}})
 
-    def test_one_step_moves_a_weight_by_the_data_s_and_the_penalty_s_gradient(self) -> None:
+    def test_step_uses_the_sum_of_data_and_penalty_gradients(self) -> None:
         fields = {
             "architecture": "linear",
             "optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0},
@@ -90,13 +90,13 @@ class TestPenaltiesOfATraining:
         moved = ends[0.01] - ends[0.0]
         assert torch.allclose(moved, -0.5 * 2 * 0.01 * start, atol=1e-7)
 
-    def test_penalty_and_data_loss_are_recorded_apart(self) -> None:
+    def test_penalty_and_data_loss_are_separate_metrics(self) -> None:
         metrics = _last_metrics(regularizers={"l2": {"weight": 0.01}, "l1": {"weight": 0.001}})
         assert metrics["train_penalty"] > 0
         assert metrics["train_loss"] == metrics["train_data_loss"] + metrics["train_penalty"]
         assert metrics["val_loss"] > metrics["val_data_loss"]
 
-    def test_without_penalties_the_losses_are_the_data_s(self) -> None:
+    def test_loss_without_penalties_is_the_data_loss(self) -> None:
         metrics = _last_metrics()
         assert metrics["train_penalty"] == 0
         assert metrics["val_loss"] == metrics["val_data_loss"]
@@ -108,12 +108,12 @@ class TestLabelSmoothing:
         expected = torch.tensor([[0.05, 0.05, 0.85, 0.05], [0.85, 0.05, 0.05, 0.05]])
         assert torch.allclose(smoothed, expected)
 
-    def test_it_is_what_torch_s_own_option_computes(self) -> None:
+    def test_loss_equals_label_smoothing_in_torch(self) -> None:
         logits, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 1])
         ours = functional.cross_entropy(logits, smooth(labels, 4, 0.3))
         assert torch.allclose(ours, functional.cross_entropy(logits, labels, label_smoothing=0.3))
 
-    def test_the_smoothed_loss_trains_and_validation_stays_plain(self) -> None:
+    def test_training_loss_is_smoothed_and_validation_loss_is_not(self) -> None:
         fields = {"architecture": "linear", "optimizer": {"name": "sgd", "learning_rate": 1e-30}}
         plain = _last_metrics(**fields)
         smoothed = _last_metrics(**fields, regularizers={"label_smoothing": {"alpha": 0.9}})
@@ -122,26 +122,26 @@ class TestLabelSmoothing:
         assert smoothed["generalization_gap"] == plain["generalization_gap"]
 
 
-class TestRegularizersThatSetTheArchitecture:
+class TestOverrides:
     def test_dropout_overrides_every_rate_of_the_architecture(self) -> None:
         model = experiment(architecture=vgg(), regularizers={"dropout": {"rate": 0.3}}).model
         assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.3}
 
-    def test_dropout_overrides_the_rate_of_a_new_head_too(self) -> None:
+    def test_dropout_overrides_the_rate_of_a_new_head(self) -> None:
         head = {"hidden_units": [5, 5], "dropout": 0.3}
-        asked = {"head": head, "stages": [{"name": "a", "epochs": 1}]}
+        tuning = {"head": head, "stages": [{"name": "a", "epochs": 1}]}
         tuned = experiment(
-            architecture=vgg(), fine_tuning=asked, regularizers={"dropout": {"rate": 0.7}}
+            architecture=vgg(), fine_tuning=tuning, regularizers={"dropout": {"rate": 0.7}}
         )
         assert {m.p for m in tuned.model.modules() if isinstance(m, nn.Dropout)} == {0.7}
         assert tuned.architecture["head"] == {"hidden_units": (5, 5), "dropout": 0.7}
 
-    def test_batch_norm_switches_it_on_with_its_momentum(self) -> None:
+    def test_batch_norm_is_switched_on_with_its_momentum(self) -> None:
         model = experiment(regularizers={"batch_norm": {"momentum": 0.8}}).model
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
         assert [norm.momentum for norm in norms] == [0.2]
 
-    def test_running_figures_keep_theta_of_what_they_were(self) -> None:
+    def test_running_statistics_keep_theta_of_their_value(self) -> None:
         model = experiment(regularizers={"batch_norm": {"momentum": 0.9}}).model
         norm = next(m for m in model.modules() if isinstance(m, nn.BatchNorm1d))
         features = torch.randn(16, 128) + 5
@@ -154,7 +154,7 @@ class TestRegularizersThatSetTheArchitecture:
         assert torch.allclose(norm.running_var, 0.9 + 0.1 * unbiased, atol=1e-5)
 
     @pytest.mark.parametrize("name", ["dropout", "batch_norm"])
-    def test_an_architecture_that_has_no_such_thing_is_told(self, name: str) -> None:
+    def test_architecture_without_the_parameters_is_refused(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"{name}.*, which linear does not have"):
             experiment(architecture="linear", regularizers={name: {}})
 

@@ -1,4 +1,4 @@
-"""Virtual adversarial training against brute force, and what it leaves alone."""
+"""Virtual adversarial training, compared with brute force, and its replayed forward passes."""
 
 from math import cos, pi, sin
 from typing import Any
@@ -56,7 +56,7 @@ def _changes(network: nn.Module, point: Tensor, directions: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("inputs", [2, 3])
 @pytest.mark.parametrize("xi", [0.0, 1e-6, 1e-3])
-def test_the_direction_is_the_one_that_brute_force_finds(inputs: int, xi: float) -> None:
+def test_direction_equals_the_direction_found_by_brute_force(inputs: int, xi: float) -> None:
     network, points = _network(inputs), torch.randn(8, inputs) + 1
     log_p = network(points).detach().log_softmax(1)
     found = adversarial_direction(network, points, log_p, iterations=20, xi=xi)
@@ -65,8 +65,8 @@ def test_the_direction_is_the_one_that_brute_force_finds(inputs: int, xi: float)
         assert _changes(network, point, direction.unsqueeze(0)).item() > 0.99 * best.item()
 
 
-def test_one_iteration_is_the_paper_s_step_as_float64_can_take_it() -> None:
-    """There a difference over 1e-6 is exact enough to be compared with."""
+def test_iteration_equals_the_step_of_the_paper_in_float64() -> None:
+    """In float64 the finite difference over 1e-6 is accurate enough."""
     network, points = _network(3), torch.randn(16, 3)
     log_p = network(points).detach().log_softmax(1)
     torch.manual_seed(9)
@@ -83,13 +83,13 @@ def test_one_iteration_is_the_paper_s_step_as_float64_can_take_it() -> None:
     assert torch.allclose(ours.double(), theirs, atol=1e-4)
 
 
-def test_a_unit_has_the_norm_1_however_small_it_was() -> None:
+def test_unit_has_norm_1_for_any_scale() -> None:
     values = torch.randn(3, 2, 4, 4) * torch.tensor([1e-30, 1.0, 1e30]).view(3, 1, 1, 1)
     norms = unit(values, values).flatten(1).norm(dim=1)
     assert torch.allclose(norms, torch.ones(3))
 
 
-def test_what_is_0_throughout_takes_the_other_one() -> None:
+def test_unit_of_zeros_is_the_other_value() -> None:
     other = torch.tensor([[0.6, 0.8], [1.0, 0.0]])
     assert torch.equal(unit(torch.tensor([[0.0, 0.0], [0.0, 2.0]]), other)[0], other[0])
 
@@ -99,20 +99,20 @@ def _term(network: Any, images: Tensor, **parameters: Any) -> Tensor:
     return virtual_adversarial_loss(network, images, network(images), **settings)
 
 
-def test_r_has_the_norm_epsilon_for_each_sample() -> None:
-    network, seen = _network(3), []
+def test_perturbation_has_norm_epsilon_for_each_sample() -> None:
+    network, calls = _network(3), []
 
     def forward(images: Tensor) -> Tensor:
-        seen.append(images.detach())
+        calls.append(images.detach())
         return network(images)
 
     images = torch.randn(10, 3)
     _term(forward, images, epsilon=0.5, power_iterations=2)
-    assert len(seen) == 1 + 2 + 1
-    assert torch.allclose((seen[-1] - images).norm(dim=1), torch.full((10,), 0.5), rtol=1e-5)
+    assert len(calls) == 1 + 2 + 1
+    assert torch.allclose((calls[-1] - images).norm(dim=1), torch.full((10,), 0.5), rtol=1e-5)
 
 
-def test_the_term_is_the_weight_times_a_divergence_that_is_not_negative() -> None:
+def test_term_is_proportional_to_the_weight_and_not_negative() -> None:
     network, images = _network(3), torch.randn(64, 3)
     terms = []
     for weight in (1.0, 3.0):
@@ -125,7 +125,7 @@ def test_the_term_is_the_weight_times_a_divergence_that_is_not_negative() -> Non
     assert divergence(log_p, log_p).abs().max() == 0
 
 
-def test_p_is_a_constant_and_the_gradient_finite() -> None:
+def test_p_is_constant_and_gradients_are_finite() -> None:
     network, images = _network(3), torch.randn(8, 3)
     logits = network(images).detach().requires_grad_()
     settings = {"weight": 1.0, "epsilon": 2.0, "power_iterations": 1, "xi": 1e-6}
@@ -136,7 +136,7 @@ def test_p_is_a_constant_and_the_gradient_finite() -> None:
         assert parameter.grad.isfinite().all()
 
 
-def test_a_network_that_answers_alike_everywhere_has_no_term() -> None:
+def test_constant_network_has_a_term_of_0() -> None:
     network = _network(3)
     nn.init.zeros_(network[0].weight)  # pyright: ignore[reportIndexIssue]
     term = _term(network, torch.randn(8, 3))
@@ -144,7 +144,7 @@ def test_a_network_that_answers_alike_everywhere_has_no_term() -> None:
 
 
 class TestReplay:
-    def test_it_gives_the_same_bits_with_dropout_and_batch_norm(self) -> None:
+    def test_replay_gives_the_same_bits_with_dropout_and_batch_norm(self) -> None:
         training = experiment(architecture=vgg(dropout=0.5))
         images = torch.randn(8, 3, 8, 8).contiguous(memory_format=torch.channels_last)
         reseed(0, 1, training.device)
@@ -153,9 +153,9 @@ class TestReplay:
         assert torch.equal(replay(images), first)
         torch.randn(3)
         assert torch.equal(replay(images), first)
-        assert not torch.equal(training.model(images), first), "dropout matters to this"
+        assert not torch.equal(training.model(images), first), "dropout is active here"
 
-    def test_it_leaves_no_trace_in_the_network(self) -> None:
+    def test_replay_does_not_change_the_network(self) -> None:
         training = experiment(architecture=vgg())
         before = {name: b.clone() for name, b in training.model.named_buffers()}
         Replay(training)(torch.randn(8, 3, 8, 8))
@@ -164,7 +164,7 @@ class TestReplay:
             assert torch.equal(buffer, before[name]), name
         training.model(torch.randn(8, 3, 8, 8))
         changed = [n for n, b in training.model.named_buffers() if not torch.equal(b, before[n])]
-        assert len(changed) == len(before), "and it records again afterwards"
+        assert len(changed) == len(before), "statistics are updated again afterwards"
 
 
 def _run(**fields: Any) -> tuple[dict[str, float], dict[str, Tensor]]:
@@ -174,10 +174,10 @@ def _run(**fields: Any) -> tuple[dict[str, float], dict[str, Tensor]]:
             metrics = dict(report.metrics)
         if isinstance(report, Fitted):
             return metrics, report.snapshot().model
-    raise AssertionError("the training did not end")
+    raise AssertionError("fit did not finish")
 
 
-def test_one_step_leaves_batch_norm_as_one_without_vat_does() -> None:
+def test_vat_does_not_change_the_statistics_of_batch_norm() -> None:
     fields = {"architecture": vgg(dropout=0.5), "training": {"epochs": 1}}
     plain, virtual = _run(**fields), _run(**fields, regularizers={"vat": {}})
     assert virtual[0]["train_data_loss"] == plain[0]["train_data_loss"]
@@ -188,7 +188,7 @@ def test_one_step_leaves_batch_norm_as_one_without_vat_does() -> None:
     assert not torch.equal(*(end[1]["head.output.weight"] for end in (plain, virtual)))
 
 
-def test_the_term_is_recorded_with_the_penalties() -> None:
+def test_term_is_part_of_the_penalty() -> None:
     fields = {"optimizer": {"name": "sgd", "learning_rate": 1e-30}, "training": {"epochs": 1}}
     penalties = {}
     for names in (("vat",), ("l2",), ("l2", "vat")):
@@ -201,7 +201,7 @@ def test_the_term_is_recorded_with_the_penalties() -> None:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_it_trains_in_half_precision(precision: str) -> None:
+def test_vat_trains_in_half_precision(precision: str) -> None:
     metrics, _ = _run(
         architecture=vgg(dropout=0.5),
         regularizers={"vat": {}, "mixup": {}},
