@@ -1,4 +1,4 @@
-"""The client and the command line of Trainshed. Speaks HTTP only."""
+"""The client and the command line of Trainshed. They speak HTTP only."""
 
 from trainshed.client import Client
 from trainshed.errors import ApiError, Unreachable

@@ -1,4 +1,4 @@
-"""`python -m trainshed`: the command line."""
+"""The command line: `python -m trainshed`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where the service is and which key it takes: given, from the environment, or the box's files."""
+"""The address and the key of the service: from an argument, the environment or the local box."""
 
 import os
 from pathlib import Path
@@ -7,37 +7,82 @@ import httpx
 
 from trainshed.errors import WrongUsage
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-HIGHEST_PORT = 65_535
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_PORT = 65_535
 
 
-def url(given: str | None = None) -> str:
-    """The service's address: given, from the environment, or what the box here wrote down.
+def service_url(url: str | None = None) -> str:
+    """Return the service's address.
+
+    Args:
+        url: the address; otherwise TRAINSHED_URL, then TRAINSHED_HOST and TRAINSHED_PORT, then the
+            address that the box wrote under TRAINSHED_HOME, then the default.
 
     Raises:
-        WrongUsage: it is no address of HTTP, or nobody can say where the box's files are.
+        WrongUsage: the address is not valid, or TRAINSHED_HOME cannot be resolved.
     """
-    found = given or os.environ.get("TRAINSHED_URL") or _from_parts() or _written()
-    found = (found or "http://127.0.0.1:8000").rstrip("/")
-    if why_not := _fault(found):
+    chosen = url or os.environ.get("TRAINSHED_URL") or _from_host_and_port() or _written_url()
+    chosen = (chosen or "http://127.0.0.1:8000").rstrip("/")
+    if fault := _fault(chosen):
         raise WrongUsage(
-            f"{found!r} is not an address of the service: {why_not}. One is http://HOST:PORT or "
-            "https://HOST"
+            f"{chosen!r} is not an address of a service: {fault}. Use http://HOST:PORT or "
+            "https://HOST."
         )
-    return found
+    return chosen
 
 
-def key(given: str | None = None) -> str:
-    """The key: given, TRAINSHED_ADMIN_KEY, or what the box wrote under TRAINSHED_HOME.
+def service_key(key: str | None = None) -> str:
+    """Return the key.
+
+    Args:
+        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key that the box wrote under
+            TRAINSHED_HOME.
 
     Raises:
-        FileNotFoundError: there is none; the text says where it was looked for.
-        WrongUsage: it is none that a service can have.
+        FileNotFoundError: there is no key; the text names the file.
+        WrongUsage: the key holds characters that no key has.
     """
-    found = given or os.environ.get("TRAINSHED_ADMIN_KEY") or _written_key()
-    if not found.isprintable():
-        raise WrongUsage("the key has characters that cannot be printed, such as an end of line")
-    return found
+    chosen = key or os.environ.get("TRAINSHED_ADMIN_KEY") or _written_key()
+    if not chosen.isprintable():
+        raise WrongUsage("The key holds characters that are not printable, such as a line break.")
+    return chosen
+
+
+def is_local(url: str) -> bool:
+    """Return whether the service is on this machine, so that no proxy is needed."""
+    return httpx.URL(url).host in LOCAL_HOSTS
+
+
+def _fault(url: str) -> str | None:
+    """Return why a text is not a valid address; None if it is."""
+    try:
+        parsed = httpx.URL(url)
+        parsed.host.encode("idna")  # as the socket encodes it
+    except (httpx.InvalidURL, UnicodeError) as error:
+        return str(error)
+    if parsed.scheme not in {"http", "https"}:
+        return "it does not begin with http:// or https://"
+    if not parsed.host:
+        return "it names no host"
+    if (parsed.port or 0) > MAX_PORT:
+        return f"its port is above {MAX_PORT}"
+    return None
+
+
+def _from_host_and_port() -> str | None:
+    host, port = os.environ.get("TRAINSHED_HOST"), os.environ.get("TRAINSHED_PORT")
+    if not host and not port:
+        return None
+    # A server can listen on all addresses; a client needs one of them.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host or "", host or "127.0.0.1")  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port or '8000'}"
+
+
+def _written_url() -> str | None:
+    try:
+        return (_home() / "run" / "address").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _written_key() -> str:
@@ -46,51 +91,16 @@ def _written_key() -> str:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise FileNotFoundError(
-            "there is no key: set TRAINSHED_ADMIN_KEY, or TRAINSHED_HOME to the box's directory "
-            f"({path} cannot be read)"
+            f"No key: {path} cannot be read. Set TRAINSHED_ADMIN_KEY to the key, or "
+            "TRAINSHED_HOME to the box's directory."
         ) from error
 
 
-def is_local(address: str) -> bool:
-    """Whether the service is on this machine: no proxy stands between."""
-    return httpx.URL(address).host in LOCAL
-
-
-def _fault(address: str) -> str | None:
-    """What keeps a text from being an address to connect to."""
-    try:
-        parsed = httpx.URL(address)
-        parsed.host.encode("idna")  # as the socket will do it
-    except (httpx.InvalidURL, UnicodeError) as error:
-        return str(error)
-    if parsed.scheme not in {"http", "https"}:
-        return "it does not begin with http:// or https://"
-    if not parsed.host:
-        return "it names no host"
-    if (parsed.port or 0) > HIGHEST_PORT:
-        return f"its port is above {HIGHEST_PORT}"
-    return None
-
-
-def _from_parts() -> str | None:
-    host, port = os.environ.get("TRAINSHED_HOST"), os.environ.get("TRAINSHED_PORT")
-    if not host and not port:
-        return None
-    # An address to listen at everywhere is none to connect to.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host or "", host or "127.0.0.1")  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{port or '8000'}"
-
-
-def _written() -> str | None:
-    try:
-        return (_home() / "run" / "address").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def _home() -> Path:
-    given = os.environ.get("TRAINSHED_HOME") or "~/.trainshed"
+    home = os.environ.get("TRAINSHED_HOME") or "~/.trainshed"
     try:
-        return Path(given).expanduser()
+        return Path(home).expanduser()
     except RuntimeError as error:
-        raise WrongUsage(f"{given} leads nowhere: set TRAINSHED_HOME to a directory") from error
+        raise WrongUsage(
+            f"{home} cannot be resolved. Set TRAINSHED_HOME to the box's directory."
+        ) from error

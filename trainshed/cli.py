@@ -1,7 +1,8 @@
-"""The command line of Trainshed: its commands put together, and its exit code.
+"""The command line of Trainshed: its commands put together, and the exit code.
 
-Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
-found, 5 the service does not answer, is at fault, or does not know the key; 130 interrupted.
+Exit codes: 0 success, 1 the followed job failed, 2 wrong usage or a refused request, 3 the followed
+job was cancelled, 4 not found, 5 the service does not answer, fails, or rejects the key, 130
+interrupted.
 """
 
 from typing import Annotated
@@ -9,10 +10,10 @@ from typing import Annotated
 import typer
 
 from trainshed.commands import box, jobs, results
-from trainshed.commands.common_options import Address
-from trainshed.exit_codes import guarded
+from trainshed.commands.common_options import ServiceOptions
+from trainshed.exit_codes import run_command
 
-# Without frames of ours: what goes wrong is said in a sentence.
+# Without typer's frames: errors are plain sentences.
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -23,20 +24,23 @@ app = typer.Typer(
 
 @app.callback()
 def options(
-    url: Annotated[str | None, typer.Option(help="the service's address")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The service's address; default: the box on this machine.")
+    ] = None,
 ) -> None:
-    """Training jobs on the box that the team shares.
+    """Submit and follow training jobs on the team's box.
 
-    Exit codes: 0 well, 1 the job failed, 2 refused or wrong usage, 3 the job was cancelled, 4 not
-    found, 5 the service does not answer, is at fault, or does not know the key; 130 interrupted.
+    Exit codes: 0 success, 1 the followed job failed, 2 wrong usage or a refused request, 3 the
+    followed job was cancelled, 4 not found, 5 the service does not answer, fails, or rejects the
+    key, 130 interrupted.
     """
-    Address.url = url
+    ServiceOptions.url = url
 
 
-for part in (jobs, results, box):
-    app.add_typer(part.app)
+for group in (jobs, results, box):
+    app.add_typer(group.app)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    return guarded(lambda: app(arguments, prog_name="trainshed", standalone_mode=False) or 0)
+    return run_command(lambda: app(arguments, prog_name="trainshed", standalone_mode=False) or 0)

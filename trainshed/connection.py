@@ -1,4 +1,4 @@
-"""A connection to one service: sends, reads JSON and pages, and says what went wrong."""
+"""A connection to a service: requests, JSON, pages of lists, and errors."""
 
 import json
 import time
@@ -8,44 +8,46 @@ from typing import Any, Self
 
 import httpx
 
-from trainshed import address
+from trainshed.address import is_local, service_key, service_url
 from trainshed.errors import ApiError, Unreachable, WrongUsage, problem_of
 
-LONGEST_WAIT_SECONDS = 30
-#: Less than the service's five: a connection that it is just closing would break a request.
-IDLE_SECONDS = 3.0
-TRIES = 5
+MAX_WAIT_SECONDS = 30
+#: Less than the service's 5 s, so that no request uses a connection that the service is closing.
+KEEPALIVE_SECONDS = 3.0
+ATTEMPTS = 5
+MAX_PAGE_SIZE = 100
 
 Json = dict[str, Any]
 
 
 class Connection:
-    """A connection to one service.
+    """A connection to a service.
 
     Args:
-        url: its address; else TRAINSHED_URL, TRAINSHED_HOST and TRAINSHED_PORT, or the box here.
-        key: the key; else TRAINSHED_ADMIN_KEY, or the file that the box wrote.
+        url: the service's address; otherwise TRAINSHED_URL, then TRAINSHED_HOST and
+            TRAINSHED_PORT, then the address of the local box.
+        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of the local box.
 
     Raises:
         FileNotFoundError: there is no key.
-        WrongUsage: the address, the key, or a proxy that the environment names, is none.
+        WrongUsage: the address, the key, or a proxy in the environment is not valid.
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        self.url = address.url(url)
-        # A key is any printable string: its bytes are UTF-8.
-        headers = {b"Authorization": b"Bearer " + address.key(key).encode()}
+        self.url = service_url(url)
+        # A key may be any printable string, so it is sent as UTF-8.
+        headers = {b"Authorization": b"Bearer " + service_key(key).encode()}
         try:
             self.http = httpx.Client(
                 base_url=self.url,
                 headers=headers,
-                timeout=httpx.Timeout(LONGEST_WAIT_SECONDS + 30.0, connect=5.0),
-                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
-                # A proxy of the environment is not for this machine.
-                trust_env=not address.is_local(self.url),
+                timeout=httpx.Timeout(MAX_WAIT_SECONDS + 30.0, connect=5.0),
+                limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
+                # A proxy in the environment is not for a service on this machine.
+                trust_env=not is_local(self.url),
             )
         except (httpx.InvalidURL, ValueError, ImportError) as error:
-            raise WrongUsage(f"the environment names a proxy that is none: {error}") from error
+            raise WrongUsage(f"The environment names a proxy that is not valid: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -63,36 +65,38 @@ class Connection:
         self.http.close()
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request.
+        """Send a request and return the response.
 
         Raises:
-            ApiError: the service refuses.
-            Unreachable: nobody answers.
+            ApiError: the service refuses the request.
+            Unreachable: no service answers.
         """
         try:
-            answer = self.http.request(method, path, **options)
+            response = self.http.request(method, path, **options)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(
-                f"no service answers at {self.url} ({type(error).__name__}): is the box up? "
-                "--url or TRAINSHED_URL names another"
+                f"No service answers at {self.url} ({type(error).__name__}). Start the box with "
+                "`make up`, or name another address with --url or TRAINSHED_URL."
             ) from error
-        if answer.is_error:
-            raise problem_of(answer)
-        return answer
+        if response.is_error:
+            raise problem_of(response)
+        return response
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request and read the JSON that it is answered with."""
-        answer = self._send(method, path, **options)
+        """Send a request and return the JSON of the response."""
+        response = self._send(method, path, **options)
         try:
-            return answer.json()
+            return response.json()
         except ValueError as error:
-            raise Unreachable(f"what answers at {self.url} is not Trainshed") from error
+            raise Unreachable(
+                f"The service at {self.url} is not Trainshed: its response is not JSON."
+            ) from error
 
-    def _insist(self, path: str, headers: dict[str, str], body: bytes | None = None) -> Json:
-        """Post what may be sent twice, over passing troubles; a body is JSON."""
+    def _post_with_retry(self, path: str, headers: dict[str, str], body: bytes | None) -> Json:
+        """Post a request that is safe to repeat, until the service accepts or refuses it."""
         if body is not None:
             headers = {"Content-Type": "application/json", **headers}
-        for attempt in range(1, TRIES):
+        for attempt in range(1, ATTEMPTS):
             try:
                 return self._json("POST", path, content=body, headers=headers)
             except (Unreachable, ApiError) as error:
@@ -102,29 +106,30 @@ class Connection:
         return self._json("POST", path, content=body, headers=headers)
 
     def _pages(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[Json]:
-        """The members of a list, page after page."""
+        """Yield the members of a list, page after page."""
         after: Any = None
         left = limit
         while left is None or left > 0:
-            size = 100 if left is None else min(100, left)
-            page = self._json("GET", path, params=given({**filters, "limit": size, "after": after}))
+            size = MAX_PAGE_SIZE if left is None else min(MAX_PAGE_SIZE, left)
+            query = without_none({**filters, "limit": size, "after": after})
+            page = self._json("GET", path, params=query)
             yield from page["data"]
             if not page["has_more"]:
                 return
-            # Artifacts go by name, everything else by id.
+            # The cursor of artifacts is their name, of everything else the id.
             last = page["data"][-1]
             after = last["name"] if last.get("object") == "artifact" else last["id"]
             left = None if left is None else left - len(page["data"])
 
 
-def written(spec: Any) -> bytes:
-    """A specification as it is sent.
+def to_json(spec: Any) -> bytes:
+    """Return a specification as JSON.
 
-    Not written by httpx: what JSON does not admit is for the service to refuse.
+    In contrast to httpx this accepts NaN and lone surrogates: the service reports such faults.
     """
     return json.dumps(spec).encode()
 
 
-def given(parameters: Json) -> Json:
-    """The parameters that were given."""
+def without_none(parameters: Json) -> Json:
+    """Return the parameters that have a value."""
     return {name: value for name, value in parameters.items() if value is not None}

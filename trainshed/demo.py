@@ -1,4 +1,4 @@
-"""`python -m trainshed.demo`: a real network learns real images, watched through the API."""
+"""The client's part of `make demo`: train a real network on real images and show the results."""
 
 import re
 import signal
@@ -8,11 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from trainshed import show, show_results
 from trainshed.client import Client
-from trainshed.exit_codes import guarded
+from trainshed.exit_codes import run_command
 from trainshed.formatting import percent
-from trainshed.live import live
+from trainshed.live_progress import show_progress
+from trainshed.result_tables import print_samples, print_top_k
+from trainshed.tables import make_console, print_failure
 
 Json = dict[str, Any]
 
@@ -30,86 +31,86 @@ SPEC: Json = {
     "optimizer": {"name": "sgd", "learning_rate": 0.01, "momentum": 0.9, "nesterov": True},
     "training": {"epochs": 2, "batch_size": 32},
 }
-WITH_A_GPU: Json = {"train": 55_000, "validation": 5000, "test": 10_000}
+SPLITS_ON_GPU: Json = {"train": 55_000, "validation": 5000, "test": 10_000}
 DIGITS: Json = {"name": "digits", "image_size": 32, "channels": 3}
-#: Ctrl-C, whoever ends processes, and the end of the terminal.
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Ctrl-C, `kill`, and the end of the terminal.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Run the demo against the box here; 0 if the network was trained."""
-    for number in ENDINGS:
+    """Run the demo against the local box; return 0 if the network was trained."""
+    for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
-    console = show.make_console()
+    console = make_console()
     with Client() as client:
-        spec = _for_the_device(client)
-        console.rule("A job, through the HTTP API")
-        described = client.validate(spec)
-        count = described["parameter_count"]["trainable"]
-        data = described["spec"]["dataset"]
+        spec = _spec_for_device(client)
+        console.rule("A job through the HTTP API")
+        validation = client.validate(spec)
+        parameters = validation["parameter_count"]["trainable"]
+        data = validation["spec"]["dataset"]
         console.print(
-            f"vgg_small, {count:,} parameters; {data['name']}: {data['train']:,} images to learn "
-            f"from, {data['validation']:,} to choose by, {data['test']:,} to test on"
+            f"vgg_small, {parameters:,} parameters; {data['name']}: {data['train']:,} training, "
+            f"{data['validation']:,} validation and {data['test']:,} test images"
         )
-        job = _watched(console, client, spec)
+        job = _run(console, client, spec)
         if job["state"] == "failed" and job["failure"]["kind"] == "dataset_missing":
-            show.failure(console, job)
-            console.print("Fashion-MNIST cannot be had here: the small digits are taken instead.")
+            print_failure(console, job)
+            console.print("Fashion-MNIST is not available here; the demo uses the small digits.")
             spec = {**spec, "dataset": DIGITS}
-            job = _watched(console, client, spec)
+            job = _run(console, client, spec)
         if job["state"] != "succeeded":
-            show.failure(console, job)
+            print_failure(console, job)
             return 1
-        _results(console, client, job)
+        _print_results(console, client, job)
     return 0
 
 
-def _watched(console: Console, client: Client, spec: Json) -> Json:
-    """Submit and watch to the end; a demo that is interrupted leaves no job behind."""
+def _run(console: Console, client: Client, spec: Json) -> Json:
+    """Submit a job and follow it to its end; an interrupted demo cancels its job."""
     job_id = client.submit(spec)["id"]
     try:
-        return live(console, client, job_id)
-    except BaseException:  # Ctrl-C, a pipe or a terminal that is gone
-        # The box tells us once more what the terminal has told us: it would not get so far.
-        for number in ENDINGS:
+        return show_progress(console, client, job_id)
+    except BaseException:  # Ctrl-C, or a closed pipe or terminal
+        # The box repeats the signal that the terminal has sent, which must not stop the request.
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         client.cancel(job_id)
         raise
 
 
-def _for_the_device(client: Client) -> Json:
-    """The whole data set where a GPU is, a small part of it on a CPU."""
+def _spec_for_device(client: Client) -> Json:
+    """Return the specification: the whole data set for a GPU, a small part of it for a CPU."""
     metrics = client.http.get("/metrics").text
-    found = re.search(r'^trainshed_devices\{kind="cuda"\} (\S+)$', metrics, re.MULTILINE)
-    if found is None or float(found[1]) == 0:
+    gpus = re.search(r'^trainshed_devices\{kind="cuda"\} (\S+)$', metrics, re.MULTILINE)
+    if gpus is None or float(gpus[1]) == 0:
         return SPEC
-    return {**SPEC, "dataset": SPEC["dataset"] | WITH_A_GPU, "training": {"epochs": 10}}
+    return {**SPEC, "dataset": SPEC["dataset"] | SPLITS_ON_GPU, "training": {"epochs": 10}}
 
 
-def _results(console: Console, client: Client, job: Json) -> None:
-    answer = client.top_k(job["id"], limit=8)
-    best = answer["checkpoints"][0]
-    console.rule("What it learned")
+def _print_results(console: Console, client: Client, job: Json) -> None:
+    top_k = client.top_k(job["id"], limit=8)
+    best = top_k["checkpoints"][0]
+    console.rule("Results")
     console.print(f"test accuracy {percent(best['accuracy'])} ({best['name']})")
-    show_results.results(console, answer)
-    console.print("What the best checkpoint says of a few test images:")
-    show_results.samples(console, answer)
-    console.rule("Where to look")
-    run = _mlflow_run(client, job["id"]) or "on its way"
-    console.print(f"MLflow run {run}: `make mlflow` shows its pages")
-    console.print(f"API documentation {client.url}/docs while the box is up")
-    console.print(f"again, with the box up: .venv/bin/trainshed show {job['id']}")
+    print_top_k(console, top_k)
+    console.print("Predictions of the best checkpoint for some test images:")
+    print_samples(console, top_k)
+    console.rule("More")
+    run_id = _mlflow_run_id(client, job["id"]) or "(not written yet)"
+    console.print(f"MLflow run {run_id}: `make mlflow` shows it")
+    console.print(f"API documentation while the box runs: {client.url}/docs")
+    console.print(f"This job while the box runs: .venv/bin/trainshed show {job['id']}")
 
 
-def _mlflow_run(client: Client, job_id: str) -> str | None:
-    """The run's id; its process follows the database within a second or two."""
+def _mlflow_run_id(client: Client, job_id: str) -> str | None:
+    """Return the run's id; tracking writes it within a second or two after the job's end."""
     for _ in range(50):
-        found = client.get(job_id)["mlflow_run_id"]
-        if found is not None:
-            return found
+        run_id = client.get(job_id)["mlflow_run_id"]
+        if run_id is not None:
+            return run_id
         time.sleep(0.1)
     return None
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main))
+    sys.exit(run_command(main))

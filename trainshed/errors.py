@@ -1,4 +1,4 @@
-"""What a call can end with beside an answer."""
+"""The errors of the client."""
 
 from typing import Any
 
@@ -6,7 +6,13 @@ import httpx
 
 
 class ApiError(Exception):
-    """The service refused: its problem document, and every fault in it."""
+    """The service refused a request.
+
+    Attributes:
+        problem: the problem document.
+        status: the HTTP status.
+        faults: the faults of a specification, each with `pointer` and `detail`.
+    """
 
     def __init__(self, problem: dict[str, Any]) -> None:
         self.problem = problem
@@ -16,30 +22,30 @@ class ApiError(Exception):
 
     def _text(self) -> str:
         lines = [self.problem.get("detail") or self.problem.get("title") or f"HTTP {self.status}"]
-        lines += [f"  {one['pointer'] or '/'}: {one['detail']}" for one in self.faults]
+        lines += [f"  {fault['pointer'] or '/'}: {fault['detail']}" for fault in self.faults]
         return "\n".join(lines)
 
 
 class Unreachable(Exception):
-    """Nobody answers at the address."""
+    """No service answers at the address, or its response is not Trainshed's."""
 
 
 class WrongUsage(ValueError):
-    """What was asked for makes no sense, whatever the service would say."""
+    """An argument, a setting or a file is not valid, so that no request is sent."""
 
 
-def problem_of(answer: httpx.Response) -> ApiError:
-    """The error that an answer carries."""
+def problem_of(response: httpx.Response) -> ApiError:
+    """Return the error that a response describes."""
     try:
-        found = answer.json()
+        problem = response.json()
     except ValueError:
-        found = {}
-    if not isinstance(found, dict) or "status" not in found:
-        found = {"status": answer.status_code, "detail": answer.text[:500]}
-    return ApiError(found)
+        problem = {}
+    if not isinstance(problem, dict) or "status" not in problem:
+        problem = {"status": response.status_code, "detail": response.text[:500]}
+    return ApiError(problem)
 
 
-def not_found(what: str, known: list[str]) -> ApiError:
-    """The error that a job has no such thing; it names those it has."""
-    there = ", ".join(known) or "none yet"
-    return ApiError({"status": 404, "detail": f"The job has no {what}; there are {there}."})
+def not_found(name: str, available: list[str]) -> ApiError:
+    """Return the error for something that a job does not have, with the names that it has."""
+    names = ", ".join(available) or "none yet"
+    return ApiError({"status": 404, "detail": f"The job has no {name}. Available: {names}."})

@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a job: fetched as a zip, unpacked where TensorBoard finds them."""
+"""TensorBoard's event files of a job: downloaded as a zip and unpacked for TensorBoard."""
 
 import shutil
 import tempfile
@@ -8,56 +8,56 @@ from zipfile import BadZipFile, ZipFile
 
 import httpx
 
-from trainshed.downloading import download_unmeasured
+from trainshed.downloads import download_of_unknown_size
 from trainshed.errors import Unreachable
 
 
-def fetch(
+def download_event_files(
     http: httpx.Client,
-    address: str,
-    directory: Path,
-    run: str,
+    url: str,
+    log_directory: Path,
+    job_id: str,
     progress: Callable[[int], None] | None,
 ) -> Path:
-    """Fetch the zip and put its files into `directory`/`run`; return that folder.
+    """Download the zip, unpack its files into `log_directory`/`job_id`, and return that folder.
 
     Args:
         http: the connection.
-        address: of the zip.
-        directory: what `tensorboard --logdir` will be given; made if it is not there.
-        run: the run's name in TensorBoard, and the zip's one folder.
-        progress: called with bytes so far; nobody knows how many there will be.
+        url: of the zip.
+        log_directory: the directory for `tensorboard --logdir`; created if it is missing.
+        job_id: the job, and the only folder of the zip.
+        progress: called with the bytes so far; the total is unknown.
 
     Raises:
-        Unreachable: what came is no such zip, or the connection broke too often.
+        Unreachable: the download is not such a zip, or the connection broke too often.
     """
-    with tempfile.TemporaryDirectory(prefix="trainshed-") as passing:
-        path = download_unmeasured(http, address, Path(passing) / "files.zip", progress)
+    with tempfile.TemporaryDirectory(prefix="trainshed-") as temporary:
+        path = download_of_unknown_size(http, url, Path(temporary) / "files.zip", progress)
         try:
             with ZipFile(path) as archive:
-                return _unpack(archive, directory / run, run)
+                return _unpack(archive, log_directory / job_id, job_id)
         except BadZipFile as error:
-            raise Unreachable(f"what came is not a zip of event files: {error}") from error
+            raise Unreachable(f"The download is not a zip of event files: {error}") from error
 
 
-def _unpack(archive: ZipFile, folder: Path, run: str) -> Path:
-    """Every file or none: a name that leads elsewhere is looked for before any is written."""
+def _unpack(archive: ZipFile, folder: Path, job_id: str) -> Path:
+    """Unpack all files, or none if the path of a file leads out of the folder."""
     files = [entry for entry in archive.infolist() if not entry.is_dir()]
     for entry in files:
-        if not _is_plain(entry.filename, run):
-            raise Unreachable(f"the zip has a file that leads elsewhere: {entry.filename!r}")
+        if not _is_in_folder(entry.filename, job_id):
+            raise Unreachable(f"The zip holds a path outside of {job_id}/: {entry.filename!r}")
     folder.mkdir(parents=True, exist_ok=True)
     for entry in files:
         name = PurePosixPath(entry.filename).name
         partial = folder / f".{name}.part"
         with archive.open(entry) as source, partial.open("wb") as file:
             shutil.copyfileobj(source, file)
-        # A TensorBoard that reads the file of before is not given half of the new one.
+        # Replaced at once, so that a running TensorBoard never reads half a file.
         partial.replace(folder / name)
     return folder
 
 
-def _is_plain(name: str, run: str) -> bool:
-    """Whether a name is that of a file directly in the run's folder."""
-    folder, _, own = name.partition("/")
-    return folder == run and own not in {"", ".", ".."} and not set(own) & set("/\\:\0")
+def _is_in_folder(path: str, job_id: str) -> bool:
+    """Return whether a path of the zip names a file directly in the job's folder."""
+    folder, _, name = path.partition("/")
+    return folder == job_id and name not in {"", ".", ".."} and not set(name) & set("/\\:\0")

@@ -1,4 +1,4 @@
-"""With which code a command ends, and what it says then."""
+"""The exit codes of commands, and the message of each error."""
 
 import io
 import os
@@ -11,22 +11,23 @@ from rich.console import Console
 
 from trainshed.errors import ApiError, Unreachable, WrongUsage
 
-OF_STATE = {"succeeded": 0, "failed": 1, "cancelled": 3}
-REFUSED, NOT_FOUND, AWAY, INTERRUPTED = 2, 4, 5, 130
+#: By the final state of a followed job.
+BY_STATE = {"succeeded": 0, "failed": 1, "cancelled": 3}
+REFUSED, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 2, 4, 5, 130
 
-#: What typer raises at wrong usage: its own classes, or click's where it is built on click. Either
-#: way `BadParameter` is of them, and what stands before `Exception` in its line is all of them.
-MISUSE: type[Exception] = next(
-    kind
-    for kind in reversed(typer.BadParameter.__mro__)
-    if issubclass(kind, Exception) and kind is not Exception
+#: The base class of typer's errors for wrong usage. Its home is typer or click, by typer's version;
+#: in either it is the last class before `Exception` among the bases of `BadParameter`.
+USAGE_ERROR: type[Exception] = next(
+    base
+    for base in reversed(typer.BadParameter.__mro__)
+    if issubclass(base, Exception) and base is not Exception
 )
 
 
-def guarded(command: Callable[[], int]) -> int:
-    """Run a command; say what it ended with, and return the exit code for it."""
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command, print its error if it has one, and return the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        # A character that the terminal's encoding lacks is no reason to show nothing.
+        # Replace the characters that the terminal's encoding lacks instead of failing.
         sys.stdout.reconfigure(errors="replace")
     try:
         code = command()
@@ -36,47 +37,48 @@ def guarded(command: Callable[[], int]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # typer and rich exit where a pipe is closed. Who read has seen enough, and Python would
-        # complain once more at its end.
+        # typer and rich exit when a pipe is closed, which is no error: the reader needs no more.
+        # Without a new stdout Python would report the closed pipe once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MISUSE as error:
-        _explain_misuse(error)
+    except USAGE_ERROR as error:
+        _print_usage_error(error)
         return REFUSED
     except (ApiError, Unreachable, WrongUsage, OSError, UnicodeEncodeError) as error:
-        return _explained(error)
+        return _print_error(error)
     return code
 
 
-def _explain_misuse(error: Exception) -> None:
-    """Usage and what was wrong with it, as typer says them without its frames."""
+def _print_usage_error(error: Exception) -> None:
+    """Print the usage and the error as typer does, without its frames."""
     if hasattr(error, "show"):
         cast("Any", error).show()
     else:
-        _say(str(error))
+        _print(str(error))
 
 
-def _explained(error: Exception) -> int:
+def _print_error(error: Exception) -> int:
+    """Print an error and return its exit code."""
     if isinstance(error, ApiError):
-        _say(str(error))
-        return _of_status(error.status)
+        _print(str(error))
+        return _code_of_status(error.status)
     if isinstance(error, OSError) and error.errno is not None:
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _print(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return REFUSED
     if isinstance(error, UnicodeEncodeError):
-        # Bytes of the command line that are no text.
-        _say(f"{error.object!r} cannot be written as {error.encoding}")
+        # An argument of the command line that is not text.
+        _print(f"{error.object!r} cannot be encoded as {error.encoding}.")
         return REFUSED
-    _say(str(error))
-    return REFUSED if isinstance(error, WrongUsage) else AWAY
+    _print(str(error))
+    return REFUSED if isinstance(error, WrongUsage) else UNAVAILABLE
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     console.print(text)
 
 
-def _of_status(status: int) -> int:
+def _code_of_status(status: int) -> int:
     if status == 404:
         return NOT_FOUND
-    return REFUSED if 400 <= status < 500 and status not in {401, 403, 429} else AWAY
+    return REFUSED if 400 <= status < 500 and status not in {401, 403, 429} else UNAVAILABLE

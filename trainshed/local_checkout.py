@@ -1,4 +1,4 @@
-"""Finds the checkout that a box runs from: the client alone has none."""
+"""The checkout that a box runs from; an installed client has none."""
 
 import os
 import sys
@@ -8,21 +8,21 @@ from typing import NoReturn
 from trainshed.errors import WrongUsage
 
 
-def become_the_box() -> NoReturn:
-    """Exec `python -m box up` in the checkout, with its own environment where it has one.
+def exec_box() -> NoReturn:
+    """Replace this process by `python -m box up` in the checkout, with the checkout's Python.
 
     Raises:
         WrongUsage: there is no checkout.
     """
-    root = find()
-    own = root / ".venv" / "bin" / "python"
-    python = str(own) if own.exists() else sys.executable
+    root = find_checkout()
+    venv_python = root / ".venv" / "bin" / "python"
+    python = str(venv_python) if venv_python.exists() else sys.executable
     os.chdir(root)
     os.execv(python, [python, "-m", "box", "up"])  # noqa: S606
 
 
-def find() -> Path:
-    """The checkout: the current directory or one above it, or where this package lies.
+def find_checkout() -> Path:
+    """Return the checkout: the current directory, a directory above it, or this package's.
 
     Raises:
         WrongUsage: there is none.
@@ -32,6 +32,6 @@ def find() -> Path:
         if (root / "box" / "supervisor.py").exists() and (root / "trainshed").is_dir():
             return root
     raise WrongUsage(
-        "`up` needs a checkout of Trainshed, and this is the client alone: go to a checkout's "
-        "directory, or type `make up` there"
+        "`up` needs a checkout of Trainshed, but only the client is installed. Change to the "
+        "directory of a checkout, or run `make up` there."
     )

@@ -137,7 +137,7 @@ class TestCommandLine:
         assert _command(box, "show", "job_nothing").returncode == 4
         unreachable = _command(box, "--url", "http://127.0.0.1:1", "list")
         assert unreachable.returncode == 5
-        assert "no service answers" in unreachable.stderr
+        assert "No service answers" in unreachable.stderr
 
     def test_listings_can_be_printed_as_json(self, box: EmbeddedBox) -> None:
         for command in ("list", "datasets"):

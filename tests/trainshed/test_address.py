@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from trainshed import Client, address
+from trainshed import Client
+from trainshed.address import service_key, service_url
 from trainshed.errors import WrongUsage
 
 SETTINGS = (
@@ -18,33 +19,33 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_is_given_comes_first_then_the_environment_then_the_box_here(
+def test_url_comes_from_the_argument_then_the_environment_then_the_local_box(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert address.url() == "http://127.0.0.1:8000"
+    assert service_url() == "http://127.0.0.1:8000"
     (home / "run").mkdir()
     (home / "run" / "address").write_text("http://127.0.0.1:8123\n")
-    assert address.url() == "http://127.0.0.1:8123"
+    assert service_url() == "http://127.0.0.1:8123"
     monkeypatch.setenv("TRAINSHED_PORT", "9000")
-    assert address.url() == "http://127.0.0.1:9000"
+    assert service_url() == "http://127.0.0.1:9000"
     monkeypatch.setenv("TRAINSHED_URL", "https://box.example/")
-    assert address.url() == "https://box.example"
-    assert address.url("http://other:1") == "http://other:1"
+    assert service_url() == "https://box.example"
+    assert service_url("http://other:1") == "http://other:1"
 
 
 @pytest.mark.parametrize(
     ("host", "connected"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("box", "box")],  # noqa: S104
 )
-def test_an_address_to_listen_at_becomes_one_to_connect_to(
+def test_listening_address_becomes_an_address_to_connect_to(
     host: str, connected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAINSHED_HOST", host)
-    assert address.url() == f"http://{connected}:8000"
+    assert service_url() == f"http://{connected}:8000"
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("url", "reason"),
     [
         ("nonsense", "begin with http"),
         ("ftp://box", "begin with http"),
@@ -58,39 +59,41 @@ def test_an_address_to_listen_at_becomes_one_to_connect_to(
         ("http://\ud800", "host"),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_one_is(given: str, says: str) -> None:
-    with pytest.raises(WrongUsage, match=rf"not an address.*{says}.*http://HOST:PORT"):
-        Client(given, "k" * 20)
+def test_invalid_url_is_refused_with_the_reason_and_the_form(url: str, reason: str) -> None:
+    with pytest.raises(WrongUsage, match=rf"not an address.*{reason}.*http://HOST:PORT"):
+        Client(url, "k" * 20)
 
 
-def test_a_proxy_that_is_none_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for proxy in ("host:abc", "ftp://host", "http://[::1"):
         monkeypatch.setenv("HTTP_PROXY", proxy)
         with pytest.raises(WrongUsage, match="proxy"):
             Client("http://box.example", "k" * 20)
 
 
-def test_a_key_that_no_service_can_have_is_refused_without_showing_it(home: Path) -> None:
+def test_invalid_key_is_refused_without_showing_it(home: Path) -> None:
     (home / "key").write_text("secret\nsecret")
-    with pytest.raises(WrongUsage, match="cannot be printed") as caught:
-        address.key()
+    with pytest.raises(WrongUsage, match="not printable") as caught:
+        service_key()
     assert "secret" not in str(caught.value)
     (home / "key").write_bytes(b"\xff")
     with pytest.raises(FileNotFoundError, match="cannot be read"):
-        address.key()
+        service_key()
 
 
-def test_a_home_that_leads_nowhere_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINSHED_HOME", "~nobody-of-this-name")
-    with pytest.raises(WrongUsage, match="set TRAINSHED_HOME"):
-        address.url()
+    with pytest.raises(WrongUsage, match="Set TRAINSHED_HOME"):
+        service_url()
 
 
-def test_the_key_is_given_or_set_or_the_box_s(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError, match="set TRAINSHED_ADMIN_KEY"):
-        address.key()
+def test_key_comes_from_the_argument_then_the_environment_then_the_local_box(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError, match="Set TRAINSHED_ADMIN_KEY"):
+        service_key()
     (home / "key").write_text("written\n")
-    assert address.key() == "written"
+    assert service_key() == "written"
     monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "set")
-    assert address.key() == "set"
-    assert address.key("given") == "given"
+    assert service_key() == "set"
+    assert service_key("argument") == "argument"

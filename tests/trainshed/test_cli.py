@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import http_service, request_body, send
 from trainshed.cli import main
 from trainshed.commands import common_options
 
@@ -26,8 +26,8 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "k" * 20)
 
 
-def _refuse(status: int) -> int:
-    """The exit code of a command that the service answers with this status."""
+def _exit_code_for(status: int) -> int:
+    """Return the exit code of a command whose request is refused with a status."""
     problem = json.dumps({"status": status, "detail": "no"}).encode()
     with http_service(lambda handler: send(handler, status, problem)) as client:
         return main(["--url", client.url, "show", JOB["id"]])
@@ -37,41 +37,41 @@ def _refuse(status: int) -> int:
     ("status", "code"),
     [(400, 2), (409, 2), (422, 2), (404, 4), (401, 5), (403, 5), (500, 5), (503, 5)],
 )
-def test_a_refusal_has_its_exit_code(status: int, code: int) -> None:
-    assert _refuse(status) == code
+def test_refused_request_has_the_exit_code_of_its_status(status: int, code: int) -> None:
+    assert _exit_code_for(status) == code
 
 
 @pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 3)])
-def test_following_ends_with_the_job_s_exit_code(
+def test_follow_exits_with_the_code_of_the_final_state(
     state: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = {"id": 1, "type": "state", "data": {"state": state}}
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         if handler.path.endswith("/events"):
             send(handler, 200, f"id: 1\nevent: state\ndata: {json.dumps(event)}\n\n".encode())
         else:
             send(handler, 200, json.dumps({**JOB, "state": state}).encode())
 
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         assert main(["--url", client.url, "follow", JOB["id"], "--json"]) == code
     assert json.loads(capsys.readouterr().out) == event
 
 
-def test_a_list_in_a_pipe_is_neither_broken_nor_coloured_nor_read_as_markup(
+def test_list_in_a_pipe_is_neither_wrapped_nor_coloured_nor_read_as_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     page = json.dumps({"data": [JOB], "has_more": False}).encode()
     with http_service(lambda handler: send(handler, 200, page)) as client:
         assert main(["--url", client.url, "list"]) == 0
-    said = capsys.readouterr().out
-    assert JOB["id"] in said
-    assert JOB["name"] in said
-    assert "\x1b" not in said
+    output = capsys.readouterr().out
+    assert JOB["id"] in output
+    assert JOB["name"] in output
+    assert "\x1b" not in output
 
 
-def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
+def test_list_on_a_narrow_terminal_shows_ids_states_and_names_in_full(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common_options.console, "width", 80)
@@ -79,16 +79,16 @@ def test_a_list_on_a_narrow_screen_keeps_ids_states_and_names_whole(
     page = json.dumps({"data": [{**JOB, **running}], "has_more": False}).encode()
     with http_service(lambda handler: send(handler, 200, page)) as client:
         assert main(["--url", client.url, "list"]) == 0
-    said = capsys.readouterr().out
-    assert max(map(len, said.splitlines())) <= 80
-    assert JOB["id"] in said
-    assert "running, 42 %" in said
-    rows = [line.split("│") for line in said.splitlines() if line.startswith("│")]
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 80
+    assert JOB["id"] in output
+    assert "running, 42 %" in output
+    rows = [line.split("│") for line in output.splitlines() if line.startswith("│")]
     assert {len(row) for row in rows} == {6}  # four columns between five lines
     assert "".join(row[2].strip() for row in rows) == running["name"]
 
 
-def test_a_job_that_succeeded_is_not_99_percent_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_succeeded_job_shows_no_percentage(capsys: pytest.CaptureFixture[str]) -> None:
     ended = {**JOB, "state": "succeeded", "progress": {"fraction": 0.99}}
     page = json.dumps({"data": [ended], "has_more": False}).encode()
     with http_service(lambda handler: send(handler, 200, page)) as client:
@@ -96,27 +96,27 @@ def test_a_job_that_succeeded_is_not_99_percent_done(capsys: pytest.CaptureFixtu
     assert "99" not in capsys.readouterr().out
 
 
-def test_who_follows_is_told_the_stages_and_how_many_parameters_learn(
+def test_follow_shows_each_stage_with_its_trainable_parameters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         if handler.path.endswith("/events"):
             stage = {"stage": "warm_up", "trainable_parameters": 330_506, "epochs": 5}
-            said = [("stage", stage), ("state", {"state": "cancelled"})]
+            payloads = [("stage", stage), ("state", {"state": "cancelled"})]
             events = [
                 f"data: {json.dumps({'id': n, 'type': kind, 'data': data})}\n\n"
-                for n, (kind, data) in enumerate(said, start=1)
+                for n, (kind, data) in enumerate(payloads, start=1)
             ]
             send(handler, 200, "".join(events).encode())
         else:
             send(handler, 200, json.dumps({**JOB, "state": "cancelled", "failure": None}).encode())
 
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         assert main(["--url", client.url, "follow", JOB["id"]]) == 3
-    assert "stage warm_up: 330,506 parameters learn, 5 epochs" in capsys.readouterr().out
+    assert "stage warm_up: 330,506 trainable parameters, 5 epochs" in capsys.readouterr().out
 
 
-def test_a_file_that_is_not_json_is_wrong_usage(
+def test_file_that_is_not_json_is_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "spec.json"
@@ -125,71 +125,60 @@ def test_a_file_that_is_not_json_is_wrong_usage(
     assert "is not JSON" in capsys.readouterr().err
 
 
-def test_the_client_alone_has_no_box(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "trainshed.local_checkout.__file__", str(tmp_path / "site" / "trainshed" / "x")
-    )
-    assert main(["up"]) == 2
-    assert "needs a checkout" in capsys.readouterr().err
-
-
 PRESET = {
     "name": "plain",
-    "title": "A plain one",
+    "title": "A plain network",
     "teaches": "[red]not markup[/red]",
     "look_at": "the curves",
     "spec": {"name": "plain", "dataset": "digits", "architecture": "mlp"},
 }
 
 
-def test_a_preset_is_submitted_with_what_the_options_add(
+def test_preset_is_submitted_with_the_fields_of_the_options(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    posted = []
+    bodies = []
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         if handler.command == "GET":
             assert handler.path == "/v1/presets/plain"
             send(handler, 200, json.dumps(PRESET).encode())
         else:
-            posted.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+            bodies.append(json.loads(request_body(handler)))
             send(handler, 202, json.dumps(JOB).encode())
 
     options = ["--preset", "plain", "--seed", "3", "--tag", "a=b"]
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         assert main(["--url", client.url, "submit", *options]) == 0
-    assert posted == [{**PRESET["spec"], "seed": 3, "tags": {"a": "b"}}]
+    assert bodies == [{**PRESET["spec"], "seed": 3, "tags": {"a": "b"}}]
     assert JOB["id"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("given", [[], ["spec.json", "--preset", "plain"]])
-def test_a_submission_is_of_a_file_or_of_a_preset(
-    given: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("source", [[], ["spec.json", "--preset", "plain"]])
+def test_submit_needs_a_file_or_a_preset(
+    source: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["submit", *given]) == 2
+    assert main(["submit", *source]) == 2
     assert "either a file" in capsys.readouterr().err
 
 
-def test_presets_are_shown_with_what_they_teach(capsys: pytest.CaptureFixture[str]) -> None:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        one = handler.path.startswith("/v1/presets/")
-        body = PRESET if one else {"data": [PRESET], "has_more": False}
+def test_presets_are_listed_with_what_they_teach(capsys: pytest.CaptureFixture[str]) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        is_single = handler.path.startswith("/v1/presets/")
+        body = PRESET if is_single else {"data": [PRESET], "has_more": False}
         send(handler, 200, json.dumps(body).encode())
 
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         assert main(["--url", client.url, "presets"]) == 0
         assert main(["--url", client.url, "presets", "plain"]) == 0
-    said = capsys.readouterr().out
-    assert PRESET["teaches"] in said
-    assert '"architecture": "mlp"' in said
-    assert "the curves" in said
+    output = capsys.readouterr().out
+    assert PRESET["teaches"] in output
+    assert '"architecture": "mlp"' in output
+    assert "the curves" in output
 
 
 @pytest.mark.parametrize(
-    ("typed", "asked"),
+    ("tag", "parameter"),
     [
         ("group", "group"),
         ("group=vision", "group:vision"),
@@ -198,14 +187,14 @@ def test_presets_are_shown_with_what_they_teach(capsys: pytest.CaptureFixture[st
         ("group=a:b=c", "group:a:b=c"),
     ],
 )
-def test_a_tag_is_looked_for_as_it_was_given_to_submit(typed: str, asked: str) -> None:
+def test_list_takes_a_tag_in_the_form_of_submit(tag: str, parameter: str) -> None:
     paths: list[str] = []
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         paths.append(handler.path)
         send(handler, 200, b'{"data": [], "has_more": false}')
 
-    with http_service(answer) as client:
-        assert main(["--url", client.url, "list", "--tag", typed]) == 0
+    with http_service(respond) as client:
+        assert main(["--url", client.url, "list", "--tag", tag]) == 0
     (path,) = paths
-    assert parse_qs(urlsplit(path).query)["tag"] == [asked]
+    assert parse_qs(urlsplit(path).query)["tag"] == [parameter]

@@ -1,10 +1,10 @@
 import pytest
 
-from trainshed import formatting
+from trainshed.formatting import file_size, number
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [
         (0.0, "0"),
         (1e-5, "1e-05"),
@@ -19,14 +19,12 @@ from trainshed import formatting
         ("nan", "nan"),
     ],
 )
-def test_a_figure_is_short_and_never_reads_as_0_when_it_is_not(
-    value: float | str, shown: str
-) -> None:
-    assert formatting.figure(value) == shown
+def test_number_is_short_and_reads_as_0_only_if_it_is_0(value: float | str, text: str) -> None:
+    assert number(value) == text
 
 
 @pytest.mark.parametrize(
-    ("count", "shown"), [(267, "267 B"), (39_117, "38.2 KiB"), (2**21, "2.0 MiB")]
+    ("size_bytes", "text"), [(267, "267 B"), (39_117, "38.2 KiB"), (2**21, "2.0 MiB")]
 )
-def test_a_small_file_is_not_of_0_mib(count: int, shown: str) -> None:
-    assert formatting.size(count) == shown
+def test_file_size_has_a_unit_that_fits(size_bytes: int, text: str) -> None:
+    assert file_size(size_bytes) == text

@@ -1,4 +1,4 @@
-"""The commands for what came of a job, against answers as the service gives them."""
+"""The commands for a job's results, with responses as the service sends them."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.http_service import http_service, send
-from trainshed import show_results
+from trainshed import result_tables
 from trainshed.cli import main
 
 JOB = "job_01m847ypybr28kppjvjqwjja05"
@@ -79,7 +79,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run(*arguments: str) -> int:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         path, _, query = handler.path.partition("?")
         if path == "/file":
             send(handler, 200, CSV)
@@ -88,34 +88,38 @@ def _run(*arguments: str) -> int:
         else:
             send(handler, 200, json.dumps(BODIES[path]).encode())
 
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         return main(["--url", client.url, *arguments])
 
 
-def _cells(out: str, first: str) -> list[str]:
-    """The cells of the first row that begins with this one."""
+def _cells(out: str, first_cell: str) -> list[str]:
+    """Return the cells of the first row that begins with a cell."""
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines()]
-    return next(row for row in rows if row[0] == first)
+    return next(row for row in rows if row[0] == first_cell)
 
 
 class TestTopK:
-    def test_shows_each_class_and_the_most_confident_mistakes_by_name(
+    def test_classes_and_most_confident_mistakes_are_shown_by_name(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("top-k", JOB, "--limit", "1") == 0
         out = capsys.readouterr().out
-        assert _cells(out, CLASSES[1]) == [CLASSES[1], "60", "70.00 %"]  # of the samples' one
+        assert _cells(out, CLASSES[1]) == [
+            CLASSES[1],
+            "60",
+            "70.00 %",
+        ]  # of `last`
         assert out.index("70.00 %", out.index("worst first")) < out.index("97.50 %")
         assert _cells(out, "17") == ["17", CLASSES[1], "coat", "98.76 %"]
-        assert "50.00 %" not in out  # over the limit
+        assert "50.00 %" not in out  # beyond the limit
 
-    def test_gives_programs_all_of_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_holds_the_whole_response(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert _run("top-k", JOB, "--json") == 0
         assert json.loads(capsys.readouterr().out) == TOP_K
 
 
 class TestConfusion:
-    def test_has_a_row_for_each_label(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_matrix_has_a_row_for_each_label(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert _run("confusion", JOB) == 0
         out = capsys.readouterr().out
         assert next(line for line in out.splitlines() if "boot" in line).split()[-2:] == [
@@ -125,10 +129,10 @@ class TestConfusion:
         assert _run("confusion", JOB, "--json") == 0
         assert json.loads(capsys.readouterr().out) == CONFUSION
 
-    def test_of_many_classes_the_most_frequent_confusions_are_listed(
+    def test_with_many_classes_the_most_frequent_confusions_are_listed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(show_results, "MATRIX_CLASSES", 1)
+        monkeypatch.setattr(result_tables, "MAX_MATRIX_CLASSES", 1)
         assert _run("confusion", JOB) == 0
         out = capsys.readouterr().out
         assert _cells(out, CLASSES[1]) == [CLASSES[1], "coat", "18"]
@@ -136,7 +140,7 @@ class TestConfusion:
 
 
 class TestMetrics:
-    def test_each_stage_has_its_own_and_the_lowest_value_its_epoch(
+    def test_each_stage_has_its_rows_and_each_value_its_epoch(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("metrics", JOB) == 0
@@ -146,20 +150,20 @@ class TestMetrics:
         assert _cells(out, "learning_rate")[1:3] == ["fine_tune", "1e-05 (1)"]
         assert _cells(out, "train_loss")[2:] == ["nan (1)", "nan (1)", "", ""]
 
-    def test_what_was_measured_of_the_test_split_is_of_no_epoch_of_training(
+    def test_metrics_of_the_test_split_have_no_epoch(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("metrics", JOB) == 0
         assert _cells(capsys.readouterr().out, "test_loss")[2:] == ["", "0.6000", "", ""]
 
-    def test_a_job_of_one_stage_has_no_column_for_it(
+    def test_job_with_a_single_stage_has_no_stage_column(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(BODIES, f"{AT}/metrics", {"data": STAGES[:1]})
         assert _run("metrics", JOB) == 0
         assert "warm_up" not in capsys.readouterr().out
 
-    def test_a_name_that_is_none_is_told_those_there_are(
+    def test_unknown_metric_is_refused_with_the_available_names(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("metrics", JOB, "--name", "val_los") == 4
@@ -167,14 +171,14 @@ class TestMetrics:
 
 
 class TestArtifacts:
-    def test_are_listed(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_artifacts_are_listed(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert _run("artifacts", JOB) == 0
         row = ["confusion-last.csv", "11 B", "text/csv"]
         assert _cells(capsys.readouterr().out, row[0]) == row
         assert _run("artifacts", JOB, "--json") == 0
         assert json.loads(capsys.readouterr().out) == [ARTIFACT]
 
-    def test_one_is_fetched_by_name_into_a_directory_that_is_made(
+    def test_artifact_is_downloaded_by_name_into_a_new_directory(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("artifacts", JOB, "confusion-last.csv", "-o", f"{tmp_path}/new/") == 0
@@ -182,7 +186,7 @@ class TestArtifacts:
         assert path.read_bytes() == CSV
         assert capsys.readouterr().out == f"{path}\n"
 
-    def test_a_name_that_is_none_is_told_those_there_are(
+    def test_unknown_artifact_is_refused_with_the_available_names(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _run("artifacts", JOB, "nothing.csv") == 4

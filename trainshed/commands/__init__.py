@@ -1,1 +1,1 @@
-"""The commands, by what they are about; `trainshed.cli` puts them together."""
+"""The commands in groups; `trainshed.cli` puts them together."""

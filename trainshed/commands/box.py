@@ -1,64 +1,73 @@
-"""What the box has: presets, data sets, weights; and the box itself."""
+"""Commands for the box: presets, data sets, uploaded weights, and its start."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainshed import show
-from trainshed.commands.common_options import AsJson, connect, console, print_json, say, transfer
-from trainshed.local_checkout import become_the_box
+from trainshed.commands.common_options import (
+    AsJson,
+    connect,
+    console,
+    print_json,
+    print_line,
+    transfer_progress,
+)
+from trainshed.local_checkout import exec_box
+from trainshed.tables import print_datasets, print_preset, print_presets, print_weights
 
 app = typer.Typer()
 
 
 @app.command()
 def presets(
-    name: Annotated[str | None, typer.Argument(help="one of them")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show only this preset, in full.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Lessons: specifications that `submit --preset NAME` takes as they are."""
+    """List the presets: ready-made specifications for `submit --preset NAME`, each a lesson."""
     with connect() as client:
-        found = client.presets() if name is None else client.preset(name)
+        result = client.presets() if name is None else client.preset(name)
     if as_json:
-        print_json(found)
-    elif isinstance(found, list):
-        show.presets(console, found)
+        print_json(result)
+    elif isinstance(result, list):
+        print_presets(console, result)
     else:
-        show.preset(console, found)
+        print_preset(console, result)
 
 
 @app.command()
 def datasets(*, as_json: AsJson = False) -> None:
-    """The data sets there are."""
+    """List the data sets."""
     with connect() as client:
-        found = client.datasets()
-    print_json(found) if as_json else show.datasets(console, found)
+        rows = client.datasets()
+    print_json(rows) if as_json else print_datasets(console, rows)
 
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="safetensors")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A safetensors file.")],
     *,
-    name: Annotated[str | None, typer.Option(help="the file's own unless given")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="A name for the weights; default: the file's name.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload weights to fine-tune from; prints their id."""
-    with connect() as client, transfer(file.name) as progress:
-        found = client.upload_weights(file, name=name, progress=progress)
-    print_json(found) if as_json else say(found["id"])
+    """Upload weights for fine-tuning and print their id."""
+    with connect() as client, transfer_progress(file.name) as progress:
+        weights = client.upload_weights(file, name=name, progress=progress)
+    print_json(weights) if as_json else print_line(weights["id"])
 
 
 @app.command()
 def weights(*, as_json: AsJson = False) -> None:
-    """The weights that were uploaded."""
+    """List the uploaded weights."""
     with connect() as client:
-        found = client.weights()
-    print_json(found) if as_json else show.weights(console, found)
+        rows = client.weights()
+    print_json(rows) if as_json else print_weights(console, rows)
 
 
 @app.command()
 def up() -> None:
-    """Run the box in the foreground (from a checkout)."""
-    become_the_box()
+    """Run the box in the foreground until Ctrl-C; needs a checkout of Trainshed."""
+    exec_box()

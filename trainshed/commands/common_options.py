@@ -1,4 +1,4 @@
-"""What commands share: the service's address, arguments of many of them, what they print with."""
+"""Options, output and input that the commands share."""
 
 import json
 import sys
@@ -10,60 +10,66 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from trainshed import show
 from trainshed.client import Client
 from trainshed.errors import WrongUsage
+from trainshed.tables import make_console
 
-console = show.make_console()
+console = make_console()
 
 
-def _an_id(value: str) -> str:
-    # A path with a dot for a name is another path.
+def _check_id(value: str) -> str:
+    # In a URL these would name another path.
     if value.strip() in {"", ".", ".."}:
-        raise typer.BadParameter(f"{value!r} is no id: `trainshed list` has the ids")
+        raise typer.BadParameter(f"{value!r} is not an id. `trainshed list` shows the ids.")
     return value
 
 
-Job = Annotated[str, typer.Argument(help="a job's id", callback=_an_id)]
-AsJson = Annotated[bool, typer.Option("--json", help="as JSON, for programs")]
-Spec = Annotated[str | None, typer.Argument(help="a file of JSON, or - for standard input")]
-Preset = Annotated[str | None, typer.Option(help="instead of a file: `trainshed presets` has them")]
+Job = Annotated[str, typer.Argument(help="The id of a job.", callback=_check_id)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Spec = Annotated[
+    str | None, typer.Argument(help="A JSON file with the specification, or - for standard input.")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Use a preset instead of a file; `trainshed presets` lists them."),
+]
 Checkpoint = Annotated[
-    str | None, typer.Option(help="an id, last, best_<monitor>; else the first of the best ones")
+    str | None,
+    typer.Option(help="A checkpoint's id, last, or best_<monitor>; default: the first best."),
 ]
 Output = Annotated[
     str,
-    typer.Option("--output", "-o", help="a file, or a directory: one that is there, or a name/"),
+    typer.Option("--output", "-o", help="A file, an existing directory, or a new directory/."),
 ]
 
 
-class Address:
-    """Where the service is: set by the options before the command."""
+class ServiceOptions:
+    """The options before the command, which name the service."""
 
     url: str | None = None
 
 
 def connect() -> Client:
-    """A connection to the service that the options name."""
-    return Client(Address.url)
+    """Return a client of the service that the options name."""
+    return Client(ServiceOptions.url)
 
 
-def say(text: str) -> None:
-    """Print a line for people; what is to be copied out of it is not broken."""
+def print_line(text: str) -> None:
+    """Print a line without wrapping it, so that it can be copied."""
     console.print(text, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """Print for programs."""
+    """Print a value as JSON, for scripts."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 @contextmanager
-def transfer(name: str) -> Iterator[Any]:
-    """A bar on a terminal; yields what is called with bytes so far, and in all where known."""
-    columns = (TextColumn("{task.description}"), BarColumn())
+def transfer_progress(name: str) -> Iterator[Any]:
+    """Show a progress bar on a terminal; yield its callback for the bytes so far and the total."""
     bars = Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         console=console,
@@ -72,24 +78,25 @@ def transfer(name: str) -> Iterator[Any]:
     with bars:
         task = bars.add_task(name, total=None)
 
-        def progress(have: int, size: int | None = None) -> None:
-            bars.update(task, completed=have, total=size)
+        def progress(done: int, total: int | None = None) -> None:
+            bars.update(task, completed=done, total=total)
 
         yield progress
 
 
-def read_spec(spec: str) -> Any:
-    """The JSON of a file or of standard input.
+def read_spec(path: str) -> Any:
+    """Return the JSON of a file, or of standard input for `-`.
 
     Raises:
         WrongUsage: it cannot be read, or is not JSON.
     """
     try:
-        # As bytes: its encoding is JSON's, UTF-8 with or without a mark, and not the terminal's.
-        return json.loads(sys.stdin.buffer.read() if spec == "-" else Path(spec).read_bytes())
+        # Read as bytes: JSON is UTF-8 with or without a byte order mark, whatever the terminal's
+        # encoding.
+        return json.loads(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     except OSError as error:
-        raise WrongUsage(f"{spec} cannot be read: {error.strerror}") from error
+        raise WrongUsage(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise WrongUsage(f"{spec} is not JSON: {error}") from error
+        raise WrongUsage(f"{path} is not JSON: {error}.") from error
     except RecursionError as error:
-        raise WrongUsage(f"{spec} is nested too deeply for a specification") from error
+        raise WrongUsage(f"{path} is nested too deeply for a specification.") from error

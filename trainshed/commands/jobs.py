@@ -1,4 +1,4 @@
-"""Submitting jobs, watching them, ending and repeating them."""
+"""Commands that submit, list, follow, cancel and retry jobs."""
 
 import json
 import sys
@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from trainshed import show
 from trainshed.client import Client
 from trainshed.commands.common_options import (
     AsJson,
@@ -16,12 +15,13 @@ from trainshed.commands.common_options import (
     connect,
     console,
     print_json,
+    print_line,
     read_spec,
-    say,
 )
 from trainshed.errors import WrongUsage
-from trainshed.exit_codes import OF_STATE
-from trainshed.live import live
+from trainshed.exit_codes import BY_STATE
+from trainshed.live_progress import show_progress
+from trainshed.tables import print_job, print_jobs, print_outcome, print_validation
 
 app = typer.Typer()
 
@@ -31,129 +31,141 @@ def submit(
     spec: Spec = None,
     *,
     preset: Preset = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="watch it to its end")] = False,
-    name: Annotated[str | None, typer.Option(help="the job's name")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="key=value, as often as you like")] = None,
-    seed: Annotated[int | None, typer.Option(help="the job's seed")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the job to its end.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The job's name.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A tag key=value; repeat the option for more.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The job's seed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job; prints its id."""
-    own = dict(_tag(one) for one in tag or [])
+    """Submit a job and print its id."""
+    added_tags = dict(_parse_tag(text) for text in tag or [])
     with connect() as client:
-        asked = _asked(client, spec, preset)
-        if not isinstance(asked, dict):
-            raise WrongUsage(f"{spec} has to hold a JSON object")
-        tags = asked.get("tags", {})
-        if own and not isinstance(tags, dict):
-            raise WrongUsage(f"`tags` of {spec} has to be an object of texts, to be added to")
-        given = {"name": name, "seed": seed}
-        asked |= {field: value for field, value in given.items() if value is not None}
-        if own:
-            asked["tags"] = {**tags, **own}
-        job = client.submit(asked)
+        body = _read(client, spec, preset)
+        if not isinstance(body, dict):
+            raise WrongUsage(f"{spec} must hold a JSON object.")
+        tags = body.get("tags", {})
+        if added_tags and not isinstance(tags, dict):
+            raise WrongUsage(f"`tags` of {spec} must be an object, so that --tag can add to it.")
+        fields = {"name": name, "seed": seed}
+        body |= {field: value for field, value in fields.items() if value is not None}
+        if added_tags:
+            body["tags"] = {**tags, **added_tags}
+        job = client.submit(body)
         if follow:
             _follow(client, job["id"], as_json=as_json)
-    print_json(job) if as_json else say(job["id"])
+    print_json(job) if as_json else print_line(job["id"])
 
 
-def _asked(client: Client, spec: str | None, preset: str | None) -> Any:
-    """What is to be submitted: from a file, or a preset."""
+def _read(client: Client, spec: str | None, preset: str | None) -> Any:
+    """Return the specification of a file or of a preset."""
     if (spec is None) == (preset is None):
-        raise WrongUsage("name either a file with a specification or a --preset")
+        raise WrongUsage("Name either a file with a specification or a --preset.")
     return read_spec(spec) if spec is not None else client.preset(str(preset))["spec"]
 
 
-def _in_a_query(tag: str) -> str:
-    """A tag to look for: key=value, as `submit` has it, is key:value in a query."""
-    key, is_there, value = tag.partition("=")
-    return f"{key}:{value}" if is_there and ":" not in key else tag
-
-
-def _tag(given: str) -> tuple[str, str]:
-    key, is_there, value = given.partition("=")
-    if not is_there:
-        raise WrongUsage(f"a tag is key=value, and this is {given!r}")
+def _parse_tag(text: str) -> tuple[str, str]:
+    key, equals_sign, value = text.partition("=")
+    if not equals_sign:
+        raise WrongUsage(f"The tag {text!r} must be key=value.")
     return key, value
+
+
+def _tag_filter(text: str) -> str:
+    """Return a tag as the API filters by it: key:value for key=value."""
+    key, equals_sign, value = text.partition("=")
+    return f"{key}:{value}" if equals_sign and ":" not in key else text
 
 
 @app.command()
 def validate(spec: Spec = None, *, preset: Preset = None, as_json: AsJson = False) -> None:
     """Check a specification without submitting it."""
     with connect() as client:
-        answer = client.validate(_asked(client, spec, preset))
-    print_json(answer) if as_json else show.validation(console, answer)
+        validation = client.validate(_read(client, spec, preset))
+    print_json(validation) if as_json else print_validation(console, validation)
 
 
 @app.command("list")
 def list_jobs(
     *,
-    state: Annotated[str | None, typer.Option(help="queued, running …")] = None,
-    tag: Annotated[str | None, typer.Option(help="key, key=value or key:value")] = None,
-    dataset: Annotated[str | None, typer.Option(help="a data set's name")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 20,
+    state: Annotated[
+        str | None, typer.Option(help="Only jobs in this state: queued, running, …")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Only jobs with this tag: key, key=value or key:value.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only jobs on this data set.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of jobs.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The jobs, newest first."""
-    query = {"state": state, "tag": tag and _in_a_query(tag), "dataset": dataset}
+    """List jobs, newest first."""
+    filters = {"state": state, "tag": tag and _tag_filter(tag), "dataset": dataset}
     with connect() as client:
-        found = list(client.jobs(limit=limit, **query))
-    print_json(found) if as_json else show.jobs(console, found)
+        jobs = list(client.jobs(limit=limit, **filters))
+    print_json(jobs) if as_json else print_jobs(console, jobs)
 
 
 @app.command("show")
 def show_job(job: Job, *, as_json: AsJson = False) -> None:
-    """One job."""
+    """Show a job: its state, progress and metrics."""
     with connect() as client:
-        found = client.get(job)
-    print_json(found) if as_json else show.job(console, found)
+        result = client.get(job)
+    print_json(result) if as_json else print_job(console, result)
 
 
 @app.command()
 def follow(job: Job, *, as_json: AsJson = False) -> None:
-    """Watch a job to its end, then show its results. Its end is the exit code."""
+    """Follow a job to its end and show its results; the exit code depends on its state."""
     with connect() as client:
         _follow(client, job, as_json=as_json)
 
 
 def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
-    """Watch a job to its end and leave with its exit code."""
+    """Follow a job to its end and exit with its code."""
     if as_json:
         for event in client.follow(job_id):
             sys.stdout.write(json.dumps(event) + "\n")
             sys.stdout.flush()
-        raise typer.Exit(OF_STATE[client.get(job_id)["state"]])
-    say(job_id)
+        raise typer.Exit(BY_STATE[client.get(job_id)["state"]])
+    print_line(job_id)
     try:
-        job = live(console, client, job_id)
+        job = show_progress(console, client, job_id)
     except KeyboardInterrupt:
-        say(f"the job goes on: `trainshed follow {job_id}`, `trainshed cancel {job_id}`")
+        print_line(
+            f"The job continues. Use `trainshed follow {job_id}` or `trainshed cancel {job_id}`."
+        )
         raise
-    show.ending(console, job)
-    raise typer.Exit(OF_STATE[job["state"]])
+    print_outcome(console, job)
+    raise typer.Exit(BY_STATE[job["state"]])
 
 
 @app.command()
 def logs(
     job: Job,
     *,
-    attempt: Annotated[int | None, typer.Option(min=1, help="the newest unless given")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="The number of an attempt; default: the newest.")
+    ] = None,
 ) -> None:
-    """What the training printed: nothing, as a rule."""
+    """Print the output of a job's process; usually there is none."""
     with connect() as client:
         sys.stdout.write(client.logs(job, attempt=attempt))
 
 
 @app.command()
 def cancel(job: Job, *, as_json: AsJson = False) -> None:
-    """End a job."""
+    """Cancel a job."""
     with connect() as client:
-        found = client.cancel(job)
-    print_json(found) if as_json else say(f"{job} is {found['phase'] or found['state']}")
+        result = client.cancel(job)
+    print_json(result) if as_json else print_line(f"{job} is {result['phase'] or result['state']}")
 
 
 @app.command()
 def retry(job: Job, *, as_json: AsJson = False) -> None:
-    """Repeat a failed or cancelled job from its last checkpoint; prints the new id."""
+    """Submit a failed or cancelled job again, from its last checkpoint, and print the new id."""
     with connect() as client:
-        found = client.retry(job)
-    print_json(found) if as_json else say(found["id"])
+        result = client.retry(job)
+    print_json(result) if as_json else print_line(result["id"])

@@ -1,11 +1,10 @@
-"""What came of a job: metrics, what it makes of the test images, and its files."""
+"""Commands for a job's results: metrics, test results, checkpoints and files."""
 
 import shlex
 from typing import Annotated
 
 import typer
 
-from trainshed import show_results
 from trainshed.commands.common_options import (
     AsJson,
     Checkpoint,
@@ -14,10 +13,20 @@ from trainshed.commands.common_options import (
     connect,
     console,
     print_json,
-    say,
-    transfer,
+    print_line,
+    transfer_progress,
 )
 from trainshed.errors import not_found
+from trainshed.result_tables import (
+    print_artifacts,
+    print_checkpoints,
+    print_classes,
+    print_confusion,
+    print_metrics,
+    print_mistakes,
+    print_samples,
+    print_top_k,
+)
 
 app = typer.Typer()
 
@@ -26,16 +35,16 @@ app = typer.Typer()
 def metrics(
     job: Job,
     *,
-    name: Annotated[str | None, typer.Option(help="one metric")] = None,
+    name: Annotated[str | None, typer.Option(help="Show only this metric.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The job's metrics: first, last, lowest and highest value, and in which epoch."""
+    """Show the first, last, lowest and highest value of each metric, with their epochs."""
     with connect() as client:
         series = client.metrics(job, name=name)
         if name is not None and not series:
-            known = dict.fromkeys(one["name"] for one in client.metrics(job, points=2))
-            raise not_found(f"metric {name!r}", [*known])
-    print_json(series) if as_json else show_results.metrics(console, series)
+            available = dict.fromkeys(row["name"] for row in client.metrics(job, points=2))
+            raise not_found(f"metric {name!r}", [*available])
+    print_json(series) if as_json else print_metrics(console, series)
 
 
 @app.command("top-k")
@@ -43,68 +52,72 @@ def top_k(
     job: Job,
     *,
     checkpoint: Checkpoint = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="samples, and mistakes")] = 10,
-    after: Annotated[int, typer.Option(min=0, help="samples passed over")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100, help="The maximum number of samples and of mistakes.")
+    ] = 10,
+    after: Annotated[int, typer.Option(min=0, help="Skip this many samples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Top-k accuracies, accuracy by class, the most confident mistakes, and test images."""
+    """Show top-k accuracies, accuracy by class, the most confident mistakes and test images."""
     with connect() as client:
-        answer = client.top_k(job, checkpoint=checkpoint, limit=limit, after=after)
+        result = client.top_k(job, checkpoint=checkpoint, limit=limit, after=after)
     if as_json:
-        print_json(answer)
+        print_json(result)
         return
-    show_results.results(console, answer)
-    show_results.classes(console, answer)
-    show_results.mistakes(console, answer, limit)
-    say("test images, the most probable classes first:")
-    show_results.samples(console, answer)
+    print_top_k(console, result)
+    print_classes(console, result)
+    print_mistakes(console, result, limit)
+    print_line("test images with their most probable classes:")
+    print_samples(console, result)
 
 
 @app.command()
 def confusion(job: Job, *, checkpoint: Checkpoint = None, as_json: AsJson = False) -> None:
-    """How often each class was taken for each other, on the test images."""
+    """Show the confusion matrix on the test images."""
     with connect() as client:
-        answer = client.confusion(job, checkpoint=checkpoint)
-    print_json(answer) if as_json else show_results.confusion(console, answer)
+        result = client.confusion(job, checkpoint=checkpoint)
+    print_json(result) if as_json else print_confusion(console, result)
 
 
 @app.command()
 def checkpoints(job: Job, *, as_json: AsJson = False) -> None:
-    """The checkpoints that are kept; `download` fetches one."""
+    """List the stored checkpoints."""
     with connect() as client:
-        found = client.checkpoints(job)
-    print_json(found) if as_json else show_results.checkpoints(console, found)
+        rows = client.checkpoints(job)
+    print_json(rows) if as_json else print_checkpoints(console, rows)
 
 
 @app.command()
 def download(
     job: Job,
-    checkpoint: Annotated[str, typer.Argument(help="an id, last, best_<monitor>")] = "last",
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint's id, last, or best_<monitor>.")
+    ] = "last",
     output: Output = ".",
 ) -> None:
-    """Fetch a checkpoint's weights (safetensors), going on where it broke off."""
-    with connect() as client, transfer(checkpoint) as progress:
+    """Download a checkpoint's weights as safetensors; an interrupted download resumes."""
+    with connect() as client, transfer_progress(checkpoint) as progress:
         path = client.download(job, checkpoint, output, progress=progress)
-    say(str(path))
+    print_line(str(path))
 
 
 @app.command()
 def artifacts(
     job: Job,
-    name: Annotated[str | None, typer.Argument(help="fetch this one")] = None,
+    name: Annotated[str | None, typer.Argument(help="Download this file.")] = None,
     output: Output = ".",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """The files of results (predictions, confusion), or fetch one by its name."""
+    """List the files of the results (predictions, confusion matrix), or download a file."""
     with connect() as client:
         if name is None:
-            found = client.artifacts(job)
-            print_json(found) if as_json else show_results.artifacts(console, found)
+            rows = client.artifacts(job)
+            print_json(rows) if as_json else print_artifacts(console, rows)
             return
-        with transfer(name) as progress:
+        with transfer_progress(name) as progress:
             path = client.download_artifact(job, name, output, progress=progress)
-    print_json({"path": str(path)}) if as_json else say(str(path))
+    print_json({"path": str(path)}) if as_json else print_line(str(path))
 
 
 @app.command()
@@ -115,18 +128,18 @@ def tensorboard(
         typer.Option(
             "--output",
             "-o",
-            help="a directory, for one job or several: JOB-tensorboard unless given",
+            help="The directory, shared by several jobs if you like; default: JOB-tensorboard.",
         ),
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the event files and say how TensorBoard shows them."""
-    with connect() as client, transfer("event files") as progress:
-        around = client.tensorboard(job, output, progress=progress)
-    files = sorted(str(path) for path in (around / job).iterdir())
+    """Download the event files for TensorBoard."""
+    with connect() as client, transfer_progress("event files") as progress:
+        log_directory = client.tensorboard(job, output, progress=progress)
+    files = sorted(str(path) for path in (log_directory / job).iterdir())
     if as_json:
-        print_json({"directory": str(around), "files": files})
+        print_json({"directory": str(log_directory), "files": files})
         return
-    say(f"{len(files)} event files in {around / job}")
-    say(f"look at them: tensorboard --logdir {shlex.quote(str(around))}")
+    print_line(f"{len(files)} event files in {log_directory / job}")
+    print_line(f"to view them: tensorboard --logdir {shlex.quote(str(log_directory))}")

@@ -1,4 +1,4 @@
-"""Wrong usage ends with 2 and a sentence, whatever typer it is and wherever the mistake is."""
+"""Wrong usage exits with 2 and a short message, with every version of typer."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import http_service, request_body, send
 from trainshed import Client
 from trainshed.cli import main
 from trainshed.errors import WrongUsage
@@ -23,15 +23,15 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "Usage:"),
         (["bogus"], "No such command"),
         (["list", "--bogus"], "No such option"),
         (["list", "--limit", "0"], "'--limit'"),
         (["show"], "Missing argument"),
-        (["show", " "], "is no id"),
-        (["cancel", ".."], "is no id"),
+        (["show", " "], "is not an id"),
+        (["cancel", ".."], "is not an id"),
         (["follow", "--json"], "Missing argument"),
         (["submit", "spec.json", "--seed", "x"], "'--seed'"),
         (["submit", "no-such-file.json"], "cannot be read"),
@@ -39,21 +39,21 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--url", "nonsense", "list"], "not an address"),
         (["--url", "http://[::1", "list"], "not an address"),
         (["--url", "http://host:abc", "list"], "not an address"),
-        (["show", "\udcff"], "cannot be written as utf-8"),
+        (["show", "\udcff"], "cannot be encoded as utf-8"),
     ],
 )
-def test_wrong_usage_is_told_in_a_few_lines(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+def test_message_has_at_most_four_lines(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert says in err
+    assert message in err
     assert "Traceback" not in out + err
     assert not arguments or len(err.splitlines()) <= 4
 
 
 @pytest.mark.parametrize("tags", ["null", '["a"]', '"a"', "1"])
-def test_tags_of_a_file_that_cannot_be_added_to_are_said_so(
+def test_tags_of_a_file_must_be_an_object_to_be_added_to(
     tags: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = tmp_path / "spec.json"
@@ -62,7 +62,7 @@ def test_tags_of_a_file_that_cannot_be_added_to_are_said_so(
     assert "`tags`" in capsys.readouterr().err
 
 
-def test_a_file_that_is_nested_without_end_is_said_so(
+def test_file_that_is_nested_too_deeply_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = tmp_path / "spec.json"
@@ -80,13 +80,13 @@ OPTIONS = (
     *("--json", "--tag", "--state", "--limit", "--after", "--seed", "--name", "--preset"),
     *("--attempt", "--checkpoint", "--dataset", "--output", "-o", "-f", "--", "-"),
 )
-#: As the command line gives them: bytes that are no UTF-8 become halves of a surrogate pair.
+#: As Python decodes arguments: bytes that are not UTF-8 become lone surrogates.
 WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")) | st.binary(
     max_size=4
 ).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"")))
 
 
-def test_whatever_is_typed_is_answered_and_never_taken_for_a_failed_job(
+def test_random_arguments_never_exit_with_the_code_of_a_failed_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -98,15 +98,15 @@ def test_whatever_is_typed_is_answered_and_never_taken_for_a_failed_job(
             command=st.sampled_from(COMMANDS),
             rest=st.lists(st.sampled_from(OPTIONS) | WORDS, max_size=4),
         )
-        def type_it(command: str, rest: list[str]) -> None:
+        def run(command: str, rest: list[str]) -> None:
             assert main(["--url", client.url, command, *rest]) in {0, 2, 4}
 
-        type_it()
+        run()
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=500)
 @given(WORDS | st.text("[]:/.@%#?a19-", max_size=12).map("http://{}".format))
-def test_whatever_is_typed_as_an_address_is_one_or_is_refused(text: str) -> None:
+def test_random_url_is_valid_or_refused(text: str) -> None:
     try:
         client = Client(text or " ", "k" * 20)
     except WrongUsage:
@@ -117,12 +117,12 @@ def test_whatever_is_typed_as_an_address_is_one_or_is_refused(text: str) -> None
     assert port is None or 0 <= port <= 65_535
 
 
-def test_help_is_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "Exit codes" in capsys.readouterr().out
 
 
-def test_a_file_that_cannot_be_written_is_not_the_service_s_fault(
+def test_file_that_cannot_be_written_is_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -134,21 +134,21 @@ def test_a_file_that_cannot_be_written_is_not_the_service_s_fault(
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_reader_who_has_seen_enough_is_no_failure(options: list[str]) -> None:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+def test_closed_pipe_is_no_error(options: list[str]) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         send(handler, 200, b'{"data": [], "has_more": false}')
 
     read, write = os.pipe()
     os.close(read)
-    with http_service(answer) as client:
+    with http_service(respond) as client:
         command = [sys.executable, "-m", "trainshed", "--url", client.url, "datasets", *options]
         done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_the_command_line_needs_no_click_beside_typer() -> None:
-    """The wheel asks for typer alone, which has a click of its own."""
+def test_command_line_needs_no_separate_click() -> None:
+    """The wheel requires only typer, which may bundle click."""
     script = "import sys; sys.modules['click'] = None; from trainshed.cli import main"
     script += "; sys.exit(main(['bogus']))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
@@ -156,17 +156,17 @@ def test_the_command_line_needs_no_click_beside_typer() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_file_is_read_as_json_is_whatever_the_terminal_speaks(
+def test_file_is_decoded_as_json_with_every_terminal_encoding(
     encoding: str, tmp_path: Path
 ) -> None:
     (tmp_path / "spec.json").write_bytes('{"name": "Größe", "dataset": "digits"}'.encode(encoding))
-    asked: list[bytes] = []
+    bodies: list[bytes] = []
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        asked.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        bodies.append(request_body(handler))
         send(handler, 202, b'{"id": "job_x"}')
 
-    with http_service(answer) as client, (tmp_path / "spec.json").open("rb") as spec:
+    with http_service(respond) as client, (tmp_path / "spec.json").open("rb") as spec:
         done = subprocess.run(
             [sys.executable, "-m", "trainshed", "--url", client.url, "submit", "-"],
             stdin=spec,
@@ -175,11 +175,11 @@ def test_a_file_is_read_as_json_is_whatever_the_terminal_speaks(
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, b"job_x\n"), done.stderr
-    assert json.loads(asked[0])["name"] == "Größe"
+    assert json.loads(bodies[0])["name"] == "Größe"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_terminal_that_lacks_a_character_shows_the_others(options: list[str]) -> None:
+def test_terminal_without_a_character_shows_the_others(options: list[str]) -> None:
     summary = "λ is a penalty"
     rows = [{"name": "a", "title": summary, "teaches": ""}]
     page = json.dumps({"data": rows, "has_more": False}).encode()
@@ -194,16 +194,3 @@ def test_a_terminal_that_lacks_a_character_shows_the_others(options: list[str]) 
     assert b"is a penalty" in done.stdout
     if options:
         assert json.loads(done.stdout) == rows
-
-
-def test_a_download_does_not_take_the_place_of_a_device(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Root could: what stood at /dev/null would be a file of weights from then on."""
-    os.mkfifo(tmp_path / "device")
-    rows = b'{"data": [{"id": "c", "name": "last"}], "has_more": false}'
-    with http_service(lambda handler: send(handler, 200, rows)) as client:
-        output = str(tmp_path / "device")
-        assert main(["--url", client.url, "download", "job_x", "-o", output]) == 2
-    assert "is no file" in capsys.readouterr().err
-    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]

@@ -1,4 +1,4 @@
-"""Follows a job with a progress bar on a terminal, with lines where there is none."""
+"""The live progress of a job: a bar on a terminal, lines of text elsewhere."""
 
 from typing import Any
 
@@ -6,24 +6,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from trainshed.client import Client
-from trainshed.formatting import figure
+from trainshed.formatting import number
 
 Json = dict[str, Any]
-#: What the stage of a job is called that asks for none.
-THE_ONLY_STAGE = "training"
-#: Where fewer characters fit into a line, the bar needs the room.
-WIDE = 130
-SHORTEST = ("val_loss", "val_accuracy", "val_mean_absolute_error")
-WATCHED = (
+#: The stage of a job whose specification names no stages.
+DEFAULT_STAGE = "training"
+#: On a narrower terminal the bar needs the room.
+WIDE_COLUMNS = 130
+BAR_METRICS = ("val_loss", "val_accuracy", "val_mean_absolute_error")
+EPOCH_METRICS = (
     *("train_loss", "train_accuracy", "train_mixed_accuracy"),
     *("val_loss", "val_accuracy", "val_top_5_accuracy"),
     *("val_mean_absolute_error", "val_root_mean_squared_error"),
 )
 
 
-def live(console: Console, client: Client, job_id: str) -> Json:
-    """Show the job until it has ended; return it."""
-    is_wide = console.width >= WIDE
+def show_progress(console: Console, client: Client, job_id: str) -> Json:
+    """Show the job's progress until it has ended, and return the job."""
+    is_wide = console.width >= WIDE_COLUMNS
     columns = [
         TextColumn("[bold]{task.description}"),
         BarColumn(),
@@ -31,12 +31,12 @@ def live(console: Console, client: Client, job_id: str) -> Json:
         TextColumn("{task.fields[rate]}"),
     ]
     if is_wide:
-        columns.append(TextColumn("{task.fields[figures]}", style="cyan"))
-    # Transient: what stays is said in lines, and a short job ends before its bar is full.
+        columns.append(TextColumn("{task.fields[metrics]}", style="cyan"))
+    # Transient: the printed lines stay, the bar does not; a short job ends before it is full.
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as progress:
-        task = progress.add_task("queued", total=1.0, rate="", figures="")
+        task = progress.add_task("queued", total=1.0, rate="", metrics="")
         for event in client.follow(job_id):
             data = event["data"]
             if event["type"] == "progress":
@@ -47,37 +47,37 @@ def live(console: Console, client: Client, job_id: str) -> Json:
                     rate=_rate(data, is_wide=is_wide),
                 )
             else:
-                said = _sentence(event)
-                if said:
-                    progress.console.print(said)
+                line = _line(event)
+                if line:
+                    progress.console.print(line)
                 if event["type"] == "phase":
                     progress.update(task, description=data["phase"])
                 elif event["type"] == "epoch":
-                    progress.update(task, figures=_figures(data["metrics"], SHORTEST))
+                    progress.update(task, metrics=_join(data["metrics"], BAR_METRICS))
     return client.get(job_id)
 
 
-def _sentence(event: Json) -> str:
-    """An event in words; empty for what says nothing to a person."""
+def _line(event: Json) -> str:
+    """Return an event as a line of text; empty for events that are not for people."""
     data, kind = event["data"], event["type"]
     if kind == "epoch":
-        return f"epoch {data['epoch']}/{data['epochs']}: {_figures(data['metrics'], WATCHED)}"
+        return f"epoch {data['epoch']}/{data['epochs']}: {_join(data['metrics'], EPOCH_METRICS)}"
     if kind == "state":
-        where = f" on {data['device']}" if "device" in data else ""
-        why = f" ({data['reason']})" if data.get("reason") else ""
-        return f"{data['state']}{where}{why}"
+        device = f" on {data['device']}" if "device" in data else ""
+        reason = f" ({data['reason']})" if data.get("reason") else ""
+        return f"{data['state']}{device}{reason}"
     if kind == "attempt" and data["attempt"] > 1:
-        return f"attempt {data['attempt']} goes on from step {data['step']}"
-    if kind == "stage" and data["stage"] != THE_ONLY_STAGE:
-        learning = f"{data['trainable_parameters']:,} parameters learn"
-        return f"stage {data['stage']}: {learning}, {data['epochs']} epochs"
+        return f"attempt {data['attempt']} resumes at step {data['step']}"
+    if kind == "stage" and data["stage"] != DEFAULT_STAGE:
+        parameters = f"{data['trainable_parameters']:,} trainable parameters"
+        return f"stage {data['stage']}: {parameters}, {data['epochs']} epochs"
     if kind == "note":
         return f"note: {data['text']}"
     return ""
 
 
-def _figures(metrics: Json, names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {figure(metrics[name])}" for name in names if name in metrics)
+def _join(metrics: Json, names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {number(metrics[name])}" for name in names if name in metrics)
 
 
 def _rate(data: Json, *, is_wide: bool) -> str:

@@ -1,14 +1,14 @@
-"""Results of a network whose scores are not finite, as tables."""
+"""The results of a network whose scores are NaN."""
 
 import io
 from typing import Any
 
 from rich.console import Console
 
-from trainshed import show_results
+from trainshed.result_tables import print_mistakes, print_samples
 
 CLASSES = ["cat", "dog"]
-ANSWER: dict[str, Any] = {
+TOP_K: dict[str, Any] = {
     "checkpoints": [
         {
             "checkpoint": "ckpt_1",
@@ -35,15 +35,15 @@ def _console() -> Console:
     return Console(file=io.StringIO(), width=80)
 
 
-def test_a_sample_has_no_probabilities() -> None:
+def test_sample_without_finite_scores_shows_nan() -> None:
     console = _console()
-    with console.capture() as printed:
-        show_results.samples(console, ANSWER)
-    assert "nan" in printed.get()
+    with console.capture() as output:
+        print_samples(console, TOP_K)
+    assert "nan" in output.get()
 
 
-def test_a_mistake_is_taken_for_nothing() -> None:
+def test_mistake_without_finite_scores_predicts_no_class() -> None:
     console = _console()
-    with console.capture() as printed:
-        show_results.mistakes(console, ANSWER, 10)
-    assert "nothing" in printed.get()
+    with console.capture() as output:
+        print_mistakes(console, TOP_K, 10)
+    assert "none" in output.get()

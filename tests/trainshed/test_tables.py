@@ -1,0 +1,30 @@
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from trainshed.tables import print_job, print_jobs
+
+JOB: dict[str, Any] = {
+    **dict.fromkeys(("name", "phase", "reason", "device", "mlflow_run_id"), ""),
+    **dict.fromkeys(("retry_of", "started_at", "finished_at", "progress", "failure")),
+    "id": "job_1",
+    "state": "queued",
+    "tags": {},
+    "attempt": 0,
+    "created_at": "2026-01-02T03:04:05.678Z",
+    "metrics": {},
+    "spec": {"dataset": {"name": "digits"}, "architecture": {"name": "mlp"}},
+}
+
+
+@pytest.mark.parametrize("position", [7, None])
+def test_queue_position_is_shown_if_it_is_known(position: int | None) -> None:
+    console = Console(width=200, record=True)
+    job = {**JOB, "queue_position": position}
+    print_jobs(console, [job])
+    print_job(console, job)
+    text = console.export_text()
+    assert "None" not in text
+    assert text.count("position 7") == (0 if position is None else 2)
+    assert text.count("queued") == 2

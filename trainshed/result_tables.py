@@ -1,0 +1,168 @@
+"""Tables of a job's results for people: accuracies, mistakes, metrics and files."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from trainshed.formatting import file_size, number, percent
+
+Json = dict[str, Any]
+#: The entries of a checkpoint's test results that are not metrics.
+NOT_METRICS = {"checkpoint", "epoch", "step"}
+#: A matrix of more classes does not fit on a screen; its most frequent confusions are listed.
+MAX_MATRIX_CLASSES, MAX_CONFUSIONS = 20, 20
+
+
+def print_test_results(console: Console, job: Json) -> None:
+    """Print the test metrics of each checkpoint of a finished job."""
+    results = job["result"]["test"]
+    names = [name for name in next(iter(results.values()), {}) if name not in NOT_METRICS]
+    table = Table("checkpoint", "epoch", *(f"test {name.replace('_', ' ')}" for name in names))
+    for checkpoint, row in results.items():
+        cells = [(percent if "accuracy" in n else number)(row.get(n, "")) for n in names]
+        table.add_row(checkpoint, str(row["epoch"]), *cells)
+    console.print(table)
+
+
+def print_top_k(console: Console, top_k: Json) -> None:
+    """Print the top-k accuracies of each checkpoint on the test split."""
+    ks = sorted({k for checkpoint in top_k["checkpoints"] for k in checkpoint["top_k"]}, key=int)
+    table = Table("checkpoint", "epoch", "test loss", *(f"top-{k}" for k in ks))
+    for checkpoint in top_k["checkpoints"]:
+        accuracies = [percent(checkpoint["top_k"].get(k, "")) for k in ks]
+        cells = (str(checkpoint["epoch"]), number(checkpoint["loss"]))
+        table.add_row(checkpoint["name"], *cells, *accuracies)
+    console.print(table)
+
+
+def print_classes(console: Console, top_k: Json) -> None:
+    """Print the accuracy of each class, worst first, for the checkpoint of the samples."""
+    checkpoint = _checkpoint_of_samples(top_k)
+    console.print(f"accuracy by class, worst first ({checkpoint['name']}):")
+    table = Table("class", "test images", "accuracy")
+    for row in sorted(checkpoint["per_class"], key=lambda row: row["accuracy"] or 0):
+        table.add_row(Text(row["name"]), f"{row['count']:,}", percent(row["accuracy"]))
+    console.print(table)
+
+
+def print_mistakes(console: Console, top_k: Json, limit: int) -> None:
+    """Print the most confident mistakes of the same checkpoint."""
+    checkpoint = _checkpoint_of_samples(top_k)
+    names = {row["label"]: row["name"] for row in checkpoint["per_class"]}
+    console.print(f"most confident mistakes ({checkpoint['name']}):")
+    table = Table("sample", "label", "predicted", "probability")
+    for mistake in checkpoint["mistakes"][:limit]:
+        label = Text(names[mistake["label"]])
+        predicted = Text(names.get(mistake["predicted"], "none"))  # null for scores of NaN
+        probability = percent(mistake["probability"])
+        table.add_row(str(mistake["sample"]), label, predicted, probability)
+    console.print(table)
+
+
+def _checkpoint_of_samples(top_k: Json) -> Json:
+    name = top_k["samples"]["checkpoint"]
+    return next(row for row in top_k["checkpoints"] if row["checkpoint"] == name)
+
+
+def print_samples(console: Console, top_k: Json) -> None:
+    """Print the predictions for samples: the label, then the most probable classes."""
+    samples = top_k["samples"]["data"]
+    max_classes = max((len(sample["classes"]) for sample in samples), default=0)
+    table = Table("sample", "label", "", *(f"{rank}." for rank in range(1, max_classes + 1)))
+    for sample in samples:
+        classes = [f"{c['name']}\n{percent(c['probability'])}" for c in sample["classes"]]
+        right, wrong = Text("right", style="green"), Text("wrong", style="red")
+        mark = right if sample["right"] else wrong
+        table.add_row(str(sample["sample"]), sample["label_name"], mark, *map(Text, classes))
+    console.print(table)
+
+
+def print_confusion(console: Console, confusion: Json) -> None:
+    """Print the confusion matrix, or its largest entries if there are many classes."""
+    names, matrix = confusion["classes"], confusion["matrix"]
+    if len(names) > MAX_MATRIX_CLASSES:
+        _print_frequent_confusions(console, confusion)
+        return
+    console.print(f"rows: labels, columns: predictions of {confusion['name']}")
+    columns = [Column(str(index), justify="right") for index in range(len(names))]
+    table = Table("", "", *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for label, row in enumerate(matrix):
+        counts = [
+            Text(str(count or "·"), style="green" if label == predicted else "")
+            for predicted, count in enumerate(row)
+        ]
+        table.add_row(str(label), Text(names[label]), *counts)
+    console.print(table)
+
+
+def _print_frequent_confusions(console: Console, confusion: Json) -> None:
+    names = confusion["classes"]
+    counts = [
+        (count, label, predicted)
+        for label, row in enumerate(confusion["matrix"])
+        for predicted, count in enumerate(row)
+        if count and label != predicted
+    ]
+    console.print(f"most frequent confusions of {confusion['name']} (all with --json):")
+    table = Table("label", "predicted", "times")
+    for count, label, predicted in sorted(counts, key=lambda row: -row[0])[:MAX_CONFUSIONS]:
+        table.add_row(Text(names[label]), Text(names[predicted]), str(count))
+    console.print(table)
+
+
+def print_metrics(console: Console, all_series: list[Json]) -> None:
+    """Print first, last, lowest and highest value of each metric, stage by stage."""
+    if not all_series:
+        console.print("none yet; the first epoch adds them")
+        return
+    stages = [*dict.fromkeys(series["stage"] for series in all_series)]
+    stage_column = ["stage"] if len(stages) > 1 else []
+    table = Table("metric", *stage_column, "first", "last", "lowest", "highest")
+    for index, stage in enumerate(stages):
+        if index:
+            table.add_section()
+        for series in all_series:
+            if series["stage"] == stage:
+                stage_cell = [stage] if stage_column else []
+                table.add_row(series["name"], *stage_cell, *_first_last_lowest_highest(series))
+    console.print(table)
+    console.print("epochs in brackets; test metrics are of the best checkpoint (all with `top-k`)")
+
+
+def _first_last_lowest_highest(series: Json) -> list[str]:
+    """Return the four cells of a series; of equal values the earliest counts."""
+    points = series["points"]
+    if series["split"] == "test":  # measured once, so it belongs to no epoch
+        return ["", number(points[-1]["value"])]
+    finite = [point for point in points if not isinstance(point["value"], str)]
+    extremes = [find(finite, key=lambda point: point["value"]) for find in (min, max) if finite]
+    return [f"{number(p['value'])} ({p['epoch']})" for p in (points[0], points[-1], *extremes)]
+
+
+def print_checkpoints(console: Console, checkpoints: list[Json]) -> None:
+    """Print the checkpoints of a job."""
+    if not checkpoints:
+        console.print("none yet; the first epoch adds them")
+        return
+    id_column = Column("id", no_wrap=True, min_width=31)
+    table = Table("name", "value", "epoch", "step", "size", id_column)
+    for row in checkpoints:
+        value = "" if row["value"] is None else number(row["value"])
+        counts = (str(row["epoch"]), str(row["step"]), file_size(row["bytes"]))
+        table.add_row(row["name"], value, *counts, row["id"])
+    console.print(table)
+
+
+def print_artifacts(console: Console, artifacts: list[Json]) -> None:
+    """Print the files of a job's results."""
+    if not artifacts:
+        console.print("none yet; they are written at the end of the job")
+        return
+    table = Table(Column("name", no_wrap=True), "size", "type")
+    for artifact in artifacts:
+        table.add_row(artifact["name"], file_size(artifact["bytes"]), artifact["media_type"])
+    console.print(table)
+    console.print("`trainshed artifacts JOB NAME` downloads a file")
