@@ -57,7 +57,7 @@ def _is_api_alive(settings: Settings) -> bool:
 
 def _is_sidecar_alive(settings: Settings) -> bool:
     try:
-        sidecar.ask(settings.sidecar, {"ask": "ping"}, timeout_seconds=TIMEOUT_SECONDS)
+        sidecar.send(settings.sidecar, {"operation": "ping"}, timeout_seconds=TIMEOUT_SECONDS)
     except Unavailable:
         return False
     return True

@@ -1,9 +1,9 @@
-"""The sidecar's wire: one JSON line asked, one JSON line answered, over a socket.
+"""The sidecar's protocol: one JSON line as request, one JSON line as response, over a socket.
 
-The sidecar is the warm torch process that answers what the API must know of torch at once.
-Questions: `{"ask": "describe", "architecture": {…}, "image": [C, H, W], "classes": M, …}`.
-Answers: `{"ok": true, …}`, `{"ok": false, "faults": [{"pointer", "detail"}]}`, or, where the
-question is not to blame, `{"ok": false, "busy": "why"}`.
+The sidecar is a warm torch process that answers what the API must know of torch at once.
+Requests: `{"operation": "describe", "architecture": {…}, "image": [C, H, W], "classes": M, …}`.
+Responses: `{"ok": true, …}`, `{"ok": false, "faults": [{"pointer", "detail"}]}`, or, where the
+request is not at fault, `{"ok": false, "busy": "why"}`.
 """
 
 import hashlib
@@ -15,34 +15,36 @@ import orjson
 
 from shared.errors import Unavailable
 
-LONGEST_LINE = 4 * 2**20  # bytes
-LONGEST_ANSWER = 32 * 2**20  # bytes: a picture
-PATIENCE = 5.0  # seconds
+MAX_REQUEST_BYTES = 4 * 2**20
+MAX_RESPONSE_BYTES = 32 * 2**20  # a picture
+TIMEOUT_SECONDS = 5.0
 
 
-def ask(address: str, question: dict[str, Any], *, timeout_seconds: float = PATIENCE) -> Any:
-    """Ask the sidecar and return its answer.
+def send(
+    address: str, request: dict[str, Any], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> dict[str, Any]:
+    """Send a request to the sidecar and return its response.
 
     Raises:
-        Unavailable: nobody answers in time, or the sidecar is busy.
+        Unavailable: the sidecar is busy, or does not respond in time.
     """
     try:
         with _connect(address, timeout_seconds) as connection:
-            connection.sendall(orjson.dumps(question) + b"\n")
+            connection.sendall(orjson.dumps(request) + b"\n")
             with connection.makefile("rb") as stream:
-                line = stream.readline(LONGEST_ANSWER)
-        answer = orjson.loads(line)
+                line = stream.readline(MAX_RESPONSE_BYTES)
+        response = orjson.loads(line)
     except (OSError, orjson.JSONDecodeError) as error:
         raise Unavailable(
-            "The sidecar, which checks that a network can be built, does not answer; try again."
+            "The sidecar, which checks that a network can be built, does not respond. Try again."
         ) from error
-    if "busy" in answer:
-        raise Unavailable(answer["busy"])
-    return answer
+    if "busy" in response:
+        raise Unavailable(response["busy"])
+    return response
 
 
 def listen(address: str) -> socket.socket:
-    """The listening socket of the sidecar."""
+    """Return a socket that listens at the sidecar's address."""
     url = urlsplit(address)
     if url.scheme != "unix":
         return socket.create_server((url.hostname or "127.0.0.1", _port(address)), backlog=64)
@@ -52,9 +54,9 @@ def listen(address: str) -> socket.socket:
     return listening
 
 
-def digest(question: dict[str, Any]) -> str:
-    """The key under which the answer to a question is kept."""
-    return hashlib.sha256(orjson.dumps(question, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def digest(request: dict[str, Any]) -> str:
+    """Return the key under which the response to a request is cached."""
+    return hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _connect(address: str, timeout_seconds: float) -> socket.socket:
@@ -76,6 +78,6 @@ def _port(address: str) -> int:
     url = urlsplit(address)
     if url.scheme != "tcp" or url.port is None:
         raise ValueError(
-            f"the sidecar's address is {address!r}; it takes unix:///path or tcp://host:port"
+            f"The sidecar's address is {address!r}. It must be unix:///path or tcp://host:port."
         )
     return url.port

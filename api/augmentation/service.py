@@ -21,13 +21,13 @@ def preview(services: Services, body: bytes) -> bytes:
     Raises:
         InvalidSpec: with every fault of the body.
         Conflict: the dataset is not on this box yet.
-        Unavailable: the sidecar does not answer.
+        Unavailable: the sidecar does not respond.
     """
     request = _filled(services, parse(body))
     name = request["dataset"]["name"]
     if not is_available(name, services.settings.home):
         raise Conflict(f"{name} is not on this box yet; the first job that uses it fetches it.")
-    return base64.b64decode(services.sidecar.ask({"ask": "preview", **request})["png"])
+    return base64.b64decode(services.sidecar.send("preview", request)["png"])
 
 
 def _filled(services: Services, raw: Any) -> dict[str, Any]:

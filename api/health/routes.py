@@ -47,7 +47,7 @@ def get_readiness(request: Request, services: ServicesDep) -> Any:
     parts = {
         "database": is_database_available,
         "broker": services.doorbell.responds(),
-        "sidecar": services.sidecar.answers(),
+        "sidecar": services.sidecar.responds(),
         "worker": is_database_available and bool(_present_workers(services)),
     }
     missing = ", ".join(part for part, responds in parts.items() if not responds)

@@ -1,4 +1,4 @@
-"""Asks the sidecar what only torch knows of a network, once for each network and image size."""
+"""Requests to the sidecar, with a cache: each network is described once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,106 +15,118 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import Fault, InvalidSpec, Unavailable
 
-REMEMBERED = 4096
-#: Questions that the sidecar hears at once of this process, and how long one waits for its turn.
-AT_ONCE = 8
-TURN_SECONDS = 1.0
-#: Threads of the routes that may ask: most of what they ask is known already.
+Response = dict[str, Any]
+
+MAX_CACHED = 4096
+#: Requests that this process has open at the sidecar, and how long another request waits to join.
+MAX_OPEN_REQUESTS = 8
+TURN_TIMEOUT_SECONDS = 1.0
+#: Threads of the routes that may send requests; most responses are cached already.
 THREADS = 16
-#: The two kinds of database, which agree on `on_conflict_do_nothing`.
+#: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
-Given = ParamSpec("Given")
-Found = TypeVar("Found")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-def _slot(_digest: str) -> dict[str, Any]:
-    """Room for one answer, kept by `lru_cache`."""
-    return {"answer": None}
+class _Entry:
+    """The cached response to one request."""
+
+    def __init__(self, _digest: str) -> None:
+        self.response: Response | None = None
 
 
 class SidecarClient:
-    """The sidecar, with what it said before: in this process and in the database."""
+    """The sidecar, with its earlier responses cached in this process and in the database.
+
+    Args:
+        address: where the sidecar listens.
+        database: keeps responses for the next process.
+        version: of the catalogue; responses of another version are not used.
+    """
 
     def __init__(self, address: str, database: Database, version: str) -> None:
         self.address = address
-        #: Of the catalogue: what was said of an older one is not asked for any more.
         self.version = version
         self.database = database
-        self._lately = lru_cache(maxsize=REMEMBERED)(_slot)
-        self._turns = BoundedSemaphore(AT_ONCE)
+        self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
+        self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
 
     async def in_thread(
-        self, work: Callable[Given, Found], *args: Given.args, **options: Given.kwargs
-    ) -> Found:
-        """Run what may ask the sidecar, in threads of its own."""
+        self,
+        work: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **options: Parameters.kwargs,
+    ) -> Result:
+        """Run work that may send a request in a thread reserved for such work."""
         return await to_thread.run_sync(partial(work, *args, **options), limiter=self._threads)
 
-    def answers(self) -> bool:
-        """Whether the sidecar answers now."""
+    def responds(self) -> bool:
+        """Return whether the sidecar responds now."""
         try:
-            return sidecar.ask(self.address, {"ask": "ping"}, timeout_seconds=1)["ok"]
+            return sidecar.send(self.address, {"operation": "ping"}, timeout_seconds=1)["ok"]
         except Unavailable:
             return False
 
-    def describe(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Parameter count, and what else the question asks for.
+    def describe(self, fields: dict[str, Any]) -> Response:
+        """Return the description of a network: parameter count, and memory where requested.
 
         Raises:
             InvalidSpec: the network cannot be built like this.
-            Unavailable: the sidecar does not answer, and has not been asked this before.
+            Unavailable: the sidecar does not respond, and the response is not cached.
         """
-        question = {"ask": "describe", **question}
-        digest = sidecar.digest({**question, "version": self.version})
-        slot = self._lately(digest)
-        answer = slot["answer"] or self._known(digest) or self._ask(slot, digest, question)
-        if not answer["ok"]:
-            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
-        slot["answer"] = answer
-        return answer
+        request = {"operation": "describe", **fields}
+        digest = sidecar.digest({**request, "version": self.version})
+        entry = self._cache(digest)
+        response = entry.response or self._load(digest) or self._fetch(entry, digest, request)
+        entry.response = _checked(response)
+        return response
 
-    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Anything else; nothing is remembered.
+    def send(self, operation: str, fields: dict[str, Any]) -> Response:
+        """Send any other request; its response is not cached.
 
         Raises:
-            InvalidSpec: the sidecar finds a fault in it.
-            Unavailable: the sidecar does not answer.
+            InvalidSpec: the sidecar finds faults in the request.
+            Unavailable: the sidecar does not respond.
         """
         with self._turn():
-            answer = sidecar.ask(self.address, question)
-        if not answer["ok"]:
-            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
-        return answer
+            return _checked(sidecar.send(self.address, {"operation": operation, **fields}))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """A place among those who ask."""
-        if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise Unavailable("Many ask the sidecar, which checks specifications, now; try again.")
+        """Hold one of the open requests that this process may have."""
+        if not self._turns.acquire(timeout=TURN_TIMEOUT_SECONDS):
+            raise Unavailable("Too many requests wait for the sidecar. Try again.")
         try:
             yield
         finally:
             self._turns.release()
 
-    def _known(self, digest: str) -> dict[str, Any] | None:
+    def _load(self, digest: str) -> Response | None:
+        columns = tables.sidecar_responses.c
         with self.database.read() as connection:
-            query = sa.select(tables.sidecar_answers.c.answer)
-            return connection.execute(
-                query.where(tables.sidecar_answers.c.question == digest)
-            ).scalar_one_or_none()
+            query = sa.select(columns.response).where(columns.request == digest)
+            return connection.execute(query).scalar_one_or_none()
 
-    def _ask(self, slot: dict[str, Any], digest: str, question: dict[str, Any]) -> dict[str, Any]:
+    def _fetch(self, entry: _Entry, digest: str, request: dict[str, Any]) -> Response:
         with self._turn():
-            if slot["answer"]:  # whoever had the turn before asked the same
-                return slot["answer"]
-            answer = sidecar.ask(self.address, question)
-            if not answer["ok"]:
-                return answer
-            slot["answer"] = answer
-        row = {"question": digest, "answer": answer, "created_at": now()}
+            if entry.response is not None:  # another thread fetched it during the wait
+                return entry.response
+            response = sidecar.send(self.address, request)
+            if not response["ok"]:
+                return response
+            entry.response = response
+        row = {"request": digest, "response": response, "created_at": now()}
         with self.database.write() as connection:
-            insert = INSERT[connection.dialect.name](tables.sidecar_answers)
-            # Somebody else may have asked the same at the same time, and heard the same.
+            insert = INSERT[connection.dialect.name](tables.sidecar_responses)
+            # Another process may have stored the same response at the same time.
             connection.execute(insert.values(row).on_conflict_do_nothing())
-        return answer
+        return response
+
+
+def _checked(response: Response) -> Response:
+    if not response["ok"]:
+        raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
+    return response

@@ -8,7 +8,7 @@ from shared.tables.event import events
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
-from shared.tables.sidecar_answer import sidecar_answers
+from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
 from shared.tables.worker import leases, workers
 
@@ -27,7 +27,7 @@ __all__ = [
     "live",
     "metadata",
     "metrics",
-    "sidecar_answers",
+    "sidecar_responses",
     "tags",
     "tracking",
     "weights",

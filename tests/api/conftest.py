@@ -10,12 +10,12 @@ from api.http import protocol
 from api.services import sidecar_client
 from shared import migrations, tables
 from shared.database import Database
-from shared.sidecar import ask
+from shared.sidecar import send
 from tests.api.service import TIMEOUT_SECONDS, Service, serve
 from tests.conftest import postgresql_database
 from tests.fakes.sidecar import accept_everything
 
-EMPTIED = (tables.jobs, tables.sidecar_answers, tables.workers, tables.weights)
+EMPTIED = (tables.jobs, tables.sidecar_responses, tables.workers, tables.weights)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -42,9 +42,9 @@ def _serve(address: str, home: Path) -> Iterator[Service]:
 @pytest.fixture
 def _long_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lengthen timeouts, since API, fake sidecar and test share a core."""
-    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(sidecar_client, "TURN_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
     monkeypatch.setattr(protocol, "LINGER_SECONDS", TIMEOUT_SECONDS)
-    monkeypatch.setitem(ask.__kwdefaults__, "timeout_seconds", TIMEOUT_SECONDS)
+    monkeypatch.setitem(send.__kwdefaults__, "timeout_seconds", TIMEOUT_SECONDS)
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ def service(running_service: Service, _long_timeouts: None) -> Service:
             connection.execute(sa.delete(table))
     running_service.sidecar.respond = accept_everything
     running_service.sidecar.requests.clear()
-    running_service.app.state.services.sidecar._lately.cache_clear()
+    running_service.app.state.services.sidecar._cache.cache_clear()
     running_service.app.state.services.queue_order._read_at = float("-inf")
     return running_service

@@ -24,24 +24,26 @@ class SidecarInProcess:
         #: Every request received so far.
         self.requests: list[dict[str, Any]] = []
 
-    def ask(self, question: dict[str, Any], /) -> dict[str, Any]:
-        self.requests.append(question)
-        answer = self.respond(question)
-        if not answer["ok"]:
-            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
-        return answer
+    def send(self, operation: str, fields: dict[str, Any], /) -> dict[str, Any]:
+        request = {"operation": operation, **fields}
+        self.requests.append(request)
+        response = self.respond(request)
+        if not response["ok"]:
+            raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
+        return response
 
-    def describe(self, question: dict[str, Any], /) -> dict[str, Any]:
-        return self.ask({"ask": "describe", **question})
+    def describe(self, fields: dict[str, Any], /) -> dict[str, Any]:
+        return self.send("describe", fields)
 
 
 class SilentSidecar:
-    """A sidecar that does not answer."""
+    """A sidecar that does not respond."""
 
-    def ask(self, _question: dict[str, Any], /) -> dict[str, Any]:
+    def send(self, _operation: str, _fields: dict[str, Any], /) -> dict[str, Any]:
         raise Unavailable
 
-    describe = ask
+    def describe(self, _fields: dict[str, Any], /) -> dict[str, Any]:
+        raise Unavailable
 
 
 @cache

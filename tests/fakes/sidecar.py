@@ -1,4 +1,4 @@
-"""Fake sidecars: one that listens on a socket, and functions that answer its requests."""
+"""Fake sidecars: a server on a socket, and functions that answer its requests."""
 
 import socketserver
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Respond = Callable[[dict[str, Any]], dict[str, Any]]
 
 def accept_everything(request: dict[str, Any]) -> dict[str, Any]:
     """Respond like a sidecar that finds no fault in any network."""
-    if request["ask"] == "preview":
+    if request["operation"] == "preview":
         return {"ok": True, "png": ""}
     parameter_count = {"trainable": 1234, "with_statistics": 1240}
     memory = {"memory_mib": 7.5} if "batch_size" in request else {}

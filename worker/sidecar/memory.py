@@ -1,4 +1,4 @@
-"""The device memory that a specification will take, from what the API asks of it."""
+"""The device memory that a job will need, predicted from a `describe` request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,48 +15,49 @@ from worker.training.memory import (
 )
 
 
-def predicted_mib(
-    question: Mapping[str, Any], parameters: Mapping[str, Any], head: Head | None
+def predict_mib(
+    request: Mapping[str, Any], parameters: Mapping[str, Any], head: Head | None
 ) -> float:
-    """Device memory in MiB, to a tenth.
+    """Return the device memory in MiB, rounded to a tenth.
 
     Args:
-        question: as `worker.sidecar.server.describe` takes it, with what it needs for memory.
-        parameters: the architecture's, with what regularizers set.
-        head: a new head, in fine-tuning.
+        request: as `describe` takes it, with its fields for memory.
+        parameters: of the architecture, with the overrides of regularizers.
+        head: the new head, in fine-tuning.
 
     Raises:
-        ValueError: something is not admitted.
+        SpecError: a name or a parameter is not allowed.
     """
-    built = build_regularizers(_once(question.get("regularizers", {}))).values()
-    penalties = [measure_penalty(one.penalty) for one in built if one.penalty]
+    repeated_once = _without_repetition(request.get("regularizers", {}))
+    built = build_regularizers(repeated_once).values()
+    penalties = [measure_penalty(effect.penalty) for effect in built if effect.penalty]
     memory = predict_memory_mib(
-        question["architecture"]["name"],
+        request["architecture"]["name"],
         parameters,
-        tuple(question["image"]),
-        question["classes"],
-        batch_size=question["batch_size"],
-        updates=[_update(one, penalties) for one in question["optimizers"]],
-        terms=[one.on_forward for one in built if one.on_forward],
-        precision=question.get("precision", "float32"),
+        tuple(request["image"]),
+        request["classes"],
+        batch_size=request["batch_size"],
+        updates=[_update(optimizer, penalties) for optimizer in request["optimizers"]],
+        terms=[effect.on_forward for effect in built if effect.on_forward],
+        precision=request.get("precision", "float32"),
         head=head,
     )
     return round(memory, 1)
 
 
-def _update(given: Mapping[str, Any], penalties: Sequence[Update]) -> Update:
-    """What an optimizer and the penalties before it take: one after the other."""
-    own = {key: value for key, value in given.items() if key != "name"}
-    optimizer = measure_optimizer(optimizers.bind(given["name"], own))
-    temporaries = max(one.temporaries for one in (optimizer, *penalties))
-    return replace(optimizer, temporaries=temporaries)
+def _update(optimizer: Mapping[str, Any], penalties: Sequence[Update]) -> Update:
+    """Return the memory of an update; penalties and the optimizer run one after the other."""
+    parameters = {key: value for key, value in optimizer.items() if key != "name"}
+    update = measure_optimizer(optimizers.bind(optimizer["name"], parameters))
+    temporaries = max(part.temporaries for part in (update, *penalties))
+    return replace(update, temporaries=temporaries)
 
 
-def _once(regularization: Mapping[str, Any]) -> dict[str, Any]:
-    """Regularizers with what they repeat done once: the next time takes no more memory."""
-    found = dict(regularization)
-    for name in regularization:
+def _without_repetition(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return regularizers that do repeated work once: repetition takes no more memory."""
+    changed = dict(specs)
+    for name in specs:
         repeats = regularizers.get(name).facts.get("repeats")
         if repeats is not None:
-            found[name] = {**regularization[name], repeats: 1}
-    return found
+            changed[name] = {**specs[name], repeats: 1}
+    return changed

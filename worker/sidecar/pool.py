@@ -1,135 +1,134 @@
-"""The threads in which a kind of question is thought about, and for how long.
+"""The threads of one operation, and how long its requests may take.
 
-A question that nobody waits for any more cannot be stopped once it is being thought about; it
-keeps its thread. So each kind has threads of its own, a question that has not begun is dropped
-with whoever asked it, and a late answer is kept for a while: whoever asks again has it at once.
+A request in progress cannot be stopped, even if its client has left; it keeps its thread. So each
+operation has threads of its own, a request that has not started is dropped when its client leaves,
+and a late response is kept for a while: a client that repeats the request gets it at once.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfPatience
-from threading import BoundedSemaphore, Lock
 from typing import Any
 
-from shared.sidecar import PATIENCE, digest
+from shared.sidecar import TIMEOUT_SECONDS, digest
+from worker.sidecar.request import Fault
 
-#: A little less than the API's own patience, so that it hears the answer.
-ANSWER_SECONDS = PATIENCE - 1
-#: What a question may take of a processor. Threads share one interpreter and trainings may have
-#: the cores: time on the clock says nothing of the question.
-MOST_CPU_SECONDS = 10.0
-#: Late answers that are kept, and for how long after somebody last asked.
-MOST_KEPT = 16
-KEPT_SECONDS = 30.0
-Answer = dict[str, Any]
-BUSY = {"ok": False, "busy": "The sidecar has more to think about than it can now; try again."}
+#: A little less than the API's timeout, so that the API receives the response.
+RESPONSE_SECONDS = TIMEOUT_SECONDS - 1
+#: The CPU time of a request. Threads share one interpreter, and training jobs may use the cores:
+#: elapsed time does not show whether the request itself is too expensive.
+MAX_CPU_SECONDS = 10.0
+#: Late responses that are kept, and for how long after the last request for them.
+MAX_LATE = 16
+LATE_SECONDS = 30.0
+
+Request = dict[str, Any]
+Response = dict[str, Any]
+BUSY: Response = {"ok": False, "busy": "The sidecar is busy with other requests. Try again."}
 
 
 class PendingRequest:
-    """One question on its way to an answer."""
+    """A request on its way to a response."""
 
     def __init__(self) -> None:
-        self.future: Future[Answer]
-        self.asked_at = time.monotonic()
+        self.future: Future[Response]
+        self.requested_at = time.monotonic()
         self._clock: int | None = None
-        self._clock_began = 0.0
+        self._cpu_seconds_at_start = 0.0
 
-    def begin(self) -> None:
-        """Called by the thread that thinks about it."""
-        self._clock_began = time.thread_time()
+    def start(self) -> None:
+        """Measure the CPU time of the calling thread from now on."""
+        self._cpu_seconds_at_start = time.thread_time()
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
 
     def cpu_seconds(self) -> float:
-        """What it has taken of a processor; also other threads may ask until it is answered."""
+        """Return the CPU time so far; any thread may call this until the response is there."""
         if self._clock is None:
             return 0.0
-        return time.clock_gettime(self._clock) - self._clock_began
+        return time.clock_gettime(self._clock) - self._cpu_seconds_at_start
 
 
 class RequestPool:
-    """Answers one kind of question, some at once."""
+    """Processes the requests of one operation.
+
+    Args:
+        respond: returns the response to a request.
+        threads: requests that are processed at the same time.
+        max_waiting: requests that may wait for a thread.
+        too_slow: the fault of a request that takes too long; None if it may only be repeated.
+        timeout_seconds: how long a caller waits for the response.
+        max_cpu_seconds: the CPU time after which a request is too slow.
+    """
 
     def __init__(
         self,
-        answer: Callable[[dict[str, Any]], Answer],
+        respond: Callable[[Request], Response],
         *,
         threads: int,
-        waiting: int,
-        too_long: dict[str, str] | None,
-        seconds: float = ANSWER_SECONDS,
-        cpu_seconds: float = MOST_CPU_SECONDS,
+        max_waiting: int,
+        too_slow: Fault | None,
+        timeout_seconds: float = RESPONSE_SECONDS,
+        max_cpu_seconds: float = MAX_CPU_SECONDS,
     ) -> None:
-        """Open the threads.
+        self._respond = respond
+        self._executor = ThreadPoolExecutor(threads)
+        self._capacity = threading.BoundedSemaphore(threads + max_waiting)
+        self._too_slow = too_slow
+        self._timeout_seconds = timeout_seconds
+        self._max_cpu_seconds = max_cpu_seconds
+        self._lock = threading.Lock()
+        #: Requests in progress and late responses, by the digest of the request.
+        self._pending: dict[str, PendingRequest] = {}
 
-        Args:
-            answer: what is done with a question.
-            threads: how many are thought about at once.
-            waiting: how many may wait for a thread; more would not be answered in time.
-            too_long: the fault of a question that takes too long; None where it has none, and
-                is only to be asked again.
-            seconds: how long is waited for an answer.
-            cpu_seconds: what a question may take of a processor.
-        """
-        self._answer = answer
-        self._pool = ThreadPoolExecutor(threads)
-        self._room = BoundedSemaphore(threads + waiting)
-        self._too_long = too_long
-        self._seconds = seconds
-        self._cpu_seconds = cpu_seconds
-        self._lock = Lock()
-        #: What is being thought about, and late answers, by question.
-        self._thoughts: dict[str, PendingRequest] = {}
-
-    def about(self, question: dict[str, Any]) -> Answer:
-        """The answer; "busy" where there is none in time and the question is not to blame."""
-        key = digest(question)
-        thought = self._thought(key, question)
-        if thought is None:
+    def respond(self, request: Request) -> Response:
+        """Return the response; `BUSY` where it is late and the request is not too slow."""
+        key = digest(request)
+        pending = self._submit(key, request)
+        if pending is None:
             return BUSY
         try:
-            return thought.future.result(self._seconds)
-        except CancelledError:  # whoever asked it first did not wait for it to begin
+            return pending.future.result(self._timeout_seconds)
+        except CancelledError:  # the first caller left before the request started
             return BUSY
-        except OutOfPatience:
-            is_dropped = thought.future.cancel()
-            return BUSY if is_dropped or not self._is_too_long(thought) else self._refusal()
+        except TimeoutError:
+            is_dropped = pending.future.cancel()
+            return BUSY if is_dropped or not self._is_too_slow(pending) else self._refusal()
         finally:
             with self._lock:
-                if thought.future.done() and self._thoughts.get(key) is thought:
-                    del self._thoughts[key]
+                if pending.future.done() and self._pending.get(key) is pending:
+                    del self._pending[key]
 
-    def _thought(self, key: str, question: dict[str, Any]) -> PendingRequest | None:
-        """The question as it is thought about already, or begun; None where there is no room."""
+    def _submit(self, key: str, request: Request) -> PendingRequest | None:
+        """Return the pending request, new or in progress; None where the queue is full."""
         with self._lock:
-            self._forget()
-            thought = self._thoughts.get(key)
-            if thought is None:
-                if not self._room.acquire(blocking=False):
+            self._drop_late_responses()
+            pending = self._pending.get(key)
+            if pending is None:
+                if not self._capacity.acquire(blocking=False):
                     return None
-                thought = self._thoughts[key] = PendingRequest()
-                thought.future = self._pool.submit(self._think, thought, question)
-                thought.future.add_done_callback(lambda _: self._room.release())
-            thought.asked_at = time.monotonic()
-            return thought
+                pending = self._pending[key] = PendingRequest()
+                pending.future = self._executor.submit(self._process, pending, request)
+                pending.future.add_done_callback(lambda _: self._capacity.release())
+            pending.requested_at = time.monotonic()
+            return pending
 
-    def _think(self, thought: PendingRequest, question: dict[str, Any]) -> Answer:
-        thought.begin()
-        answer = self._answer(question)
-        # Answers too: whether a question is refused must not depend on the load.
-        return self._refusal() if self._is_too_long(thought) else answer
+    def _process(self, pending: PendingRequest, request: Request) -> Response:
+        pending.start()
+        response = self._respond(request)
+        # Also when there is a response: whether a request is refused must not depend on the load.
+        return self._refusal() if self._is_too_slow(pending) else response
 
-    def _is_too_long(self, thought: PendingRequest) -> bool:
-        return self._too_long is not None and thought.cpu_seconds() > self._cpu_seconds
+    def _is_too_slow(self, pending: PendingRequest) -> bool:
+        return self._too_slow is not None and pending.cpu_seconds() > self._max_cpu_seconds
 
-    def _refusal(self) -> Answer:
-        return {"ok": False, "faults": [self._too_long]}
+    def _refusal(self) -> Response:
+        return {"ok": False, "faults": [self._too_slow]}
 
-    def _forget(self) -> None:
-        """Drop late answers that nobody asked for again."""
-        oldest = time.monotonic() - KEPT_SECONDS
-        late = [key for key, thought in self._thoughts.items() if thought.future.done()]
-        for place, key in enumerate(reversed(late)):
-            if place >= MOST_KEPT or self._thoughts[key].asked_at < oldest:
-                del self._thoughts[key]
+    def _drop_late_responses(self) -> None:
+        """Drop the responses that no client has requested again."""
+        oldest = time.monotonic() - LATE_SECONDS
+        late = [key for key, pending in self._pending.items() if pending.future.done()]
+        for position, key in enumerate(reversed(late)):
+            if position >= MAX_LATE or self._pending[key].requested_at < oldest:
+                del self._pending[key]

@@ -16,15 +16,15 @@ class Sidecar(Protocol):
     """What admission requests of the sidecar.
 
     Both methods raise InvalidSpec where the sidecar finds faults, and Unavailable where it does
-    not answer.
+    not respond.
     """
 
-    def ask(self, question: dict[str, Any], /) -> dict[str, Any]:
-        """Return the answer to any request."""
+    def send(self, operation: str, fields: dict[str, Any], /) -> dict[str, Any]:
+        """Return the response to a request."""
         ...
 
-    def describe(self, question: dict[str, Any], /) -> dict[str, Any]:
-        """Return the parameter count of a network, and what else the request names."""
+    def describe(self, fields: dict[str, Any], /) -> dict[str, Any]:
+        """Return the description of a network."""
         ...
 
 
@@ -56,7 +56,7 @@ class Draft:
     facts: DatasetFacts | None = None
     #: The sidecar's request that describes the network; None where the network has faults.
     network: dict[str, Any] | None = None
-    #: The sidecar's answer to it.
+    #: The sidecar's response to it.
     description: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -44,14 +44,14 @@ def fill(draft: Draft) -> None:
     if spec.file is None or spec.target is None:
         return
     try:
-        table = draft.context.sidecar.ask(
+        table = draft.context.sidecar.send(
+            "table",
             {
-                "ask": "table",
                 "file": spec.file,
                 "target": spec.target,
                 "features": None if spec.features is None else list(spec.features),
                 "is_number": draft.task == "regression",
-            }
+            },
         )
     except InvalidSpec as refused:
         draft.faults.extend(refused.faults)

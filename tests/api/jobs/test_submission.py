@@ -89,7 +89,7 @@ class TestCreate:
         service.submit()
         service.submit(seed=1, name="another")
         assert len(service.sidecar.requests) == 1
-        service.app.state.services.sidecar._lately.cache_clear()
+        service.app.state.services.sidecar._cache.cache_clear()
         service.submit(seed=2)
         assert len(service.sidecar.requests) == 1, "the answer is stored in the database"
         service.submit(architecture={"name": "mlp", "hidden_units": [7]})
@@ -147,8 +147,8 @@ class TestIdempotency:
         fault = {"pointer": "/dataset/image_size", "detail": "is too small"}
         first = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})
         with service.database.write() as connection:
-            connection.execute(sa.delete(tables.sidecar_answers))
-        service.app.state.services.sidecar._lately.cache_clear()
+            connection.execute(sa.delete(tables.sidecar_responses))
+        service.app.state.services.sidecar._cache.cache_clear()
         service.sidecar.respond = lambda _: {"ok": False, "faults": [fault]}
         assert service.post("/v1/jobs", SPEC).status_code == 422
         again = service.post("/v1/jobs", SPEC, **{"Idempotency-Key": "k"})

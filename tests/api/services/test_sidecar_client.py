@@ -12,7 +12,7 @@ from api.services import sidecar_client
 from tests.api.service import SPEC, TIMEOUT_SECONDS, Service
 from tests.fakes.sidecar import accept_everything
 
-LIMIT = sidecar_client.AT_ONCE
+LIMIT = sidecar_client.MAX_OPEN_REQUESTS
 MANY = 3 * LIMIT
 
 
@@ -55,7 +55,7 @@ def _wait_for_requests(service: Service, count: int) -> None:
 def test_concurrent_requests_are_limited(
     service: Service, held: HeldResponses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidecar_client, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(sidecar_client, "TURN_TIMEOUT_SECONDS", 0.05)
     with ThreadPoolExecutor(MANY) as pool:
         futures = _submit(service, pool, *range(1, MANY + 1))
         service.wait_until(

@@ -1,4 +1,4 @@
-"""How the sidecar's questions wait for each other, and which of them are to blame."""
+"""The pool of an operation: timeouts, late responses and the length of the queue."""
 
 import threading
 import time
@@ -9,196 +9,206 @@ from typing import Any
 
 import pytest
 
-from shared import sidecar
-from worker.sidecar import pool, server
+from worker.sidecar import pool
 from worker.sidecar.pool import BUSY, RequestPool
 
 FAULT = {"pointer": "/architecture", "detail": "takes too long"}
 REFUSED = {"ok": False, "faults": [FAULT]}
 NUMBERS = count()
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
-def question() -> dict[str, Any]:
-    """One that was not asked before."""
-    return {"ask": "describe", "number": next(NUMBERS)}
+def new_request() -> dict[str, Any]:
+    """Return a request that differs from every earlier request."""
+    return {"operation": "describe", "number": next(NUMBERS)}
 
 
-class Slow:
-    """Thinks until it is let go on, without taking anything of a processor."""
+class Waiting:
+    """An operation that waits until it is released, without using CPU time."""
 
     def __init__(self) -> None:
-        self.begun, self.go_on, self.asked = threading.Semaphore(0), threading.Event(), 0
+        self.started = threading.Semaphore(0)
+        self.released = threading.Event()
+        self.calls = 0
 
-    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self.asked += 1
-        self.begun.release()
-        self.go_on.wait(PATIENCE_SECONDS)
-        return {"ok": True, "about": asked}
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.calls += 1
+        self.started.release()
+        self.released.wait(TIMEOUT_SECONDS)
+        return {"ok": True, "request": request}
 
 
-class Hard(Slow):
-    """Thinks until it is let go on, and keeps a processor busy with it."""
+class Spinning(Waiting):
+    """An operation that uses CPU time until it is released."""
 
-    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
-        while not self.go_on.is_set():
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        while not self.released.is_set():
             pass
-        return super().__call__(asked)
+        return super().__call__(request)
 
 
 @pytest.fixture
-def slow() -> Iterator[Slow]:
-    made = Slow()
-    yield made
-    made.go_on.set()
+def waiting() -> Iterator[Waiting]:
+    operation = Waiting()
+    yield operation
+    operation.released.set()
 
 
 @pytest.fixture
-def hard() -> Iterator[Hard]:
-    made = Hard()
-    yield made
-    made.go_on.set()
+def spinning() -> Iterator[Spinning]:
+    operation = Spinning()
+    yield operation
+    operation.released.set()
 
 
-def until(condition: Any) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def until_begun(kind: RequestPool, asked: dict[str, Any], slow: Slow) -> None:
-    """Ask until it is thought about: one that did not begin in time was dropped."""
-    before = slow.asked
-    until(lambda: kind.about(asked) == BUSY and slow.asked > before)
+def start(requests: RequestPool, request: dict[str, Any], operation: Waiting) -> None:
+    """Repeat a request until it is in progress: a request that did not start is dropped."""
+    before = operation.calls
+    wait_until(lambda: requests.respond(request) == BUSY and operation.calls > before)
+
+
+def wait_until_free(requests: RequestPool, capacity: int) -> None:
+    semaphore: Any = requests._capacity
+    wait_until(lambda: semaphore._value == capacity)
 
 
 def burn(_: dict[str, Any]) -> dict[str, Any]:
-    """Take a fifth of a second of a processor, however long that is on the clock."""
+    """Use a fifth of a second of CPU time, however long that takes."""
     end = time.thread_time() + 0.2
     while time.thread_time() < end:
         pass
     return {"ok": True}
 
 
-class TestBlame:
-    def test_a_question_that_takes_too_much_has_the_fault_of_its_kind(self, hard: Hard) -> None:
-        bounds: dict[str, Any] = {"threads": 1, "waiting": 1, "seconds": 0.3, "cpu_seconds": 0.001}
-        kind, asked = RequestPool(hard, too_long=FAULT, **bounds), question()
-        until(lambda: kind.about(asked) == REFUSED)
-        assert RequestPool(hard, too_long=None, **bounds).about(question()) == BUSY
+class TestSlowRequests:
+    def test_request_over_its_cpu_time_gets_the_fault_of_its_operation(
+        self, spinning: Spinning
+    ) -> None:
+        limits: dict[str, Any] = {
+            "threads": 1,
+            "max_waiting": 1,
+            "timeout_seconds": 0.3,
+            "max_cpu_seconds": 0.001,
+        }
+        requests, request = RequestPool(spinning, too_slow=FAULT, **limits), new_request()
+        wait_until(lambda: requests.respond(request) == REFUSED)
+        assert RequestPool(spinning, too_slow=None, **limits).respond(new_request()) == BUSY
 
-    def test_one_that_only_waited_has_none(self, slow: Slow) -> None:
-        kind = RequestPool(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.3, cpu_seconds=0.1)
-        assert kind.about(question()) == BUSY
+    def test_request_that_only_waits_gets_no_fault(self, waiting: Waiting) -> None:
+        requests = RequestPool(
+            waiting,
+            threads=1,
+            max_waiting=1,
+            too_slow=FAULT,
+            timeout_seconds=0.3,
+            max_cpu_seconds=0.1,
+        )
+        assert requests.respond(new_request()) == BUSY
 
-    def test_none_of_several_that_hold_each_other_up_has_one(self) -> None:
-        kind = RequestPool(burn, threads=4, waiting=4, too_long=FAULT, seconds=0.3)
-        questions = [question() for _ in range(4)]
-        with ThreadPoolExecutor(4) as asking:
-            first = list(asking.map(kind.about, questions))
+    def test_requests_that_slow_each_other_down_get_no_fault(self) -> None:
+        requests = RequestPool(burn, threads=4, max_waiting=4, too_slow=FAULT, timeout_seconds=0.3)
+        several = [new_request() for _ in range(4)]
+        with ThreadPoolExecutor(4) as clients:
+            first = list(clients.map(requests.respond, several))
             assert BUSY in first, "they share one interpreter"
             assert REFUSED not in first
-            kind._seconds = PATIENCE_SECONDS
-            assert list(asking.map(kind.about, questions)) == [{"ok": True}] * 4
+            requests._timeout_seconds = TIMEOUT_SECONDS
+            assert list(clients.map(requests.respond, several)) == [{"ok": True}] * 4
 
-    def test_what_took_too_much_is_refused_however_late(self) -> None:
-        kind = RequestPool(burn, threads=1, waiting=1, too_long=FAULT, cpu_seconds=0.05)
-        assert kind.about(question()) == REFUSED
+    def test_response_over_the_cpu_time_is_refused_too(self) -> None:
+        requests = RequestPool(burn, threads=1, max_waiting=1, too_slow=FAULT, max_cpu_seconds=0.05)
+        assert requests.respond(new_request()) == REFUSED
 
 
-class TestLateAnswers:
-    def test_whoever_asks_again_has_it(self, slow: Slow) -> None:
-        kind = RequestPool(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.05)
-        asked = question()
-        until_begun(kind, asked, slow)
-        assert kind.about(asked) == BUSY
-        slow.go_on.set()
-        until(lambda: kind._room._value == 2)  # pyright: ignore[reportAttributeAccessIssue]
-        kind._seconds = 0
-        assert kind.about(dict(reversed(asked.items()))) == {"ok": True, "about": asked}
-        assert slow.asked == 1
-        kind._seconds = PATIENCE_SECONDS
-        assert kind.about(asked)["ok"]
-        assert slow.asked == 2, "once heard it is not kept any more"
+class TestLateResponses:
+    def test_repeated_request_gets_the_late_response_once(self, waiting: Waiting) -> None:
+        requests = RequestPool(
+            waiting, threads=1, max_waiting=1, too_slow=FAULT, timeout_seconds=0.05
+        )
+        request = new_request()
+        start(requests, request, waiting)
+        assert requests.respond(request) == BUSY
+        waiting.released.set()
+        wait_until_free(requests, 2)
+        requests._timeout_seconds = 0
+        reordered = dict(reversed(request.items()))
+        assert requests.respond(reordered) == {"ok": True, "request": request}
+        assert waiting.calls == 1
+        requests._timeout_seconds = TIMEOUT_SECONDS
+        assert requests.respond(request)["ok"]
+        assert waiting.calls == 2, "a response that was sent is not kept"
 
-    def test_a_question_asked_twice_at_once_is_thought_about_once(
-        self, slow: Slow, monkeypatch: pytest.MonkeyPatch
+    def test_equal_requests_at_the_same_time_are_processed_once(
+        self, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        kind = RequestPool(slow, threads=2, waiting=1, too_long=FAULT, seconds=PATIENCE_SECONDS)
-        begin, came = kind._thought, threading.Semaphore(0)
+        requests = RequestPool(
+            waiting, threads=2, max_waiting=1, too_slow=FAULT, timeout_seconds=TIMEOUT_SECONDS
+        )
+        submit, submitted = requests._submit, threading.Semaphore(0)
 
-        def noted(*given: Any) -> Any:
-            thought = begin(*given)
-            came.release()
-            return thought
+        def counted(*arguments: Any) -> Any:
+            pending = submit(*arguments)
+            submitted.release()
+            return pending
 
-        monkeypatch.setattr(kind, "_thought", noted)
-        with ThreadPoolExecutor(3) as asking:
-            answers = asking.map(kind.about, [question()] * 3)
-            assert all(came.acquire(timeout=PATIENCE_SECONDS) for _ in range(3))
-            slow.go_on.set()
-            assert all(one["ok"] for one in answers)
-        assert slow.asked == 1
+        monkeypatch.setattr(requests, "_submit", counted)
+        with ThreadPoolExecutor(3) as clients:
+            responses = clients.map(requests.respond, [new_request()] * 3)
+            assert all(submitted.acquire(timeout=TIMEOUT_SECONDS) for _ in range(3))
+            waiting.released.set()
+            assert all(response["ok"] for response in responses)
+        assert waiting.calls == 1
 
-    def test_only_the_latest_are_kept_and_not_for_long(
-        self, slow: Slow, monkeypatch: pytest.MonkeyPatch
+    def test_only_the_newest_late_responses_are_kept_and_not_for_long(
+        self, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        kind = RequestPool(slow, threads=8, waiting=0, too_long=FAULT, seconds=0.1)
-        monkeypatch.setattr(pool, "MOST_KEPT", 3)
-        questions = [question() for _ in range(8)]
-        for one in questions:
-            until_begun(kind, one, slow)
-        slow.go_on.set()
-        until(lambda: kind._room._value == 8)  # pyright: ignore[reportAttributeAccessIssue]
-        kind._forget()
-        assert len(kind._thoughts) == 3
-        asked = slow.asked
-        assert kind.about(questions[-1])["about"] == questions[-1]
-        assert slow.asked == asked
-        monkeypatch.setattr(pool, "KEPT_SECONDS", 0)
-        kind._forget()
-        assert not kind._thoughts
+        requests = RequestPool(
+            waiting, threads=8, max_waiting=0, too_slow=FAULT, timeout_seconds=0.1
+        )
+        monkeypatch.setattr(pool, "MAX_LATE", 3)
+        several = [new_request() for _ in range(8)]
+        for request in several:
+            start(requests, request, waiting)
+        waiting.released.set()
+        wait_until_free(requests, 8)
+        requests._drop_late_responses()
+        assert len(requests._pending) == 3
+        calls = waiting.calls
+        assert requests.respond(several[-1])["request"] == several[-1]
+        assert waiting.calls == calls
+        monkeypatch.setattr(pool, "LATE_SECONDS", 0)
+        requests._drop_late_responses()
+        assert not requests._pending
 
 
-class TestRoom:
-    def test_one_that_has_not_begun_is_dropped(self, slow: Slow) -> None:
-        kind = RequestPool(slow, threads=1, waiting=1, too_long=FAULT, seconds=0.1)
-        until_begun(kind, question(), slow)
-        assert kind.about(question()) == BUSY
-        slow.go_on.set()
-        kind._seconds = PATIENCE_SECONDS
-        assert kind.about(question())["ok"]
-        assert slow.asked == 2, "the dropped one was never thought about"
+class TestQueue:
+    def test_request_that_has_not_started_is_dropped(self, waiting: Waiting) -> None:
+        requests = RequestPool(
+            waiting, threads=1, max_waiting=1, too_slow=FAULT, timeout_seconds=0.1
+        )
+        start(requests, new_request(), waiting)
+        assert requests.respond(new_request()) == BUSY
+        waiting.released.set()
+        requests._timeout_seconds = TIMEOUT_SECONDS
+        assert requests.respond(new_request())["ok"]
+        assert waiting.calls == 2, "the dropped request was never processed"
 
-    def test_more_than_may_wait_are_told_at_once(self, slow: Slow) -> None:
-        kind = RequestPool(slow, threads=1, waiting=1, too_long=FAULT, seconds=PATIENCE_SECONDS)
-        with ThreadPoolExecutor(2) as asking:
-            there = [asking.submit(kind.about, question()) for _ in range(2)]
-            assert slow.begun.acquire(timeout=PATIENCE_SECONDS)
-            until(lambda: not kind._room._value)  # pyright: ignore[reportAttributeAccessIssue]
-            assert kind.about(question()) == BUSY
-            slow.go_on.set()
-            assert all(one.result(PATIENCE_SECONDS)["ok"] for one in there)
-        assert kind.about(question())["ok"]
-
-    def test_pictures_leave_the_threads_of_networks_alone(
-        self, slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-    ) -> None:
-        monkeypatch.setitem(server.QUESTIONS, "preview", slow)
-        listening = sidecar.listen(f"unix://{tmp_path / 'sidecar.sock'}")
-        try:
-            serving = server.SidecarServer(listening)
-            pictures = serving.thinking["preview"]
-            pictures._seconds = 0.05
-            until_begun(pictures, {"ask": "preview", "seed": 0}, slow)
-            for number in range(1, 8):
-                assert pictures.about({"ask": "preview", "seed": number}) == BUSY
-            assert slow.asked == 1, "one at a time"
-            network = {"architecture": {"name": "linear"}, "image": [1, 8, 8], "classes": 10}
-            networks = serving.thinking["describe"]
-            networks._seconds = PATIENCE_SECONDS
-            assert networks.about({"ask": "describe", **network})["ok"]
-        finally:
-            listening.close()
+    def test_request_is_refused_at_once_when_the_queue_is_full(self, waiting: Waiting) -> None:
+        requests = RequestPool(
+            waiting, threads=1, max_waiting=1, too_slow=FAULT, timeout_seconds=TIMEOUT_SECONDS
+        )
+        with ThreadPoolExecutor(2) as clients:
+            accepted = [clients.submit(requests.respond, new_request()) for _ in range(2)]
+            assert waiting.started.acquire(timeout=TIMEOUT_SECONDS)
+            wait_until_free(requests, 0)
+            assert requests.respond(new_request()) == BUSY
+            waiting.released.set()
+            assert all(response.result(TIMEOUT_SECONDS)["ok"] for response in accepted)
+        assert requests.respond(new_request())["ok"]

@@ -1,76 +1,53 @@
-"""What the sidecar answers of a network."""
+"""The sidecar's server: malformed requests, and a pool for each operation."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared import sidecar
 from tests.worker.filled import parameters
-from worker.sidecar.server import Refused, answer, describe
+from tests.worker.sidecar.test_pool import TIMEOUT_SECONDS, Waiting, start
+from worker.sidecar import server
+from worker.sidecar.pool import BUSY
+from worker.sidecar.warm_up import warm_up
 
-
-def architecture(name: str, **changes: Any) -> dict[str, Any]:
-    return {"name": name, **parameters("architectures", name, **changes)}
-
-
-def optimizer(name: str, **changes: Any) -> dict[str, Any]:
-    return {"name": name, **parameters("optimizers", name, **changes)}
-
-
-NETWORK: dict[str, Any] = {
-    "architecture": architecture("mlp", hidden_units=[4]),
+LINEAR: dict[str, Any] = {
+    "operation": "describe",
+    "architecture": {"name": "linear", **parameters("architectures", "linear")},
     "image": [1, 8, 8],
     "classes": 10,
 }
-HEAD = {"hidden_units": [], "dropout": 0.0}
 
 
-def _pointers(**changes: Any) -> list[str]:
-    with pytest.raises(Refused) as refused:
-        describe({**NETWORK, **changes})
-    return [one["pointer"] for one in refused.value.faults]
+def test_malformed_request_is_refused_and_not_fatal() -> None:
+    response = server.respond({"operation": "describe"})
+    assert response["faults"][0]["detail"].startswith("The request is malformed")
 
 
-def test_every_pattern_that_means_no_layer_is_named() -> None:
-    patterns = {"/regularizers/l2/only": "tail.*", "/initializer/overrides/x": "x"}
-    first = {"/fine_tuning/stages/0/train/from": "tail", "/fine_tuning/stages/1/train/from": "y"}
-    tensors = {"body.hidden1.weight": [4, 63]}
-    found = _pointers(patterns=patterns, first=first, tensors=tensors, head=HEAD)
-    assert found == [*patterns, *first, "/fine_tuning/weights"]
+def test_pictures_leave_the_threads_of_networks_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    waiting = Waiting()
+    preview = replace(server.OPERATIONS["preview"], run=waiting)
+    monkeypatch.setitem(server.OPERATIONS, "preview", preview)
+    listening = sidecar.listen(f"unix://{tmp_path / 'sidecar.sock'}")
+    try:
+        running = server.SidecarServer(listening)
+        pictures = running.pools["preview"]
+        pictures._timeout_seconds = 0.05
+        start(pictures, {"operation": "preview", "seed": 0}, waiting)
+        for number in range(1, 8):
+            assert pictures.respond({"operation": "preview", "seed": number}) == BUSY
+        assert waiting.calls == 1, "one at a time"
+        networks = running.pools["describe"]
+        networks._timeout_seconds = TIMEOUT_SECONDS
+        assert networks.respond(LINEAR)["ok"]
+    finally:
+        waiting.released.set()
+        listening.close()
 
 
-def test_a_network_that_cannot_be_built_is_all_that_is_said() -> None:
-    assert _pointers(
-        architecture=architecture("vgg_small", widths=[4] * 6), patterns={"/x": "x"}
-    ) == ["/dataset/image_size"]
-
-
-def test_what_is_no_question_is_refused_and_not_fatal() -> None:
-    assert answer({"ask": "describe"})["faults"][0]["detail"].startswith("malformed")
-
-
-class TestMemory:
-    def _mib(self, **fields: Any) -> float:
-        asked = {"batch_size": 2, "optimizers": [optimizer("sgd")], "precision": "float32"}
-        return describe({**NETWORK, **asked, **fields})["memory_mib"]
-
-    def test_it_is_that_of_the_largest_optimizer_with_its_parameters(self) -> None:
-        wide = {"architecture": architecture("mlp", hidden_units=[4096])}
-        sgd, plain, adam = optimizer("sgd"), optimizer("sgd", momentum=0), optimizer("adam")
-        one = self._mib(**wide, optimizers=[sgd])
-        assert self._mib(**wide, optimizers=[plain]) < one < self._mib(**wide, optimizers=[adam])
-        both = self._mib(**wide, optimizers=[sgd, adam])
-        assert both == self._mib(**wide, optimizers=[adam])
-
-    def test_a_regularizer_s_passes_count_and_their_repetition_does_not(self) -> None:
-        def vat(iterations: int) -> dict[str, Any]:
-            return parameters("regularizers", "vat", power_iterations=iterations)
-
-        vgg = {"architecture": architecture("vgg_small"), "image": [3, 32, 32], "batch_size": 32}
-        once, often = (self._mib(**vgg, regularizers={"vat": vat(many)}) for many in (1, 100))
-        assert once == often > 2.5 * self._mib(**vgg)
-
-    def test_a_head_with_its_dropout_overridden_is_described(self) -> None:
-        regularizers = {"dropout": {"rate": 0.7}}
-        vgg = {"architecture": architecture("vgg_small"), "image": [3, 32, 32]}
-        head = {"hidden_units": [4], "dropout": 0.3}
-        assert self._mib(**vgg, head=head, regularizers=regularizers) > 0
+def test_warm_up_describes_every_small_architecture() -> None:
+    warm_up()

@@ -14,7 +14,7 @@ import torch
 from tests.worker.filled import filled, parameters
 from worker.regularizers.norms import add_l1_gradient, l1_value
 from worker.regularizers.regularizer import Penalty
-from worker.sidecar.memory import predicted_mib
+from worker.sidecar.memory import predict_mib
 from worker.training.memory import LiveMemory, Update, measure_penalty, predict_memory_mib
 
 #: Trains for two steps and prints by how many MiB the peak exceeds the memory before them.
@@ -77,7 +77,7 @@ def _predicted(size: int, batch: int, spec: dict[str, Any]) -> float:
         "batch_size": batch,
         "optimizers": [{"name": job.optimizer.name, **job.optimizer.parameters}],
     }
-    return predicted_mib(question, job.architecture.parameters, None)
+    return predict_mib(question, job.architecture.parameters, None)
 
 
 WIDE = {"name": "mlp", "hidden_units": [4096, 4096]}

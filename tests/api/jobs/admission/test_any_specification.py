@@ -40,14 +40,14 @@ EXAMPLES = int(REQUESTED or 60)
 class Sidecar:
     """The functions of the sidecar, without its process."""
 
-    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        answer = server.answer(question)
-        if not answer["ok"]:
-            raise InvalidSpec([Fault(**fault) for fault in answer["faults"]])
-        return answer
+    def send(self, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
+        response = server.respond({"operation": operation, **fields})
+        if not response["ok"]:
+            raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
+        return response
 
-    def describe(self, question: dict[str, Any]) -> dict[str, Any]:
-        return self.ask({"ask": "describe", **question})
+    def describe(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return self.send("describe", fields)
 
 
 SERVICES: Any = SimpleNamespace(

@@ -18,7 +18,7 @@ def sidecar_with(table: dict[str, Any]) -> SidecarInProcess:
     """Return a sidecar that describes every table like this."""
 
     def respond(request: dict[str, Any]) -> dict[str, Any]:
-        is_table = request["ask"] == "table"
+        is_table = request["operation"] == "table"
         return {"ok": True, **table} if is_table else accept_everything(request)
 
     return SidecarInProcess(respond)
@@ -39,7 +39,7 @@ def test_columns_and_content_are_filled_in() -> None:
     }
     of_table, of_network = sidecar.requests
     assert of_table == {
-        "ask": "table",
+        "operation": "table",
         "file": "houses.csv",
         "target": "price",
         "features": None,

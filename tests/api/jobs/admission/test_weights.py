@@ -144,7 +144,7 @@ class TestOfAnUpload:
         accept_network = service.sidecar.respond
         service.sidecar.respond = lambda request: (
             {"ok": True, **table, "content_hash": "sha256:" + "a" * 64}
-            if request["ask"] == "table"
+            if request["operation"] == "table"
             else accept_network(request)
         )
         spec = tuned({"upload": upload(service, BODY, METADATA)})
