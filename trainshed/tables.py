@@ -128,15 +128,15 @@ def print_validation(console: Console, validation: Json) -> None:
 
 def print_datasets(console: Console, datasets: list[Json]) -> None:
     """Print the data sets."""
-    table = Table("name", "images", "classes", "size", "downloaded", "description")
+    table = Table("name", "images", "classes", "size", "available", "description")
     for dataset in datasets:
         shape = f"{dataset['image_size']}×{dataset['image_size']}×{dataset['channels']}"
         images = f"{dataset['train'] + dataset['test']:,}"
         classes = str(len(dataset["classes"]))
         if "files" in dataset:  # a table: its size is that of the file
             shape, classes, images = "", "", ", ".join(dataset["files"])
-        is_downloaded = "yes" if dataset["is_at_hand"] else "no"
-        table.add_row(dataset["id"], images, classes, shape, is_downloaded, dataset["summary"])
+        is_available = "yes" if dataset["is_available"] else "no"
+        table.add_row(dataset["id"], images, classes, shape, is_available, dataset["summary"])
     console.print(table)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from trainshed.tables import print_job, print_jobs
+from trainshed.tables import print_datasets, print_job, print_jobs
 
 JOB: dict[str, Any] = {
     **dict.fromkeys(("name", "phase", "reason", "device", "mlflow_run_id"), ""),
@@ -28,3 +28,30 @@ def test_queue_position_is_shown_if_it_is_known(position: int | None) -> None:
     assert "None" not in text
     assert text.count("position 7") == (0 if position is None else 2)
     assert text.count("queued") == 2
+
+
+def test_datasets_are_shown_with_their_shape_or_their_files() -> None:
+    images = {
+        "id": "digits", "summary": "real scans", "is_available": True,
+        "image_size": 8, "channels": 1, "train": 1438, "test": 359, "classes": ["0", "1"],
+    }  # fmt: skip
+    table = {**images, "id": "table", "is_available": False, "files": ["flowers.csv"]}
+    console = Console(width=200, record=True)
+    print_datasets(console, [images, table])
+    rows = [line.split() for line in console.export_text().splitlines() if line.startswith("│")]
+    assert [word for word in rows[0] if word != "│"] == [
+        "digits",
+        "1,797",
+        "2",
+        "8×8×1",
+        "yes",
+        "real",
+        "scans",
+    ]
+    assert [word for word in rows[1] if word != "│"] == [
+        "table",
+        "flowers.csv",
+        "no",
+        "real",
+        "scans",
+    ]
