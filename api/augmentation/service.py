@@ -33,7 +33,7 @@ def preview(services: Services, body: bytes) -> bytes:
 def _filled(services: Services, raw: Any) -> dict[str, Any]:
     """Check a body and fill in its defaults."""
     if not isinstance(raw, dict):
-        raise InvalidSpec([Fault("", f"is {abbreviated(raw)}; a preview's body is an object")])
+        raise InvalidSpec([Fault("", f"is {abbreviated(raw)}; it must be an object")])
     faults, methods = Faults(), services.methods
     spec = faults.take(structure.read(raw, PreviewSpec, MODELS))
     names = raw.get("augmentation", {})

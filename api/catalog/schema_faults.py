@@ -19,10 +19,20 @@ RULES: Mapping[str, str] = {
     "maxItems": "it must have a length of at most {}",
     "enum": "it must be one of {}",
     "const": "it must be {}",
-    "type": "it must be of type {}",
-    "anyOf": "it must be of type {}",
+    "type": "it must be {}",
+    "anyOf": "it must be {}",
     "minLength": "it must have a length of at least {}",
     "maxLength": "it must have a length of at most {}",
+}
+#: JSON Schema's types in the words of the other faults.
+TYPES: Mapping[str, str] = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
 }
 
 
@@ -60,8 +70,10 @@ def faults_of(error: ValidationError, at: str) -> Iterator[Fault]:
 
 def _rule(error: ValidationError, schema: dict[str, Any]) -> str:
     keyword, bound = str(error.validator), error.validator_value
-    if keyword == "anyOf":
-        bound = " or ".join(str(part.get("type")) for part in schema["anyOf"])
+    if keyword == "type":
+        bound = TYPES[str(bound)]
+    elif keyword == "anyOf":
+        bound = " or ".join(TYPES[part["type"]] for part in schema["anyOf"])
     elif keyword == "enum" and isinstance(bound, list):
         bound = ", ".join(map(str, bound))
     elif keyword == "const":

@@ -80,7 +80,7 @@ def check(raw: Any, context: Context) -> Draft:
         Unavailable: the sidecar does not answer, and there is no fault to report without it.
     """
     if not isinstance(raw, dict):
-        raise InvalidSpec([Fault("", f"is {abbreviated(raw)}; a specification is an object")])
+        raise InvalidSpec([Fault("", f"is {abbreviated(raw)}; it must be an object")])
     draft = Draft(raw, context)
     for run in CHECKS:
         run(draft)

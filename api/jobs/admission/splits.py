@@ -51,20 +51,22 @@ def _with_own_test_split(requested: Requested, facts: DatasetFacts) -> tuple[Cou
     counts, faults = _distribute(others, facts.train)
     test = requested["test"] or facts.test
     if test > facts.test:
-        text = f"is {test}; the test split of {facts.name} has {facts.test} samples"
+        text = f"is {test}; it must be at most {facts.test}, the test split of {facts.name}"
         faults.append(_fault("test", text))
     return counts | {"test": test}, faults
 
 
 def _distribute(requested: Requested, available: int) -> tuple[Counts, list[Fault]]:
-    """Distribute samples over splits, first over those with a requested count."""
+    """Distribute samples over splits; requested counts come first."""
     left, counts, faults = available, Counts(), list[Fault]()
     for split, count in requested.items():
         if count is None:
             continue
         if count > left:
-            after = f" after {_enumerated(counts)}" if counts else ""
-            text = f"is {count}; {left} of {available} samples are left{after}"
+            rest = "all samples"
+            if counts:
+                rest = f"what {_enumerated(counts)} leaves of {available} samples"
+            text = f"is {count}; it must be at most {left}, {rest}"
             faults.append(_fault(split, text))
         else:
             counts[split] = count

@@ -11,6 +11,7 @@ from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
 from shared.errors import MAX_FAULTS, Fault
+from shared.fields import MAX_COUNT
 from shared.spec import (
     CheckpointSpec,
     ClippingSpec,
@@ -130,4 +131,5 @@ def _plain(bound: Any) -> Any:
     """Return a bound as JSON writes it: 1000 for 1000.0, and double quotes."""
     if isinstance(bound, str):
         return bound.replace("'", '"')
-    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+    is_whole = isinstance(bound, float) and bound.is_integer() and bound < MAX_COUNT
+    return int(bound) if is_whole else bound

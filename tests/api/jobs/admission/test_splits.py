@@ -59,14 +59,15 @@ class TestRequestedCounts:
 class TestFaults:
     def test_too_large_count_is_reported_with_what_is_left(self) -> None:
         assert details(FASHION_MNIST, train=50_000, validation=70_000) == {
-            "validation": "is 70000; 10000 of 60000 samples are left after train 50000"
+            "validation": "is 70000; it must be at most 10000, what train 50000 leaves of "
+            "60000 samples"
         }
 
     def test_every_fault_is_reported_at_once(self) -> None:
         assert details(FASHION_MNIST, train=60_001, validation=60_002, test=10_001) == {
-            "train": "is 60001; 60000 of 60000 samples are left",
-            "validation": "is 60002; 60000 of 60000 samples are left",
-            "test": "is 10001; the test split of fashion-mnist has 10000 samples",
+            "train": "is 60001; it must be at most 60000, all samples",
+            "validation": "is 60002; it must be at most 60000, all samples",
+            "test": "is 10001; it must be at most 10000, the test split of fashion-mnist",
         }
 
     def test_train_that_leaves_too_little_is_reported(self) -> None:
