@@ -96,8 +96,8 @@ class TestEveryEntry:
         assert entry.check(as_json).keys() == entry.defaults.keys()
 
 
-def test_all_methods_are_registered() -> None:
-    assert {slot: set(registry.entries()) for slot, registry in SLOTS.items()} == {
+def test_documented_methods_are_registered() -> None:
+    documented = {
         "architectures": {
             *("linear", "mlp", "vgg_small", "vgg16", "vgg19", "xception"),
             *("inception_v3", "inception_resnet_v2", "mobilenet", "mobilenet_v2"),
@@ -122,3 +122,6 @@ def test_all_methods_are_registered() -> None:
             *("one_cycle", "reduce_on_plateau"),
         },
     }
+    assert documented.keys() == SLOTS.keys()
+    for slot, names in documented.items():
+        assert names <= SLOTS[slot].entries().keys(), slot

@@ -27,10 +27,6 @@ REFERENCES: dict[str, Callable[..., Tensor]] = {
 CONVOLUTION, DENSE = (8, 4, 3, 5), (16, 10)
 
 
-def test_every_initializer_has_a_reference() -> None:
-    assert REFERENCES.keys() == initializers.entries().keys()
-
-
 @pytest.mark.parametrize("shape", [CONVOLUTION, DENSE], ids=["convolution", "dense"])
 @pytest.mark.parametrize("name", REFERENCES)
 def test_draws_equal_the_draws_of_torch(name: str, shape: tuple[int, ...]) -> None:
