@@ -83,7 +83,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes at this address; Starlette names those of the first."""
+    """Return the methods of all routes at this address.
+
+    Starlette names only the methods of the first route.
+    """
     routes = request.app.router.routes
     return [
         method

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service does: both are held against each other."""
+"""The OpenAPI document agrees with what the service accepts and returns."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from shared.errors import InvalidSpec
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
 from tests.fakes.admission import filled
 
-#: What JSON Schema knows; a reader passes over anything else, and so over a bound that is not one.
+#: Keywords of JSON Schema. Validators ignore all others, and so would ignore a misspelled bound.
 KEYWORDS = {
     *("$ref", "anyOf", "type", "enum", "const", "format", "title", "description", "default"),
     *("properties", "required", "additionalProperties", "propertyNames", "maxProperties"),
@@ -22,7 +22,7 @@ KEYWORDS = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 }
 PRESETS = {name: preset.spec for name, preset in presets().items()}
-RIGHT: dict[str, dict[str, Any]] = {
+VALID: dict[str, dict[str, Any]] = {
     "short forms": {
         "regularizers": {"l2": 0.01, "dropout": True, "mixup": False},
         "augmentation": {"rotation": 10, "horizontal_flip": True, "fill_mode": "nearest"},
@@ -41,7 +41,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     },
     "nulls": {"tracking": None, "fine_tuning": None, "metrics": {"top_k": None}},
 }
-WRONG: dict[str, dict[str, Any]] = {
+INVALID: dict[str, dict[str, Any]] = {
     "epochs": {"training": {"epochs": -5}},
     "seed": {"seed": -1},
     "a large seed": {"seed": 2**53},
@@ -67,8 +67,8 @@ def document(service: Service) -> dict[str, Any]:
     return service.client.get("/openapi.json").json()
 
 
-def valid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
-    """What the document says is wrong with a value."""
+def errors(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    """Return the errors of a value against a schema of the document."""
     whole = {**schema, "components": document["components"]}
     return [
         f"{error.json_path}: {error.message[:200]}"
@@ -76,101 +76,121 @@ def valid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[
     ]
 
 
-def of_model(document: dict[str, Any], model: str, value: Any) -> list[str]:
-    return valid(document, {"$ref": f"#/components/schemas/{model}"}, value)
+def model_errors(document: dict[str, Any], model: str, value: Any) -> list[str]:
+    return errors(document, {"$ref": f"#/components/schemas/{model}"}, value)
 
 
-def answer(document: dict[str, Any], method: str, path: str, status: int = 200) -> dict[str, Any]:
-    """The schema of a JSON answer."""
+def response_schema(
+    document: dict[str, Any], method: str, path: str, status: int = 200
+) -> dict[str, Any]:
+    """Return the schema of a JSON response."""
     content = document["paths"][path][method]["responses"][str(status)]["content"]
     return content["application/json"]["schema"]
 
 
-def schemas(part: Any) -> Iterator[dict[str, Any]]:
-    """Every schema under a schema, itself first."""
-    yield part
-    for name, inner in part.items():
+def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield a schema and every schema inside it."""
+    yield schema
+    for name, inner in schema.items():
         if name in {"properties", "$defs"}:
-            for one in inner.values():
-                yield from schemas(one)
+            for part in inner.values():
+                yield from subschemas(part)
         elif name in {"anyOf", "allOf", "oneOf", "prefixItems"}:
-            for one in inner:
-                yield from schemas(one)
+            for part in inner:
+                yield from subschemas(part)
         elif name in {"items", "additionalProperties", "propertyNames"} and isinstance(inner, dict):
-            yield from schemas(inner)
+            yield from subschemas(inner)
 
 
 class TestSpecification:
-    def test_every_bound_is_a_keyword_of_json_schema(self, document: dict[str, Any]) -> None:
-        for name, model in document["components"]["schemas"].items():
-            Draft202012Validator.check_schema(model)
-            for schema in schemas(model):
-                assert set(schema) <= KEYWORDS, name
-
-    def test_the_document_s_own_example(self, document: dict[str, Any]) -> None:
+    def test_document_is_openapi_3_1_with_the_specification(self, document: dict[str, Any]) -> None:
+        assert document["openapi"].startswith("3.1")
         body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
-        assert valid(document, body["schema"], body["example"]) == []
+        assert body["schema"] == {"$ref": "#/components/schemas/JobSpec"}
+        job = document["components"]["schemas"]["JobSpec"]
+        assert job["required"] == ["dataset", "architecture"]
 
-    @pytest.mark.parametrize("spec", PRESETS.values(), ids=PRESETS)
-    def test_every_preset(self, document: dict[str, Any], spec: dict[str, Any]) -> None:
-        assert of_model(document, "JobSpec", spec) == []
+    def test_every_reference_leads_to_a_component(self, document: dict[str, Any]) -> None:
+        for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+            assert name in document["components"]["schemas"]
 
-    @pytest.mark.parametrize("changes", RIGHT.values(), ids=RIGHT)
-    def test_what_is_right(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
-        spec = filled({**SPEC, **changes})
-        assert of_model(document, "JobSpec", {**SPEC, **changes}) == []
-        assert of_model(document, "JobSpec", spec) == []
-
-    @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
-    def test_what_is_wrong(self, document: dict[str, Any], changes: dict[str, Any]) -> None:
-        with pytest.raises(InvalidSpec):
-            filled({**SPEC, **changes})
-        assert of_model(document, "JobSpec", {**SPEC, **changes}) != []
-
-    def test_every_method_can_be_chosen(self, document: dict[str, Any]) -> None:
-        names = document["components"]["schemas"]
-        for name in catalog.load()["architectures"]:
-            assert of_model(document, "Architecture", {"name": name}) == []
-            assert names[f"architectures.{name}"]["description"]
-        for name in catalog.load()["augmentations"]:
-            assert of_model(document, "Augmentation", {name: {}}) == []
-
-    def test_no_component_is_there_for_nothing(self, document: dict[str, Any]) -> None:
+    def test_every_component_is_referenced(self, document: dict[str, Any]) -> None:
         text = json.dumps(document)
         for name in document["components"]["schemas"]:
             assert f'"#/components/schemas/{name}"' in text, name
 
+    def test_schemas_use_only_keywords_of_json_schema(self, document: dict[str, Any]) -> None:
+        for name, model in document["components"]["schemas"].items():
+            Draft202012Validator.check_schema(model)
+            for schema in subschemas(model):
+                assert set(schema) <= KEYWORDS, name
 
-class TestAnswers:
-    def test_every_route_says_what_it_answers(self, document: dict[str, Any]) -> None:
-        for path, verbs in document["paths"].items():
-            for verb, operation in verbs.items():
-                good = {s: a for s, a in operation["responses"].items() if s.startswith("2")}
-                assert good, (verb, path)
-                for response in good.values():
+    def test_example_is_valid(self, document: dict[str, Any]) -> None:
+        body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
+        assert errors(document, body["schema"], body["example"]) == []
+
+    @pytest.mark.parametrize("spec", PRESETS.values(), ids=PRESETS)
+    def test_presets_are_valid(self, document: dict[str, Any], spec: dict[str, Any]) -> None:
+        assert model_errors(document, "JobSpec", spec) == []
+
+    @pytest.mark.parametrize("changes", VALID.values(), ids=VALID)
+    def test_accepted_specification_is_valid_as_written_and_filled_in(
+        self, document: dict[str, Any], changes: dict[str, Any]
+    ) -> None:
+        spec = {**SPEC, **changes}
+        assert model_errors(document, "JobSpec", spec) == []
+        assert model_errors(document, "JobSpec", filled(spec)) == []
+
+    @pytest.mark.parametrize("changes", INVALID.values(), ids=INVALID)
+    def test_refused_specification_is_invalid(
+        self, document: dict[str, Any], changes: dict[str, Any]
+    ) -> None:
+        with pytest.raises(InvalidSpec):
+            filled({**SPEC, **changes})
+        assert model_errors(document, "JobSpec", {**SPEC, **changes}) != []
+
+    def test_every_method_has_a_component(self, document: dict[str, Any]) -> None:
+        components = document["components"]["schemas"]
+        for name in catalog.load()["architectures"]:
+            assert model_errors(document, "Architecture", {"name": name}) == []
+            assert components[f"architectures.{name}"]["description"]
+        for name in catalog.load()["augmentations"]:
+            assert model_errors(document, "Augmentation", {name: {}}) == []
+
+
+class TestResponses:
+    def test_every_route_declares_a_response_with_a_schema(self, document: dict[str, Any]) -> None:
+        for path, operations in document["paths"].items():
+            for verb, operation in operations.items():
+                successes = [
+                    response
+                    for status, response in operation["responses"].items()
+                    if status.startswith("2")
+                ]
+                assert successes, (verb, path)
+                for response in successes:
                     schemas = [part.get("schema") for part in response["content"].values()]
                     assert all(schemas), (verb, path)
 
-    def test_where_a_new_one_is_and_which_state_is_shown_are_declared(
-        self, document: dict[str, Any]
-    ) -> None:
+    def test_location_and_etag_headers_are_declared(self, document: dict[str, Any]) -> None:
         declared = {
-            (verb, path): {*answer["headers"]}
-            for path, verbs in document["paths"].items()
-            for verb, operation in verbs.items()
-            for status, answer in operation["responses"].items()
-            if status in {"200", "201", "202"} and "headers" in answer
+            (verb, path): {*response["headers"]}
+            for path, operations in document["paths"].items()
+            for verb, operation in operations.items()
+            for status, response in operation["responses"].items()
+            if status in {"200", "201", "202"} and "headers" in response
         }
         job = "/v1/jobs/{job_id}"
-        new = [("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights")]
-        files = (
-            f"{job}/checkpoints/{{checkpoint}}/download",
-            f"{job}/artifacts/{{artifact}}/download",
-        )
-        shown = [("get", path) for path in (job, *files)]
-        assert declared == {one: {"Location"} for one in new} | {one: {"ETag"} for one in shown}
+        creating = [("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights")]
+        with_etag = [
+            ("get", job),
+            ("get", f"{job}/checkpoints/{{checkpoint}}/download"),
+            ("get", f"{job}/artifacts/{{artifact}}/download"),
+        ]
+        expected = {route: {"Location"} for route in creating}
+        assert declared == expected | {route: {"ETag"} for route in with_etag}
 
-    def test_an_answer_has_the_declared_media_type_and_form(
+    def test_responses_have_the_declared_media_type_and_schema(
         self, service: Service, document: dict[str, Any]
     ) -> None:
         lease = service.start_job(tags={"a": "b"})
@@ -180,26 +200,26 @@ class TestAnswers:
         service.submit()
         paths = {
             re.sub(r"\{job_id\}", lease.job_id, path): path
-            for path, verbs in document["paths"].items()
-            if "get" in verbs and set(re.findall(r"\{\w+\}", path)) <= {"{job_id}"}
+            for path, operations in document["paths"].items()
+            if "get" in operations and set(re.findall(r"\{\w+\}", path)) <= {"{job_id}"}
         }
         paths |= {"/v1/datasets/digits": "/v1/datasets/{name}"}
-        seen = 0
+        json_responses = 0
         for address, path in paths.items():
-            given = service.client.get(address)
-            if given.status_code >= 400:
-                assert of_model(document, "Problem", given.json()) == []
+            response = service.client.get(address)
+            if response.status_code >= 400:
+                assert model_errors(document, "Problem", response.json()) == []
                 continue
             content = document["paths"][path]["get"]["responses"]["200"]["content"]
-            media_type = given.headers["content-type"].partition(";")[0]
+            media_type = response.headers["content-type"].partition(";")[0]
             assert media_type in content, path
             if media_type == "application/json":
-                assert valid(document, content[media_type]["schema"], given.json()) == [], path
-                seen += 1
-        assert seen >= 9
+                assert errors(document, content[media_type]["schema"], response.json()) == [], path
+                json_responses += 1
+        assert json_responses >= 9
 
-    def test_a_job_in_every_state(self, service: Service, document: dict[str, Any]) -> None:
-        schema = answer(document, "get", "/v1/jobs/{job_id}")
+    def test_job_in_every_state_is_valid(self, service: Service, document: dict[str, Any]) -> None:
+        schema = response_schema(document, "get", "/v1/jobs/{job_id}")
         fields = document["components"]["schemas"]["Job"]["properties"]
         service.submit()
         service.succeed(service.claim(), epochs=1)
@@ -208,22 +228,23 @@ class TestAnswers:
         service.submit(fine_tuning={"stages": [{"name": "a", "epochs": 1}]})
         service.start_job(training={"early_stopping": {}}, metrics={"top_k": [1]})
         jobs = service.client.get("/v1/jobs").json()
-        assert valid(document, answer(document, "get", "/v1/jobs"), jobs) == []
-        assert len({one["state"] for one in jobs["data"]}) >= 4
-        for one in jobs["data"]:
-            job = service.job(one["id"])
-            assert valid(document, schema, job) == [], job["state"]
+        assert errors(document, response_schema(document, "get", "/v1/jobs"), jobs) == []
+        assert len({job["state"] for job in jobs["data"]}) >= 4
+        for listed in jobs["data"]:
+            job = service.job(listed["id"])
+            assert errors(document, schema, job) == [], job["state"]
             assert set(job) - {"attempts"} == set(fields) - {"attempts"}
 
-    def test_what_is_posted(self, service: Service, document: dict[str, Any]) -> None:
-        made = service.post("/v1/jobs", SPEC)
-        assert valid(document, answer(document, "post", "/v1/jobs", 202), made.json()) == []
-        checked = service.post("/v1/jobs/validate", SPEC).json()
-        assert valid(document, answer(document, "post", "/v1/jobs/validate"), checked) == []
+    def test_responses_to_post_are_valid(self, service: Service, document: dict[str, Any]) -> None:
+        job = service.post("/v1/jobs", SPEC).json()
+        assert errors(document, response_schema(document, "post", "/v1/jobs", 202), job) == []
+        validation = service.post("/v1/jobs/validate", SPEC).json()
+        schema = response_schema(document, "post", "/v1/jobs/validate")
+        assert errors(document, schema, validation) == []
         fields = document["components"]["schemas"]["Validation"]["properties"]
-        assert set(checked) == set(fields)
-        refused = service.post("/v1/jobs", {}).json()
-        assert of_model(document, "Problem", refused) == []
+        assert set(validation) == set(fields)
+        problem = service.post("/v1/jobs", {}).json()
+        assert model_errors(document, "Problem", problem) == []
 
     @pytest.mark.parametrize(
         ("path", "status", "media_type"),
@@ -234,15 +255,15 @@ class TestAnswers:
             ("/v1/jobs/{job_id}/logs", "200", "text/plain"),
             ("/v1/jobs/{job_id}/tensorboard", "200", "application/zip"),
             *(
-                (f"/v1/jobs/{{job_id}}/{one}/download", status, "application/octet-stream")
-                for one in ("checkpoints/{checkpoint}", "artifacts/{artifact}")
+                (f"/v1/jobs/{{job_id}}/{part}/download", status, "application/octet-stream")
+                for part in ("checkpoints/{checkpoint}", "artifacts/{artifact}")
                 for status in ("200", "206")
             ),
             ("/v1/jobs/{job_id}/checkpoints/{checkpoint}/download", "304", None),
             ("/metrics", "200", "text/plain"),
         ],
     )
-    def test_what_is_not_json(
+    def test_other_media_types_are_declared(
         self, document: dict[str, Any], path: str, status: str, media_type: str | None
     ) -> None:
         declared = document["paths"][path]["get"]["responses"][status]

@@ -1,4 +1,4 @@
-"""A row that cannot be read is a fault of the server, which tells a client nothing of the row."""
+"""A row that cannot be read is an internal error, which reveals nothing of the row."""
 
 import pytest
 import sqlalchemy as sa
@@ -16,11 +16,11 @@ def test_unreadable_job_is_a_500_without_its_id_column_or_value(
         change = sa.update(tables.jobs).where(tables.jobs.c.id == job_id)
         connection.execute(change.values(tags=["a secret of the owner"]))
 
-    answer = service.client.get(path.format(job_id))
+    response = service.client.get(path.format(job_id))
 
-    assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert problem["type"] == "urn:trainshed:problem:row-unreadable"
     assert set(problem) == {"type", "title", "status", "detail", "instance"}
     for leak in (job_id, "tags", "list", "secret"):

@@ -24,7 +24,7 @@ router = APIRouter()
 
 
 class Checkpoint(BaseModel):
-    """A checkpoint. `monitor` is null for the last, the initial and those of a series."""
+    """A checkpoint. `monitor` is null except for the best checkpoints."""
 
     id: str
     object: Literal["checkpoint"]

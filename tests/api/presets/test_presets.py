@@ -1,3 +1,5 @@
+"""The presets: every preset is valid, teaches what its name says and mentions existing metrics."""
+
 import json
 import re
 from pathlib import Path
@@ -9,7 +11,7 @@ from api.presets import presets as module
 from api.presets.presets import presets
 from tests.api.service import Service
 
-#: What the methods' page asks for, by what the specification holds.
+#: A field of the specification that each lesson depends on.
 LESSONS = {
     "small-vgg-plain": (),
     "small-vgg-l2": ("regularizers", "l2"),
@@ -23,11 +25,11 @@ LESSONS = {
 }
 
 
-def test_every_preset_is_listed_in_its_order_page_after_page(service: Service) -> None:
+def test_presets_are_listed_in_order_in_pages(service: Service) -> None:
     names, after = [], {}
     while True:
         page = service.client.get("/v1/presets", params={"limit": 4, **after}).json()
-        names += [one["id"] for one in page["data"]]
+        names += [preset["id"] for preset in page["data"]]
         if not page["has_more"]:
             break
         after = {"after": names[-1]}
@@ -36,64 +38,63 @@ def test_every_preset_is_listed_in_its_order_page_after_page(service: Service) -
 
 
 @pytest.mark.parametrize("name", [*presets()])
-def test_a_preset_is_admitted_as_it_is(service: Service, name: str) -> None:
-    found = service.client.get(f"/v1/presets/{name}").raise_for_status().json()
-    assert found["object"] == "preset"
-    assert all(found[field] for field in ("title", "teaches", "look_at"))
-    answer = service.post("/v1/jobs/validate", found["spec"])
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["spec"]["name"] == name
+def test_preset_is_valid_without_change(service: Service, name: str) -> None:
+    preset = service.client.get(f"/v1/presets/{name}").raise_for_status().json()
+    assert preset["object"] == "preset"
+    assert all(preset[field] for field in ("title", "teaches", "look_at"))
+    response = service.post("/v1/jobs/validate", preset["spec"])
+    assert response.status_code == 200, response.text
+    assert response.json()["spec"]["name"] == name
 
 
 @pytest.mark.parametrize(("name", "path"), LESSONS.items())
-def test_a_preset_holds_what_it_teaches(name: str, path: tuple[str, ...]) -> None:
+def test_preset_contains_what_it_teaches(name: str, path: tuple[str, ...]) -> None:
     value: Any = presets()[name].spec
     for key in path:
         value = value[key]
     assert value
 
 
-def test_the_small_networks_differ_from_the_plain_one_in_one_thing() -> None:
+def test_each_small_network_differs_from_the_plain_network_in_a_single_field() -> None:
     plain = presets()["small-vgg-plain"].spec
-    for name, one in presets().items():
+    for name, preset in presets().items():
         if name.startswith("small-vgg-") and name != "small-vgg-plain":
-            differ = {key for key in one.spec if one.spec[key] != plain.get(key)}
-            assert len(differ - {"name"}) == 1, name
+            changed = {key for key in preset.spec if preset.spec[key] != plain.get(key)}
+            assert len(changed - {"name"}) == 1, name
 
 
 @pytest.mark.parametrize("name", [*presets()])
-def test_the_metrics_that_a_lesson_speaks_of_are_those_of_its_job(
-    service: Service, name: str
-) -> None:
-    one = presets()[name]
-    text = f"{one.teaches} {one.look_at}"
-    named = set(re.findall(r"\b(?:train|val)_\w+|\bgeneralization_gap\b", text))
-    for metric in named:
-        spec = one.spec | {"checkpoints": [{"monitor": metric, "mode": "min"}]}
-        answer = service.post("/v1/jobs/validate", spec)
-        assert answer.status_code == 200, answer.text
+def test_metrics_that_a_lesson_mentions_exist_in_its_job(service: Service, name: str) -> None:
+    preset = presets()[name]
+    text = f"{preset.teaches} {preset.look_at}"
+    mentioned = set(re.findall(r"\b(?:train|val)_\w+|\bgeneralization_gap\b", text))
+    for metric in mentioned:
+        spec = preset.spec | {"checkpoints": [{"monitor": metric, "mode": "min"}]}
+        response = service.post("/v1/jobs/validate", spec)
+        assert response.status_code == 200, response.text
 
 
 class TestTransferLearning:
-    TUNING: dict[str, Any] = presets()["transfer-learning"].spec["fine_tuning"]
+    FINE_TUNING: dict[str, Any] = presets()["transfer-learning"].spec["fine_tuning"]
 
-    def test_what_its_head_drops_has_a_hidden_layer_before_it(self) -> None:
-        assert self.TUNING["head"] == {"hidden_units": [256], "dropout": 0.3}
+    def test_head_has_a_hidden_layer_before_its_dropout(self) -> None:
+        assert self.FINE_TUNING["head"] == {"hidden_units": [256], "dropout": 0.3}
 
-    def test_its_second_rate_is_as_many_times_smaller_as_it_says(self) -> None:
-        first, second = (stage["optimizer"]["learning_rate"] for stage in self.TUNING["stages"])
+    def test_second_learning_rate_is_as_small_as_the_lesson_says(self) -> None:
+        stages = self.FINE_TUNING["stages"]
+        first, second = (stage["optimizer"]["learning_rate"] for stage in stages)
         assert first / second == pytest.approx(10)
         assert "ten times smaller" in presets()["transfer-learning"].teaches
 
 
-def test_a_name_that_is_none_is_told_the_nearest(service: Service) -> None:
-    answer = service.client.get("/v1/presets/small-vgg-mixupp")
-    assert answer.status_code == 404
-    assert "small-vgg-mixup" in answer.json()["detail"]
+def test_error_for_an_unknown_name_has_the_nearest_name(service: Service) -> None:
+    response = service.client.get("/v1/presets/small-vgg-mixupp")
+    assert response.status_code == 404
+    assert "small-vgg-mixup" in response.json()["detail"]
     assert service.client.get("/v1/presets", params={"after": "nothing"}).status_code == 400
 
 
-def test_a_file_named_otherwise_is_a_mistake_and_not_passed_over(
+def test_file_with_an_invalid_name_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lesson.json").write_text(json.dumps({}))
