@@ -1,4 +1,4 @@
-"""The doorbell: an empty Celery message that says «there may be work». Never the truth."""
+"""The doorbell: an empty Celery message after which the workers look for queued jobs."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ RING_TASK = "trainshed.ring"
 
 
 def make_celery(settings: Settings) -> celery.Celery:
-    """The Celery application, the same for those who ring and those who hear.
+    """Return the Celery application, the same for the API and the workers.
 
     The reasons for each option are in `docs/adr/0002-redis-is-a-doorbell.md`.
     """
@@ -52,5 +52,5 @@ def make_celery(settings: Settings) -> celery.Celery:
 
 
 def ring(app: celery.Celery) -> None:
-    """Ring once. Raises what the broker's client raises where it is away."""
+    """Send one message; raise the error of the Celery client where the broker is away."""
     app.send_task(RING_TASK, queue=QUEUE, ignore_result=True)

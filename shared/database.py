@@ -1,4 +1,4 @@
-"""The connection to the database: SQLite in WAL mode or PostgreSQL, behind `read` and `write`."""
+"""The database: SQLite in WAL mode or PostgreSQL, behind `read` and `write`."""
 
 import importlib
 import sqlite3
@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.errors import Unavailable
 
-MIN_SQLITE_VERSION = (3, 51, 3)  # earlier ones can corrupt a WAL file with several connections
+MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of several connections
 
 
 class InvalidJson:
@@ -24,32 +24,32 @@ class InvalidJson:
 
 
 class Database:
-    """An engine, opened once in a process and never carried over a fork."""
+    """An engine, opened once in a process and never used after a fork."""
 
     def __init__(self, url: str, *, pool_size: int = 45) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         if self.is_sqlite:
             self.engine = self._reader = _sqlite(url, pool_size)
         else:
             self.engine = _postgresql(url, pool_size)
-            # The same pool. By itself each statement would see a state of its own.
+            # Without REPEATABLE READ each statement reads a different state of the database.
             self._reader = self.engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection for reading, on one consistent state of the database."""
-        with _translated(), self._reader.connect() as connection:
+        """Yield a connection that reads one consistent state of the database."""
+        with _translate_errors(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction that is committed at the end, durably."""
+        """Yield a connection in a transaction, which is committed durably at the end."""
         if self.is_sqlite:
-            # One writer a process at a time: queueing here is fairer than SQLite's busy loop.
-            with self._writing, _translated(), self.engine.connect() as connection:
+            # The lock is fairer than SQLite's busy loop.
+            with self._write_lock, _translate_errors(), self.engine.connect() as connection:
                 connection.info["immediate"] = True
                 try:
                     with connection.begin():
@@ -57,7 +57,7 @@ class Database:
                 finally:
                     connection.info.pop("immediate", None)
         else:
-            with _translated(), self.engine.begin() as connection:
+            with _translate_errors(), self.engine.begin() as connection:
                 yield connection
 
     def close(self) -> None:
@@ -66,8 +66,8 @@ class Database:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Say in our own words when the database is away or overloaded."""
+def _translate_errors() -> Iterator[None]:
+    """Raise Unavailable when the database is away or overloaded."""
     try:
         yield
     except PoolTimeoutError as error:
@@ -91,10 +91,10 @@ def _loads(text: str | bytes) -> Any:
 
 
 def sqlite_driver() -> ModuleType:
-    """The SQLite of pysqlite3's wheel; where there is none for this machine, Python's own.
+    """Return the driver of pysqlite3's wheel, or Python's where this machine has no wheel.
 
     Raises:
-        RuntimeError: it is one that can damage a database.
+        RuntimeError: its SQLite is too old for WAL mode.
     """
     try:
         driver = importlib.import_module("pysqlite3.dbapi2")
@@ -103,9 +103,9 @@ def sqlite_driver() -> ModuleType:
     if driver.sqlite_version_info < MIN_SQLITE_VERSION:
         oldest = ".".join(map(str, MIN_SQLITE_VERSION))
         raise RuntimeError(
-            f"SQLite {driver.sqlite_version} can damage a database in WAL mode; {oldest} or newer "
-            "is needed: install pysqlite3 0.6.1, take a Python that is built with a newer SQLite, "
-            "or set TRAINSHED_DATABASE_URL to a PostgreSQL"
+            f"SQLite is {driver.sqlite_version}, which can damage a database in WAL mode; it must "
+            f"be {oldest} or newer. Install pysqlite3 0.6.1, use a Python that is built with a "
+            "newer SQLite, or set TRAINSHED_DATABASE_URL to a PostgreSQL database."
         )
     return driver
 
@@ -124,7 +124,7 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # `_begin` sends BEGIN
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -136,7 +136,7 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # A deferred transaction that turns to writing fails at once instead of waiting.
+        # A deferred transaction that begins to write would fail at once instead of waiting.
         mode = "IMMEDIATE" if connection.info.get("immediate") else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
 

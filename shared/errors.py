@@ -1,4 +1,4 @@
-"""What can go wrong, as classes. Without HTTP: the one table of statuses is in `api.errors`."""
+"""The errors of the service and the failures of jobs. `api.errors` maps errors to HTTP statuses."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -20,20 +20,20 @@ FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a training failed: data of a job, not an exception that crosses a boundary."""
+    """Why a job failed. It is data of the job, not an exception."""
 
     kind: FailureKind
     message: str
     hint: str
 
     def as_json(self) -> dict[str, str]:
-        """The failure as a job carries it."""
+        """Return the failure as it is stored with the job."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a request: where (an RFC 6901 pointer) and what, with what is allowed."""
+    """One fault in a request: a JSON pointer (RFC 6901) and what is wrong there."""
 
     pointer: str
     detail: str
@@ -53,18 +53,18 @@ class BadRequest(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """A key is needed: send `Authorization: Bearer KEY`."""
+    """The request has no key; send `Authorization: Bearer KEY`."""
 
 
 class NotFound(ServiceError):
-    """There is nothing of this name here."""
+    """Nothing with this name exists."""
 
 
 class Conflict(ServiceError):
-    """The state of the job does not admit this."""
+    """The state of the job does not allow this."""
 
 
-#: Faults of one answer: whoever has more has not written a specification.
+#: The maximum number of faults in one answer.
 MAX_FAULTS = 100
 
 
@@ -81,31 +81,31 @@ class InvalidSpec(ServiceError):
 
 
 class BadWeights(ServiceError):
-    """The file does not hold weights that can be read."""
+    """The file does not contain readable weights."""
 
 
 class IdempotencyMismatch(ServiceError):
-    """This Idempotency-Key was used for another body; take a new key for a new request."""
+    """This Idempotency-Key was used for another body; use a new key for a new request."""
 
 
 class TooLarge(ServiceError):
-    """The body is larger than what is admitted."""
+    """The body exceeds the size limit."""
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body has to be application/json."""
+    """The body must be application/json."""
 
 
 class RangeNotSatisfiable(ServiceError):
-    """The range asked for lies outside the file."""
+    """The requested range is outside the file."""
 
 
 class Unavailable(ServiceError):
-    """A part of the service does not answer at the moment; try again."""
+    """A part of the service does not answer; try again."""
 
 
 class RowUnreadable(ServiceError):
-    """A stored record cannot be read; the service's log names it."""
+    """A stored record cannot be read; the log of the service names it."""
 
     def __init__(self, *, table: str, row_id: str, column: str, why: str) -> None:
         super().__init__()
@@ -120,4 +120,4 @@ class RowUnreadable(ServiceError):
 
 
 class Fenced(ServiceError):
-    """This attempt no longer holds its job: another one does, or the job has ended."""
+    """This attempt no longer holds its job: a later attempt does, or the job has ended."""

@@ -1,15 +1,15 @@
-"""Ids with a prefix that sort by the time they were made."""
+"""Ids that have a prefix and sort by the time of their creation."""
 
 import secrets
 import threading
 import time
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
-LENGTH = 26  # 48 bits of milliseconds and 80 random ones
+LENGTH = 26  # 48 bits of milliseconds and 80 random bits
 
 
 class _Counter:
-    """Numbers that rise with time, and never stand still within a process."""
+    """Numbers that increase with the time and with every call in a process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,13 +26,13 @@ _counter = _Counter()
 
 
 def new_id(prefix: str) -> str:
-    """Return `prefix_` and 26 characters; two made by one process are always in order."""
+    """Return `prefix_` and 26 characters. Later ids of one process are always larger."""
     value = _counter.next()
     characters = [ALPHABET[value >> shift & 31] for shift in range(5 * (LENGTH - 1), -1, -5)]
     return f"{prefix}_{''.join(characters)}"
 
 
 def is_id(prefix: str, text: str) -> bool:
-    """Whether `text` has the form of an id with this prefix."""
+    """Return whether `text` has the form of an id with this prefix."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == LENGTH and all(c in ALPHABET for c in tail)

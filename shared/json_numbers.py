@@ -1,4 +1,4 @@
-"""Numbers as JSON carries them: a value that is not finite is a string."""
+"""Numbers in JSON: a value that is not finite is written as a string."""
 
 import math
 

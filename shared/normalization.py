@@ -1,7 +1,8 @@
-"""What a file of weights says of how its inputs were normalised: read with suspicion.
+"""The input normalization that a file of weights declares in its metadata.
 
-`{"mean": [one a channel], "deviation": [one a channel], "largest": 255}` as JSON, in the metadata
-of a safetensors file; inputs are (pixel/largest − mean)/deviation.
+The metadata of the safetensors file contains JSON: `{"mean": […], "deviation": […], "largest":
+255}`, with a mean and a deviation for each channel. Inputs are (pixel/largest − mean)/deviation.
+Uploaded files may contain anything, so every value is checked.
 """
 
 import json
@@ -9,65 +10,65 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-#: The key in a file's metadata.
+#: The key in the metadata of the file.
 METADATA_KEY = "normalization"
 DEFAULT_LARGEST = 255.0
-#: Scale and shift of an input are computed in float32, which holds a little more than this.
-BOUND = 1e38
+#: Scale and shift of an input are computed in float32, whose range ends at 3.4e38.
+MAX_MAGNITUDE = 1e38
 
 
 @dataclass(frozen=True)
 class InputNormalization:
-    """What was said, as figures that can be used."""
+    """A checked normalization, by channel."""
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    #: What a pixel is divided by first.
+    #: The value by which pixels are divided first.
     largest: float
 
     @property
     def channels(self) -> int:
-        """For how many channels it is."""
+        """The number of channels."""
         return len(self.mean)
 
 
 def parse(text: str) -> InputNormalization:
-    """Read and check the text of `normalization`.
+    """Parse and check the JSON text of a normalization.
 
     Raises:
-        ValueError: no input can be normalised so; the text begins with the word normalization.
+        ValueError: inputs cannot be normalized with it; the message begins with "normalization".
     """
     try:
-        given = json.loads(text)
+        declared = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("normalization is not JSON") from error
-    if not isinstance(given, dict) or not {"mean", "deviation"} <= set(given):
-        raise ValueError('normalization is not {"mean": […], "deviation": […]}')
-    mean, deviation = _numbers(given, "mean"), _numbers(given, "deviation")
-    (largest,) = _numbers({"largest": [given.get("largest", DEFAULT_LARGEST)]}, "largest")
+    if not isinstance(declared, dict) or not {"mean", "deviation"} <= set(declared):
+        raise ValueError('normalization must be {"mean": […], "deviation": […]}')
+    mean, deviation = _read_numbers(declared, "mean"), _read_numbers(declared, "deviation")
+    (largest,) = _read_numbers({"largest": [declared.get("largest", DEFAULT_LARGEST)]}, "largest")
     if len(mean) != len(deviation) or not mean:
         raise ValueError(
-            f"normalization has {len(mean)} means and {len(deviation)} deviations; "
-            "there has to be one of each for every channel"
+            f"normalization has {len(mean)} means and {len(deviation)} deviations; it must have "
+            "a mean and a deviation for each channel"
         )
     if min(deviation) <= 0 or largest <= 0:
-        what = "a deviation" if min(deviation) <= 0 else "largest"
-        raise ValueError(f"normalization has {what} that is not more than 0")
+        field = "a deviation" if min(deviation) <= 0 else "largest"
+        raise ValueError(f"normalization has {field} that is not greater than 0")
     for middle, width in zip(mean, deviation, strict=True):
         scale = largest * width
-        if not 1 / BOUND < scale < BOUND or abs(middle) / width > BOUND:
-            raise ValueError("normalization has figures that float32 does not hold")
+        if not 1 / MAX_MAGNITUDE < scale < MAX_MAGNITUDE or abs(middle) / width > MAX_MAGNITUDE:
+            raise ValueError("normalization has values outside the range of float32")
     return InputNormalization(mean, deviation, largest)
 
 
-def _numbers(given: dict[str, Any], field: str) -> tuple[float, ...]:
-    values = given[field]
-    if not isinstance(values, list) or any(type(one) not in (int, float) for one in values):
+def _read_numbers(declared: dict[str, Any], field: str) -> tuple[float, ...]:
+    values = declared[field]
+    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
         raise ValueError(f"normalization's {field} is not a list of numbers")
     try:
-        numbers = tuple(float(one) for one in values)
+        numbers = tuple(map(float, values))
     except OverflowError as error:
-        raise ValueError(f"normalization's {field} is larger than any number") from error
+        raise ValueError(f"normalization's {field} is too large") from error
     if not all(map(math.isfinite, numbers)):
         raise ValueError(f"normalization's {field} is not finite")
     return numbers

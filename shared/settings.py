@@ -1,4 +1,4 @@
-"""Every setting, each an environment variable TRAINSHED_…; made once in each process's main."""
+"""The settings, each an environment variable `TRAINSHED_…`. Every process reads them once."""
 
 import hashlib
 import os
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MAX_SOCKET_PATH_BYTES = 100  # bytes; the kernel's limit is 108 with the closing zero
-#: What each address of a server may begin with, and how one looks.
+MAX_SOCKET_PATH_BYTES = 100  # the limit of the kernel is 108 with the terminating zero
+#: The allowed schemes of each server address, and an example for messages.
 SERVERS = {
     "database_url": (
         {"sqlite", "postgresql", "postgres"},
@@ -24,11 +24,11 @@ SERVERS = {
 
 
 class Settings(BaseSettings):
-    """The settings of one box. Empty addresses stand for the embedded default under `home`."""
+    """The settings of one box. An empty address stands for the embedded default under `home`."""
 
     model_config = SettingsConfigDict(
         env_prefix="TRAINSHED_",
-        env_ignore_empty=True,  # as the client has it: an empty home is not the current directory
+        env_ignore_empty=True,  # as in the client: an empty home is not the current directory
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=1, le=65_535, description="port the API listens on")
     database_url: str = Field(default="", description="SQLite under home unless set")
-    broker_url: str = Field(default="", description="a Valkey of our own unless set")
+    broker_url: str = Field(default="", description="an embedded Valkey unless set")
     mlflow_url: str = Field(default="", description="MLflow store; SQLite under home unless set")
-    storage_url: str = Field(default="", description="file:// address of jobs' files")
+    storage_url: str = Field(default="", description="file:// URL of the directory of jobs' files")
     sidecar_url: str = Field(
         default="", description="unix:///path or tcp://host:port of the sidecar"
     )
@@ -48,26 +48,29 @@ class Settings(BaseSettings):
         default=None, description="the admin's key; made at first start unless set"
     )
     allowed_hosts: str = Field(
-        default="", description="further Host names the API answers to, with commas between"
+        default="", description="additional Host names the API answers to, separated by commas"
     )
     worker_id: str = Field(default="", description="name of this worker; host name unless set")
     cpu_slots: int = Field(
-        default=1, ge=1, le=64, description="trainings side by side on a box without GPUs"
+        default=1, ge=1, le=64, description="jobs that train at the same time on a box without GPUs"
     )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads a training takes; 0: all cores / slots"
+        default=0, ge=0, le=1024, description="CPU threads of a job; 0: all cores / slots"
     )
     runner_memory_mib: int = Field(
-        default=0, ge=0, description="limit of a CPU training's address space; 0: none"
+        default=0, ge=0, description="limit of the address space of a job on the CPU; 0: none"
     )
     lease_seconds: float = Field(
-        default=20.0, ge=1, le=600, description="silence after which an attempt counts as lost"
+        default=20.0,
+        ge=1,
+        le=600,
+        description="time without a heartbeat after which an attempt is lost",
     )
     checkpoint_seconds: float = Field(
-        default=60.0, ge=0.1, description="at most this much work is lost in a crash"
+        default=60.0, ge=0.1, description="longest time between two checkpoints"
     )
     limit_upload_mib: int = Field(
-        default=4096, ge=1, description="the largest file of weights that is taken"
+        default=4096, ge=1, description="maximum size of an uploaded file of weights"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
@@ -75,90 +78,90 @@ class Settings(BaseSettings):
 
     @field_validator("home", mode="after")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _resolve_home(cls, value: Path) -> Path:
         try:
             return value.expanduser().resolve()
-        except RuntimeError as error:  # nobody of this name, or without a home
+        except RuntimeError as error:  # the user does not exist or has no home directory
             raise ValueError(
-                f"TRAINSHED_HOME is {str(value)!r}; it takes a directory, and ~ is none here"
+                f"TRAINSHED_HOME is {str(value)!r}; it must be a directory, and ~ has none here"
             ) from error
 
     @field_validator(*SERVERS, mode="after")
     @classmethod
-    def _is_of_a_server(cls, value: str, info: ValidationInfo) -> str:
+    def _check_server(cls, value: str, info: ValidationInfo) -> str:
         name = str(info.field_name)
-        schemes, allowed = SERVERS[name]
-        scheme, is_there, _ = value.partition("://")
-        if value and (not is_there or scheme.partition("+")[0] not in schemes):
-            # The rest is not shown: it may hold a password.
-            wrong = f"begins with {scheme + '://'!r}" if is_there else "has no :// in it"
-            raise ValueError(f"TRAINSHED_{name.upper()} {wrong}; it takes {allowed}")
+        schemes, example = SERVERS[name]
+        scheme, separator, _ = value.partition("://")
+        if value and (not separator or scheme.partition("+")[0] not in schemes):
+            # The rest is not shown: it may contain a password.
+            wrong = f"begins with {scheme + '://'!r}" if separator else "has no ://"
+            raise ValueError(f"TRAINSHED_{name.upper()} {wrong}; it must be {example}")
         return value
 
     @field_validator("storage_url", mode="after")
     @classmethod
-    def _is_directory(cls, value: str) -> str:
+    def _check_storage(cls, value: str) -> str:
         if value and not value.startswith("file:///"):
-            raise ValueError(f"TRAINSHED_STORAGE_URL is {value!r}; it takes file:///a/directory")
+            raise ValueError(f"TRAINSHED_STORAGE_URL is {value!r}; it must be file:///a/directory")
         return value
 
     @field_validator("sidecar_url", mode="after")
     @classmethod
-    def _is_socket(cls, value: str) -> str:
+    def _check_sidecar(cls, value: str) -> str:
         url = urlsplit(value)
         try:
-            takes = {"unix": url.path, "tcp": url.port}.get(url.scheme)
-        except ValueError:  # a port that is none
-            takes = None
-        if value and not takes:
+            address = {"unix": url.path, "tcp": url.port}.get(url.scheme)
+        except ValueError:  # the port is not a valid number
+            address = None
+        if value and not address:
             raise ValueError(
-                f"TRAINSHED_SIDECAR_URL is {value!r}; it takes unix:///path or tcp://host:port"
+                f"TRAINSHED_SIDECAR_URL is {value!r}; it must be unix:///path or tcp://host:port"
             )
         return value
 
     @field_validator("admin_key", mode="after")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_admin_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
         key = value.get_secret_value()
         if len(key) < 20 or not key.isprintable() or key != key.strip():
             raise ValueError(
-                f"TRAINSHED_ADMIN_KEY has {len(key)} characters; it takes at least 20 printable "
-                "ones without space around them"
+                f"TRAINSHED_ADMIN_KEY has {len(key)} characters; it must have at least 20 "
+                "printable characters and no space at either end"
             )
         return value
 
     @property
     def database(self) -> str:
-        """SQLAlchemy's address of the database."""
+        """The address of the database, for SQLAlchemy."""
         return self.database_url or f"sqlite:///{self.home / 'trainshed.db'}"
 
     @property
     def broker(self) -> str:
-        """Celery's address of the broker."""
+        """The address of the broker, for Celery."""
         return self.broker_url or f"redis+socket://{self.sockets / 'broker.sock'}"
 
     @property
     def sidecar(self) -> str:
-        """Where the sidecar listens."""
+        """The address on which the sidecar listens."""
         return self.sidecar_url or f"unix://{self.sockets / 'sidecar.sock'}"
 
     @property
     def mlflow(self) -> str:
-        """MLflow's address of its store."""
+        """The address of MLflow's store."""
         return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def storage(self) -> Path:
-        """Directory of the jobs' files, on a volume that the API and all workers share."""
+        """The directory of the jobs' files, on a volume that the API and all workers share."""
         if not self.storage_url:
             return self.home / "jobs"
         return Path(self.storage_url.removeprefix("file://"))
 
     @property
     def sockets(self) -> Path:
-        """Directory of sockets: under home, or a short private one where home's path is long."""
+        """The directory of sockets: under home, or a temporary directory if home is too long."""
         inside = self.home / "run"
         if len(os.fsencode(inside)) + len("/broker.sock") <= MAX_SOCKET_PATH_BYTES:
             return inside
@@ -167,16 +170,16 @@ class Settings(BaseSettings):
 
     @property
     def locks(self) -> Path:
-        """Directory of the locks that exclude on one machine."""
+        """The directory of the lock files of this machine."""
         return self.home / "run" / "locks"
 
     @property
     def key_file(self) -> Path:
-        """Where the key made at first start lies, mode 0600."""
+        """The file, mode 0600, of the key that is made at the first start."""
         return self.home / "key"
 
     def make_directories(self) -> None:
-        """Create what the processes expect under `home`, closed to other users."""
+        """Create the directories of the box, closed to other users."""
         for directory in (
             self.home,
             self.home / "data",
@@ -191,25 +194,25 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of this process, for its main: what is refused is said, a sentence each.
+    """Return the settings of this process; print one sentence for each invalid setting.
 
     Raises:
-        SystemExit: with 2, one or more are refused.
+        SystemExit: with 2, if a setting is invalid.
     """
     try:
         return Settings()
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            sys.stderr.write(f"{_sentence(fault)}\n")
+            sys.stderr.write(f"{_describe(fault)}\n")
     raise SystemExit(2)
 
 
-def _sentence(fault: Any) -> str:
-    """What is wrong with a setting and what is allowed; the value of a secret is not shown."""
+def _describe(fault: Any) -> str:
+    """Return what is wrong with a setting and what is allowed, without the value of a secret."""
     if fault["type"] == "value_error":
-        return str(fault["ctx"]["error"])  # of a validator above, which names the variable
+        return str(fault["ctx"]["error"])  # the validators above name the variable
     name = fault["loc"][0]
     is_secret = SecretStr in get_args(Settings.model_fields[name].annotation)
-    wrong = "is refused" if is_secret else f"is {fault['input']!r}"
-    allowed = fault["msg"].partition(", unable to parse")[0].replace("Input should", "it should")
+    wrong = "is invalid" if is_secret else f"is {fault['input']!r}"
+    allowed = fault["msg"].partition(", unable to parse")[0].replace("Input should", "it must")
     return f"TRAINSHED_{name.upper()} {wrong}; {allowed}"

@@ -164,7 +164,7 @@ def _stage(spec: StageSpec, batch_size: int) -> Stage:
         schedule=schedule.factor,
         clipping=_clipping(optimizer.gradient_clipping),
         early_stopping=_early_stopping(spec.early_stopping),
-        first=spec.first,
+        first=spec.first_trained_layer,
         plateau=schedule.plateau,
     )
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from shared.fields import MAX_SEED, NUMBER, MethodName, allow_name
 from shared.spec import DatasetSpec, SpecPart
+from shared.spec.fields import MAX_SEED, NUMBER, MethodName, allow_name
 
 #: Of all images of a picture together: the sidecar draws them in well under a second.
 MAX_PIXELS = 2**21

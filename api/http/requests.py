@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Header, Request
 
 from shared.errors import BadRequest, UnsupportedMediaType
-from shared.fields import PLAIN_TEXT
 from shared.ids import LENGTH, is_id
+from shared.spec.fields import PLAIN_TEXT
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: The value of a filter: any text that a specification may contain.

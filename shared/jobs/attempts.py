@@ -1,8 +1,8 @@
-"""The life of an attempt: claim, heartbeat, end. Every write shows the fencing number.
+"""The life of an attempt: claim, heartbeat, begin, end.
 
-The claim is one compare-and-set that raises `jobs.attempt`; whatever an attempt writes later
-carries `WHERE id AND attempt AND state = 'running'`, so that an attempt which was given up can
-wake as late as it likes and changes nothing. Effects are exactly once; execution is at least once.
+A claim is one compare-and-set that increments `jobs.attempt`, the fencing number. Every later
+write of the attempt requires this number and the state `running`. An attempt that lost its job
+therefore changes nothing, however late it writes: execution is at least once, effects exactly once.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.jobs.events import NewEvent, append_events
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write for a job: its id and the fencing number."""
+    """The right to write for a job: the id of the job and the fencing number."""
 
     job_id: str
     attempt: int
@@ -26,7 +26,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """A job that was claimed, with what a runner needs to begin."""
+    """A claimed job, with all that a runner needs to start."""
 
     lease: Lease
     spec: dict[str, Any]
@@ -35,22 +35,22 @@ class ClaimedJob:
 
 @dataclass(frozen=True)
 class UserRequests:
-    """What the heartbeat brings back: what people asked for meanwhile."""
+    """The requests of users since the attempt started."""
 
     is_cancel_requested: bool
     is_pause_requested: bool
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
-    """The fence: true of the job's row only while this attempt holds it."""
+    """Return the fence: a condition that is true only while this attempt holds the job."""
     jobs = tables.jobs.c
     return sa.and_(jobs.id == lease.job_id, jobs.attempt == lease.attempt, jobs.state == "running")
 
 
 def select_queued() -> sa.Select[Any]:
-    """The jobs that wait, in the order in which they start."""
+    """Return the query for the ids of queued jobs, in the order in which they start."""
     jobs = tables.jobs.c
-    # Written out, not bound: a partial index is used only where the planner sees its condition.
+    # A literal, not a parameter: otherwise the planner does not use the partial index.
     return (
         sa.select(jobs.id)
         .where(sa.text("jobs.state = 'queued'"))
@@ -61,7 +61,7 @@ def select_queued() -> sa.Select[Any]:
 def claim(
     connection: sa.Connection, *, worker: str, host: str, device: str, devices: list[Any], gpus: int
 ) -> ClaimedJob | None:
-    """Take the best job that at most `gpus` devices can run, or None if none waits."""
+    """Claim the next job that needs at most `gpus` devices; return None if no job is queued."""
     at, jobs = now(), tables.jobs.c
     best = (
         select_queued().where(jobs.gpus <= max(gpus, 1)).limit(1).with_for_update(skip_locked=True)
@@ -115,10 +115,10 @@ def claim(
 def record_heartbeat(
     connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
 ) -> UserRequests:
-    """Show that the attempt lives and how far it is; learn what people asked for.
+    """Record a heartbeat and the progress; return the requests of users.
 
     Raises:
-        Fenced: the attempt no longer holds the job; it must end itself.
+        Fenced: the attempt no longer holds the job and must end.
     """
     live, jobs = tables.live.c, tables.jobs.c
     values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
@@ -145,17 +145,17 @@ def begin(
     fingerprint: dict[str, Any],
     first_epoch: int | None = None,
 ) -> None:
-    """Note where the attempt begins, and delete what an earlier one recorded past that place.
+    """Record where the attempt begins; delete what an earlier attempt recorded past that point.
 
-    Does nothing the second time, so that it can be repeated when its answer was lost.
+    A second call does nothing, so the caller can repeat it when the answer was lost.
 
     Args:
         connection: in a transaction.
-        lease: the right to write.
-        first_step: steps taken where it begins.
+        lease: of the attempt.
+        first_step: the number of steps taken before.
         fingerprint: versions and hardware.
-        first_epoch: epochs finished there. A state of an epoch's last step and that epoch's end
-            have the same step: what the end recorded is past the state. None compares steps alone.
+        first_epoch: the number of epochs finished before. The last step of an epoch and the end of
+            the epoch have the same step, but not the same epoch. None compares only steps.
 
     Raises:
         Fenced: the attempt no longer holds the job.
@@ -183,8 +183,8 @@ def begin(
         )
     )
     checkpoints = tables.checkpoints.c
-    _forget_checkpoints(connection, lease, is_past(checkpoints.step, checkpoints.epoch))
-    # Followers have seen these events: they stay, marked as taken back.
+    _delete_checkpoints(connection, lease, is_past(checkpoints.step, checkpoints.epoch))
+    # Clients have already read these events, so they stay and are counted as repeated.
     repeated = connection.execute(
         sa.select(sa.func.count()).where(
             events.job_id == lease.job_id,
@@ -197,9 +197,12 @@ def begin(
 
 
 def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
-    """The training is done and everything of it is stored. Raises `Fenced`.
+    """End the job as succeeded, once all results are stored.
 
-    A cancel that came too late loses: the work was finished.
+    A cancel request that came too late has no effect.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
     """
     _end(connection, lease, "succeeded", "completed", result=result)
 
@@ -207,16 +210,24 @@ def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> 
 def fail(
     connection: sa.Connection, lease: Lease, failure: Failure, *, exit_code: int | None = None
 ) -> None:
-    """The training has failed: that is its result. Raises `Fenced`."""
+    """End the job as failed.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
+    """
     _end(connection, lease, "failed", failure.kind, exit_code=exit_code, failure=failure.as_json())
 
 
 def stop(
     connection: sa.Connection, lease: Lease, reason: str, *, exit_code: int | None = None
 ) -> str:
-    """The attempt has ended without finishing: the job waits again, or is cancelled if asked for.
+    """End an unfinished attempt whose process is gone; queue the job again or cancel it.
 
-    Called when the process is gone. Returns the state the job is in now. Raises `Fenced`.
+    Returns:
+        The new state of the job: `cancelled` if a user requested that, else `queued`.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
     """
     state = "cancelled" if lock_job(connection, lease) else "queued"
     _end(
@@ -231,7 +242,7 @@ def stop(
 
 
 def lock_job(connection: sa.Connection, lease: Lease) -> bool:
-    """Lock the job's row under the fence; return whether somebody asked that it is cancelled.
+    """Lock the job's row under the fence; return whether a cancel is requested.
 
     Raises:
         Fenced: the attempt no longer holds the job.
@@ -248,10 +259,10 @@ def lock_job(connection: sa.Connection, lease: Lease) -> bool:
     return row.cancel_requested_at is not None
 
 
-def _forget_checkpoints(
+def _delete_checkpoints(
     connection: sa.Connection, lease: Lease, is_past: sa.ColumnElement[bool]
 ) -> None:
-    """Drop the checkpoints past the beginning: they could not be read, or will be made again."""
+    """Delete the checkpoints past the first step: they are unreadable or will be repeated."""
     checkpoints = tables.checkpoints.c
     mine = checkpoints.job_id == lease.job_id
     connection.execute(sa.delete(tables.checkpoints).where(mine, is_past))

@@ -24,7 +24,7 @@ def checkpoint_name(checkpoint: CheckpointRow | NewCheckpoint) -> str:
 def default_checkpoint_name(monitors: Iterable[str | None]) -> str:
     """Return the name of the checkpoint that represents its job where none is named.
 
-    It is the best checkpoint by the first monitor, or the last one where nothing is monitored.
+    It is the best checkpoint by the first monitor, or the last checkpoint without a monitor.
 
     Args:
         monitors: of the specification's `checkpoints`, in their order; None for other rules.

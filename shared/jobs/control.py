@@ -1,4 +1,4 @@
-"""What people ask of a job that exists. Cancelling is a request with a time, not a state."""
+"""Requests of users for an existing job: cancel and retry."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from shared.errors import Conflict, NotFound
 from shared.jobs.events import NewEvent, append_events
 from shared.states import FINAL, STATES
 
-RETRIED = ("failed", "cancelled")
-NOT_ENDED = tuple(state for state in STATES if state not in FINAL)
+RETRYABLE = ("failed", "cancelled")
+UNFINISHED = tuple(state for state in STATES if state not in FINAL)
 
 
 def request_cancel(connection: sa.Connection, job_id: str) -> None:
-    """Ask that the job ends; a job that waits is cancelled at once. Idempotent.
+    """Request that a running job ends; cancel a waiting job at once. This is idempotent.
 
     Raises:
         NotFound: no such job.
-        Conflict: it has succeeded or failed already.
+        Conflict: the job has already succeeded or failed.
     """
     at, jobs = now(), tables.jobs.c
     mine = jobs.id == job_id
-    # Locked: between two statements the job could move, and neither would find it.
+    # Without the lock the state could change between the two statements.
     row = connection.execute(
         sa.select(jobs.state, jobs.cancel_requested_at).where(mine).with_for_update()
     ).one_or_none()
@@ -31,8 +31,7 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         raise NotFound(f"There is no job {job_id}.")
     if row.state in ("succeeded", "failed"):
         raise Conflict(
-            f"The job has {row.state} already; cancel takes a job that is queued, running or "
-            "paused.",
+            f"The job is {row.state}; only a queued, running or paused job can be cancelled.",
             state=row.state,
             allowed=["queued", "running", "paused"],
         )
@@ -42,21 +41,21 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         values = {"cancel_requested_at": at, "phase": "cancelling"}
         event = NewEvent("cancel_requested")
     else:
-        told = {"state": "cancelled", "reason": "cancelled_by_user"}
-        values = {**told, "phase": None, "cancel_requested_at": at, "finished_at": at}
-        event = NewEvent("state", told)
+        change = {"state": "cancelled", "reason": "cancelled_by_user"}
+        values = {**change, "phase": None, "cancel_requested_at": at, "finished_at": at}
+        event = NewEvent("state", change)
     connection.execute(sa.update(tables.jobs).where(mine).values(values))
     append_events(connection, job_id, at, event)
 
 
 def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
-    """The spec of an ended job and the checkpoint that a retry goes on from, if there is one.
+    """Return the spec of an ended job, and the checkpoint from which a retry resumes, if any.
 
-    The job's row is locked: two retries of it follow each other, and the second sees the first.
+    The job's row is locked, so the second of two concurrent retries finds the first.
 
     Raises:
         NotFound: no such job.
-        Conflict: it has succeeded or not ended.
+        Conflict: the job has succeeded or not ended.
     """
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
     row = connection.execute(
@@ -64,11 +63,11 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, 
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    if row.state not in RETRIED:
+    if row.state not in RETRYABLE:
         raise Conflict(
-            f"The job is {row.state}; retry takes a job that has failed or been cancelled.",
+            f"The job is {row.state}; only a failed or cancelled job can be retried.",
             state=row.state,
-            allowed=list(RETRIED),
+            allowed=list(RETRYABLE),
         )
     checkpoint = connection.execute(
         sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
@@ -77,9 +76,9 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, 
 
 
 def find_open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:
-    """The owner's newest retry of a job that has not ended, if there is one."""
+    """Return the owner's newest unfinished retry of a job, or None."""
     jobs = tables.jobs.c
     query = sa.select(jobs.id).where(
-        jobs.retry_of == job_id, jobs.owner == owner, jobs.state.in_(NOT_ENDED)
+        jobs.retry_of == job_id, jobs.owner == owner, jobs.state.in_(UNFINISHED)
     )
     return max(connection.execute(query).scalars(), default=None)

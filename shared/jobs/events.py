@@ -1,4 +1,4 @@
-"""What happened to a job, numbered in order."""
+"""The events of a job, numbered in order."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +12,14 @@ from shared.jobs.rows import EventRow
 
 @dataclass(frozen=True)
 class NewEvent:
-    """An event to append. `step` is set for what a resumed attempt would repeat."""
+    """An event to append. `step` is set for events that a resumed attempt would repeat."""
 
     type: str
     data: dict[str, Any] = field(default_factory=dict)
     step: int | None = None
 
     def values(self, job_id: str, number: int, at: datetime) -> dict[str, Any]:
-        """The row as the table takes it."""
+        """Return the columns of the row."""
         return {
             "job_id": job_id,
             "number": number,
@@ -30,27 +30,27 @@ class NewEvent:
         }
 
 
-def append_events(connection: sa.Connection, job_id: str, at: datetime, *rows: NewEvent) -> None:
-    """Number and store events; the caller's transaction holds the job's row."""
-    if not rows:
+def append_events(connection: sa.Connection, job_id: str, at: datetime, *events: NewEvent) -> None:
+    """Number and store events. The update locks the job's row until the end of the transaction."""
+    if not events:
         return
     last = connection.execute(
         sa.update(tables.jobs)
         .where(tables.jobs.c.id == job_id)
         .values(
-            last_event=tables.jobs.c.last_event + len(rows), revision=tables.jobs.c.revision + 1
+            last_event=tables.jobs.c.last_event + len(events), revision=tables.jobs.c.revision + 1
         )
         .returning(tables.jobs.c.last_event)
     ).scalar_one()
-    first = last - len(rows) + 1
-    values = [row.values(job_id, first + offset, at) for offset, row in enumerate(rows)]
+    first = last - len(events) + 1
+    values = [event.values(job_id, first + index, at) for index, event in enumerate(events)]
     connection.execute(sa.insert(tables.events), values)
 
 
 def list_events(
     connection: sa.Connection, job_id: str, *, after: int = 0, limit: int = 100
 ) -> list[EventRow]:
-    """The events after number `after`, oldest first."""
+    """Return the events with a number greater than `after`, oldest first."""
     rows = connection.execute(
         sa.select(tables.events)
         .where(tables.events.c.job_id == job_id, tables.events.c.number > after)

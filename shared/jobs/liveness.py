@@ -1,4 +1,4 @@
-"""Who lives: workers, the leader among the reapers, and attempts that have fallen silent."""
+"""Signs of life: heartbeats of attempts, workers, and the lease of the leading reaper."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from shared.jobs.rows import WorkerRow
 
 @dataclass(frozen=True)
 class ObservedHeartbeat:
-    """The last sign of life of an attempt."""
+    """The newest heartbeat of a running attempt."""
 
     lease: Lease
     beat: int
@@ -27,7 +27,7 @@ class ObservedHeartbeat:
 def list_heartbeats(
     connection: sa.Connection, *, host: str | None = None
 ) -> list[ObservedHeartbeat]:
-    """The signs of life of every attempt that runs (of one host, if given)."""
+    """Return the newest heartbeat of every running attempt (on this host, if given)."""
     live, jobs = tables.live.c, tables.jobs.c
     query = (
         sa.select(
@@ -62,32 +62,32 @@ def list_heartbeats(
 def record_worker(
     connection: sa.Connection, *, worker: str, host: str, pid: int, devices: list[Any]
 ) -> None:
-    """Note that a worker is there, with the devices it has."""
+    """Record that a worker is alive, with its devices."""
     at, workers = now(), tables.workers.c
     values = {"host": host, "pid": pid, "seen_at": at, "devices": devices}
-    seen = connection.execute(sa.update(tables.workers).where(workers.id == worker).values(values))
-    if not seen.rowcount:
+    update = sa.update(tables.workers).where(workers.id == worker).values(values)
+    if not connection.execute(update).rowcount:
         connection.execute(sa.insert(tables.workers), {"id": worker, "started_at": at, **values})
 
 
 def list_workers(connection: sa.Connection) -> list[WorkerRow]:
-    """Every worker there ever was, with when it was last seen."""
+    """Return every worker there ever was, with the time of its last sign of life."""
     query = sa.select(tables.workers).order_by(tables.workers.c.id)
     return WorkerRow.read_all(connection.execute(query).mappings())
 
 
 def take_lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:
-    """Take or keep a lease; return its beat if it is ours now, else None.
+    """Take or renew the lease of this name; return its beat, or None if another holder has it.
 
-    Another's lease is taken only if its beat is still `seen`: the caller has watched it stand
-    still for long enough by a clock of its own, so that no two clocks are ever compared.
+    The lease of another holder is taken only while its beat is `seen`. The caller has measured by
+    its own clock how long that beat has not changed, so no two clocks are ever compared.
     """
     leases = tables.leases.c
-    mine = leases.holder == holder
-    stale = sa.false() if seen is None else leases.beat == seen
+    is_own = leases.holder == holder
+    is_stale = sa.false() if seen is None else leases.beat == seen
     beat = connection.execute(
         sa.update(tables.leases)
-        .where(leases.name == name, sa.or_(mine, stale))
+        .where(leases.name == name, sa.or_(is_own, is_stale))
         .values(holder=holder, beat=leases.beat + 1)
         .returning(leases.beat)
     ).scalar_one_or_none()
@@ -98,7 +98,7 @@ def take_lead(connection: sa.Connection, name: str, holder: str, *, seen: int | 
 
 
 def get_leader(connection: sa.Connection, name: str) -> tuple[str, int] | None:
-    """Who holds a lease, and its beat; None if nobody ever did."""
+    """Return the holder of a lease and its beat; None if nobody ever held it."""
     leases = tables.leases.c
     query = sa.select(leases.holder, leases.beat).where(leases.name == name)
     row = connection.execute(query).one_or_none()

@@ -1,4 +1,4 @@
-"""How far MLflow has its copy of each job."""
+"""The state of MLflow's copy of each job."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from shared import tables
 
 @dataclass(frozen=True)
 class MlflowCopy:
-    """MLflow's copy of a job."""
+    """The run of a job, and the last metric that was sent to it."""
 
     run_id: str | None
     last_metric_id: int
 
 
 def list_incomplete(connection: sa.Connection) -> list[str]:
-    """The jobs that have started or ended and whose copy is not complete, oldest first."""
+    """Return the started jobs whose copy is not complete, oldest first."""
     jobs, copies = tables.jobs.c, tables.tracking.c
     query = (
         sa.select(jobs.id)
@@ -31,7 +31,7 @@ def list_incomplete(connection: sa.Connection) -> list[str]:
 
 
 def get_copy(connection: sa.Connection, job_id: str) -> MlflowCopy:
-    """How far the copy of a job is."""
+    """Return the state of the copy of a job."""
     copies = tables.tracking.c
     row = connection.execute(
         sa.select(copies.run_id, copies.last_metric_id).where(copies.job_id == job_id)
@@ -40,7 +40,7 @@ def get_copy(connection: sa.Connection, job_id: str) -> MlflowCopy:
 
 
 def record_run(connection: sa.Connection, job_id: str, run_id: str) -> None:
-    """MLflow has a run for the job."""
+    """Record the run that was created for the job."""
     jobs = tables.jobs
     _update(connection, job_id, run_id=run_id, last_metric_id=0)
     connection.execute(
@@ -51,28 +51,30 @@ def record_run(connection: sa.Connection, job_id: str, run_id: str) -> None:
 
 
 def record_sent(connection: sa.Connection, job_id: str, last_metric_id: int) -> None:
-    """MLflow took the metrics up to this one."""
+    """Record the id of the last metric that was sent."""
     _update(connection, job_id, last_metric_id=last_metric_id)
 
 
 def record_completed(connection: sa.Connection, job_id: str) -> None:
-    """MLflow has all there will ever be of the job."""
+    """Record that the copy of an ended job is complete."""
     _update(connection, job_id, is_complete=True, error=None)
 
 
 def record_error(connection: sa.Connection, job_id: str, error: str) -> None:
-    """MLflow is there and did not take something of the job."""
+    """Record why MLflow refused a part of the job."""
     _update(connection, job_id, error=error)
 
 
 def forget_run(connection: sa.Connection, job_id: str) -> None:
-    """MLflow has no such run any more: the copy begins anew."""
+    """Forget a run that MLflow no longer has, so that the copy starts again."""
     _update(connection, job_id, run_id=None, last_metric_id=0)
 
 
 def _update(connection: sa.Connection, job_id: str, **values: object) -> None:
     copies = tables.tracking
-    known = connection.execute(sa.update(copies).where(copies.c.job_id == job_id).values(**values))
-    if not known.rowcount:
-        fresh = {"job_id": job_id, "last_metric_id": 0, "is_complete": False}
-        connection.execute(sa.insert(copies), fresh | values)
+    updated = connection.execute(
+        sa.update(copies).where(copies.c.job_id == job_id).values(**values)
+    )
+    if not updated.rowcount:
+        defaults = {"job_id": job_id, "last_metric_id": 0, "is_complete": False}
+        connection.execute(sa.insert(copies), defaults | values)

@@ -29,13 +29,13 @@ _job_and_live = sa.select(
 
 
 def get_job(connection: sa.Connection, job_id: str) -> JobRow | None:
-    """The job's row with what its attempt last showed (`beat`, `progress`), or None."""
+    """Return a job with its newest heartbeat, or None."""
     row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
     return None if row is None else JobRow.read(row)
 
 
 def get_versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """Of each job `(revision, beat, state, phase)`: what tells a waiter that it changed."""
+    """Return `(revision, beat, state, phase)` of each job, by which clients detect a change."""
     jobs = tables.jobs.c
     rows = connection.execute(
         sa.select(jobs.id, jobs.revision, tables.live.c.beat, jobs.state, jobs.phase)
@@ -56,16 +56,16 @@ def list_jobs(
     sweep: str | None = None,
     tag: str | None = None,
 ) -> list[JobRow]:
-    """At most `limit` jobs that match every filter given, newest first, past the id `after`.
+    """Return at most `limit` jobs that match every filter, newest first, older than `after`.
 
-    `tag` is a key, or a key and its value with a colon between them.
+    `tag` is a key, or a key and a value separated by a colon.
     """
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     if after is not None:
         query = query.where(jobs.id < after)
-    equal = ((jobs.state, state), (jobs.owner, owner), (jobs.dataset, dataset))
-    for column, value in (*equal, (jobs.sweep_id, sweep)):
+    filters = ((jobs.state, state), (jobs.owner, owner), (jobs.dataset, dataset))
+    for column, value in (*filters, (jobs.sweep_id, sweep)):
         if value is not None:
             query = query.where(column == value)
     if tag is not None:
@@ -74,21 +74,21 @@ def list_jobs(
 
 
 def _is_tag(text: str) -> sa.ColumnElement[bool]:
-    """Whether a tag is meant; a key may have colons itself."""
+    """Return the condition for `key` or `key:value`, where the key may contain colons too."""
     key, value = tables.tags.c.key, tables.tags.c.value
     head = text[: MAX_TAG_KEY_LENGTH + 1]
-    ends = (place for place, character in enumerate(head) if character == ":")
+    ends = (index for index, character in enumerate(head) if character == ":")
     pairs = (sa.and_(key == text[:end], value == text[end + 1 :]) for end in ends)
     return sa.or_(key == text, *pairs)
 
 
 def list_queued(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
-    """The ids of the jobs that wait (the first `limit`), in the order in which they start."""
+    """Return the ids of the (first `limit`) queued jobs, in the order in which they start."""
     return list(connection.execute(select_queued().limit(limit)).scalars())
 
 
 def count_ahead_of(connection: sa.Connection, priority: int) -> int:
-    """How many of the jobs that wait start before a new one of this priority."""
+    """Return how many queued jobs start before a new job of this priority."""
     jobs = tables.jobs.c
     query = sa.select(sa.func.count()).where(sa.text("jobs.state = 'queued'"))
     return connection.execute(
@@ -97,28 +97,28 @@ def count_ahead_of(connection: sa.Connection, priority: int) -> int:
 
 
 def list_attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:
-    """The attempts of a job, first to last."""
+    """Return the attempts of a job, oldest first."""
     return AttemptRow.read_all(_of_job(connection, tables.attempts, job_id, order_by="number"))
 
 
 def list_checkpoints(connection: sa.Connection, job_id: str) -> list[CheckpointRow]:
-    """The checkpoints of a job, oldest first."""
+    """Return the checkpoints of a job, oldest first."""
     return CheckpointRow.read_all(_of_job(connection, tables.checkpoints, job_id, order_by="id"))
 
 
 def list_evaluations(connection: sa.Connection, job_id: str) -> list[EvaluationRow]:
-    """What the job's checkpoints reach on the test split."""
+    """Return the test results of a job's checkpoints."""
     rows = _of_job(connection, tables.evaluations, job_id, order_by="checkpoint_id")
     return EvaluationRow.read_all(rows)
 
 
 def list_artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
-    """The job's files of results, by name."""
+    """Return the result files of a job, by name."""
     return ArtifactRow.read_all(_of_job(connection, tables.artifacts, job_id, order_by="name"))
 
 
 def get_checkpoint(connection: sa.Connection, checkpoint_id: str) -> CheckpointRow | None:
-    """One checkpoint by its id, or None."""
+    """Return a checkpoint by its id, or None."""
     query = sa.select(tables.checkpoints).where(tables.checkpoints.c.id == checkpoint_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else CheckpointRow.read(row)
@@ -136,7 +136,7 @@ def list_metrics(
     after_id: int | None = None,
     up_to: tuple[int, int] | None = None,
 ) -> list[MetricRow]:
-    """Values of the job's metrics, in the order in which they were recorded.
+    """Return the metric values of a job, in the order in which they were recorded.
 
     Args:
         connection: for reading.
@@ -144,16 +144,16 @@ def list_metrics(
         name: of the metric.
         split: of the metric.
         stage: of the job.
-        after_step: rows past this step alone.
-        limit: how many rows at the most.
-        after_id: rows past this one alone.
-        up_to: rows up to this step and this epoch alone, as a checkpoint has them.
+        after_step: only rows with a greater step.
+        limit: maximum number of rows.
+        after_id: only rows with a greater id.
+        up_to: only rows up to this step and epoch.
     """
     column = tables.metrics.c
     query = sa.select(tables.metrics).where(column.job_id == job_id)
-    for field, wanted in ((column.name, name), (column.split, split), (column.stage, stage)):
-        if wanted is not None:
-            query = query.where(field == wanted)
+    for field, value in ((column.name, name), (column.split, split), (column.stage, stage)):
+        if value is not None:
+            query = query.where(field == value)
     if after_step is not None:
         query = query.where(column.step > after_step)
     if up_to is not None:
@@ -166,12 +166,12 @@ def list_metrics(
 
 @dataclass(frozen=True)
 class Series:
-    """A metric over the steps of a stage."""
+    """The values of a metric over the steps of a stage."""
 
     name: str
     split: str | None
     stage: str
-    #: How many points it has.
+    #: The number of points.
     count: int
 
 
@@ -184,19 +184,20 @@ def list_series(
     stage: str | None = None,
     after_step: int | None = None,
 ) -> list[Series]:
-    """The series of the job's metrics, as they began. A name has one split.
+    """Return the series of a job's metrics, in the order in which they began.
 
-    Points are counted in their index, which has no split: it is read of the first one alone.
+    A metric name belongs to one split. The points are counted by an index without the split, which
+    is then read from the first point of each series.
     """
     column = tables.metrics.c
-    counted = sa.select(sa.func.min(column.id).label("id"), sa.func.count().label("count"))
-    for field, wanted in ((column.name, name), (column.stage, stage)):
-        if wanted is not None:
-            counted = counted.where(field == wanted)
+    counts = sa.select(sa.func.min(column.id).label("id"), sa.func.count().label("count"))
+    for field, value in ((column.name, name), (column.stage, stage)):
+        if value is not None:
+            counts = counts.where(field == value)
     if after_step is not None:
-        counted = counted.where(column.step > after_step)
-    of_job = counted.where(column.job_id == job_id).group_by(column.name, column.stage)
-    firsts = of_job.subquery()
+        counts = counts.where(column.step > after_step)
+    by_series = counts.where(column.job_id == job_id).group_by(column.name, column.stage)
+    firsts = by_series.subquery()
     query = sa.select(column.name, column.split, column.stage, firsts.c.count)
     query = query.join(firsts, firsts.c.id == column.id).order_by(column.id)
     if split is not None:
@@ -207,7 +208,7 @@ def list_series(
 def list_points(
     connection: sa.Connection,
     job_id: str,
-    of: Series,
+    series: Series,
     *,
     positions: Sequence[int],
     after_step: int | None = None,
@@ -217,22 +218,27 @@ def list_points(
     Args:
         connection: for reading.
         job_id: of the job.
-        of: the series.
-        positions: which points, in ascending order; 1 is the first past `after_step`.
-        after_step: where counting begins; None for the beginning.
+        series: the series.
+        positions: of the points, ascending; 1 is the first point after `after_step`.
+        after_step: the step after which positions are counted; None for the start.
     """
     column = tables.metrics.c
-    found = [column.job_id == job_id, column.name == of.name, column.stage == of.stage]
+    conditions = [
+        column.job_id == job_id,
+        column.name == series.name,
+        column.stage == series.stage,
+    ]
     if after_step is not None:
-        found.append(column.step > after_step)
+        conditions.append(column.step > after_step)
     query = sa.select(column.step, column.epoch, column.value, column.at).order_by(column.step)
     if len(positions) == positions[-1]:  # all of them
-        query = query.where(*found).limit(len(positions))
+        query = query.where(*conditions).limit(len(positions))
     else:
-        place = sa.func.row_number().over(order_by=column.step).label("place")
-        numbered = sa.select(column.id, place).where(*found).order_by(column.step)
-        upto = numbered.limit(positions[-1]).subquery()
-        query = query.join(upto, upto.c.id == column.id).where(upto.c.place.in_(positions))
+        position = sa.func.row_number().over(order_by=column.step).label("position")
+        numbered = sa.select(column.id, position).where(*conditions).order_by(column.step)
+        numbered = numbered.limit(positions[-1]).subquery()
+        query = query.join(numbered, numbered.c.id == column.id)
+        query = query.where(numbered.c.position.in_(positions))
     return MetricPoint.read_all(connection.execute(query).mappings())
 
 

@@ -1,4 +1,4 @@
-"""What an attempt records while it trains, in batches, each one transaction under the fence."""
+"""Recording of an attempt in batches, each in a transaction under the fence."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from shared.jobs.events import NewEvent, append_events
 
 @dataclass(frozen=True, kw_only=True)
 class NewMetric:
-    """One value of one metric. `value` may be infinite or not a number."""
+    """A metric value to record, which may be infinite or NaN."""
 
     name: str
     split: str | None
@@ -28,7 +28,7 @@ class NewMetric:
 
 @dataclass(frozen=True, kw_only=True)
 class NewCheckpoint:
-    """One checkpoint as it is stored: see `tables.checkpoints` for the fields."""
+    """A checkpoint to record; `tables.checkpoints` explains the fields."""
 
     id: str
     kind: str
@@ -46,7 +46,7 @@ class NewCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class NewEvaluation:
-    """What a checkpoint reaches on the test split."""
+    """The test results of a checkpoint, to record."""
 
     checkpoint_id: str
     split: str
@@ -56,7 +56,7 @@ class NewEvaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class NewArtifact:
-    """A file of results, in the storage."""
+    """A result file in the storage, to record."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class NewArtifact:
 
 @dataclass(kw_only=True)
 class Batch:
-    """What has come up since the last one. `phase`, `latest` and `best` replace what was there."""
+    """Everything since the previous batch. `phase`, `latest` and `best` replace earlier values."""
 
     metrics: list[NewMetric] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
@@ -84,16 +84,17 @@ class Batch:
 def record(
     connection: sa.Connection, lease: Lease, batch: Batch, *, number: int | None = None
 ) -> list[str]:
-    """Store a batch; return the directories that no checkpoint refers to any more.
+    """Store a batch; return the directories to which no checkpoint refers any more.
 
-    A new best replaces the old one of its monitor, a new last makes the old one `previous`.
+    A new best checkpoint replaces the earlier best by its monitor. A new last checkpoint turns the
+    earlier last checkpoint into `previous`.
 
     Args:
         connection: in a transaction.
-        lease: the right to write.
-        batch: what to store.
-        number: its place among the attempt's batches, from 1, so that it can be sent again when
-            the answer was lost: one that is stored already is not stored again. None: store it.
+        lease: of the attempt.
+        batch: to store.
+        number: the number of the batch in the attempt, from 1. A batch that is sent again, because
+            the answer was lost, is not stored twice. None stores it in any case.
 
     Raises:
         Fenced: the attempt no longer holds the job; nothing was stored.
@@ -101,8 +102,8 @@ def record(
     jobs = tables.jobs
     changes: dict[str, Any] = {"revision": jobs.c.revision + 1}
     if batch.phase is not None:
-        asked = jobs.c.cancel_requested_at.is_not(None)
-        changes["phase"] = sa.case((asked, "cancelling"), else_=batch.phase)
+        is_cancelling = jobs.c.cancel_requested_at.is_not(None)
+        changes["phase"] = sa.case((is_cancelling, "cancelling"), else_=batch.phase)
     if batch.latest is not None:
         changes["metrics"] = batch.latest
     if batch.best is not None:
@@ -129,15 +130,15 @@ def record(
 
 
 def _is_new(connection: sa.Connection, lease: Lease, number: int) -> bool:
-    """Count the batch; return whether it was not counted before. The job's row is locked."""
+    """Count the batch; return whether this is the first time. The job's row is locked."""
     attempts = tables.attempts.c
-    counted = connection.execute(
+    update = connection.execute(
         sa.update(tables.attempts)
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
         .where(attempts.batches < number)
         .values(batches=number)
     )
-    return counted.rowcount == 1
+    return update.rowcount == 1
 
 
 def _insert(
@@ -149,7 +150,7 @@ def _insert(
 
 
 def _store_checkpoint(connection: sa.Connection, lease: Lease, row: NewCheckpoint) -> list[str]:
-    """Put the checkpoint in its place; return directories that are free now."""
+    """Store the checkpoint in its role; return the directories that are no longer used."""
     old = tables.checkpoints.c
     mine = old.job_id == lease.job_id
     replaced: sa.ColumnElement[bool]

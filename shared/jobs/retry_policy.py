@@ -1,6 +1,6 @@
-"""When an attempt went wrong by itself: whether its job waits again or has failed.
+"""The decision, after an attempt went wrong, whether its job is queued again or fails.
 
-What counts is a new checkpoint: whoever reaches one gets on, however slowly.
+A job that makes new checkpoints progresses and is retried without a limit.
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from shared import tables
 from shared.errors import Failure
 from shared.jobs.attempts import Lease, fail, lock_job, stop
 
-#: By how it ended: after how many such ends in a row without a new checkpoint a job has failed. A
-#: fault of the GPU may be the program's after all.
+#: By outcome: the number of such attempts without a new checkpoint after which the job fails.
+#: Device faults have a limit too, since the job itself may cause them.
 MAX_ATTEMPTS = {"crashed": 10, "device_fault": 3, "stalled": 2}
 
 
@@ -22,19 +22,23 @@ def record_death(
     *,
     exit_code: int | None,
 ) -> str:
-    """The attempt ended by itself: try again from the last checkpoint, but not for ever.
+    """End an attempt that died; queue the job again, or fail it after too many attempts.
 
     Args:
         connection: in a transaction that writes.
         lease: of the attempt.
-        outcome: how it ended, a key of `MAX_ATTEMPTS`.
-        failure: what the job gets when it is given up.
-        exit_code: of its process.
+        outcome: how the attempt ended, a key of `MAX_ATTEMPTS`.
+        failure: of the job, if it fails.
+        exit_code: of the process.
 
-    Returns the state the job is in now. Raises `Fenced`.
+    Returns:
+        The new state of the job.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
     """
     lock_job(connection, lease)
-    times = _earlier(connection, lease, outcome) + 1
+    times = _count_earlier(connection, lease, outcome) + 1
     if outcome == "crashed":
         connection.execute(
             sa.update(tables.jobs).where(tables.jobs.c.id == lease.job_id).values(deaths=times)
@@ -47,9 +51,13 @@ def record_death(
 def give_up(
     connection: sa.Connection, lease: Lease, failure: Failure, *, exit_code: int | None
 ) -> str:
-    """To try again would not help: the job has failed, or is cancelled if that was asked for.
+    """End a job that no retry can save: as cancelled if a user requested that, else as failed.
 
-    Returns the state the job is in now. Raises `Fenced`.
+    Returns:
+        The new state of the job.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
     """
     if lock_job(connection, lease):
         return stop(connection, lease, failure.kind, exit_code=exit_code)
@@ -57,14 +65,14 @@ def give_up(
     return "failed"
 
 
-def _earlier(connection: sa.Connection, lease: Lease, outcome: str) -> int:
-    """How many attempts ended so since the job's newest checkpoint, this one left out."""
+def _count_earlier(connection: sa.Connection, lease: Lease, outcome: str) -> int:
+    """Return how many earlier attempts ended like this since the job's newest checkpoint."""
     attempts, checkpoints = tables.attempts.c, tables.checkpoints.c
     newest = sa.select(sa.func.max(checkpoints.attempt)).where(checkpoints.job_id == lease.job_id)
     ended = sa.select(sa.func.count()).where(
         attempts.job_id == lease.job_id,
         attempts.outcome == outcome,
-        # The attempt that made it ended after it.
+        # The attempt that made the checkpoint ended after it, so it counts too.
         attempts.number >= sa.func.coalesce(newest.scalar_subquery(), 0),
     )
     return connection.execute(ended).scalar_one()

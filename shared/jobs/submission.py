@@ -1,4 +1,4 @@
-"""A job comes into being. The queued row is the outbox: nothing else has to be written."""
+"""Submission of jobs. The queued row is the outbox: nothing else has to be written."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from shared.states import PRIORITIES
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What a new job is made of; `spec` is filled in and checked."""
+    """A new job. `spec` has passed admission and has every default filled in."""
 
     owner: str
     spec: dict[str, Any]
@@ -28,17 +28,17 @@ class Submission:
 
 
 def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool]:
-    """Write the job; return its id and whether it is new (False: the key was used before).
+    """Record the job; return its id, and False if the key was already used for it.
 
     Raises:
         IdempotencyMismatch: the key was used for another body.
     """
     owner, key = submission.owner, submission.idempotency_key
     if key is not None:
-        _in_turn(connection, owner, key)
-        before = find_by_key(connection, owner, key, submission.fingerprint)
-        if before is not None:
-            return before, False
+        _lock_key(connection, owner, key)
+        existing = find_by_key(connection, owner, key, submission.fingerprint)
+        if existing is not None:
+            return existing, False
     spec, job_id, at = submission.spec, new_id("job"), now()
     connection.execute(
         sa.insert(tables.jobs),
@@ -86,21 +86,21 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
 
 
 def sha256_of_json(value: Any) -> str:
-    """The digest of a JSON value, whatever the order of its keys."""
+    """Return the digest of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def find_by_key(connection: sa.Connection, owner: str, key: str, fingerprint: str) -> str | None:
-    """The job that this key made, if it did.
+    """Return the job that was submitted with this key, or None.
 
     Args:
         connection: for reading.
-        owner: who sent the key.
+        owner: the user who sent the key.
         key: the Idempotency-Key.
-        fingerprint: of what is asked for: `sha256_of_json` a body, or `retry_fingerprint`.
+        fingerprint: of the request: `sha256_of_json` of a body, or `retry_fingerprint`.
 
     Raises:
-        IdempotencyMismatch: the key was used for something else.
+        IdempotencyMismatch: the key was used for another request.
     """
     columns = tables.idempotency.c
     row = connection.execute(
@@ -116,12 +116,12 @@ def find_by_key(connection: sa.Connection, owner: str, key: str, fingerprint: st
 
 
 def retry_fingerprint(job_id: str) -> str:
-    """The fingerprint of a retry of this job; that of no body."""
+    """Return the fingerprint of a retry of this job. No body has the same."""
     return f"retry:{job_id}"
 
 
-def _in_turn(connection: sa.Connection, owner: str, key: str) -> None:
-    """Of two requests with one key the second waits here, and then sees what the first made."""
+def _lock_key(connection: sa.Connection, owner: str, key: str) -> None:
+    """Let the second of two requests with the same key wait until the first has committed."""
     if connection.dialect.name == "postgresql":
         lock = sa.func.hashtextextended(f"{owner}/{key}", 0)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest tables: `python -m shared.migrations`."""
+"""Migrations of the database to the newest tables: `python -m shared.migrations`."""
 
 import time
 from collections.abc import Callable
@@ -15,15 +15,16 @@ from alembic.script import ScriptDirectory
 from shared.database import Database
 from shared.errors import Unavailable
 
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 1.0
+TIMEOUT_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+POLL_SECONDS = 0.2
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
 
-def config(connection: sa.Connection | None = None) -> Config:
-    """Alembic's configuration, without a file of its own."""
+def alembic_config(connection: sa.Connection | None = None) -> Config:
+    """Return the configuration of Alembic, which has no file."""
     alembic = Config()
     alembic.set_main_option("script_location", str(Path(__file__).parent))
     alembic.set_main_option("path_separator", "os")
@@ -32,7 +33,7 @@ def config(connection: sa.Connection | None = None) -> Config:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database to `revision`; two processes at once do it one after the other.
+    """Migrate the database to `revision`. Two processes that do so at once take turns.
 
     Raises:
         RuntimeError: the database was made by a newer Trainshed.
@@ -42,73 +43,71 @@ def upgrade(database: Database, revision: str = "head") -> None:
             key = sa.func.hashtext("trainshed-migrations")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
         _refuse_newer(connection)
-        command.upgrade(config(connection), revision)
+        command.upgrade(alembic_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Take the database back to `revision`; what newer tables hold is lost."""
+    """Migrate the database back to `revision`; the data of newer tables is lost."""
     with database.write() as connection:
-        command.downgrade(config(connection), revision)
+        command.downgrade(alembic_config(connection), revision)
 
 
-def upgrade_patiently(database: Database, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
-    """Bring the database to the newest revision, also one that is only being started.
+def wait_and_upgrade(database: Database, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    """Migrate the database to the newest revision; wait for a server that is still starting.
 
     Raises:
-        RuntimeError: it did not answer in time, or was made by a newer Trainshed.
+        RuntimeError: the database did not answer in time, or was made by a newer Trainshed.
     """
     deadline = time.monotonic() + timeout_seconds
-    _once_it_answers(database, upgrade, deadline)
+    _retry_until(database, upgrade, deadline)
 
 
-def wait_for_head(database: Database, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
-    """Return once another process has brought the database to the newest revision.
+def wait_for_head(database: Database, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    """Wait until another process has migrated the database to the newest revision.
 
     Raises:
-        RuntimeError: it did not happen, or the database did not answer, in time.
+        RuntimeError: that did not happen in time, or the database did not answer.
     """
-    head = ScriptDirectory.from_config(config()).get_current_head()
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     deadline = time.monotonic() + timeout_seconds
     while True:
-        found = _once_it_answers(database, _revision, deadline)
-        if found == head:
+        current = _retry_until(database, _read_revision, deadline)
+        if current == head:
             return
         if time.monotonic() > deadline:
             raise RuntimeError(
-                f"the database is at revision {found}, this Trainshed needs {head}: run "
-                "`python -m shared.migrations`"
+                f"The database is at revision {current}; this Trainshed needs {head}. Run "
+                "`python -m shared.migrations`."
             )
-        time.sleep(0.2)
+        time.sleep(POLL_SECONDS)
 
 
-def _revision(database: Database) -> str | None:
+def _read_revision(database: Database) -> str | None:
     with database.read() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def _once_it_answers(
-    database: Database, act: Callable[[Database], Result], deadline: float
-) -> Result:
-    """What `act` returns; a server that is away is asked again until the deadline."""
+def _retry_until(database: Database, act: Callable[[Database], Result], deadline: float) -> Result:
+    """Return the result of `act`; call it again until the deadline while the server is away."""
     while True:
         try:
             return act(database)
         except Unavailable as error:
-            said = str(getattr(error.__cause__, "orig", error.__cause__))
-            reason = " ".join(said.split())  # one line, as logs want it
-            # A file is not being started: what is wrong with it stays wrong.
+            text = str(getattr(error.__cause__, "orig", error.__cause__))
+            reason = " ".join(text.split())  # one line, for the log
+            # SQLite has no server that could still be starting.
             if database.is_sqlite or time.monotonic() > deadline:
-                raise RuntimeError(f"the database does not answer: {reason}") from error
-            log.warning("the database does not answer yet; trying again", reason=reason)
-            time.sleep(PAUSE_SECONDS)
+                raise RuntimeError(f"The database does not answer: {reason}") from error
+            log.warning("the database does not answer; trying again", reason=reason)
+            time.sleep(RETRY_SECONDS)
 
 
 def _refuse_newer(connection: sa.Connection) -> None:
-    found = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory.from_config(config())
-    known = {revision.revision for revision in script.walk_revisions()}
-    if found is not None and found not in known:
+    current = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory.from_config(alembic_config())
+    revisions = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in revisions:
         raise RuntimeError(
-            f"the database is at revision {found}, which this Trainshed does not know: it was "
-            "made by a newer one; start that, or restore a backup"
+            f"The database is at revision {current}, which this Trainshed does not know. It was "
+            "made by a newer version: start that version, or restore a backup."
         )

@@ -1,4 +1,4 @@
-"""What Alembic runs: it is given a connection and leaves the transaction to the caller."""
+"""The environment of Alembic, which gets a connection and leaves the transaction to the caller."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Every table, one file per noun. Changes go through a migration in `shared/migrations`."""
+"""The tables of the database, one file per noun. Every change needs a migration."""
 
 from shared.tables.artifact import artifacts
 from shared.tables.attempt import attempts, live

@@ -1,4 +1,4 @@
-"""Files of results."""
+"""Result files of jobs."""
 
 import sqlalchemy as sa
 

@@ -14,17 +14,17 @@ attempts = sa.Table(
     sa.Column("device", sa.String(64), nullable=False),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("ended_at", UtcTime),
-    #: Why it ended: a final state, drained, worker_lost, crashed, stalled …
+    #: How it ended: `completed`, a failure's kind, `drained`, `worker_lost`, `crashed` …
     sa.Column("outcome", sa.String(64)),
     sa.Column("exit_code", sa.Integer),
     sa.Column("first_step", BigInt, nullable=False),
-    #: Versions and hardware, which exactness depends on.
+    #: Versions and hardware, on which exact results depend; null before the first step.
     sa.Column("fingerprint", sa.JSON(none_as_null=True)),
-    #: How many batches of it are stored: one whose answer was lost is not stored again.
+    #: The number of stored batches, so that no batch is stored twice.
     sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
 )
 
-#: What changes every second while a job runs: narrow, so that the wide rows stay still.
+#: The heartbeat of each running job. It changes every second and therefore has a narrow row.
 live = sa.Table(
     "live",
     metadata,

@@ -10,7 +10,7 @@ checkpoints = sa.Table(
     sa.Column("id", Id, primary_key=True),
     job_id(nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
-    #: last, previous (what `last` falls back on), initial, best or series.
+    #: `last`, `previous` (the fallback of `last`), `initial`, `best` or `series`.
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("monitor", sa.String(64)),
     sa.Column("mode", sa.String(3)),
@@ -18,7 +18,7 @@ checkpoints = sa.Table(
     sa.Column("stage", sa.String(64), nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("step", BigInt, nullable=False),
-    #: Directory in the storage; several checkpoints may share one.
+    #: The directory in the storage, which several checkpoints may share.
     sa.Column("directory", sa.String(255), nullable=False),
     sa.Column("bytes", BigInt, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
@@ -26,7 +26,7 @@ checkpoints = sa.Table(
     sa.Index("ix_checkpoints_job", "job_id", "id"),
 )
 
-#: What a checkpoint reaches on the test split.
+#: The results of a checkpoint on the test split.
 evaluations = sa.Table(
     "evaluations",
     metadata,
@@ -35,8 +35,8 @@ evaluations = sa.Table(
     ),
     job_id(nullable=False, index=True),
     sa.Column("split", sa.String(16), nullable=False),
-    #: loss, accuracy, top_k, per_class, confusion, mistakes.
+    #: `loss`, `accuracy`, `top_k`, `per_class`, `confusion`, `mistakes`.
     sa.Column("data", sa.JSON, nullable=False),
-    #: The file of the k most probable classes of every sample, in the storage.
+    #: The file, in the storage, of the k most probable classes of every sample.
     sa.Column("predictions", sa.String(255), nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Column types and the metadata that every table is registered in."""
+"""Column types, and the metadata in which every table is registered."""
 
 import math
 from datetime import UTC, datetime
@@ -8,21 +8,21 @@ import sqlalchemy as sa
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
-    """An aware time in UTC; SQLite keeps it without the zone."""
+    """An aware time in UTC, which SQLite stores without the time zone."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Refuse a time without a zone: it would mean another moment elsewhere."""
+        """Refuse a time without a time zone, which would be ambiguous."""
         if value is not None and value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
         return value if value is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Any, coltype: Any) -> Any:
-        """Return a function that adds the zone which SQLite drops.
+        """Return a function that adds the time zone, which SQLite does not store.
 
-        Text that is no time is returned as it is: `StoredRow.read` then names the column.
+        Text that is not a time is returned unchanged, so that `StoredRow.read` names the column.
         """
         parse = self.impl_instance.result_processor(dialect, coltype)
 
@@ -40,17 +40,17 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 
 
 class Measured(sa.types.TypeDecorator[float]):
-    """A float that may be infinite or not a number: SQLite has no NaN, so NaN is NULL."""
+    """A float that may be infinite or NaN. SQLite has no NaN, so NaN is stored as NULL."""
 
     impl = sa.Double()
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Any) -> float | None:
-        """NaN is stored as NULL."""
+        """Convert NaN to NULL."""
         return None if value is None or math.isnan(value) else value
 
     def process_result_value(self, value: float | None, dialect: Any) -> float:
-        """NULL is read as NaN."""
+        """Convert NULL to NaN."""
         return math.nan if value is None else value
 
 
@@ -69,5 +69,5 @@ BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def job_id(**options: Any) -> sa.Column[str]:
-    """Return the column that refers to a job, deleted with it."""
+    """Return a column that refers to a job; the row is deleted with the job."""
     return sa.Column("job_id", Id, sa.ForeignKey("jobs.id", ondelete="CASCADE"), **options)

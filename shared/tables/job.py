@@ -1,4 +1,4 @@
-"""Jobs, their tags and the keys that submitted them."""
+"""Jobs, their tags, and the idempotency keys with which they were submitted."""
 
 import sqlalchemy as sa
 
@@ -23,20 +23,20 @@ jobs = sa.Table(
     sa.Column("dataset", sa.String(100), nullable=False),
     sa.Column("sweep_id", Id),
     sa.Column("retry_of", Id),
-    #: The checkpoint of another job that the first attempt goes on from.
+    #: The checkpoint of an earlier job from which the first attempt resumes.
     sa.Column("resume_from", Id),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
     sa.Column("cancel_requested_at", UtcTime),
     sa.Column("pause_requested_at", UtcTime),
-    #: The fencing number: every write of an attempt must show the current one.
+    #: The fencing number: an attempt can write only while this is its number.
     sa.Column("attempt", sa.Integer, nullable=False),
-    #: Deaths by itself in a row without a new checkpoint.
+    #: Consecutive crashes without a new checkpoint.
     sa.Column("deaths", sa.Integer, nullable=False),
-    #: Counts every change, for ETag.
+    #: The number of changes, for the ETag.
     sa.Column("revision", sa.Integer, nullable=False),
-    #: The number of the job's last event.
+    #: The number of the newest event.
     sa.Column("last_event", sa.Integer, nullable=False),
     sa.Column("device", sa.String(64)),
     sa.Column("mlflow_run_id", sa.String(64)),

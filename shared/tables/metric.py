@@ -7,7 +7,7 @@ from shared.tables.columns import BigInt, Measured, UtcTime, job_id, metadata
 metrics = sa.Table(
     "metrics",
     metadata,
-    #: Never used again, so that the tracking process can remember how far it came.
+    #: Never reused: the tracking process remembers the last id that it sent.
     sa.Column("id", BigInt, primary_key=True, autoincrement=True),
     job_id(nullable=False),
     sa.Column("name", sa.String(64), nullable=False),

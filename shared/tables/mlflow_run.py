@@ -1,10 +1,10 @@
-"""MLflow's copies of jobs."""
+"""The runs of MLflow, each a copy of a job."""
 
 import sqlalchemy as sa
 
 from shared.tables.columns import BigInt, job_id, metadata
 
-#: How far MLflow has its copy of each job.
+#: How much of each job has been sent to MLflow.
 tracking = sa.Table(
     "tracking",
     metadata,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from shared.tables.columns import BigInt, Id, UtcTime, metadata
 
-#: Uploaded files that fine-tuning can go on from.
+#: Uploaded files with which fine-tuning can start.
 weights = sa.Table(
     "weights",
     metadata,

@@ -14,7 +14,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def checkpoint(kind: str, step: int, monitor: str | None = None) -> NewCheckpoint:
-    """A checkpoint of the first epoch."""
+    """Return a new checkpoint of the first epoch."""
     return NewCheckpoint(
         id=f"ckpt_{kind}_{step}",
         kind=kind,
@@ -32,7 +32,7 @@ def checkpoint(kind: str, step: int, monitor: str | None = None) -> NewCheckpoin
 
 
 def point(step: int, value: float = 0.5) -> NewMetric:
-    """A value of the first epoch."""
+    """Return a new metric value of the first epoch."""
     return NewMetric(
         name="train_loss", split="train", stage="s", step=step, epoch=1, value=value, at=AT
     )
@@ -99,7 +99,7 @@ def evaluation_row(checkpoint_id: str, data: dict[str, Any]) -> EvaluationRow:
 
 
 def notes(database: Database, lease: Lease) -> list[str]:
-    """The texts of a job's notes."""
+    """Return the texts of a job's notes."""
     with database.read() as connection:
         events = list_events(connection, lease.job_id)
     return [event.data["text"] for event in events if event.type == "note"]

@@ -1,10 +1,10 @@
-"""A filled-in specification for tests of the tables."""
+"""A filled-in specification, for tests of the tables."""
 
 from typing import Any
 
 
 def filled_in(**changes: Any) -> dict[str, Any]:
-    """The parts of a specification that the tables read."""
+    """Return the fields of a specification that are stored in columns."""
     spec: dict[str, Any] = {
         "name": "a job",
         "priority": "normal",

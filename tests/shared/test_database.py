@@ -1,4 +1,4 @@
-"""What the database promises to who reads, and which SQLite it takes."""
+"""Consistent reads, read-only connections, and the supported versions of SQLite."""
 
 import sqlite3
 import sys
@@ -11,52 +11,52 @@ from shared import migrations
 from shared.database import MIN_SQLITE_VERSION, Database, sqlite_driver
 
 COUNT = sa.text("SELECT count(*) FROM alembic_version")
-ANOTHER = sa.text("INSERT INTO alembic_version VALUES ('another')")
+INSERT = sa.text("INSERT INTO alembic_version VALUES ('another')")
 
 
-def test_who_reads_sees_one_state_to_the_end(database: Database) -> None:
+def test_read_connection_reads_one_state_until_it_is_closed(database: Database) -> None:
     with database.read() as connection:
         before = connection.execute(COUNT).scalar_one()
         with database.write() as other:
-            other.execute(ANOTHER)
+            other.execute(INSERT)
         assert connection.execute(COUNT).scalar_one() == before
     with database.read() as connection:
         assert connection.execute(COUNT).scalar_one() == before + 1
 
 
-def test_a_connection_that_was_read_from_can_be_written_to(database_url: str) -> None:
+def test_connection_can_write_after_it_was_used_to_read(database_url: str) -> None:
     database = Database(database_url, pool_size=1)
     for _ in range(2):
         with database.read() as connection:
             before = connection.execute(COUNT).scalar_one()
         with database.write() as connection:
-            connection.execute(ANOTHER if before == 1 else COUNT)
+            connection.execute(INSERT if before == 1 else COUNT)
     with database.read() as connection:
         assert connection.execute(COUNT).scalar_one() == 2
     database.close()
 
 
-def test_postgresql_refuses_a_change_where_one_only_reads(postgresql_url: str) -> None:
+def test_postgresql_refuses_writes_on_a_read_connection(postgresql_url: str) -> None:
     database = Database(postgresql_url, pool_size=1)
     migrations.upgrade(database)
     with (
         pytest.raises(sa.exc.DBAPIError, match="read-only transaction"),
         database.read() as connection,
     ):
-        connection.execute(ANOTHER)
+        connection.execute(INSERT)
     database.close()
 
 
-class TestWithoutTheWheelOfPysqlite3:
+class TestWithoutPysqlite3:
     @pytest.fixture(autouse=True)
-    def _without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _hide_pysqlite3(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pysqlite3", None)
         monkeypatch.delitem(sys.modules, "pysqlite3.dbapi2", raising=False)
 
-    def test_python_s_own_sqlite_is_taken_where_it_is_safe(
+    def test_python_sqlite_is_used_where_its_version_is_safe(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Only the number: an older SQLite does all that is asked of it here.
+        # Only the number is changed: this test works with any version.
         monkeypatch.setattr(sqlite3, "sqlite_version_info", MIN_SQLITE_VERSION)
         assert sqlite_driver() is sqlite3
         database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
@@ -65,15 +65,15 @@ class TestWithoutTheWheelOfPysqlite3:
             assert connection.execute(COUNT).scalar_one() == 1
         database.close()
 
-    def test_one_that_can_damage_a_database_is_refused_with_what_to_do(
+    def test_unsafe_version_is_refused_with_what_to_do(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
         monkeypatch.setattr(sqlite3, "sqlite_version", "3.51.2")
-        with pytest.raises(RuntimeError, match=r"SQLite 3\.51\.2 .* 3\.51\.3 or newer .* Python"):
+        with pytest.raises(RuntimeError, match=r"SQLite is 3\.51\.2.* 3\.51\.3 or newer.* Python"):
             Database("sqlite:///never-made.db")
 
-    def test_postgresql_needs_no_sqlite_at_all(
+    def test_postgresql_works_with_any_version_of_sqlite(
         self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))

@@ -1,3 +1,5 @@
+"""Numbers in JSON."""
+
 import math
 
 import pytest
@@ -6,7 +8,7 @@ from shared.json_numbers import json_number
 
 
 @pytest.mark.parametrize(
-    ("value", "carried"),
+    ("value", "written"),
     [
         (1.5, 1.5),
         (-0.25, -0.25),
@@ -16,7 +18,7 @@ from shared.json_numbers import json_number
         (-math.inf, "-inf"),
     ],
 )
-def test_what_is_not_finite_is_carried_as_text(
-    value: float | None, carried: float | str | None
+def test_value_that_is_not_finite_is_written_as_a_string(
+    value: float | None, written: float | str | None
 ) -> None:
-    assert json_number(value) == carried
+    assert json_number(value) == written

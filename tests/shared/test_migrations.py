@@ -1,3 +1,5 @@
+"""Migrations up and down, with jobs that run meanwhile."""
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -17,7 +19,7 @@ def _names(database: Database) -> set[str]:
     return set(sa.inspect(database.engine).get_table_names())
 
 
-def test_up_down_up_leaves_the_tables_that_the_code_knows(empty_database_url: str) -> None:
+def test_upgrade_after_downgrade_gives_the_tables_of_the_code(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=2)
     migrations.upgrade(database)
     assert _names(database) == {*tables.metadata.tables, "alembic_version"}
@@ -27,15 +29,16 @@ def test_up_down_up_leaves_the_tables_that_the_code_knows(empty_database_url: st
     migrations.upgrade(database)
     with database.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
-    # SQLite does not tell the direction of an index's column.
-    assert [one for one in differences if getattr(one[1], "name", "") != "ix_jobs_waiting"] == []
+    # SQLite does not report the direction of the column of an index.
+    names = [getattr(difference[1], "name", "") for difference in differences]
+    assert set(names) <= {"ix_jobs_waiting"}
     database.close()
 
 
-def test_a_job_that_runs_while_the_tables_change_records_before_and_after(
+def test_running_job_records_before_and_after_a_migration(
     empty_database_url: str,
 ) -> None:
-    """What a worker of the version before claimed, and how it goes back."""
+    """The job is claimed by the earlier version, and released after the downgrade."""
     database = Database(empty_database_url, pool_size=2)
     migrations.upgrade(database, "0002")
     lease = claimed(database)
@@ -51,18 +54,18 @@ def test_a_job_that_runs_while_the_tables_change_records_before_and_after(
     database.close()
 
 
-def test_there_is_one_newest_revision() -> None:
-    assert len(ScriptDirectory.from_config(migrations.config()).get_heads()) == 1
+def test_newest_revision_is_unique() -> None:
+    assert len(ScriptDirectory.from_config(migrations.alembic_config()).get_heads()) == 1
 
 
-def test_a_database_of_a_newer_version_is_refused_untouched(database: Database) -> None:
+def test_database_of_a_newer_version_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(RuntimeError, match="made by a newer one"):
+    with pytest.raises(RuntimeError, match="made by a newer version"):
         migrations.upgrade(database)
 
 
-def test_waiting_for_another_s_migration_ends_with_what_to_do(empty_database_url: str) -> None:
+def test_timeout_of_the_wait_for_a_migration_names_the_command(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=1)
     with pytest.raises(RuntimeError, match=r"python -m shared\.migrations"):
         migrations.wait_for_head(database, timeout_seconds=0)

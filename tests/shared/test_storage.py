@@ -1,4 +1,4 @@
-"""What a loss of power leaves of a file that was published."""
+"""Published files survive a loss of power."""
 
 import os
 from pathlib import Path
@@ -8,27 +8,27 @@ import pytest
 from shared.storage import publish
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_is_after(
+def test_content_is_flushed_before_the_rename_and_the_name_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary, final = tmp_path / "table.tmp", tmp_path / "table.csv"
     temporary.write_text("sample,label\n")
     file, directory = temporary.stat().st_ino, tmp_path.stat().st_ino
-    done: list[tuple[int, bool]] = []
+    flushed: list[tuple[int, bool]] = []
 
-    def watched(descriptor: int) -> None:
+    def record_fsync(descriptor: int) -> None:
         fsync(descriptor)
-        done.append((os.fstat(descriptor).st_ino, final.exists()))
+        flushed.append((os.fstat(descriptor).st_ino, final.exists()))
 
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(os, "fsync", record_fsync)
     publish(temporary, final)
 
-    assert done == [(file, False), (directory, True)]
+    assert flushed == [(file, False), (directory, True)]
     assert final.read_text() == "sample,label\n"
 
 
-def test_a_disk_that_does_not_take_the_content_leaves_the_file_of_before(
+def test_failed_flush_leaves_the_earlier_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary, final = tmp_path / "table.tmp", tmp_path / "table.csv"

@@ -1,3 +1,5 @@
+"""Claims, fences, cancels and resumes of attempts."""
+
 import threading
 import time
 from dataclasses import replace
@@ -16,7 +18,7 @@ from shared.jobs.submission import Submission, submit
 from tests.shared.rows import checkpoint, point
 from tests.shared.specs import filled_in
 
-CRASH = Failure(kind="crashed", message="signal 11", hint="look at the log")
+CRASH = Failure(kind="crashed", message="signal 11", hint="check the log")
 
 
 def _submit(database: Database, **changes: object) -> str:
@@ -45,42 +47,42 @@ def _state(database: Database, job_id: str) -> str:
     return row.state
 
 
-def _is_held_up(database: Database) -> bool:
-    """Whether somebody waits for another's transaction; SQLite has one writer at a time anyway."""
+def _is_blocked(database: Database) -> bool:
+    """Return whether a transaction waits for another; SQLite always has a single writer."""
     if database.is_sqlite:
         return True
     with database.read() as connection:
-        held_up = "SELECT bool_or(cardinality(pg_blocking_pids(pid)) > 0) FROM pg_stat_activity "
-        query = sa.text(held_up + "WHERE datname = current_database()")
+        blocked = "SELECT bool_or(cardinality(pg_blocking_pids(pid)) > 0) FROM pg_stat_activity "
+        query = sa.text(blocked + "WHERE datname = current_database()")
         return bool(connection.execute(query).scalar_one())
 
 
 class TestClaim:
-    def test_the_highest_priority_goes_first_and_among_equals_the_oldest(
+    def test_highest_priority_is_claimed_first_and_then_the_oldest(
         self, database: Database
     ) -> None:
         low = _submit(database, priority="low")
         first, second = _submit(database), _submit(database)
         high = _submit(database, priority="high")
         claimed = [_claim(database) for _ in range(5)]
-        assert [one and one.lease.job_id for one in claimed] == [high, first, second, low, None]
+        assert [job and job.lease.job_id for job in claimed] == [high, first, second, low, None]
 
-    def test_of_many_claims_at_once_each_job_goes_to_one(self, database: Database) -> None:
+    def test_each_job_is_claimed_once_by_concurrent_claims(self, database: Database) -> None:
         jobs = {_submit(database) for _ in range(12)}
         claimed: list[str] = []
 
-        def take() -> None:
-            while (one := _claim(database)) is not None:
-                claimed.append(one.lease.job_id)
+        def claim_all() -> None:
+            while (job := _claim(database)) is not None:
+                claimed.append(job.lease.job_id)
 
-        threads = [threading.Thread(target=take) for _ in range(6)]
+        threads = [threading.Thread(target=claim_all) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert sorted(claimed) == sorted(jobs)
 
-    def test_a_cancelled_job_is_never_claimed(self, database: Database) -> None:
+    def test_cancelled_job_is_never_claimed(self, database: Database) -> None:
         job = _submit(database)
         with database.write() as connection:
             control.request_cancel(connection, job)
@@ -89,7 +91,7 @@ class TestClaim:
 
 
 class TestFence:
-    def test_an_attempt_that_was_given_up_can_write_nothing(self, database: Database) -> None:
+    def test_attempt_that_lost_its_job_cannot_write(self, database: Database) -> None:
         old = _claimed(database)
         with database.write() as connection:
             attempts.stop(connection, old, "worker_lost")
@@ -117,7 +119,7 @@ class TestFence:
         assert row.beat == 0
 
     @pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
-    def test_a_final_state_is_never_left(self, database: Database, final: str) -> None:
+    def test_final_state_is_never_left(self, database: Database, final: str) -> None:
         lease = _claimed(database)
         with database.write() as connection:
             if final == "succeeded":
@@ -138,7 +140,7 @@ class TestFence:
 
 
 class TestCancel:
-    def test_a_running_job_is_cancelled_only_when_its_process_is_gone(
+    def test_running_job_is_cancelled_only_when_its_process_is_gone(
         self, database: Database
     ) -> None:
         lease = _claimed(database)
@@ -156,9 +158,7 @@ class TestCancel:
             kinds = [event.type for event in list_events(connection, lease.job_id)]
         assert kinds.count("cancel_requested") == 1
 
-    def test_a_job_that_is_drained_meanwhile_does_not_slip_through(
-        self, database: Database
-    ) -> None:
+    def test_job_that_is_drained_during_the_cancel_is_cancelled(self, database: Database) -> None:
         lease = _claimed(database)
         drained = threading.Event()
 
@@ -169,21 +169,21 @@ class TestCancel:
 
         drain_thread = threading.Thread(target=drain)
 
-        def after_the_first_statement(*_: object) -> None:
+        def drain_after_the_first_statement(*_: object) -> None:
             if drain_thread.ident is None:
                 drain_thread.start()
-                while not (drained.is_set() or _is_held_up(database)):
+                while not (drained.is_set() or _is_blocked(database)):
                     time.sleep(0.01)
 
         with database.write() as connection:
-            sa.event.listen(connection, "after_cursor_execute", after_the_first_statement)
+            sa.event.listen(connection, "after_cursor_execute", drain_after_the_first_statement)
             control.request_cancel(connection, lease.job_id)
         drain_thread.join()
         assert _state(database, lease.job_id) == "cancelled"
 
 
 class TestResume:
-    def test_what_lies_past_the_checkpoint_is_deleted(self, database: Database) -> None:
+    def test_rows_past_the_checkpoint_are_deleted(self, database: Database) -> None:
         lease = _claimed(database)
         with database.write() as connection:
             recording.record(
@@ -208,10 +208,10 @@ class TestResume:
         assert left == [("last", 10)]
 
     @pytest.mark.parametrize("is_inside", [True, False])
-    def test_an_epoch_s_end_is_past_a_checkpoint_of_its_last_step_and_not_past_its_own(
+    def test_end_of_an_epoch_is_past_a_checkpoint_of_its_last_step_only(
         self, database: Database, *, is_inside: bool
     ) -> None:
-        """Both have step 20; the first has one epoch finished, the second two."""
+        """Both checkpoints have step 20; one epoch is finished at the first, two at the second."""
         first = _claimed(database)
         inside = replace(checkpoint("last", 20), id="ckpt_inside", epoch=1)
         end = replace(checkpoint("last", 20), id="ckpt_end", epoch=2)
@@ -238,19 +238,19 @@ class TestResume:
         with database.read() as connection:
             steps = [row.step for row in queries.list_metrics(connection, first.job_id)]
             rows = queries.list_checkpoints(connection, first.job_id)
-            told = list_events(connection, first.job_id)[-1]
+            event = list_events(connection, first.job_id)[-1]
         assert steps == ([10] if is_inside else [10, 20])
         assert {(row.id, row.kind) for row in rows} == (
             {("ckpt_inside", "last")}
             if is_inside
             else {("ckpt_inside", "previous"), ("ckpt_end", "last"), (best.id, "best")}
         )
-        assert (told.type, told.data["repeats_epochs"]) == ("attempt", int(is_inside))
-        if is_inside:  # the epoch ends once more
+        assert (event.type, event.data["repeats_epochs"]) == ("attempt", int(is_inside))
+        if is_inside:  # the epoch ends again
             with database.write() as connection:
                 recording.record(connection, again.lease, Batch(metrics=[point(20)]))
 
-    def test_a_beginning_whose_answer_was_lost_is_told_once(self, database: Database) -> None:
+    def test_repeated_begin_appends_one_event(self, database: Database) -> None:
         lease = _claimed(database)
         for _ in range(2):
             with database.write() as connection:
@@ -259,7 +259,7 @@ class TestResume:
             kinds = [event.type for event in list_events(connection, lease.job_id)]
         assert kinds == ["state", "state", "attempt"]
 
-    def test_the_number_of_a_deleted_metric_is_never_used_again(self, database: Database) -> None:
+    def test_id_of_a_deleted_metric_is_never_reused(self, database: Database) -> None:
         lease = _claimed(database)
         with database.write() as connection:
             recording.record(connection, lease, Batch(metrics=[point(1), point(2)]))
@@ -272,7 +272,7 @@ class TestResume:
             assert queries.list_metrics(connection, lease.job_id)[0].id > before
 
 
-def test_a_state_that_does_not_exist_cannot_be_written(database: Database) -> None:
+def test_unknown_state_cannot_be_written(database: Database) -> None:
     job = _submit(database)
     with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
         connection.execute(

@@ -1,4 +1,4 @@
-"""What an attempt records comes back as it was, in order and once."""
+"""Recorded rows are read back unchanged, in order and once."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -11,18 +11,18 @@ from tests.shared.rows import checkpoint, notes, point
 from tests.worker.jobs import claimed, claimed_again
 
 
-def test_values_that_are_not_finite_come_back_as_they_were(database: Database) -> None:
+def test_values_that_are_not_finite_are_read_back_unchanged(database: Database) -> None:
     lease = claimed(database)
     values = [float("nan"), float("inf"), float("-inf"), 1e-300]
     with database.write() as connection:
         points = [point(step, value) for step, value in enumerate(values)]
         recording.record(connection, lease, Batch(metrics=points))
     with database.read() as connection:
-        found = [row.value for row in queries.list_metrics(connection, lease.job_id)]
-    assert [repr(value) for value in found] == [repr(value) for value in values]
+        stored = [row.value for row in queries.list_metrics(connection, lease.job_id)]
+    assert [repr(value) for value in stored] == [repr(value) for value in values]
 
 
-def test_a_point_is_recorded_once_or_not_at_all(database: Database) -> None:
+def test_batch_with_a_duplicate_point_is_not_stored(database: Database) -> None:
     lease = claimed(database)
     with database.write() as connection:
         recording.record(connection, lease, Batch(metrics=[point(1)]))
@@ -33,7 +33,7 @@ def test_a_point_is_recorded_once_or_not_at_all(database: Database) -> None:
         assert [row.step for row in queries.list_metrics(connection, lease.job_id)] == [1]
 
 
-def test_a_directory_is_released_when_no_checkpoint_needs_it(database: Database) -> None:
+def test_directory_is_released_once_no_checkpoint_uses_it(database: Database) -> None:
     lease = claimed(database)
     released = []
     for step in (1, 2, 3, 4):
@@ -42,10 +42,10 @@ def test_a_directory_is_released_when_no_checkpoint_needs_it(database: Database)
             rows.append(checkpoint("best", step, "val_loss"))
         with database.write() as connection:
             released.append(recording.record(connection, lease, Batch(checkpoints=rows)))
-    assert [sorted(one) for one in released] == [[], [], [], ["step-1", "step-2"]]
+    assert [sorted(directories) for directories in released] == [[], [], [], ["step-1", "step-2"]]
 
 
-def test_a_numbered_batch_is_stored_once_however_often_it_comes(database: Database) -> None:
+def test_numbered_batch_that_is_sent_again_is_stored_once(database: Database) -> None:
     lease = claimed(database)
     batches = [
         Batch(events=[NewEvent("note", {"text": "alone"})], phase="training"),
@@ -63,7 +63,7 @@ def test_a_numbered_batch_is_stored_once_however_often_it_comes(database: Databa
     assert kinds == ["last"]
 
 
-def test_each_attempt_counts_its_batches_anew(database: Database) -> None:
+def test_batches_are_numbered_per_attempt(database: Database) -> None:
     lease = claimed(database)
     for attempt in ("first", "second"):
         batch = Batch(events=[NewEvent("note", {"text": attempt})])

@@ -1,4 +1,4 @@
-"""When a job whose attempts go wrong is tried again, and when it has failed."""
+"""When a job is retried after an attempt went wrong, and when it fails."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch
 from tests.worker.jobs import claimed, claimed_again, job, last_checkpoint
 
-CRASH = Failure(kind="crashed", message="signal 11", hint="look at the log")
-STALL = Failure(kind="stalled", message="no step", hint="look at the log")
+CRASH = Failure(kind="crashed", message="signal 11", hint="check the log")
+STALL = Failure(kind="stalled", message="no step", hint="check the log")
 
 
 def _die(database: Database, lease: Lease) -> str:
@@ -41,7 +41,7 @@ def _keep(database: Database, lease: Lease, step: int) -> None:
         recording.record(connection, lease, batch)
 
 
-def test_ten_deaths_without_a_checkpoint_are_a_failure(database: Database) -> None:
+def test_job_fails_after_ten_crashes_without_a_checkpoint(database: Database) -> None:
     lease = claimed(database)
     for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] - 1):
         assert _die(database, lease) == "queued"
@@ -50,7 +50,7 @@ def test_ten_deaths_without_a_checkpoint_are_a_failure(database: Database) -> No
     assert job(database, lease).failure == CRASH.as_json()
 
 
-def test_a_new_checkpoint_starts_the_count_of_deaths_again(database: Database) -> None:
+def test_new_checkpoint_resets_the_count_of_crashes(database: Database) -> None:
     lease = claimed(database)
     for step in range(retry_policy.MAX_ATTEMPTS["crashed"] + 5):
         _keep(database, lease, step)
@@ -58,7 +58,7 @@ def test_a_new_checkpoint_starts_the_count_of_deaths_again(database: Database) -
         lease = claimed_again(database)
 
 
-def test_so_does_one_of_an_attempt_that_ended_otherwise(database: Database) -> None:
+def test_checkpoint_of_an_attempt_that_was_lost_resets_the_count_too(database: Database) -> None:
     lease = claimed(database)
     for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] - 1):
         assert _die(database, lease) == "queued"
@@ -70,14 +70,14 @@ def test_so_does_one_of_an_attempt_that_ended_otherwise(database: Database) -> N
     assert job(database, lease).deaths == 1
 
 
-def test_a_kill_from_outside_never_counts(database: Database) -> None:
+def test_lost_worker_never_counts(database: Database) -> None:
     lease = claimed(database)
     for _ in range(retry_policy.MAX_ATTEMPTS["crashed"] + 5):
         _lose(database, lease)
         lease = claimed_again(database)
 
 
-def test_a_training_that_stands_still_is_tried_once_more(database: Database) -> None:
+def test_stalled_job_is_retried_once(database: Database) -> None:
     lease = claimed(database)
     assert _stall(database, lease) == "queued"
     row = job(database, lease)
@@ -89,7 +89,7 @@ def test_a_training_that_stands_still_is_tried_once_more(database: Database) -> 
     assert (row.reason, row.failure) == ("stalled", STALL.as_json())
 
 
-def test_what_happens_between_two_standstills_does_not_matter(database: Database) -> None:
+def test_other_ends_between_two_stalls_do_not_matter(database: Database) -> None:
     lease = claimed(database)
     _keep(database, lease, 1)
     assert _stall(database, lease) == "queued"
@@ -100,7 +100,7 @@ def test_what_happens_between_two_standstills_does_not_matter(database: Database
     assert _stall(database, claimed_again(database)) == "failed"
 
 
-def test_a_new_checkpoint_between_two_standstills_does(database: Database) -> None:
+def test_new_checkpoint_between_two_stalls_resets_the_count(database: Database) -> None:
     lease = claimed(database)
     for step in range(4):
         _keep(database, lease, step)
@@ -108,14 +108,14 @@ def test_a_new_checkpoint_between_two_standstills_does(database: Database) -> No
         lease = claimed_again(database)
     _keep(database, lease, 4)
     _lose(database, lease)
-    assert _stall(database, claimed_again(database)) == "queued", "it came further meanwhile"
+    assert _stall(database, claimed_again(database)) == "queued", "a checkpoint came between"
     assert _stall(database, claimed_again(database)) == "failed"
 
 
 @pytest.mark.parametrize(
     ("end", "times"), [(_die, retry_policy.MAX_ATTEMPTS["crashed"]), (_stall, 2), (_give_up, 1)]
 )
-def test_a_job_that_somebody_cancelled_is_cancelled_at_its_last_death_too(
+def test_cancelled_job_does_not_fail_when_its_last_attempt_dies(
     database: Database, end: Callable[[Database, Lease], str], times: int
 ) -> None:
     lease = claimed(database)

@@ -1,4 +1,4 @@
-"""A database that is only being started is waited for."""
+"""Processes wait for a database server that is still starting."""
 
 import os
 import subprocess
@@ -24,21 +24,21 @@ def _admin() -> Iterator[sa.Connection]:
     engine.dispose()
 
 
-def _admit(url: str, admits: bool) -> None:
-    """Let the server refuse every connection to this database, or admit them again."""
+def _allow_connections(url: str, *, allowed: bool) -> None:
+    """Make the server accept or refuse connections to this database."""
     name = sa.make_url(url).database
     with _admin() as connection:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {admits}")
+        connection.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}")
 
 
 @pytest.fixture
 def refused_url(postgresql_url: str) -> str:
-    """The address of an empty database that does not let anybody in."""
-    _admit(postgresql_url, False)
+    """The address of an empty database that refuses connections."""
+    _allow_connections(postgresql_url, allowed=False)
     return postgresql_url
 
 
-def test_the_migration_goes_on_once_the_database_answers(refused_url: str, tmp_path: Path) -> None:
+def test_migration_continues_once_the_database_answers(refused_url: str, tmp_path: Path) -> None:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "shared.migrations"],
@@ -48,34 +48,32 @@ def test_the_migration_goes_on_once_the_database_answers(refused_url: str, tmp_p
     )
     assert process.stderr is not None
     first = process.stderr.readline()
-    _admit(refused_url, True)
+    _allow_connections(refused_url, allowed=True)
     rest = process.communicate()[1]
     assert process.returncode == 0, first + rest
-    assert "the database does not answer yet; trying again" in first
-    assert "not currently accepting connections" in first  # the server's own reason
+    assert "the database does not answer; trying again" in first
+    assert "not currently accepting connections" in first  # the reason of the server
     database = Database(refused_url, pool_size=1)
     migrations.wait_for_head(database, timeout_seconds=0)
     database.close()
 
 
-def test_who_needs_the_tables_waits_for_the_database_too(
+def test_process_that_needs_the_tables_waits_for_the_database(
     refused_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database(refused_url, pool_size=1)
 
-    def comes_up(_seconds: float) -> None:
-        _admit(refused_url, True)
+    def start_server(_seconds: float) -> None:
+        _allow_connections(refused_url, allowed=True)
         migrations.upgrade(database)
 
-    monkeypatch.setattr(migrations.time, "sleep", comes_up)
+    monkeypatch.setattr(migrations.time, "sleep", start_server)
     migrations.wait_for_head(database)
     database.close()
 
 
-@pytest.mark.parametrize("wait", [migrations.upgrade_patiently, migrations.wait_for_head])
-def test_one_that_never_answers_ends_the_wait_with_the_reason(
-    wait: object, refused_url: str
-) -> None:
+@pytest.mark.parametrize("wait", [migrations.wait_and_upgrade, migrations.wait_for_head])
+def test_timeout_reports_the_reason_of_the_server(wait: object, refused_url: str) -> None:
     database = Database(refused_url, pool_size=1)
     assert callable(wait)
     with pytest.raises(RuntimeError, match=r"does not answer: .* not currently accepting"):
@@ -83,7 +81,7 @@ def test_one_that_never_answers_ends_the_wait_with_the_reason(
     database.close()
 
 
-def test_a_file_that_cannot_be_opened_is_not_waited_for(
+def test_sqlite_file_that_cannot_be_opened_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sleep(_seconds: float) -> None:
@@ -92,5 +90,5 @@ def test_a_file_that_cannot_be_opened_is_not_waited_for(
     monkeypatch.setattr(migrations.time, "sleep", sleep)
     database = Database(f"sqlite:///{tmp_path / 'missing' / 'trainshed.db'}", pool_size=1)
     with pytest.raises(RuntimeError, match="unable to open database file"):
-        migrations.upgrade_patiently(database)
+        migrations.wait_and_upgrade(database)
     database.close()

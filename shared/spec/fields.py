@@ -1,7 +1,7 @@
-"""What the fields of a specification are made of: texts, numbers, names. No field itself.
+"""The types of which the fields of a specification are made: text, numbers, names.
 
-A check of our own stands after pydantic's bounds in an annotation: only so do the bounds reach
-the JSON Schema, and through it the OpenAPI document.
+In an annotation, validators come after pydantic's bounds. In another order the bounds would be
+missing from the JSON Schema and thus from the OpenAPI document.
 """
 
 import unicodedata
@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
-#: Of images, rows, classes: more than there will be, and an integer that every reader keeps.
-MAX_COUNT = 2**53 - 1
+#: The largest integer that every JSON reader represents exactly.
+MAX_INTEGER = 2**53 - 1
+MAX_SEED = MAX_INTEGER
+#: The maximum number of images, rows or classes.
+MAX_COUNT = MAX_INTEGER
 
 
-def _plain_text(value: str) -> str:
-    """Refuse control characters and the invisible ones that reorder or hide text."""
+def _check_text(value: str) -> str:
+    """Refuse control characters, and invisible characters that reorder or hide text."""
     for character in value:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
             raise ValueError(
@@ -25,15 +27,15 @@ def _plain_text(value: str) -> str:
     return value
 
 
-def _a_number(value: object) -> object:
-    """JSON's true is not a number, whatever Python thinks, and neither is a text with digits."""
+def _check_number(value: object) -> object:
+    """Refuse booleans and strings, which pydantic would convert to numbers."""
     if isinstance(value, bool | str):
         raise ValueError("it must be a number")
     return value
 
 
-#: Which layers a stage trains, as JSON Schema says it.
-_LAYERS: dict[str, Any] = {
+#: The JSON Schema of `Layers`.
+_LAYERS_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"enum": ["head", "all"]},
         {
@@ -46,19 +48,18 @@ _LAYERS: dict[str, Any] = {
 }
 
 
-def _layers(value: object) -> object:
-    """Which layers a stage trains: "head", "all" or {"from": pattern}."""
-    is_place = isinstance(value, dict) and list(value) == ["from"]
-    pattern = value["from"] if isinstance(value, dict) and is_place else None
+def _check_layers(value: object) -> object:
+    """Accept "head", "all" or {"from": pattern}."""
+    pattern = value["from"] if isinstance(value, dict) and list(value) == ["from"] else None
     if value not in ("head", "all") and not (isinstance(pattern, str) and 0 < len(pattern) <= 200):
         raise ValueError('it must be "head", "all" or {"from": the name or pattern of a layer}')
     return value
 
 
-#: After the bounds of a text.
-PLAIN_TEXT = AfterValidator(_plain_text)
-#: After the bounds of an integer or a number.
-NUMBER = BeforeValidator(_a_number)
+#: Text without control and invisible characters.
+PLAIN_TEXT = AfterValidator(_check_text)
+#: An integer or a number, but not a boolean or a string.
+NUMBER = BeforeValidator(_check_number)
 
 MethodName = Annotated[str, Field(min_length=1, max_length=100), PLAIN_TEXT]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -66,16 +67,17 @@ StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200), PLAIN_TEXT]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT), NUMBER]
 Epochs = Annotated[int, Field(ge=1, le=100_000), NUMBER]
-#: A name of a file in one folder: no way leads out of it.
+#: A file name without a directory, so that no path leads out of the folder of tables.
 TableFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$")]
-Layers = Annotated[Any, AfterValidator(_layers), WithJsonSchema(_LAYERS)]
+#: The layers that a stage trains.
+Layers = Annotated[Any, AfterValidator(_check_layers), WithJsonSchema(_LAYERS_SCHEMA)]
 Mode = Literal["min", "max"]
 
 
 def allow_name(model: type[BaseModel]) -> BeforeValidator:
-    """A bare name stands for that method with its defaults."""
-    return BeforeValidator(_named, json_schema_input_type=MethodName | model)
+    """Return a validator that accepts a bare name for the method with its defaults."""
+    return BeforeValidator(_expand_name, json_schema_input_type=MethodName | model)
 
 
-def _named(value: object) -> object:
+def _expand_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Random histories of the protocol against a model of it: who holds what, and what was promised."""
+"""Random histories of jobs, compared with a model of states, leases and events."""
 
 import os
 import tempfile
@@ -28,7 +28,7 @@ PICK = st.integers(0, 10**6)
 
 
 class Histories(RuleBasedStateMachine):
-    """Any order of submissions, claims, heartbeats, ends, losses, cancels and zombies."""
+    """Any order of submissions, claims, heartbeats, ends, cancels and writes of lost attempts."""
 
     @initialize()
     def open(self) -> None:
@@ -36,9 +36,9 @@ class Histories(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{Path(self.directory.name) / 'h.db'}", pool_size=2)
         migrations.upgrade(self.database)
         self.states: dict[str, str] = {}
-        self.asked: set[str] = set()
+        self.cancel_requested: set[str] = set()
         self.holders: dict[str, Lease] = {}
-        self.zombies: list[Lease] = []
+        self.lost_leases: list[Lease] = []
         self.stalls: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.batches: Counter[Lease] = Counter()
@@ -69,57 +69,57 @@ class Histories(RuleBasedStateMachine):
         self.states[job] = "running"
         self.holders[job] = claimed.lease
 
-    def _held(self, pick: int) -> Lease | None:
-        held = sorted(self.holders.values(), key=lambda lease: lease.job_id)
-        return held[pick % len(held)] if held else None
+    def _pick_lease(self, pick: int) -> Lease | None:
+        leases = sorted(self.holders.values(), key=lambda lease: lease.job_id)
+        return leases[pick % len(leases)] if leases else None
 
-    def _let_go(self, lease: Lease, state: str) -> None:
+    def _release(self, lease: Lease, state: str) -> None:
         self.states[lease.job_id] = state
-        self.zombies.append(self.holders.pop(lease.job_id))
+        self.lost_leases.append(self.holders.pop(lease.job_id))
 
     @rule(pick=PICK, reason=st.sampled_from(["drained", "worker_lost", "cancel"]))
     def stop(self, pick: int, reason: str) -> None:
-        lease = self._held(pick)
+        lease = self._pick_lease(pick)
         if lease is not None:
             with self.database.write() as connection:
                 state = attempts.stop(connection, lease, reason)
-            assert state == ("cancelled" if lease.job_id in self.asked else "queued")
-            self._let_go(lease, state)
+            assert state == ("cancelled" if lease.job_id in self.cancel_requested else "queued")
+            self._release(lease, state)
 
     @rule(pick=PICK)
     def die(self, pick: int) -> None:
-        lease = self._held(pick)
+        lease = self._pick_lease(pick)
         if lease is not None:
             with self.database.write() as connection:
                 state = retry_policy.record_death(connection, lease, "crashed", CRASH, exit_code=1)
-            self._let_go(lease, state)
+            self._release(lease, state)
 
     @rule(pick=PICK)
     def stall(self, pick: int) -> None:
-        lease = self._held(pick)
+        lease = self._pick_lease(pick)
         if lease is not None:
             with self.database.write() as connection:
                 state = retry_policy.record_death(connection, lease, "stalled", STALL, exit_code=13)
             self.stalls[lease.job_id] += 1
-            again = "queued" if self.stalls[lease.job_id] == 1 else "failed"
-            assert state == ("cancelled" if lease.job_id in self.asked else again)
-            self._let_go(lease, state)
+            retried = "queued" if self.stalls[lease.job_id] == 1 else "failed"
+            assert state == ("cancelled" if lease.job_id in self.cancel_requested else retried)
+            self._release(lease, state)
 
-    @rule(pick=PICK, well=st.booleans())
-    def end(self, pick: int, *, well: bool) -> None:
-        lease = self._held(pick)
+    @rule(pick=PICK, is_success=st.booleans())
+    def end(self, pick: int, *, is_success: bool) -> None:
+        lease = self._pick_lease(pick)
         if lease is not None:
             with self.database.write() as connection:
-                if well:
+                if is_success:
                     attempts.succeed(connection, lease, {})
                 else:
                     attempts.fail(connection, lease, CRASH)
-            self._let_go(lease, "succeeded" if well else "failed")
+            self._release(lease, "succeeded" if is_success else "failed")
 
     @rule(pick=PICK, times=st.integers(1, 3))
     def beat_and_record(self, pick: int, times: int) -> None:
-        """Each answer but the last is lost."""
-        lease = self._held(pick)
+        """All answers but the last are lost, so the batch is sent again."""
+        lease = self._pick_lease(pick)
         if lease is not None:
             self.batches[lease] += 1
             self.notes[lease.job_id] += 1
@@ -129,7 +129,7 @@ class Histories(RuleBasedStateMachine):
                     recording.record(connection, lease, batch, number=number)
             with self.database.write() as connection:
                 requests = attempts.record_heartbeat(connection, lease, pid=1, progress=None)
-            assert requests.is_cancel_requested == (lease.job_id in self.asked)
+            assert requests.is_cancel_requested == (lease.job_id in self.cancel_requested)
 
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
@@ -142,15 +142,15 @@ class Histories(RuleBasedStateMachine):
         except Conflict:
             assert self.states[job] in FINAL - {"cancelled"}
         else:
-            self.asked.add(job)
+            self.cancel_requested.add(job)
             if self.states[job] == "queued":
                 self.states[job] = "cancelled"
 
     @rule(pick=PICK, which=st.integers(0, 4))
-    def zombie_wakes(self, pick: int, which: int) -> None:
-        if not self.zombies:
+    def lost_attempt_writes(self, pick: int, which: int) -> None:
+        if not self.lost_leases:
             return
-        lease = self.zombies[pick % len(self.zombies)]
+        lease = self.lost_leases[pick % len(self.lost_leases)]
         writes: list[Any] = [
             lambda c: attempts.record_heartbeat(c, lease, pid=1, progress={}),
             lambda c: recording.record(c, lease, Batch(events=[NewEvent("note")])),
@@ -163,21 +163,21 @@ class Histories(RuleBasedStateMachine):
                 writes[which](connection)
         except Fenced:
             return
-        raise AssertionError(f"{lease} was given up and wrote all the same")
+        raise AssertionError(f"{lease} lost its job and could still write")
 
     @invariant()
-    def the_database_says_what_was_promised(self) -> None:
+    def database_agrees_with_the_model(self) -> None:
         if not hasattr(self, "database"):
             return
         with self.database.read() as connection:
             for job, state in self.states.items():
                 row = queries.get_job(connection, job)
-                assert row is not None, "a submission that was answered is lost"
+                assert row is not None, "a submitted job is lost"
                 assert row.state == state
                 assert (row.finished_at is not None) == (state in FINAL)
-                told = events.list_events(connection, job, limit=1000)
-                assert [one.number for one in told] == list(range(1, len(told) + 1))
-                assert sum(one.type == "note" for one in told) == self.notes[job]
+                rows = events.list_events(connection, job, limit=1000)
+                assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+                assert sum(row.type == "note" for row in rows) == self.notes[job]
             assert set(queries.list_queued(connection)) == {
                 job for job, state in self.states.items() if state == "queued"
             }

@@ -1,0 +1,33 @@
+"""The job specification: its structure and bounds, without the names of methods.
+
+The catalogue (`shared.catalog`) has the names and parameters of methods, and the data set
+(`shared.datasets`) the number of images. Admission checks a specification against all three.
+"""
+
+from shared.spec.dataset import DatasetSpec
+from shared.spec.fine_tuning import FineTuningSpec, HeadSpec, StageSpec, WeightsSpec
+from shared.spec.job import InitializerSpec, JobSpec, ResourcesSpec
+from shared.spec.outputs import CheckpointSpec, MetricsSpec, TensorBoardSpec, TrackingSpec
+from shared.spec.part import MethodSpec, SpecPart
+from shared.spec.training import ClippingSpec, EarlyStoppingSpec, OptimizerSpec, TrainingSpec
+
+__all__ = [
+    "CheckpointSpec",
+    "ClippingSpec",
+    "DatasetSpec",
+    "EarlyStoppingSpec",
+    "FineTuningSpec",
+    "HeadSpec",
+    "InitializerSpec",
+    "JobSpec",
+    "MethodSpec",
+    "MetricsSpec",
+    "OptimizerSpec",
+    "ResourcesSpec",
+    "SpecPart",
+    "StageSpec",
+    "TensorBoardSpec",
+    "TrackingSpec",
+    "TrainingSpec",
+    "WeightsSpec",
+]

@@ -1,0 +1,31 @@
+"""The data set of a specification."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.spec.fields import NUMBER, ColumnName, Count, MethodName, TableFile
+from shared.spec.part import SpecPart
+
+
+class DatasetSpec(SpecPart):
+    """The data set: its name, target, splits, image shape and normalization."""
+
+    name: MethodName
+    #: The value to predict instead of classes, or the target column of a table.
+    target: ColumnName | None = None
+    #: Of a table: its file.
+    file: TableFile | None = None
+    #: Of a table: the input columns; null for all columns except the target.
+    features: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)] | None = (
+        None
+    )
+    #: Of a table: the digest that the file must have; filled in at admission.
+    content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024), NUMBER] | None = None
+    channels: Literal[1, 3] | None = None
+    #: Null stands for `standardize`, or for `of_weights` when fine-tuning starts with weights.
+    normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
