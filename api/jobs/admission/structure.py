@@ -11,7 +11,6 @@ from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
 from shared.errors import MAX_FAULTS, Fault
-from shared.fields import MAX_COUNT
 from shared.spec import (
     CheckpointSpec,
     ClippingSpec,
@@ -28,6 +27,7 @@ from shared.spec import (
     TrainingSpec,
     WeightsSpec,
 )
+from shared.spec.fields import MAX_COUNT
 
 Model = TypeVar("Model", bound=BaseModel)
 #: The model at each path of a request, so that an unknown field meets the fields there are.

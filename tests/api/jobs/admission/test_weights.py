@@ -126,7 +126,7 @@ class TestOfAnUpload:
                 "/fine_tuning/weights/upload",
                 "of 2 channels",
             ),
-            ('{"mean": [0.5], "deviation": [0]}', "/dataset/normalization", "more than 0"),
+            ('{"mean": [0.5], "deviation": [0]}', "/dataset/normalization", "greater than 0"),
             ("nonsense", "/dataset/normalization", "not JSON"),
         ],
     )
