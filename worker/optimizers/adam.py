@@ -21,7 +21,7 @@ def adam(
     beta2: Beta = 0.999,
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
-    """Step by the running mean of the gradient divided by the root of that of its square.
+    """Step by the running mean of the gradient over the root of the running mean of its square.
 
     Args:
         parameters: parameters to train.
