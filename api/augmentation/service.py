@@ -6,7 +6,8 @@ from typing import Any
 from api.augmentation.schemas import MAX_PIXELS, PreviewSpec, max_images
 from api.http.faults import Faults, abbreviated
 from api.http.strict_json import parse
-from api.jobs.admission import augmentation, dataset, structure
+from api.jobs.admission import dataset, structure
+from api.jobs.admission.methods import target_faults
 from api.services.container import Services
 from shared.datasets import TABLE, is_available
 from shared.errors import Conflict, Fault, InvalidSpec
@@ -45,7 +46,7 @@ def _filled(services: Services, raw: Any) -> dict[str, Any]:
     if spec is None or facts is None:
         raise InvalidSpec(faults.in_order())
     filled = faults.take(dataset.fill_images(spec.dataset, facts))
-    faults.extend(augmentation.target_faults(spec.dataset.target, augmentations, methods))
+    faults.extend(target_faults(spec.dataset.target, augmentations, methods))
     size = filled["image_size"]
     count, maximum = spec.images(size), max_images(size)
     if count > maximum:

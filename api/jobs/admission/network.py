@@ -1,4 +1,4 @@
-"""The network: whether a batch suffices for it, and whether the sidecar can build it."""
+"""The network: its batches and devices, and whether the sidecar can build it."""
 
 import re
 from typing import Any
@@ -23,6 +23,13 @@ def check_batch(draft: Draft) -> None:
         draft.fault("/training/batch_size", text)
     if draft.filled["dataset"].get("train") == 1:
         draft.fault("/dataset/train", text)
+
+
+def check_gpus(draft: Draft) -> None:
+    """Check that the job takes a single device: more is not supported."""
+    if draft.spec is not None and draft.spec.resources.gpus > 1:
+        text = f"is {draft.spec.resources.gpus}; it must be 1: a job trains on one device"
+        draft.fault("/resources/gpus", text)
 
 
 def prepare(draft: Draft) -> None:

@@ -89,3 +89,10 @@ class TestSidecar:
     def test_without_it_a_specification_cannot_be_accepted(self) -> None:
         with pytest.raises(Unavailable):
             check(SPEC, SilentSidecar())
+
+
+def test_job_with_two_gpus_is_refused() -> None:
+    assert faults({**SPEC, "resources": {"gpus": 2}}) == {
+        "/resources/gpus": "is 2; it must be 1: a job trains on one device"
+    }
+    assert faults({**SPEC, "resources": {"gpus": 1}}) == {}
