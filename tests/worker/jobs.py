@@ -1,4 +1,4 @@
-"""A job that an attempt holds, for tests of what writes under the fence."""
+"""A claimed job, for tests of writes under its lease."""
 
 from datetime import UTC, datetime
 
@@ -12,24 +12,24 @@ from tests.shared.specs import filled_in
 
 
 def claimed(database: Database) -> Lease:
-    """A new job, claimed."""
+    """Submit a job, claim it and return the lease."""
     with database.write() as connection:
         submit(connection, Submission(owner="admin", spec=filled_in()))
     return claimed_again(database)
 
 
 def claimed_again(database: Database) -> Lease:
-    """The job that waits, claimed."""
+    """Claim the queued job and return the lease."""
     with database.write() as connection:
-        found = attempts.claim(
+        claimed_job = attempts.claim(
             connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
         )
-    assert found is not None
-    return found.lease
+    assert claimed_job is not None
+    return claimed_job.lease
 
 
 def job(database: Database, lease: Lease) -> JobRow:
-    """The job's row."""
+    """Return the job."""
     with database.read() as connection:
         row = queries.get_job(connection, lease.job_id)
     assert row is not None
@@ -37,7 +37,7 @@ def job(database: Database, lease: Lease) -> JobRow:
 
 
 def last_checkpoint(step: int, directory: str) -> NewCheckpoint:
-    """A `last` checkpoint."""
+    """Return a `last` checkpoint."""
     return NewCheckpoint(
         id=f"ckpt_{step}",
         kind="last",
