@@ -1,4 +1,4 @@
-"""The life of an attempt: claim, heartbeat, begin, end.
+"""The life of an attempt: claim, begin, end.
 
 A claim is one compare-and-set that increments `jobs.attempt`, the fencing number. Every later
 write of the attempt requires this number and the state `running`. An attempt that lost its job
@@ -31,14 +31,6 @@ class ClaimedJob:
     lease: Lease
     spec: dict[str, Any]
     resume_from: str | None
-
-
-@dataclass(frozen=True)
-class UserRequests:
-    """The requests of users since the attempt started."""
-
-    is_cancel_requested: bool
-    is_pause_requested: bool
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
@@ -110,31 +102,6 @@ def claim(
     data = {"state": "running", "phase": "preflight", "attempt": row.attempt, "device": device}
     append_events(connection, row.id, at, NewEvent("state", data))
     return ClaimedJob(lease, row.spec, row.resume_from)
-
-
-def record_heartbeat(
-    connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
-) -> UserRequests:
-    """Record a heartbeat and the progress; return the requests of users.
-
-    Raises:
-        Fenced: the attempt no longer holds the job and must end.
-    """
-    live, jobs = tables.live.c, tables.jobs.c
-    values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
-    if progress is not None:
-        values["progress"] = progress
-    connection.execute(
-        sa.update(tables.live)
-        .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
-        .values(**values)
-    )
-    row = connection.execute(
-        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(is_held_by(lease))
-    ).one_or_none()
-    if row is None:
-        raise Fenced
-    return UserRequests(row.cancel_requested_at is not None, row.pause_requested_at is not None)
 
 
 def begin(

@@ -7,8 +7,17 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.clock import now
-from shared.jobs.attempts import Lease
+from shared.errors import Fenced
+from shared.jobs.attempts import Lease, is_held_by
 from shared.jobs.rows import WorkerRow
+
+
+@dataclass(frozen=True)
+class UserRequests:
+    """The requests of users since the attempt started."""
+
+    is_cancel_requested: bool
+    is_pause_requested: bool
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,31 @@ class ObservedHeartbeat:
     worker: str
     devices: list[Any]
     is_cancel_requested: bool
+
+
+def record_heartbeat(
+    connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
+) -> UserRequests:
+    """Record a heartbeat and the progress; return the requests of users.
+
+    Raises:
+        Fenced: the attempt no longer holds the job and must end.
+    """
+    live, jobs = tables.live.c, tables.jobs.c
+    values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
+    if progress is not None:
+        values["progress"] = progress
+    connection.execute(
+        sa.update(tables.live)
+        .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
+        .values(**values)
+    )
+    row = connection.execute(
+        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(is_held_by(lease))
+    ).one_or_none()
+    if row is None:
+        raise Fenced
+    return UserRequests(row.cancel_requested_at is not None, row.pause_requested_at is not None)
 
 
 def list_heartbeats(

@@ -1,4 +1,4 @@
-"""Training runs on a machine that has torch, and nothing of ours but the methods."""
+"""`worker.training` and the methods run on a machine that has only torch and pydantic."""
 
 import ast
 import subprocess
@@ -18,12 +18,11 @@ ROOMS = (
     "schedules",
     "training",
 )
-#: What they share of ours, beside one another.
+#: Modules outside these folders that they may import.
 OURS = {"worker.registry"}
-#: Parameters are described with pydantic, and weights are kept as safetensors. The model library is
-#: imported by its name when one of its networks is built.
+#: pydantic describes parameters, safetensors stores weights. timm is imported by name on first use.
 FOREIGN = {"pydantic", "safetensors", "torch"}
-#: What the other rooms need, and what torch takes along where it is there.
+#: Packages that must not be needed, and packages that torch imports where they exist.
 ABSENT = (
     "PIL",
     "api",
@@ -67,7 +66,7 @@ assert isinstance(last, Fitted)
 
 
 def _imported(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in it."""
+    """Return every module that a file imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -78,7 +77,7 @@ def _imported(path: Path) -> set[str]:
     return found
 
 
-def _is_admitted(module: str) -> bool:
+def _is_allowed(module: str) -> bool:
     package, _, rest = module.partition(".")
     if package == "worker":
         return module in OURS or rest.partition(".")[0] in ROOMS
@@ -86,20 +85,20 @@ def _is_admitted(module: str) -> bool:
 
 
 @pytest.mark.parametrize("room", [*ROOMS, *(name.partition(".")[2] for name in sorted(OURS))])
-def test_it_imports_the_methods_and_torch(room: str) -> None:
+def test_folder_imports_only_methods_and_torch(room: str) -> None:
     place = ROOT / "worker" / room
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
     wrong = {
         f"{path.relative_to(ROOT)}: {module}"
         for path in files
         for module in _imported(path)
-        if not _is_admitted(module)
+        if not _is_allowed(module)
     }
     assert files
     assert wrong == set()
 
 
-def test_a_network_is_trained_with_everything_else_out_of_reach() -> None:
+def test_network_is_trained_without_any_other_package() -> None:
     absent = f"import sys\nfor name in {ABSENT!r}:\n    sys.modules[name] = None\n"
     trained = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", absent + TRAINING],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.jobs import attempts
+from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS, STEPS_PER_EPOCH
@@ -127,7 +127,7 @@ def test_a_fenced_runner_writes_nothing_and_exits(
 def _send_heartbeat(box: BoxDriver, lease: Lease) -> bool:
     """Send a heartbeat as another machine would."""
     with box.database.write() as connection:
-        attempts.record_heartbeat(connection, lease, pid=os.getpid(), progress=None)
+        liveness.record_heartbeat(connection, lease, pid=os.getpid(), progress=None)
     return True
 
 

@@ -10,7 +10,8 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs.attempts import Lease, record_heartbeat
+from shared.jobs.attempts import Lease
+from shared.jobs.liveness import record_heartbeat
 from worker.runner.writer import exit_fenced
 
 log = structlog.get_logger()

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import Failure
-from shared.jobs import attempts
+from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
 from tests.api.service import Service
 
@@ -13,7 +13,7 @@ class TestProgress:
         progress = {"stage": "training", "epoch": 7, "epochs": 8, "step": 103, "steps": 120}
         progress |= {"fraction": 0.86, "images_per_second": 500.0, "eta_seconds": 0.8}
         with service.database.write() as connection:
-            attempts.record_heartbeat(connection, lease, pid=1, progress=progress)
+            liveness.record_heartbeat(connection, lease, pid=1, progress=progress)
 
     @pytest.mark.parametrize(("epochs", "steps"), [(8, 120), (7, 105)])
     def test_succeeded_job_is_at_its_end_even_after_early_stopping(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
-from shared.jobs import attempts, control, queries, recording, retry_policy
+from shared.jobs import attempts, control, liveness, queries, recording, retry_policy
 from shared.jobs.attempts import ClaimedJob, Lease
 from shared.jobs.events import NewEvent, list_events
 from shared.jobs.recording import Batch
@@ -99,7 +99,7 @@ class TestFence:
         assert new is not None
         assert new.lease == Lease(old.job_id, old.attempt + 1)
         writes = (
-            lambda c: attempts.record_heartbeat(c, old, pid=1, progress={}),
+            lambda c: liveness.record_heartbeat(c, old, pid=1, progress={}),
             lambda c: attempts.begin(c, old, first_step=0, fingerprint={}),
             lambda c: attempts.succeed(c, old, {}),
             lambda c: attempts.fail(c, old, CRASH),
@@ -149,7 +149,7 @@ class TestCancel:
                 control.request_cancel(connection, lease.job_id)
         assert _state(database, lease.job_id) == "running"
         with database.write() as connection:
-            assert attempts.record_heartbeat(
+            assert liveness.record_heartbeat(
                 connection, lease, pid=1, progress=None
             ).is_cancel_requested
         with database.write() as connection:

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared import migrations
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
-from shared.jobs import attempts, control, events, queries, recording, retry_policy
+from shared.jobs import attempts, control, events, liveness, queries, recording, retry_policy
 from shared.jobs.attempts import Lease
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
@@ -128,7 +128,7 @@ class Histories(RuleBasedStateMachine):
                 with self.database.write() as connection:
                     recording.record(connection, lease, batch, number=number)
             with self.database.write() as connection:
-                requests = attempts.record_heartbeat(connection, lease, pid=1, progress=None)
+                requests = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
             assert requests.is_cancel_requested == (lease.job_id in self.cancel_requested)
 
     @rule(pick=PICK)
@@ -152,7 +152,7 @@ class Histories(RuleBasedStateMachine):
             return
         lease = self.lost_leases[pick % len(self.lost_leases)]
         writes: list[Any] = [
-            lambda c: attempts.record_heartbeat(c, lease, pid=1, progress={}),
+            lambda c: liveness.record_heartbeat(c, lease, pid=1, progress={}),
             lambda c: recording.record(c, lease, Batch(events=[NewEvent("note")])),
             lambda c: attempts.succeed(c, lease, {}),
             lambda c: attempts.stop(c, lease, "drained"),

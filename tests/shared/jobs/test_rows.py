@@ -12,7 +12,7 @@ from shared import migrations, tables
 from shared.clock import now
 from shared.database import Database
 from shared.errors import RowUnreadable
-from shared.jobs import attempts, events, liveness, queries, recording
+from shared.jobs import events, liveness, queries, recording
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch, NewArtifact, NewEvaluation
 from shared.jobs.rows import (
@@ -101,7 +101,7 @@ def test_every_kind_of_row_is_read_as_it_was_written(database: Database) -> None
         latest={"train_loss": 0.5},
     )
     with database.write() as connection:
-        attempts.record_heartbeat(connection, lease, pid=7, progress={"step": 3})
+        liveness.record_heartbeat(connection, lease, pid=7, progress={"step": 3})
         recording.record(connection, lease, batch)
         liveness.record_worker(connection, worker="w", host="h", pid=7, devices=[{"name": "cpu:0"}])
 

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import pytest
 
 from shared import migrations
 from shared.database import Database
-from shared.jobs import attempts
+from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.fakes.dispatcher import FakeDispatcher
 from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, job
 from worker.dispatch.reaper import LEADER_TIMEOUT_SECONDS, ROUND_SECONDS, Reaper
@@ -20,17 +20,6 @@ from worker.locks import job_lock
 from worker.runner import observed_duration
 
 LEASE_SECONDS = 20
-
-
-@dataclass
-class FakeDispatcher:
-    """A dispatcher that counts its notifications."""
-
-    worker: str = "w"
-    notifications: int = 0
-
-    def notify(self) -> None:
-        self.notifications += 1
 
 
 @pytest.fixture
@@ -104,7 +93,7 @@ def test_a_heartbeat_keeps_an_attempt_alive(
     for _ in range(3):
         _rounds(reaper, clock, LEASE_SECONDS - ROUND_SECONDS)
         with database.write() as connection:
-            attempts.record_heartbeat(connection, lease, pid=1, progress=None)
+            liveness.record_heartbeat(connection, lease, pid=1, progress=None)
     assert job(database, lease).state == "running"
 
 

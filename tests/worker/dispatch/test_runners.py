@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from shared.database import Database
 from shared.jobs import attempts, control, retry_policy
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.fakes.kernel import FakeKernel
 from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, claimed_again, job
 from worker.assignment import ExitCode
@@ -24,13 +24,6 @@ from worker.dispatch.runners import Runner, record_exit
 from worker.locks import job_lock
 
 CPU = Device("cpu:0", "CPU")
-
-
-@dataclass
-class FakeKernel:
-    """The kernel's count of processes killed for memory."""
-
-    kills: int
 
 
 @pytest.fixture

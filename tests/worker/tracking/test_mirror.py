@@ -3,44 +3,18 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
+from tests.fakes.mlflow_client import FakeServerClient
 from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
 from worker.tracking.mirror import Mirror
 
 # MLflow's tables use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
-
-
-class FakeServerClient:
-    """MLflow's client of a server, which keeps what it would send."""
-
-    def __init__(self, artifact_uri: str) -> None:
-        self.artifact_uri = artifact_uri
-        self.sent: dict[str, str] = {}
-        self.status = ""
-
-    def log_batch(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def get_run(self, _: str) -> SimpleNamespace:
-        return SimpleNamespace(info=SimpleNamespace(artifact_uri=self.artifact_uri))
-
-    def log_dict(self, _: str, content: Any, name: str) -> None:
-        self.sent[name] = json.dumps(content)
-
-    def log_artifact(self, _: str, path: str, directory: str) -> None:
-        self.sent[f"{directory}/{Path(path).name}"] = Path(path).read_text()
-
-    def set_terminated(self, _: str, status: str, *, end_time: int) -> None:
-        assert end_time > 0
-        self.status = status
 
 
 def _box(home: Path, mlflow_url: str = "") -> tuple[Settings, Storage]:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.jobs import attempts
+from shared.jobs import liveness
 from shared.jobs.events import NewEvent
 from tests.api.service import TIMEOUT_SECONDS, Service
 
@@ -83,7 +83,7 @@ def test_stream_follows_live_with_progress(service: Service) -> None:
     thread = threading.Thread(target=lambda: frames.extend(_stream(service, lease.job_id)))
     thread.start()
     with service.database.write() as connection:
-        attempts.record_heartbeat(connection, lease, pid=1, progress={"step": 7})
+        liveness.record_heartbeat(connection, lease, pid=1, progress={"step": 7})
     service.record(lease, events=_notes(2))
     service.wait_until(lambda: service.job(lease.job_id)["progress"], "progress")
     service.record(lease, events=_notes(1))
