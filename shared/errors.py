@@ -1,7 +1,7 @@
 """The errors of the service and the failures of jobs. `api.errors` maps errors to HTTP statuses."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 FailureKind = Literal[
     "invalid_spec",
@@ -15,7 +15,6 @@ FailureKind = Literal[
     "disk_full",
     "internal",
 ]
-FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
 
 
 @dataclass(frozen=True, kw_only=True)

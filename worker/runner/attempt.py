@@ -16,6 +16,7 @@ from shared.jobs import attempts, queries
 from shared.jobs.checkpoint_names import default_checkpoint_name
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, record
+from shared.jobs.resumption import begin_attempt
 from shared.json_numbers import json_number
 from shared.settings import Settings
 from shared.spec import JobSpec
@@ -153,7 +154,7 @@ class Attempt:
         known = machine_fingerprint(experiment.device)
         write_with_retry(
             self.database,
-            lambda c: attempts.begin(
+            lambda c: begin_attempt(
                 c, lease, first_step=first_step, first_epoch=first_epoch, fingerprint=known
             ),
         )

@@ -98,7 +98,7 @@ def write_with_retry(database: Database, write: Callable[..., object], *argument
     """Do one write under the fence, however long the database is away.
 
     It is done again when its answer was lost: the second time it has to change nothing, as
-    `attempts.begin`, or find that the first one ended the attempt, as `succeed` and `fail`, after
+    `begin_attempt`, or find that the first one ended the attempt, as `succeed` and `fail`, after
     which this process has nothing left to do but end.
     """
     while True:

@@ -17,6 +17,7 @@ from shared.jobs import attempts, control, events, liveness, queries, recording,
 from shared.jobs.attempts import Lease
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
+from shared.jobs.resumption import begin_attempt
 from shared.jobs.submission import Submission, submit
 from shared.states import FINAL
 from tests.shared.specs import filled_in
@@ -156,7 +157,7 @@ class Histories(RuleBasedStateMachine):
             lambda c: recording.record(c, lease, Batch(events=[NewEvent("note")])),
             lambda c: attempts.succeed(c, lease, {}),
             lambda c: attempts.stop(c, lease, "drained"),
-            lambda c: attempts.begin(c, lease, first_step=0, fingerprint={}),
+            lambda c: begin_attempt(c, lease, first_step=0, fingerprint={}),
         ]
         try:
             with self.database.write() as connection:

@@ -17,6 +17,7 @@ from shared.jobs import attempts, events, queries
 from shared.jobs.attempts import Lease
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
+from shared.jobs.resumption import begin_attempt
 from shared.storage import Storage
 from tests.worker.jobs import claimed, job, last_checkpoint
 from worker.assignment import ExitCode
@@ -192,7 +193,7 @@ def test_a_beginning_whose_answer_was_lost_is_told_once(
 ) -> None:
     database.after = 1
 
-    write_with_retry(database, lambda c: attempts.begin(c, lease, first_step=0, fingerprint={}))
+    write_with_retry(database, lambda c: begin_attempt(c, lease, first_step=0, fingerprint={}))
 
     assert database.after == 0
     with database.read() as connection:
