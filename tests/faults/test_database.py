@@ -66,7 +66,7 @@ def test_training_continues_while_the_database_is_unavailable(
     log = box.storage.log(job_id, 1)
     server.refuse_connections()
     time.sleep(OUTAGE_SECONDS)
-    box.wait_until(lambda: "database away" in log.read_text(), "a warning in the log")
+    box.wait_until(lambda: "database unavailable" in log.read_text(), "a warning in the log")
     server.accept_connections()
     server.engine.dispose()
     box.database.engine.dispose()

@@ -96,7 +96,7 @@ class Dispatcher:
             try:
                 self._tick()
             except Unavailable as error:
-                log.warning("database away", error=str(error))
+                log.warning("database unavailable", error=str(error))
                 time.sleep(0.5)
             except Exception:
                 log.exception("the dispatcher's tick failed")

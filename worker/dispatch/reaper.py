@@ -56,7 +56,7 @@ class Reaper:
                 if self._is_leader():
                     self._reap()
             except Unavailable as error:
-                log.warning("database away", error=str(error))
+                log.warning("database unavailable", error=str(error))
             except Exception:
                 log.exception("the reaper's round failed")
 

@@ -1,4 +1,4 @@
-"""`python -m worker.runner`: a spare runner, until its dispatcher assigns it a job."""
+"""`python -m worker.runner`: a spare that trains the job which its dispatcher assigns."""
 
 import os
 import sys
@@ -11,5 +11,5 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
-    # Skips the interpreter's shutdown, which takes torch a tenth of a second.
+    # Skips the interpreter's shutdown, which takes a tenth of a second with torch.
     os._exit(code)

@@ -1,4 +1,4 @@
-"""From an exception to the failure that a job carries. Nothing of the server's paths gets out."""
+"""Maps an exception to the failure that a job shows. Messages contain no path of the server."""
 
 import errno
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ import torch
 
 from shared.errors import Failure
 from worker.data import DatasetMissing
+from worker.registry import SpecError
 from worker.training.divergence import Diverged
 
-#: How torch and its libraries say, within a RuntimeError, that memory ran out.
-OUT_OF_MEMORY = (
+#: Parts of a RuntimeError's message by which torch and its libraries report a lack of memory.
+OUT_OF_MEMORY_TEXTS = (
     "can't allocate memory",
     "can't start new thread",
     "not enough memory",
@@ -21,15 +22,15 @@ OUT_OF_MEMORY = (
     "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
     "ALLOCATION_FAILED",
 )
-#: How CUDA says that the program, not the GPU, is at fault.
-OF_THE_PROGRAM = (
+#: Parts of CUDA's message when the program is at fault, not the GPU.
+PROGRAM_ERROR_TEXTS = (
     "device-side assert triggered",
     "invalid argument",
     "invalid configuration argument",
     "too many resources requested for launch",
 )
-#: How torch says, within a RuntimeError, that a GPU or its driver failed.
-OF_THE_DEVICE = (
+#: Parts of a RuntimeError's message by which torch reports that a GPU or its driver failed.
+DEVICE_FAULT_TEXTS = (
     "CUDA driver error:",
     "CUDA driver initialization failed",
     "CUDA initialization",
@@ -46,64 +47,66 @@ OF_THE_DEVICE = (
 )
 
 
-class OutOfTime(Exception):
-    """The job reached its max_runtime_seconds; its last checkpoint is written."""
+class MaxRuntimeReached(Exception):
+    """The job reached its max_runtime_seconds. Its last checkpoint is written."""
 
 
 def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
-    """What to tell the job's owner.
+    """Return the failure that the job's owner reads.
 
     Args:
-        error: what the training raised.
-        spec: the job's specification, filled in, as it is stored.
+        error: the exception that ended the attempt.
+        spec: the job's filled specification, as it is stored.
     """
     return (
-        _of_the_machine(error, spec)
-        or _of_the_job(error, spec)
+        _resource_failure(error, spec)
+        or _job_failure(error, spec)
         or Failure(
             kind="internal",
-            message=f"The training stopped on an error of the service ({type(error).__name__}).",
-            hint="The job's log has the details; tell whoever runs the box.",
+            message=f"The job stopped because of an error in the service: {type(error).__name__}.",
+            hint="The job's log has the details. Report it to the administrator.",
         )
     )
 
 
-def _of_the_job(error: BaseException, spec: dict[str, Any]) -> Failure | None:
+def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
+    """Return the failure where the specification, the data or the training is its cause."""
     if isinstance(error, Diverged):
         message = f"{error.what} was not finite at step {error.step} of stage {error.stage}."
         return Failure(kind="diverged", message=message, hint=error.hint)
     if isinstance(error, DatasetMissing):
         return Failure(kind="dataset_missing", message=str(error), hint=error.hint)
-    if isinstance(error, OutOfTime):
+    if isinstance(error, MaxRuntimeReached):
         limit = spec["resources"]["max_runtime_seconds"]
         return Failure(
             kind="max_runtime",
-            message=f"The job ran for {limit} seconds, its max_runtime_seconds.",
-            hint="Retry it: the retry goes on from the last checkpoint.",
+            message=f"The job reached its max_runtime_seconds of {limit}.",
+            hint="Retry the job: it resumes from the last checkpoint.",
         )
-    if isinstance(error, ValueError):
+    if isinstance(error, SpecError):
         return Failure(
             kind="invalid_spec",
             message=str(error),
-            hint="Change the specification as the message says.",
+            hint="Correct the specification and submit it as a new job.",
         )
     return None
 
 
-def _of_the_machine(error: BaseException, spec: dict[str, Any]) -> Failure | None:
+def _resource_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
+    """Return the failure where memory or disk space ran out."""
     if _is_out_of_memory(error):
-        batch = spec["training"]["batch_size"]
-        smaller = f"try {max(1, batch // 2)}" if batch > 1 else "it cannot be smaller"
+        batch_size = spec["training"]["batch_size"]
+        smaller = f"batch_size {batch_size // 2}, " if batch_size > 1 else ""
         return Failure(
             kind="out_of_memory",
-            message=f"The memory did not suffice for batch_size {batch}.",
-            hint=f"Take a smaller batch_size ({smaller}), smaller images or a smaller network.",
+            message=f"Out of memory at batch_size {batch_size}.",
+            hint=f"Try {smaller}smaller images or a smaller network.",
         )
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Failure(
             kind="disk_full",
-            message="The disk is full; the last complete checkpoint is kept.",
-            hint="Ask whoever runs the box for room, or delete old jobs; then retry.",
+            message="The disk is full. The last complete checkpoint is kept.",
+            hint="Delete old jobs, or ask the administrator for disk space; then retry the job.",
         )
     return None
 
@@ -112,26 +115,27 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return any(
-        isinstance(one, (MemoryError, torch.OutOfMemoryError)) or _says(one, OUT_OF_MEMORY)
-        for one in _with_causes(error)
+        isinstance(cause, (MemoryError, torch.OutOfMemoryError))
+        or _mentions(cause, OUT_OF_MEMORY_TEXTS)
+        for cause in _with_causes(error)
     )
 
 
 def is_device_fault(error: BaseException) -> bool:
-    """Whether the GPU or its driver failed: not the job's fault, and elsewhere it may go well."""
+    """Return whether the GPU or its driver failed, so that the job may succeed on another GPU."""
     return not _is_out_of_memory(error) and any(
-        isinstance(one, torch.AcceleratorError) or _says(one, OF_THE_DEVICE)
-        for one in _with_causes(error)
-        if not _says(one, OF_THE_PROGRAM)
+        isinstance(cause, torch.AcceleratorError) or _mentions(cause, DEVICE_FAULT_TEXTS)
+        for cause in _with_causes(error)
+        if not _mentions(cause, PROGRAM_ERROR_TEXTS)
     )
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was raised from."""
+    """Yield the error, and the errors that it was raised from."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
-def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
+def _mentions(error: BaseException, texts: tuple[str, ...]) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)

@@ -1,4 +1,4 @@
-"""The heartbeat of an attempt: shows progress twice a second and brings back what people ask."""
+"""The heartbeat of an attempt: writes its progress and reads what users request."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ from shared.database import Database
 from shared.errors import Fenced, Unavailable
 from shared.jobs.attempts import Lease
 from shared.jobs.liveness import record_heartbeat
-from worker.runner.writer import exit_fenced
+from worker.runner.retry import exit_fenced
 
 log = structlog.get_logger()
 
@@ -23,19 +23,20 @@ class Heartbeat:
     """A thread that beats until the process ends.
 
     Args:
-        database: where the heartbeat is shown.
+        database: where the heartbeat is recorded.
         lease: of the attempt.
-        *looks: called after each beat that arrived; they may end the process.
+        *checks: run after each beat that the database confirmed; a check may end the process.
     """
 
-    def __init__(self, database: Database, lease: Lease, *looks: Callable[[], None]) -> None:
-        self.database = database
-        self.lease = lease
-        self.looks = looks
+    def __init__(self, database: Database, lease: Lease, *checks: Callable[[], None]) -> None:
+        #: The progress that the next beat records, as a job shows it.
         self.progress: dict[str, Any] | None = None
-        #: Set once somebody asked that the job ends.
+        #: Set once a user requests that the job is cancelled.
         self.cancel = threading.Event()
-        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+        self._database = database
+        self._lease = lease
+        self._checks = checks
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def _run(self) -> None:
         while True:
@@ -44,17 +45,17 @@ class Heartbeat:
             except Fenced:
                 exit_fenced()
             except Unavailable as error:
-                log.warning("no heartbeat", error=str(error))
-            except Exception:  # a training without a heartbeat would be taken for dead
-                log.exception("no heartbeat")
+                log.warning("heartbeat not recorded", error=str(error))
+            except Exception:  # without a heartbeat the attempt would be declared lost
+                log.exception("heartbeat or one of its checks failed")
             time.sleep(BEAT_SECONDS)
 
     def _beat(self) -> None:
-        with self.database.write() as connection:
+        with self._database.write() as connection:
             requests = record_heartbeat(
-                connection, self.lease, pid=os.getpid(), progress=self.progress
+                connection, self._lease, pid=os.getpid(), progress=self.progress
             )
         if requests.is_cancel_requested:
             self.cancel.set()
-        for look in self.looks:
-            look()
+        for check in self._checks:
+            check()

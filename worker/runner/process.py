@@ -1,8 +1,8 @@
-"""A process of its own that trains one job: `python -m worker.runner`.
+"""The process that trains one job: `python -m worker.runner`.
 
-It waits as a spare, warm and with nothing on a GPU, until its dispatcher hands it a job as one
-line on standard input; end of file before that ends it. It outlives its worker. The only place
-that catches everything.
+It starts as a spare: warm, but without a GPU context. Its dispatcher assigns it a job as one line
+on its standard input; end of file before that ends it. It outlives the worker. This is the only
+place that catches every exception.
 """
 
 import os
@@ -25,22 +25,22 @@ from worker.assignment import READY, Assignment, ExitCode
 from worker.locks import device_lock, job_lock
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
+from worker.runner.retry import write_with_retry
 from worker.runner.warm_up import warm_up
-from worker.runner.writer import write_with_retry
 
 log = structlog.get_logger()
 
-#: How long the attempt before may take to end once it is fenced off.
+#: The time that the process of an earlier, fenced attempt has to end.
 LOCK_SECONDS = 5.0
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
 
 
 def main() -> int:
-    """Warm up, wait for a job, train it."""
+    """Warm up, wait for a job and train it; return the exit code."""
     settings = read_settings()
     logs.configure("runner", settings.log_level)
-    _be_the_first_to_go()
+    _prefer_for_oom_killer()
     warm_up()
     try:
         sys.stdout.buffer.write(READY)
@@ -54,21 +54,21 @@ def main() -> int:
 
 
 def train(assignment: Assignment, settings: Settings) -> int:
-    """Train one job; every way it can end is an exit code or a row of the database."""
-    _log_to(Storage(settings.storage).log(assignment.job_id, assignment.attempt))
+    """Train one job; return the exit code. A failure of the job is recorded in the database."""
+    _redirect_output(Storage(settings.storage).log(assignment.job_id, assignment.attempt))
     structlog.contextvars.bind_contextvars(job=assignment.job_id, attempt=assignment.attempt)
     database = Database(settings.database, pool_size=3)
-    # Kept for the whole life of this process: nobody else trains the job, or uses the device.
+    # Held until this process ends: no other process trains the job or uses the device.
     locks = [
         job_lock(settings, assignment.job_id),
         device_lock(settings, assignment.device, assignment.uuid),
     ]
     try:
-        is_ours = all(lock.acquire(timeout_seconds=LOCK_SECONDS) for lock in locks)
+        has_locks = all(lock.acquire(timeout_seconds=LOCK_SECONDS) for lock in locks)
     except OSError as error:
-        _tell(error)
+        _log_traceback(error)
         return _fail(error, assignment, database)
-    if not is_ours:
+    if not has_locks:
         log.error("the job or the device is still in use", device=assignment.device)
         return ExitCode.BUSY
     torch.set_num_threads(assignment.threads)
@@ -77,19 +77,23 @@ def train(assignment: Assignment, settings: Settings) -> int:
     try:
         if assignment.uuid:
             torch.cuda.set_device(assignment.index)
-        # CUDA reserves far more addresses than there is memory: no bound leaves room for it.
+        # CUDA reserves far more addresses than there is memory, so no limit is possible with it.
         with _limited_memory(0 if assignment.uuid else settings.runner_memory_mib):
             code = attempt.run()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's failure
-        _tell(error)
-        attempt.scribe.settle()
+    except Exception as error:  # noqa: BLE001 - any exception is a failure of this job
+        _log_traceback(error)
+        attempt.writer.join()
         return _fail(error, assignment, database)
     log.info("end", code=code)
     return code
 
 
 def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
-    """The job has failed; but where its GPU did, it is tried again, on another if there is one."""
+    """Record the job's failure; return the exit code.
+
+    Where the GPU is at fault no failure is recorded: the dispatcher starts the job again, on
+    another GPU if possible.
+    """
     if assignment.uuid and is_device_fault(error):
         log.error("the device failed", device=assignment.device, uuid=assignment.uuid)
         return ExitCode.DEVICE_FAULT
@@ -99,27 +103,31 @@ def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
     return ExitCode.DONE
 
 
-def _tell(error: Exception) -> None:
-    """Into the log, if its disk has room."""
+def _log_traceback(error: Exception) -> None:
+    """Write the traceback to the log, unless its disk is full."""
     with suppress(OSError):
         traceback.print_exception(error)
 
 
-def _log_to(path: Path) -> None:
-    """From here on, what is printed goes to the attempt's log; nowhere if it cannot be opened."""
+def _redirect_output(path: Path) -> None:
+    """Redirect standard output and error to the attempt's log; discard them if it does not open."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError:
         file = os.open(os.devnull, os.O_WRONLY)
-    for target in (1, 2):
-        os.dup2(file, target)
+    for stream in (1, 2):
+        os.dup2(file, stream)
     os.close(file)
 
 
 @contextmanager
 def _limited_memory(mib: int) -> Iterator[None]:
-    """Bound the address space; what the failure takes to be written is outside the bound."""
+    """Limit the address space within the block, so that a failure can be recorded after it.
+
+    Args:
+        mib: the limit; 0 for none.
+    """
     before = resource.getrlimit(resource.RLIMIT_AS)
     if mib:
         resource.setrlimit(resource.RLIMIT_AS, (mib * 2**20, before[1]))
@@ -129,9 +137,9 @@ def _limited_memory(mib: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def _be_the_first_to_go() -> None:
-    """Where memory runs out, a training goes before the database and the API."""
+def _prefer_for_oom_killer() -> None:
+    """Let the kernel, when it runs out of memory, end this process before database and API."""
     try:
         Path("/proc/self/oom_score_adj").write_text("800")
     except OSError:
-        log.debug("oom_score_adj cannot be set here")
+        log.debug("oom_score_adj cannot be set on this machine")

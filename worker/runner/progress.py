@@ -1,27 +1,27 @@
-"""How far a training is and how long it will take, from its steps."""
+"""How far a job has come and how long it will take, computed from its steps."""
 
 import time
 from typing import Any
 
 from worker.training.reports import Stepped
 
-#: Weight of the newest second in the moving rate.
+#: Weight of the newest measurement in the moving average of the rate.
 SMOOTHING = 0.3
 
 
 class Progress:
-    """Looks at every step; costs next to nothing."""
+    """The progress and the training rate, updated at every step."""
 
     def __init__(self) -> None:
         self._rate: float | None = None
-        self.begin()
+        self.restart_clock()
 
-    def begin(self) -> None:
-        """Time counts from now on: what came before, such as loading, is no part of the rate."""
+    def restart_clock(self) -> None:
+        """Measure the rate from now on, so that loading does not lower it."""
         self._images, self._since = 0, time.monotonic()
 
-    def after(self, report: Stepped) -> dict[str, Any]:
-        """The progress as a job carries it."""
+    def update(self, report: Stepped) -> dict[str, Any]:
+        """Return the progress after a step, in the form that a job shows."""
         self._images += report.images
         elapsed = time.monotonic() - self._since
         if elapsed >= 1 or self._rate is None:
@@ -29,7 +29,7 @@ class Progress:
             old = newest if self._rate is None else self._rate
             self._rate = (1 - SMOOTHING) * old + SMOOTHING * newest
             if elapsed >= 1:
-                self._images, self._since = 0, time.monotonic()
+                self.restart_clock()
         left = (report.steps - report.step) * report.images
         return {
             "stage": report.stage,

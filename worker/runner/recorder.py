@@ -1,4 +1,4 @@
-"""What a training reports, as it is kept: rows, events, checkpoints, pictures."""
+"""Turns the reports of a training into rows, events, checkpoints and TensorBoard entries."""
 
 import time
 from collections.abc import Mapping
@@ -26,68 +26,86 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Records an attempt's reports, one after the other.
+    """Records an attempt's reports one by one, without waiting for the database.
 
     Args:
-        keeper: keeps checkpoints; its scribe writes the rest, in the same order.
-        board: event files for TensorBoard, where they were asked for.
+        checkpoints: writes checkpoints; its writer stores the rest, in the same order.
+        tensorboard: the TensorBoard log, where the specification requests it.
         latest: the newest metrics by name from before this attempt.
     """
 
     def __init__(
-        self, keeper: CheckpointWriter, board: "TensorBoardLog | None", latest: Mapping[str, Any]
+        self,
+        checkpoints: CheckpointWriter,
+        tensorboard: "TensorBoardLog | None",
+        latest: Mapping[str, Any],
     ) -> None:
-        self.board = board
+        self.tensorboard = tensorboard
+        #: The newest metrics by name.
         self.latest = dict(latest)
-        #: How each stage ended, once all are over.
+        #: How each stage ended, by its name; set at the end of the training.
         self.stages: dict[str, str] = {}
-        #: When the training was last kept or began, on the monotonic clock.
-        self.kept_at = time.monotonic()
-        self._keeper = keeper
-        self._scribe = keeper.scribe
+        self._checkpoints = checkpoints
+        self._writer = checkpoints.writer
+        #: When the last checkpoint was taken, or the training began.
+        self._checkpoint_time = time.monotonic()
         self._has_stepped = False
-        self._newest_end: StageEnded | None = None
+        self._last_stage_end: StageEnded | None = None
+
+    @property
+    def seconds_since_checkpoint(self) -> float:
+        """The time since the last checkpoint was taken, or since the training began."""
+        return time.monotonic() - self._checkpoint_time
+
+    @property
+    def is_checkpoint_available(self) -> bool:
+        """Whether a checkpoint can be taken without waiting."""
+        return self._checkpoints.is_available
 
     def record(self, report: Report) -> None:
-        """Record a report; nothing here waits for the database."""
+        """Record a report."""
         if isinstance(report, Stepped):
             if not self._has_stepped:
                 self._has_stepped = True
-                self._first_step(report)
+                self._record_first_step(report)
         elif isinstance(report, InitialState):
-            if self.board is not None:
-                self.board.write_step(report.step, {})
-            if report.checkpoint_keys:
-                self._keeper.keep(report.snapshot(), report.stage, report.checkpoint_keys)
+            self._record_initial_state(report)
         elif isinstance(report, StageStarted):
-            told = {"stage": report.stage, "epochs": report.epochs}
-            told |= {"trainable_parameters": report.trainable_parameters}
-            event = NewEvent("stage", {**told, "is_resumed": report.is_resumed})
-            self._scribe.put(Batch(phase=report.stage, events=[event]))
+            self._record_stage(report)
         elif isinstance(report, EpochEnded):
-            self._epoch(report)
+            self._record_epoch(report)
         elif isinstance(report, StageEnded):
-            self._newest_end = report
+            self._last_stage_end = report
         elif isinstance(report, Fitted):
-            self._fitted(report)
+            self._record_end(report)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a checkpoint would be taken without waiting."""
-        return self._keeper.has_room
+    def write_checkpoint(self, report: EpochEnded | Stepped, keys: tuple[str, ...] = ()) -> None:
+        """Take a checkpoint: `last`, and one for each rule in `keys`."""
+        self._checkpoints.write(report.snapshot(), report.stage, keys)
+        self._checkpoint_time = time.monotonic()
 
-    def keep(self, report: EpochEnded | Stepped, keys: tuple[str, ...] = ()) -> None:
-        """Have a checkpoint written: `last`, and in the further roles named by `keys`."""
-        self._keeper.keep(report.snapshot(), report.stage, keys)
-        self.kept_at = time.monotonic()
+    def _record_initial_state(self, report: InitialState) -> None:
+        if self.tensorboard is not None:
+            self.tensorboard.write_step(report.step, {})
+        if report.checkpoint_keys:
+            self._checkpoints.write(report.snapshot(), report.stage, report.checkpoint_keys)
 
-    def _first_step(self, report: Stepped) -> None:
-        norms = gradient_norms(self._keeper.experiment.model)
-        told = {name: json_number(norm) for name, norm in norms.items()}
-        event = NewEvent("first_step", {"step": report.step, "gradient_norms": told})
-        self._scribe.put(Batch(events=[event]))
+    def _record_stage(self, report: StageStarted) -> None:
+        data = {
+            "stage": report.stage,
+            "epochs": report.epochs,
+            "trainable_parameters": report.trainable_parameters,
+            "is_resumed": report.is_resumed,
+        }
+        self._writer.put(Batch(phase=report.stage, events=[NewEvent("stage", data)]))
 
-    def _epoch(self, report: EpochEnded) -> None:
+    def _record_first_step(self, report: Stepped) -> None:
+        norms = gradient_norms(self._checkpoints.experiment.model)
+        by_tensor = {name: json_number(norm) for name, norm in norms.items()}
+        event = NewEvent("first_step", {"step": report.step, "gradient_norms": by_tensor})
+        self._writer.put(Batch(events=[event]))
+
+    def _record_epoch(self, report: EpochEnded) -> None:
         at = now()
         rows = [
             NewMetric(
@@ -102,20 +120,25 @@ class Recorder:
             for name, value in report.metrics.items()
         ]
         self.latest |= {name: json_number(value) for name, value in report.metrics.items()}
-        told = {"epoch": report.epoch, "stage": report.stage, "step": report.step}
-        told |= {"epochs": self._keeper.experiment.epochs, "metrics": dict(self.latest)}
-        events = [NewEvent("epoch", told, report.step)]
+        data = {
+            "epoch": report.epoch,
+            "stage": report.stage,
+            "step": report.step,
+            "epochs": self._checkpoints.experiment.epochs,
+            "metrics": dict(self.latest),
+        }
+        events = [NewEvent("epoch", data, report.step)]
         events += [NewEvent("note", {"text": text}, report.step) for text in report.notes]
-        self._scribe.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
-        if self.board is not None:
-            # Before the checkpoint: what goes on from there finds it written.
-            self.board.write_step(report.step, report.metrics)
-        self.keep(report, report.checkpoint_keys)
+        self._writer.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
+        if self.tensorboard is not None:
+            # Before the checkpoint: an attempt that resumes from it does not write the epoch again.
+            self.tensorboard.write_step(report.step, report.metrics)
+        self.write_checkpoint(report, report.checkpoint_keys)
 
-    def _fitted(self, report: Fitted) -> None:
+    def _record_end(self, report: Fitted) -> None:
         for end in report.stages:
-            note = ", best weights restored" if end.restored else ""
-            self.stages[end.stage] = f"{end.reason}{note}"
-        newest = self._newest_end
-        if newest is not None and newest.restored:  # the last checkpoint has others
-            self._keeper.keep(report.snapshot(), newest.stage, (), suffix="-restored")
+            restored = ", best weights restored" if end.restored else ""
+            self.stages[end.stage] = f"{end.reason}{restored}"
+        last = self._last_stage_end
+        if last is not None and last.restored:  # the last checkpoint has other weights
+            self._checkpoints.write(report.snapshot(), last.stage, (), suffix="-restored")

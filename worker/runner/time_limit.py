@@ -1,4 +1,8 @@
-"""A job's max_runtime_seconds: heeded where a step ends, and by the pulse where none does."""
+"""The limit max_runtime_seconds of a job.
+
+Training stops at the end of a step once the limit is reached. Where no step ends, the heartbeat's
+thread fails the job and ends the process.
+"""
 
 import os
 import time
@@ -10,12 +14,12 @@ from shared.database import Database
 from shared.jobs import attempts
 from shared.jobs.rows import AttemptRow
 from worker.assignment import Assignment, ExitCode
-from worker.runner.failures import OutOfTime, failure_of
+from worker.runner.failures import MaxRuntimeReached, failure_of
 from worker.runner.observed_duration import ObservedDuration
 
 log = structlog.get_logger()
 
-#: So much later than a step's end would have been in time, the pulse ends the process.
+#: The time that a step has to end after the limit, before the process is ended.
 MARGIN_SECONDS = 60.0
 
 
@@ -23,46 +27,50 @@ class TimeLimit:
     """How long a job may run, over all its attempts."""
 
     def __init__(self, assignment: Assignment, database: Database) -> None:
-        self._assignment = assignment
-        self._database = database
         #: The job's max_runtime_seconds, once its specification is read; None for no limit.
         self.seconds: int | None = None
+        self._assignment = assignment
+        self._database = database
         self._began = time.monotonic()
         self._earlier_seconds = 0.0
-        self._is_heeded = False
-        self._over = ObservedDuration()
+        self._is_stopping = False
+        self._overtime = ObservedDuration()
 
-    def add(self, earlier: Iterable[AttemptRow]) -> None:
-        """Count earlier attempts as well; the one at work has no end yet."""
+    def add(self, rows: Iterable[AttemptRow]) -> None:
+        """Count earlier attempts too. The current attempt, which has no end yet, is ignored."""
         self._earlier_seconds = sum(
-            (attempt.ended_at - attempt.started_at).total_seconds()
-            for attempt in earlier
-            if attempt.ended_at is not None
+            (row.ended_at - row.started_at).total_seconds()
+            for row in rows
+            if row.ended_at is not None
         )
 
-    def heed(self) -> bool:
-        """Whether the training has to end here; it then has all the time to keep what it has."""
-        self._is_heeded = self._is_over
-        return self._is_heeded
+    def should_stop(self) -> bool:
+        """Return whether the limit is reached.
 
-    def look(self) -> None:
-        """End a training that is long over its limit and reports no step, so as to heed it.
+        If it is, the caller stops the training, and `check` no longer ends the process: writing the
+        last checkpoint may take as long as it needs.
+        """
+        self._is_stopping = self._is_reached
+        return self._is_stopping
+
+    def check(self) -> None:
+        """Fail the job and end the process if the limit is long past and no step has ended since.
 
         Raises:
             Fenced: the attempt no longer holds the job.
-            Unavailable: the database is away; the next look tries again.
+            Unavailable: the database is away; the next check tries again.
         """
-        is_missed = self._is_over and not self._is_heeded
-        if self._over.observe(is_missed or None) < MARGIN_SECONDS:
+        is_overdue = self._is_reached and not self._is_stopping
+        if self._overtime.observe(is_overdue or None) < MARGIN_SECONDS:
             return
-        failure = failure_of(OutOfTime(), self._assignment.spec)
-        log.error("out of time, and no step ends: this process ends", seconds=self.seconds)
+        failure = failure_of(MaxRuntimeReached(), self._assignment.spec)
+        log.error("max_runtime_seconds reached and no step ends: exit", limit=self.seconds)
         with self._database.write() as connection:
             attempts.fail(connection, self._assignment.lease, failure)
         os._exit(ExitCode.DONE)
 
     @property
-    def _is_over(self) -> bool:
+    def _is_reached(self) -> bool:
         if self.seconds is None:
             return False
         return self._earlier_seconds + time.monotonic() - self._began > self.seconds

@@ -1,15 +1,15 @@
-"""What torch loads on first use, used once: so that a job's first step is not its slowest."""
+"""Trains a tiny network once, because torch loads many of its parts on first use."""
 
 import torch
 
 from shared.spec import JobSpec
 from worker.build import Data, build
 from worker.registry import SLOTS, architectures
-from worker.runner import attempt as _everything  # noqa: F401 - imported now, not at the first job
+from worker.runner import attempt as _  # noqa: F401 - imported here and not at the first job
 from worker.training.experiment import Split, Splits
 from worker.training.fit import fit
 
-#: Filled in but for the other parameters of the architecture.
+#: A filled specification, without the architecture.
 SPEC = {
     "dataset": {"name": "synthetic", "normalization": "standardize"},
     "optimizer": {
@@ -22,24 +22,24 @@ SPEC = {
     "metrics": {"top_k": [1]},
 }
 ARCHITECTURE = "vgg_small"
-SMALL = {"widths": [4], "hidden_units": [8]}
+PARAMETERS = {"widths": [4], "hidden_units": [8]}
 
 
 def warm_up() -> None:
     """Train a network of a few weights for two steps, on the CPU.
 
-    No GPU gets a context or loses memory; but the backward pass has torch ask the driver which
-    GPUs there are, and from then on this process sees those and no others.
+    No GPU gets a context or allocates memory. But the backward pass makes torch query the driver
+    for the visible GPUs, and from then on this process can use no others.
     """
     for registry in SLOTS.values():
         registry.entries()
     images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
     labels = torch.arange(8) % 2
-    part = Split(images, labels, torch.arange(8))
+    split = Split(images, labels, torch.arange(8))
     defaults = architectures.get(ARCHITECTURE).defaults
-    architecture = {"name": ARCHITECTURE, **defaults, **SMALL}
+    architecture = {"name": ARCHITECTURE, **defaults, **PARAMETERS}
     spec = JobSpec.model_validate({**SPEC, "architecture": architecture})
-    experiment = build(spec, Data(("a", "b"), Splits(part, part, part)))
+    experiment = build(spec, Data(("a", "b"), Splits(split, split, split)))
     for report in fit(experiment):
         if hasattr(report, "snapshot"):
             report.snapshot()  # pyright: ignore[reportAttributeAccessIssue]

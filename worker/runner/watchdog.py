@@ -1,7 +1,7 @@
-"""Notices a training that stands still: its step takes so long that it will not end any more.
+"""The watchdog of the training loop: ends the process when a step does not end.
 
-Only the time in which `fit` works on a step counts. Loading, validation, evaluation, and whatever
-is done with a report, such as waiting for the disk or the database, may take as long as they like.
+It measures only the time in which `fit` computes a step. Loading, validation, evaluation, and the
+handling of a report, such as waiting for the disk or the database, may take any time.
 """
 
 import faulthandler
@@ -19,29 +19,30 @@ from worker.training.reports import EpochEnded, Report, StageStarted, Stepped
 
 log = structlog.get_logger()
 
-#: A step stands still once it takes longer than this and than so many usual ones.
-LEAST_SECONDS = 600.0
-USUAL_STEPS = 20
-#: What it is given after its stacks are in the log.
-LAST_SECONDS = 30.0
-#: The usual step is the median of so many.
-REMEMBERED = 101
+#: A step is stalled once it takes longer than this and than this many times the usual step.
+MIN_STALL_SECONDS = 600.0
+STALL_FACTOR = 20
+#: The time between the log of its stacks and the end of the process.
+GRACE_SECONDS = 30.0
+#: The usual step is the median of this many.
+MAX_DURATIONS = 101
 
 
 class Watchdog:
-    """Watches the steps on the training's thread; the pulse looks at it from its own."""
+    """Times the steps on the training's thread; `check` runs on the heartbeat's thread."""
 
     def __init__(self) -> None:
-        #: The number of the step at work; None between steps.
+        #: The number of the current step; None between steps.
         self._step: int | None = None
-        #: What the stage's steps took; its first is not judged, since none is known yet.
-        self._durations: deque[float] = deque(maxlen=REMEMBERED)
-        self._lasting = ObservedDuration()
-        #: The step whose stacks are in the log, and for how long it had lasted then.
-        self._told: tuple[int | None, float] = (None, 0.0)
+        #: Durations of the stage's steps. Its first step is not judged, as none is known yet.
+        self._durations: deque[float] = deque(maxlen=MAX_DURATIONS)
+        self._step_duration = ObservedDuration()
+        #: The last step whose stacks were logged, and its duration at that time.
+        self._logged_step: int | None = None
+        self._logged_seconds = 0.0
 
     def watch(self, reports: Iterable[Report]) -> Iterator[Report]:
-        """The same reports, while the steps between them are timed."""
+        """Yield the reports, and time the steps between them."""
         began, steps = 0.0, 0
         try:
             for report in reports:
@@ -57,28 +58,27 @@ class Watchdog:
         finally:
             self._step = None
 
-    def look(self) -> None:
-        """Say in the log that a step stands still, and end the process if it stays so."""
+    def check(self) -> None:
+        """Log the stacks of all threads if the step is stalled; if it stays so, end the process."""
         step = self._step
-        seconds = self._lasting.observe(step)
+        seconds = self._step_duration.observe(step)
         durations = list(self._durations)
-        if seconds < LEAST_SECONDS or not durations:
+        if seconds < MIN_STALL_SECONDS or not durations:
             return
         usual_seconds = statistics.median(durations)
-        if seconds < USUAL_STEPS * usual_seconds:
+        if seconds < STALL_FACTOR * usual_seconds:
             return
-        told, told_at = self._told
-        if told != step:
-            self._told = step, seconds
+        if self._logged_step != step:
+            self._logged_step, self._logged_seconds = step, seconds
             log.error("no step ends", seconds=round(seconds), usual_seconds=usual_seconds)
             faulthandler.dump_traceback(all_threads=True)
-        elif seconds >= told_at + LAST_SECONDS:
-            log.error("stalled: this process ends", seconds=round(seconds))
+        elif seconds >= self._logged_seconds + GRACE_SECONDS:
+            log.error("the step is stalled: exit", seconds=round(seconds))
             os._exit(ExitCode.STALLED)
 
 
 def _precedes_a_step(report: Report) -> bool:
-    """Whether the training's next report is a step's; after an epoch's last one it validates."""
+    """Return whether the next report is a step's. Validation follows an epoch's last step."""
     if isinstance(report, Stepped):
         return not report.ends_epoch
     return isinstance(report, (StageStarted, EpochEnded))

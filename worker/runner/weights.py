@@ -11,58 +11,66 @@ from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
 from shared.spec import JobSpec
 from shared.storage import WEIGHTS, Storage
-from worker.runner import pretrained
-from worker.runner.writer import read_with_retry
+from worker.registry import SpecError
+from worker.runner.pretrained import load_pretrained
+from worker.runner.retry import read_with_retry
 from worker.training.checkpoint import CheckpointCorrupt, load_weights
 from worker.training.device_split import Normalization
 from worker.training.transfer import Weights
 
 
-def fetch(spec: JobSpec, database: Database, storage: Storage) -> Weights | None:
-    """The weights that a specification names, or None where it names none.
+def load_initial_weights(spec: JobSpec, database: Database, storage: Storage) -> Weights | None:
+    """Return the weights that a specification names, or None where it names none.
 
     Raises:
-        ValueError: they are not there, cannot be read, or are of another network.
+        SpecError: the weights do not exist, cannot be read, or belong to another network.
     """
-    named = spec.fine_tuning.weights if spec.fine_tuning is not None else None
-    if named is None:
+    source = spec.fine_tuning.weights if spec.fine_tuning is not None else None
+    if source is None:
         return None
-    if named.pretrained is not None:
-        return pretrained.load(named.pretrained)
-    if named.job is not None:
-        return _of_job(named.job, named.checkpoint or "last", database, storage)
+    if source.pretrained is not None:
+        return load_pretrained(source.pretrained)
+    if source.job is not None:
+        return _load_checkpoint(source.job, source.checkpoint or "last", database, storage)
     try:
-        return _of_file(storage.weights(named.upload or ""))
+        return load_file(storage.weights(source.upload or ""))
     except (NotFound, OSError) as error:
-        raise ValueError(f"the upload {named.upload} is not there any more") from error
+        raise SpecError(f"The upload {source.upload} no longer exists.") from error
 
 
-def _of_job(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
+def _load_checkpoint(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
     rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, job_id))
     try:
         row = find_checkpoint(rows, name)
     except NotFound as error:
-        raise ValueError(f"weights of job {job_id}: {error}") from error
+        raise SpecError(f"The weights of job {job_id} do not exist. {error}") from error
     try:
         directory = storage.path(row.directory)
         tensors = load_weights(directory)
     except (NotFound, CheckpointCorrupt) as error:
-        raise ValueError(f"checkpoint {name!r} of job {job_id} cannot be read: {error}") from error
+        raise SpecError(
+            f"The checkpoint {name!r} of job {job_id} cannot be read. {error}"
+        ) from error
     return Weights(tensors, _normalization(directory / WEIGHTS))
 
 
-def _of_file(path: Path) -> Weights:
+def load_file(path: Path) -> Weights:
+    """Return the weights of a safetensors file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return Weights(tensors, _normalization(path))
 
 
 def _normalization(path: Path) -> Normalization | None:
-    """What the head of a file says of it, as our own checkpoints do; None where it is absurd."""
+    """Return the normalization in the file's metadata; None where it is missing or invalid."""
     with safe_open(path, framework="pt") as file:
         text = (file.metadata() or {}).get(normalization.METADATA_KEY)
     try:
-        said = None if text is None else normalization.parse(text)
+        values = None if text is None else normalization.parse(text)
     except ValueError:
-        return None  # only `of_weights` needs it, and is refused at submission
-    return said and Normalization(said.mean, said.deviation, said.largest)
+        return None  # only `of_weights` needs it, and admission refuses that
+    return values and Normalization(values.mean, values.deviation, values.largest)

@@ -43,7 +43,7 @@ class Sync:
                 self.round()
                 backoff = ROUND_SECONDS
             except Unavailable as error:
-                log.warning("database away", error=str(error))
+                log.warning("database unavailable", error=str(error))
             except Exception as error:  # noqa: BLE001 - MLflow's client may raise anything
                 backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
                 log.warning("MLflow away", error=_brief(error), retry_in_seconds=backoff)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.runner.attempts import SPEC, Box
+from tests.worker.runner.installation import SPEC, Installation
 from worker.assignment import Assignment, ExitCode
 
 ROOT = Path(__file__).parents[3]
@@ -17,7 +17,8 @@ RUNNER = """
 import os, sys, time
 from types import SimpleNamespace
 from shared.settings import Settings
-from worker.runner import attempt, heartbeat, process, time_limit, watchdog
+from worker import data
+from worker.runner import heartbeat, process, time_limit, watchdog
 from worker.assignment import Assignment
 from worker.training.trainer import Trainer
 from worker.training.step import Stepper
@@ -37,10 +38,10 @@ def in_validation(validate=Trainer.validate):
     Trainer.validate = lambda self: hang() if self.position.epoch == 1 else validate(self)
 
 def in_loading():
-    attempt.datasets.load_splits = hang
+    data.load_splits = hang
 
 heartbeat.BEAT_SECONDS = 0.05
-watchdog.LEAST_SECONDS = watchdog.LAST_SECONDS = time_limit.MARGIN_SECONDS = 1.0
+watchdog.MIN_STALL_SECONDS = watchdog.GRACE_SECONDS = time_limit.MARGIN_SECONDS = 1.0
 globals()[sys.argv[1]]()
 code = process.train(Assignment.parse(sys.stdin.buffer.readline()), Settings())
 os._exit(code)
@@ -48,54 +49,56 @@ os._exit(code)
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    box = Box(tmp_path)
-    yield box
-    box.database.close()
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    installation = Installation(tmp_path)
+    yield installation
+    installation.database.close()
 
 
-def _run(box: Box, assignment: Assignment, *hangs: str) -> int:
+def _run(installation: Installation, assignment: Assignment, *hangs: str) -> int:
     """Train in a separate process; return its exit code."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *hangs],
         cwd=ROOT,
-        env=clean | {"TRAINSHED_HOME": str(box.settings.home)},
+        env=clean | {"TRAINSHED_HOME": str(installation.settings.home)},
         input=assignment.line(),
         stderr=subprocess.PIPE,
         timeout=120,
         check=False,
     )
-    text = box.storage.log(assignment.job_id, assignment.attempt).read_text()
+    text = installation.storage.log(assignment.job_id, assignment.attempt).read_text()
     assert "it hangs" in text, done.stderr.decode() + text
     return done.returncode
 
 
-def _log(box: Box, job_id: str) -> str:
-    return box.storage.log(job_id, 1).read_text()
+def _log(installation: Installation, job_id: str) -> str:
+    return installation.storage.log(job_id, 1).read_text()
 
 
-def test_a_step_that_does_not_end_is_logged_with_the_stacks_of_all_threads(box: Box) -> None:
-    job_id = box.submit()
-    assert _run(box, box.assignment(), "in_a_step") == ExitCode.STALLED
-    text = _log(box, job_id)
+def test_a_step_that_does_not_end_is_logged_with_the_stacks_of_all_threads(
+    installation: Installation,
+) -> None:
+    job_id = installation.submit()
+    assert _run(installation, installation.assignment(), "in_a_step") == ExitCode.STALLED
+    text = _log(installation, job_id)
     positions = [
         text.index(word) for word in ("no step ends", "Thread 0x", "in take_step", "stalled")
     ]
     assert positions == sorted(positions)
     # The dispatcher, which waits for the process, decides what happens to the job.
-    assert box.job(job_id).state == "running"
-    assert [row.step for row in box.checkpoints(job_id) if row.kind == "last"] == [4]
+    assert installation.job(job_id).state == "running"
+    assert [row.step for row in installation.checkpoints(job_id) if row.kind == "last"] == [4]
 
 
 @pytest.mark.parametrize(("hangs", "kept"), [("in_loading", []), ("in_validation", [4])])
 def test_a_hang_outside_a_step_ends_at_max_runtime_and_leaves_the_last_checkpoint(
-    box: Box, hangs: str, kept: list[int]
+    installation: Installation, hangs: str, kept: list[int]
 ) -> None:
-    job_id = box.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
-    assert _run(box, box.assignment(), hangs, "an hour passes") == ExitCode.DONE
-    job = box.job(job_id)
+    job_id = installation.submit({**SPEC, "resources": {"max_runtime_seconds": 3600}})
+    assert _run(installation, installation.assignment(), hangs, "an hour passes") == ExitCode.DONE
+    job = installation.job(job_id)
     assert (job.state, job.failure["kind"]) == ("failed", "max_runtime")
-    assert "no step ends" in _log(box, job_id)
-    assert "Thread 0x" not in _log(box, job_id), "it did not stall"
-    assert [row.step for row in box.checkpoints(job_id) if row.kind == "last"] == kept
+    assert "no step ends" in _log(installation, job_id)
+    assert "Thread 0x" not in _log(installation, job_id), "it did not stall"
+    assert [row.step for row in installation.checkpoints(job_id) if row.kind == "last"] == kept

@@ -1,4 +1,4 @@
-"""A whole attempt in this process: where it goes on, and what its job says in the end."""
+"""Whole attempts in this process: where they resume, and the results of their job."""
 
 import signal
 import threading
@@ -14,11 +14,11 @@ from shared.jobs import attempts, events, queries
 from shared.jobs.rows import CheckpointRow, MetricRow
 from shared.storage import sha256_of_file
 from tests.worker.clocks import Clock
-from tests.worker.runner.attempts import SPEC as ONE_STAGE
-from tests.worker.runner.attempts import Box
+from tests.worker.runner.installation import SPEC as ONE_STAGE
+from tests.worker.runner.installation import Installation
+from worker import data
 from worker.assignment import ExitCode
-from worker.runner import attempt as module
-from worker.runner import progress
+from worker.runner import attempt, progress
 from worker.runner.attempt import Attempt
 from worker.runner.progress import Progress
 from worker.training import checkpoint
@@ -26,8 +26,8 @@ from worker.training.epoch_sums import StepResult
 from worker.training.reports import Stepped
 from worker.training.step import Stepper
 
-STEPS_OF_AN_EPOCH = 4
-#: Worse means better: each stage stops after its second epoch and has its first one's weights back.
+STEPS_PER_EPOCH = 4
+#: The mode is the wrong one: a stage stops after its second epoch, with the weights of its first.
 STOPPING = {"monitor": "val_loss", "mode": "max", "patience": 1, "restore_best": True}
 STAGES = [
     {"name": "warm_up", "train": "head", "epochs": 9, "early_stopping": STOPPING},
@@ -47,8 +47,8 @@ ENDS = {
 }
 
 
-class Heartbeat:
-    """Beats nowhere, and sets an event at a step."""
+class FakeHeartbeat:
+    """A heartbeat without a database, which sets an event at a step."""
 
     def __init__(self, *_: object) -> None:
         self.cancel = threading.Event()
@@ -59,27 +59,27 @@ class Heartbeat:
         raise NotImplementedError
 
     @progress.setter
-    def progress(self, told: dict[str, Any]) -> None:
-        if self.at_step is not None and told["step"] == self.at_step[0]:
+    def progress(self, progress: dict[str, Any]) -> None:
+        if self.at_step is not None and progress["step"] == self.at_step[0]:
             self.at_step[1].set()
 
 
-class Jobs(Box):
-    """Jobs of one database, each attempt of which is run here and now."""
+class Jobs(Installation):
+    """The jobs of a database, whose attempts run in this process."""
 
-    def attempt(self, *, drain_at: int | None = None) -> int:
-        """Claim the job that waits and run it; return the exit code."""
-        one = Attempt(self.assignment(), self.settings, self.database)
-        assert isinstance(one.pulse, Heartbeat)
+    def run(self, *, drain_at: int | None = None) -> int:
+        """Claim the queued job and run an attempt; return the exit code."""
+        attempt = Attempt(self.assignment(), self.settings, self.database)
+        assert isinstance(attempt.heartbeat, FakeHeartbeat)
         if drain_at is not None:
-            one.pulse.at_step = (drain_at, one.drain)
+            attempt.heartbeat.at_step = (drain_at, attempt.drain)
         code = None
         try:
-            code = one.run()
+            code = attempt.run()
         finally:
             if code != ExitCode.DONE:
                 with self.database.write() as connection:
-                    attempts.stop(connection, one.assignment.lease, "drained")
+                    attempts.stop(connection, attempt.assignment.lease, "drained")
         return code
 
     def metrics(self, job_id: str, name: str) -> list[MetricRow]:
@@ -92,34 +92,34 @@ class Jobs(Box):
 
 @pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    monkeypatch.setattr(module, "Heartbeat", Heartbeat)
+    monkeypatch.setattr(attempt, "Heartbeat", FakeHeartbeat)
     handler = signal.getsignal(signal.SIGTERM)
-    opened = Jobs(tmp_path)
-    yield opened
-    opened.database.close()
+    jobs = Jobs(tmp_path)
+    yield jobs
+    jobs.database.close()
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_a_job_says_how_each_stage_ended(jobs: Jobs) -> None:
+def test_the_result_names_how_each_stage_ended(jobs: Jobs) -> None:
     job_id = jobs.submit(SPEC)
-    assert jobs.attempt() == ExitCode.DONE
+    assert jobs.run() == ExitCode.DONE
     assert jobs.job(job_id).result["stages"] == ENDS
 
 
 # In each stage after the first, and past the last step.
 @pytest.mark.parametrize("steps", [[9], [13, 15], [20]])
-def test_it_says_the_same_of_stages_that_an_earlier_attempt_finished(
+def test_the_result_includes_stages_that_earlier_attempts_finished(
     jobs: Jobs, steps: list[int]
 ) -> None:
     job_id = jobs.submit(SPEC)
     for step in steps:
-        assert jobs.attempt(drain_at=step) == ExitCode.DRAINED
-    assert jobs.attempt() == ExitCode.DONE
+        assert jobs.run(drain_at=step) == ExitCode.DRAINED
+    assert jobs.run() == ExitCode.DONE
     assert jobs.job(job_id).result["stages"] == ENDS
 
 
-class TestWhatIsSaidOfAResume:
-    """Another number of threads stands for another machine."""
+class TestResumedInexact:
+    """Whether a result is marked as `resumed_inexact`; another thread count is another machine."""
 
     @pytest.fixture(autouse=True)
     def _threads(self) -> Iterator[None]:
@@ -131,41 +131,43 @@ class TestWhatIsSaidOfAResume:
         ("threads", "is_inexact"),
         [([1], False), ([1, 1, 1], False), ([2, 1], True), ([2, 1, 1], True), ([1, 2, 1], True)],
     )
-    def test_it_is_inexact_once_any_resume_was(
+    def test_a_result_is_inexact_once_any_resume_was(
         self, jobs: Jobs, threads: list[int], is_inexact: bool
     ) -> None:
         job_id = jobs.submit(SPEC)
         for number, count in enumerate(threads, start=1):
             torch.set_num_threads(count)
             is_last = number == len(threads)
-            jobs.attempt(drain_at=None if is_last else 3 * number)
+            jobs.run(drain_at=None if is_last else 3 * number)
         assert jobs.job(job_id).result["resumed_inexact"] is is_inexact
 
     @pytest.mark.parametrize(
-        ("attempts_made", "first"),
-        [(1, 1), (2, 1), (2, 7), (3, 1)],  # the operation comes with this step
+        ("attempt_count", "first"),
+        [(1, 1), (2, 1), (2, 7), (3, 1)],  # the operation is used from the first step on
     )
-    def test_it_is_inexact_where_torch_cannot_promise_the_same_bits(
-        self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, attempts_made: int, first: int
+    def test_a_resume_is_inexact_after_an_operation_without_deterministic_implementation(
+        self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, attempt_count: int, first: int
     ) -> None:
-        def take(self: Stepper, chosen_N: torch.Tensor, *, step: int, **rest: Any) -> StepResult:
+        def step_with_put(
+            self: Stepper, chosen_N: torch.Tensor, *, step: int, **rest: Any
+        ) -> StepResult:
             if step >= first:
                 torch.zeros(2).put_(torch.tensor([0]), torch.tensor([1.0]))
-            return take_step(self, chosen_N, step=step, **rest)
+            return step_without_put(self, chosen_N, step=step, **rest)
 
-        take_step = Stepper.step
-        monkeypatch.setattr(Stepper, "step", take)
+        step_without_put = Stepper.step
+        monkeypatch.setattr(Stepper, "step", step_with_put)
         job_id = jobs.submit(SPEC)
         with warnings.catch_warnings(record=True):
-            for number in range(1, attempts_made):
-                jobs.attempt(drain_at=3 * number)
-            jobs.attempt()
-        assert jobs.job(job_id).result["resumed_inexact"] is (attempts_made > 1)
+            for number in range(1, attempt_count):
+                jobs.run(drain_at=3 * number)
+            jobs.run()
+        assert jobs.job(job_id).result["resumed_inexact"] is (attempt_count > 1)
         (note,) = jobs.notes(job_id)
         assert "no deterministic implementation of put_" in note
 
 
-def test_a_job_that_dies_while_it_is_evaluated_keeps_the_last_checkpoint_and_says_the_same(
+def test_a_job_that_is_killed_in_its_evaluation_ends_with_the_same_result(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
@@ -173,41 +175,41 @@ def test_a_job_that_dies_while_it_is_evaluated_keeps_the_last_checkpoint_and_say
 
     job_id = jobs.submit(SPEC)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "evaluate_checkpoints", die)
+        patch.setattr(attempt, "evaluate_checkpoints", die)
         with pytest.raises(SystemExit):
-            jobs.attempt()
+            jobs.run()
     last = jobs.last(job_id)
-    assert jobs.attempt() == ExitCode.DONE
+    assert jobs.run() == ExitCode.DONE
     assert jobs.job(job_id).result["stages"] == ENDS
     assert jobs.last(job_id) == last
 
 
-def test_the_last_checkpoint_has_the_weights_put_back_in_the_last_stage(jobs: Jobs) -> None:
+def test_the_last_checkpoint_has_the_restored_weights_of_the_last_stage(jobs: Jobs) -> None:
     job_id = jobs.submit(SPEC)
-    jobs.attempt()
+    jobs.run()
     last = jobs.last(job_id)
     assert last.directory.endswith("-restored")
-    assert (last.stage, last.step) == ("polish", 5 * STEPS_OF_AN_EPOCH)
+    assert (last.stage, last.step) == ("polish", 5 * STEPS_PER_EPOCH)
 
 
-def test_weights_put_back_in_an_earlier_stage_ask_for_no_further_checkpoint(jobs: Jobs) -> None:
+def test_weights_restored_in_an_earlier_stage_need_no_further_checkpoint(jobs: Jobs) -> None:
     tuning = {"weights": None, "stages": STAGES[:2]}
     job_id = jobs.submit({**SPEC, "fine_tuning": tuning})
-    jobs.attempt()
+    jobs.run()
     last = jobs.last(job_id)
     assert not last.directory.endswith("-restored")
-    assert (last.stage, last.step) == ("fine_tune", 3 * STEPS_OF_AN_EPOCH)
+    assert (last.stage, last.step) == ("fine_tune", 3 * STEPS_PER_EPOCH)
 
 
 class TestRetry:
-    """A new job that goes on from another one's checkpoint."""
+    """A new job that resumes from the checkpoint of another job."""
 
     @pytest.fixture
     def origin(self, jobs: Jobs) -> str:
-        """Two checkpoints of its last step: the weights it ended with, and the best put back."""
+        """A job with two checkpoints of its last step: before and after restoring the best."""
         monitored = [{"monitor": "train_loss", "mode": "min"}]
         job_id = jobs.submit({**SPEC, "checkpoints": monitored})
-        jobs.attempt()
+        jobs.run()
         return job_id
 
     @pytest.fixture
@@ -215,92 +217,94 @@ class TestRetry:
         last = jobs.last(origin).id
         spec = {**SPEC, "checkpoints": [{"monitor": "train_loss", "mode": "min"}]}
         job_id = jobs.submit(spec, retry_of=origin, resume_from=last)
-        assert jobs.attempt() == ExitCode.DONE
+        assert jobs.run() == ExitCode.DONE
         return job_id
 
-    def test_each_checkpoint_is_what_it_was(self, jobs: Jobs, origin: str, retried: str) -> None:
-        def kept(job_id: str) -> dict[tuple[str, str | None, int], str]:
+    def test_has_a_copy_of_each_checkpoint(self, jobs: Jobs, origin: str, retried: str) -> None:
+        def checkpoints(job_id: str) -> dict[tuple[str, str | None, int], str]:
             return {
                 (row.kind, row.monitor, row.step): row.sha256
                 for row in jobs.checkpoints(job_id)
                 if row.kind != "previous"
             }
 
-        assert kept(retried) == kept(origin)
+        assert checkpoints(retried) == checkpoints(origin)
         assert len({row.sha256 for row in jobs.checkpoints(origin) if row.step == 20}) == 2
         for row in jobs.checkpoints(retried):
             path = jobs.storage.path(row.directory) / "weights.safetensors"
             assert sha256_of_file(path) == row.sha256, (row.kind, row.step)
 
-    def test_its_figures_start_as_they_were(self, jobs: Jobs, origin: str, retried: str) -> None:
+    def test_starts_with_the_metrics_and_best_values_of_the_origin(
+        self, jobs: Jobs, origin: str, retried: str
+    ) -> None:
         before, after = jobs.job(origin), jobs.job(retried)
         assert after.metrics == before.metrics
-        own = {row.id for row in jobs.checkpoints(retried)}
+        ids = {row.id for row in jobs.checkpoints(retried)}
         assert set(after.best) == {"train_loss"}
         best = after.best["train_loss"]
-        assert best["checkpoint"] in own
+        assert best["checkpoint"] in ids
         assert best["value"] == before.best["train_loss"]["value"]
 
 
-def test_an_epoch_s_end_that_was_recorded_without_its_checkpoint_is_recorded_anew(
+def test_an_epoch_recorded_without_its_checkpoint_is_recorded_once(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Drained at the epoch's last step, then killed between its metrics and its checkpoint."""
+    """The job is drained at the epoch's last step, then killed before the epoch's checkpoint."""
     job_id = jobs.submit()
-    assert jobs.attempt(drain_at=STEPS_OF_AN_EPOCH) == ExitCode.DRAINED
+    assert jobs.run(drain_at=STEPS_PER_EPOCH) == ExitCode.DRAINED
 
-    def gone(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise OSError("killed here")
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", gone)
+        patched.setattr(checkpoint, "save", fail)
         with pytest.raises(OSError, match="killed here"):
-            jobs.attempt()
-    assert [row.step for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_OF_AN_EPOCH]
+            jobs.run()
+    assert [row.step for row in jobs.metrics(job_id, "val_loss")][:1] == [STEPS_PER_EPOCH]
 
-    assert jobs.attempt() == ExitCode.DONE
+    assert jobs.run() == ExitCode.DONE
     steps = [row.step for row in jobs.metrics(job_id, "val_loss")]
-    assert steps == [STEPS_OF_AN_EPOCH * epoch for epoch in (1, 2, 3, 4)]
+    assert steps == [STEPS_PER_EPOCH * epoch for epoch in (1, 2, 3, 4)]
 
 
-def test_loading_takes_nothing_from_the_rate_that_a_job_shows(
+def test_loading_does_not_lower_the_training_rate(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, told = Clock(), list[dict[str, Any]]()
+    clock, shown = Clock(), list[dict[str, Any]]()
 
-    def load(*arguments: Any, **named: Any) -> Any:
+    def load_slowly(*arguments: Any, **options: Any) -> Any:
         clock.now += 3600
-        return load_splits(*arguments, **named)
+        return load_splits(*arguments, **options)
 
-    def after(self: Progress, report: Stepped) -> dict[str, Any]:
+    def update_after_a_step(self: Progress, report: Stepped) -> dict[str, Any]:
         clock.now += 0.1
-        told.append(look(self, report))
-        return told[-1]
+        shown.append(update(self, report))
+        return shown[-1]
 
-    load_splits, look = module.datasets.load_splits, Progress.after
-    monkeypatch.setattr(module.datasets, "load_splits", load)
+    load_splits, update = data.load_splits, Progress.update
+    monkeypatch.setattr(data, "load_splits", load_slowly)
     monkeypatch.setattr(progress, "time", clock)
-    monkeypatch.setattr(Progress, "after", after)
+    monkeypatch.setattr(Progress, "update", update_after_a_step)
     jobs.submit()
-    jobs.attempt()
-    assert told[0]["images_per_second"] == pytest.approx(160)
+    jobs.run()
+    assert shown[0]["images_per_second"] == pytest.approx(160)
 
 
-def test_a_step_that_several_rules_keep_is_told_of_once(jobs: Jobs) -> None:
-    """Else the events name checkpoints that nobody can download."""
+def test_a_checkpoint_of_several_rules_has_one_event(jobs: Jobs) -> None:
+    """Otherwise an event would name a checkpoint that cannot be downloaded."""
     job_id = jobs.submit({**ONE_STAGE, "checkpoints": [{"every_epochs": 1}, {"every_epochs": 2}]})
-    jobs.attempt()
+    jobs.run()
     with jobs.database.read() as connection:
         rows = events.list_events(connection, job_id, limit=1000)
-    told = [row.data["id"] for row in rows if row.data.get("kind") == "series"]
-    assert told == [row.id for row in jobs.checkpoints(job_id) if row.kind == "series"]
+    ids = [row.data["id"] for row in rows if row.data.get("kind") == "series"]
+    assert ids == [row.id for row in jobs.checkpoints(job_id) if row.kind == "series"]
 
 
-def test_it_says_that_a_resume_is_inexact_where_nobody_asked_for_the_same_bits(jobs: Jobs) -> None:
+def test_a_resume_of_a_job_that_is_not_deterministic_is_inexact(jobs: Jobs) -> None:
     training = {**ONE_STAGE["training"], "deterministic": False}
     for drains, is_inexact in (([], False), ([3], True)):
         job_id = jobs.submit({**ONE_STAGE, "training": training})
         for step in drains:
-            jobs.attempt(drain_at=step)
-        jobs.attempt()
+            jobs.run(drain_at=step)
+        jobs.run()
         assert jobs.job(job_id).result["resumed_inexact"] is is_inexact

@@ -1,5 +1,3 @@
-"""From what a training raised to what its owner reads."""
-
 import errno
 from typing import Any
 
@@ -7,12 +5,13 @@ import pytest
 import torch
 
 from worker.data import DatasetMissing
-from worker.runner.failures import OutOfTime, failure_of, is_device_fault
+from worker.registry import SpecError
+from worker.runner.failures import MaxRuntimeReached, failure_of, is_device_fault
 from worker.training.divergence import Diverged
 
 SPEC: dict[str, Any] = {
     "training": {"batch_size": 64},
-    "resources": {"max_runtime_seconds": 90},
+    "resources": {"max_runtime_seconds": 7200},
 }
 PATH = "/srv/secret/place"
 
@@ -22,8 +21,8 @@ PATH = "/srv/secret/place"
     [
         (Diverged(7, "main", "The loss", "Take less."), "diverged"),
         (DatasetMissing("cifar10", [("web", "no route")], "Put it."), "dataset_missing"),
-        (OutOfTime(), "max_runtime"),
-        (ValueError("widths is empty; it takes 1 to 5"), "invalid_spec"),
+        (MaxRuntimeReached(), "max_runtime"),
+        (SpecError("widths is empty; it takes 1 to 5"), "invalid_spec"),
         (MemoryError(), "out_of_memory"),
         (torch.OutOfMemoryError("CUDA out of memory."), "out_of_memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 16"), "out_of_memory"),
@@ -44,11 +43,12 @@ PATH = "/srv/secret/place"
         (OSError(errno.EDQUOT, "Disk quota exceeded", PATH), "disk_full"),
         (OSError(errno.EIO, "Input/output error", PATH), "internal"),
         (RuntimeError(f"mat1 and mat2 in {PATH}"), "internal"),
+        (ValueError(f"expected 3 values in {PATH}"), "internal"),
         (KeyError(PATH), "internal"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )  # fmt: skip
-def test_every_error_is_a_failure_of_one_kind_that_names_no_path(
+def test_every_exception_is_a_failure_of_one_kind_without_a_path(
     error: Exception, kind: str
 ) -> None:
     failure = failure_of(error, SPEC)
@@ -59,28 +59,47 @@ def test_every_error_is_a_failure_of_one_kind_that_names_no_path(
     assert PATH not in failure.message + failure.hint
 
 
-def test_a_divergence_says_at_which_step_of_which_stage() -> None:
+def test_a_value_error_does_not_blame_the_specification() -> None:
+    """Libraries raise ValueError for faults of the service; only SpecError is the user's."""
+    failure = failure_of(ValueError("expected 3 values"), SPEC)
+
+    assert failure.kind == "internal"
+    assert failure.message == "The job stopped because of an error in the service: ValueError."
+
+
+def test_a_spec_error_is_shown_as_it_is() -> None:
+    failure = failure_of(SpecError("`widths` is []; it takes 1 to 5 values."), SPEC)
+
+    assert failure.message == "`widths` is []; it takes 1 to 5 values."
+    assert failure.hint == "Correct the specification and submit it as a new job."
+
+
+def test_a_divergence_names_the_step_and_the_stage() -> None:
     failure = failure_of(Diverged(7, "warm", "The loss", "Take less."), SPEC)
 
     assert failure.message == "The loss was not finite at step 7 of stage warm."
     assert failure.hint == "Take less."
 
 
-def test_too_little_memory_names_the_batch_size_and_half_of_it() -> None:
+def test_out_of_memory_names_the_batch_size_and_suggests_half_of_it() -> None:
     failure = failure_of(MemoryError(), SPEC)
 
-    assert "batch_size 64" in failure.message
-    assert "try 32" in failure.hint
+    assert failure.message == "Out of memory at batch_size 64."
+    assert failure.hint == "Try batch_size 32, smaller images or a smaller network."
 
 
-def test_a_batch_of_one_image_is_not_halved() -> None:
+def test_a_batch_of_one_image_cannot_be_halved() -> None:
     failure = failure_of(MemoryError(), {**SPEC, "training": {"batch_size": 1}})
 
-    assert "it cannot be smaller" in failure.hint
+    assert failure.message == "Out of memory at batch_size 1."
+    assert failure.hint == "Try smaller images or a smaller network."
 
 
-def test_too_little_time_names_the_limit() -> None:
-    assert "90 seconds" in failure_of(OutOfTime(), SPEC).message
+def test_max_runtime_names_the_limit() -> None:
+    failure = failure_of(MaxRuntimeReached(), SPEC)
+
+    assert failure.message == "The job reached its max_runtime_seconds of 7200."
+    assert failure.hint == "Retry the job: it resumes from the last checkpoint."
 
 
 @pytest.mark.parametrize(
@@ -99,7 +118,7 @@ def test_too_little_time_names_the_limit() -> None:
     ],
     ids=str,
 )
-def test_a_fault_of_the_gpu_or_its_driver_is_none_of_the_job_s(error: Exception) -> None:
+def test_errors_of_the_gpu_or_its_driver_are_device_faults(error: Exception) -> None:
     assert is_device_fault(error)
 
 
@@ -120,16 +139,15 @@ def test_a_fault_of_the_gpu_or_its_driver_is_none_of_the_job_s(error: Exception)
     ],
     ids=str,
 )
-def test_what_the_program_did_or_memory_that_ran_out_is_no_fault_of_the_gpu(
-    error: Exception,
-) -> None:
+def test_errors_of_the_program_and_lack_of_memory_are_no_device_faults(error: Exception) -> None:
     assert not is_device_fault(error)
 
 
-def test_an_error_that_was_raised_from_another_is_known_by_that_one() -> None:
-    """As where weights are copied to the device: torch and then we say that they do not fit."""
-    fault, memory = ValueError("the state is of another network"), ValueError("the same")
+def test_the_cause_of_an_exception_decides() -> None:
+    """Torch fails while weights are copied to the device, and our code then refuses the weights."""
+    fault = SpecError("the weights belong to another network")
     fault.__cause__ = torch.AcceleratorError("CUDA error: unspecified launch failure")
+    memory = SpecError("the weights belong to another network")
     memory.__cause__ = RuntimeError("While copying: CUDA out of memory.")
 
     assert is_device_fault(fault)

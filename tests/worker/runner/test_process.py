@@ -1,5 +1,3 @@
-"""How a runner ends where its GPU or its disk fails, with a stand-in for the training itself."""
-
 import errno
 import os
 import resource
@@ -21,34 +19,35 @@ from shared.storage import Storage
 from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, job
 from worker.assignment import Assignment, ExitCode
+from worker.registry import SpecError
 from worker.runner import process
 from worker.runner.process import train
 
 ROOT = Path(__file__).parents[3]
 RUNNER = """
 import runpy
-print("a library says hello")
+print("printed by a library")
 runpy.run_module("worker.runner", run_name="__main__")
 """
 MEMORY_MIB = 2**24
-UNBOUNDED = resource.getrlimit(resource.RLIMIT_AS)[0]
+UNLIMITED = resource.getrlimit(resource.RLIMIT_AS)[0]
 LOST = torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
 SPEC = filled_in(training={"batch_size": 8})
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    made = Settings(home=tmp_path, runner_memory_mib=MEMORY_MIB)
-    made.make_directories()
-    return made
+    settings = Settings(home=tmp_path, runner_memory_mib=MEMORY_MIB)
+    settings.make_directories()
+    return settings
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database, pool_size=2)
-    migrations.upgrade(opened)
-    yield opened
-    opened.close()
+    database = Database(settings.database, pool_size=2)
+    migrations.upgrade(database)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -57,121 +56,124 @@ def lease(database: Database) -> Lease:
 
 
 def _assignment(lease: Lease, **device: Any) -> Assignment:
-    of_the_cpu = {"device": "cpu:0", "uuid": "", "index": 0}
-    return Assignment(
-        lease.job_id, lease.attempt, SPEC, None, **{"threads": 1, **of_the_cpu, **device}
-    )
+    cpu = {"device": "cpu:0", "uuid": "", "index": 0}
+    return Assignment(lease.job_id, lease.attempt, SPEC, None, **{"threads": 1, **cpu, **device})
 
 
-def _on_a_gpu(lease: Lease) -> Assignment:
+def _gpu_assignment(lease: Lease) -> Assignment:
     return _assignment(lease, device="cuda:5", uuid="GPU-5", index=2)
 
 
-class Training:
-    """Instead of an attempt: notes what it finds when it begins, and may fail."""
+class FakeAttempt:
+    """Records the limits under which it runs, and may fail."""
 
     def __init__(self) -> None:
-        self.seen: list[Any] = []
+        self.calls: list[Any] = []
         self.error: Exception | None = None
-        self.has_settled = False
-        self.scribe = SimpleNamespace(settle=self._settle)
+        self.is_stored = False
+        self.writer = SimpleNamespace(join=self._join)
 
-    def __call__(self, *_: object) -> "Training":
+    def __call__(self, *_: object) -> "FakeAttempt":
         return self
 
-    def _settle(self) -> None:
-        self.has_settled = True
+    def _join(self) -> None:
+        self.is_stored = True
 
     def run(self) -> int:
-        self.seen.append(("trains within", resource.getrlimit(resource.RLIMIT_AS)[0]))
+        self.calls.append(("run with limit", resource.getrlimit(resource.RLIMIT_AS)[0]))
         if self.error is not None:
             raise self.error
         return ExitCode.DONE
 
 
 @pytest.fixture
-def training(monkeypatch: pytest.MonkeyPatch) -> Training:
-    made = Training()
-    monkeypatch.setattr(process, "Attempt", made)
-    monkeypatch.setattr(process, "_log_to", lambda _: None)
+def attempt(monkeypatch: pytest.MonkeyPatch) -> FakeAttempt:
+    attempt = FakeAttempt()
+    monkeypatch.setattr(process, "Attempt", attempt)
+    monkeypatch.setattr(process, "_redirect_output", lambda _: None)
     monkeypatch.setattr(
-        torch.cuda, "set_device", lambda index: made.seen.append(("takes GPU", index))
+        torch.cuda, "set_device", lambda index: attempt.calls.append(("use GPU", index))
     )
-    return made
+    return attempt
 
 
-def test_on_a_gpu_it_takes_its_own_first_and_has_all_addresses(
-    training: Training, lease: Lease, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_on_a_gpu_the_assigned_gpu_is_used_and_addresses_are_unlimited(
+    attempt: FakeAttempt, lease: Lease, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1,GPU-3,GPU-5")
-    assert train(_on_a_gpu(lease), settings) == ExitCode.DONE
-    assert training.seen == [("takes GPU", 2), ("trains within", UNBOUNDED)]
+    assert train(_gpu_assignment(lease), settings) == ExitCode.DONE
+    assert attempt.calls == [("use GPU", 2), ("run with limit", UNLIMITED)]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-1,GPU-3,GPU-5", "too late to change"
 
 
-def test_on_the_cpu_it_touches_no_gpu_and_its_addresses_are_bounded(
-    training: Training, lease: Lease, settings: Settings
+def test_on_the_cpu_no_gpu_is_used_and_addresses_are_limited(
+    attempt: FakeAttempt, lease: Lease, settings: Settings
 ) -> None:
     assert train(_assignment(lease), settings) == ExitCode.DONE
-    assert training.seen == [("trains within", MEMORY_MIB * 2**20)]
+    assert attempt.calls == [("run with limit", MEMORY_MIB * 2**20)]
 
 
-def test_a_fault_of_the_gpu_leaves_the_job_to_be_tried_again(
-    training: Training, lease: Lease, settings: Settings, database: Database
+def test_a_fault_of_the_gpu_records_no_failure(
+    attempt: FakeAttempt, lease: Lease, settings: Settings, database: Database
 ) -> None:
-    training.error = LOST
-    assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
-    assert training.has_settled, "the last checkpoint is not stored"
+    attempt.error = LOST
+    assert train(_gpu_assignment(lease), settings) == ExitCode.DEVICE_FAULT
+    assert attempt.is_stored, "the last checkpoint is not stored"
     assert job(database, lease).state == "running"
 
 
-def test_so_does_a_gpu_that_cannot_even_be_taken(
-    training: Training,
+def test_a_gpu_that_cannot_be_used_records_no_failure(
+    attempt: FakeAttempt,
     lease: Lease,
     settings: Settings,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def gone(_: int) -> None:
+    def fail(_: int) -> None:
         raise RuntimeError("No CUDA GPUs are available")
 
-    monkeypatch.setattr(torch.cuda, "set_device", gone)
-    assert train(_on_a_gpu(lease), settings) == ExitCode.DEVICE_FAULT
-    assert training.seen == []
+    monkeypatch.setattr(torch.cuda, "set_device", fail)
+    assert train(_gpu_assignment(lease), settings) == ExitCode.DEVICE_FAULT
+    assert attempt.calls == []
     assert job(database, lease).state == "running"
 
 
 @pytest.mark.parametrize(
     ("assign", "error", "kind"),
     [
-        (_on_a_gpu, torch.AcceleratorError("CUDA error: out of memory"), "out_of_memory"),
-        (_on_a_gpu, torch.AcceleratorError("CUDA error: device-side assert triggered"), "internal"),
-        (_on_a_gpu, ValueError("widths is empty"), "invalid_spec"),
+        (_gpu_assignment, torch.AcceleratorError("CUDA error: out of memory"), "out_of_memory"),
+        (
+            _gpu_assignment,
+            torch.AcceleratorError("CUDA error: device-side assert triggered"),
+            "internal",
+        ),
+        (_gpu_assignment, SpecError("widths is empty"), "invalid_spec"),
+        (_gpu_assignment, ValueError("expected 3 values"), "internal"),
         (_assignment, LOST, "internal"),
     ],
-    ids=["memory", "assert", "specification", "without a GPU"],
+    ids=["memory", "assert", "specification", "value", "without a GPU"],
 )
-def test_what_is_the_job_s_own_is_its_failure(
+def test_other_exceptions_are_recorded_as_the_job_s_failure(
     assign: Callable[[Lease], Assignment],
     error: Exception,
     kind: str,
-    training: Training,
+    attempt: FakeAttempt,
     lease: Lease,
     settings: Settings,
     database: Database,
 ) -> None:
-    training.error = error
+    attempt.error = error
     assert train(assign(lease), settings) == ExitCode.DONE
     row = job(database, lease)
     assert (row.state, row.failure["kind"]) == ("failed", kind)
 
 
-@pytest.mark.usefixtures("training")
+@pytest.mark.usefixtures("attempt")
 @pytest.mark.parametrize(
     ("number", "kind"),
     [(errno.ENOSPC, "disk_full"), (errno.EDQUOT, "disk_full"), (errno.EROFS, "internal")],
 )
-def test_a_lock_that_cannot_be_made_is_the_job_s_failure(
+def test_a_lock_file_that_cannot_be_created_is_the_job_s_failure(
     number: int,
     kind: str,
     lease: Lease,
@@ -179,15 +181,15 @@ def test_a_lock_that_cannot_be_made_is_the_job_s_failure(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened = os.open
+    open_file = os.open
 
-    def no_locks(path: Any, *arguments: Any, **named: Any) -> int:
+    def refuse_locks(path: Any, *arguments: Any, **options: Any) -> int:
         if str(path).endswith(".lock"):
             raise OSError(number, os.strerror(number), str(path))
-        return opened(path, *arguments, **named)
+        return open_file(path, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", no_locks)
+        patch.setattr(os, "open", refuse_locks)
         assert train(_assignment(lease), settings) == ExitCode.DONE
     row = job(database, lease)
     assert (row.state, row.failure["kind"]) == ("failed", kind)
@@ -198,21 +200,21 @@ def _log_on_a_full_disk(path: Path) -> None:
     path.symlink_to("/dev/full")
 
 
-def _log_where_no_directory_can_be(path: Path) -> None:
-    path.parent.parent.write_text("a file of the job's name")
+def _log_in_a_file(path: Path) -> None:
+    path.parent.parent.write_text("a file in place of the job's directory")
 
 
-@pytest.mark.parametrize("spoil", [_log_on_a_full_disk, _log_where_no_directory_can_be])
-def test_a_job_whose_log_cannot_be_written_comes_to_its_end_all_the_same(
-    spoil: Callable[[Path], None], lease: Lease, settings: Settings, database: Database
+@pytest.mark.parametrize("break_log", [_log_on_a_full_disk, _log_in_a_file])
+def test_a_job_whose_log_cannot_be_written_ends_all_the_same(
+    break_log: Callable[[Path], None], lease: Lease, settings: Settings, database: Database
 ) -> None:
-    """A whole process, in which a library has printed something that waits to be written.
+    """A real process, in which the output of a library is buffered.
 
-    The specification has no architecture: the traceback goes to the log.
+    The specification has no architecture, so a traceback is written to the log.
     """
-    spoil(Storage(settings.storage).log(lease.job_id, lease.attempt))
+    break_log(Storage(settings.storage).log(lease.job_id, lease.attempt))
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    ended = subprocess.run(
+    runner = subprocess.run(
         [sys.executable, "-c", RUNNER],
         cwd=ROOT,
         env=buffered | {"TRAINSHED_HOME": str(settings.home), "OMP_NUM_THREADS": "1"},
@@ -221,7 +223,7 @@ def test_a_job_whose_log_cannot_be_written_comes_to_its_end_all_the_same(
         check=False,
         timeout=120,
     )
-    assert ended.stdout == b"ready\n"
-    assert ended.returncode == ExitCode.DONE, ended.stderr
+    assert runner.stdout == b"ready\n"
+    assert runner.returncode == ExitCode.DONE, runner.stderr
     row = job(database, lease)
     assert (row.state, row.failure["kind"]) == ("failed", "invalid_spec")

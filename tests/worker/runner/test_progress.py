@@ -1,5 +1,3 @@
-"""How far, how fast, how long."""
-
 from typing import Any
 
 import pytest
@@ -34,60 +32,60 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_it_says_where_the_training_is(clock: Clock) -> None:
-    told = Progress()
+def test_progress_contains_the_position_of_the_step(clock: Clock) -> None:
+    measured = Progress()
     clock.now += 0.5
 
-    shown = told.after(_stepped(25))
+    shown = measured.update(_stepped(25))
 
     assert (shown["step"], shown["steps"], shown["fraction"]) == (25, 100, 0.25)
     assert (shown["stage"], shown["epoch"], shown["epochs"]) == ("main", 1, 2)
 
 
-def test_a_steady_rate_is_told_as_it_is_and_so_is_the_time_left(clock: Clock) -> None:
-    told = Progress()
+def test_a_steady_rate_gives_the_exact_rate_and_remaining_time(clock: Clock) -> None:
+    measured = Progress()
     for step in range(1, 51):
         clock.now += 0.1
-        shown = told.after(_stepped(step))
+        shown = measured.update(_stepped(step))
 
     assert shown["images_per_second"] == pytest.approx(320, rel=0.01)
     assert shown["eta_seconds"] == pytest.approx(5, rel=0.01)
 
 
 def test_the_rate_follows_a_training_that_slows_down(clock: Clock) -> None:
-    told = Progress()
+    measured = Progress()
     for step in range(1, 51):
         clock.now += 0.1
-        told.after(_stepped(step))
+        measured.update(_stepped(step))
     for step in range(51, 71):
         clock.now += 1.0
-        shown = told.after(_stepped(step))
+        shown = measured.update(_stepped(step))
 
     assert shown["images_per_second"] == pytest.approx(32, rel=0.05)
 
 
-def test_the_last_step_leaves_no_time(clock: Clock) -> None:
-    told = Progress()
+def test_no_time_remains_after_the_last_step(clock: Clock) -> None:
+    measured = Progress()
     clock.now += 1
 
-    shown = told.after(_stepped(100))
+    shown = measured.update(_stepped(100))
 
     assert (shown["fraction"], shown["eta_seconds"]) == (1.0, 0.0)
 
 
-def test_a_clock_that_stands_still_is_no_division_by_zero(clock: Clock) -> None:
-    shown = Progress().after(_stepped(1))
+def test_a_step_without_measurable_duration_has_a_rate(clock: Clock) -> None:
+    shown = Progress().update(_stepped(1))
 
     assert shown["images_per_second"] > 0
 
 
-def test_what_came_before_the_training_is_no_part_of_its_rate(clock: Clock) -> None:
-    told = Progress()
-    clock.now += 60  # the data set is fetched
+def test_time_before_the_training_does_not_lower_the_rate(clock: Clock) -> None:
+    measured = Progress()
+    clock.now += 60  # the data set is downloaded
 
-    told.begin()
+    measured.restart_clock()
     clock.now += 0.1
-    shown = told.after(_stepped(1))
+    shown = measured.update(_stepped(1))
 
     assert shown["images_per_second"] == pytest.approx(320)
     assert shown["eta_seconds"] == pytest.approx(9.9, rel=0.01)

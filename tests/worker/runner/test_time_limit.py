@@ -1,5 +1,3 @@
-"""Who ends a job that has run for its max_runtime_seconds."""
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +9,15 @@ from shared.jobs import attempts
 from shared.jobs.rows import JobRow
 from tests.shared.rows import attempt_row
 from tests.worker.clocks import Clock
-from tests.worker.runner.attempts import SPEC, Box
+from tests.worker.runner.installation import SPEC, Installation
 from worker.assignment import ExitCode
 from worker.runner import observed_duration, time_limit
 from worker.runner.time_limit import MARGIN_SECONDS, TimeLimit
 
-LIMIT = 100
+LIMIT_SECONDS = 100
 
 
-class Ended(BaseException):
+class ProcessEnded(BaseException):
     """The process would have ended."""
 
 
@@ -27,7 +25,7 @@ class Ended(BaseException):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def end(code: int) -> None:
         assert code == ExitCode.DONE
-        raise Ended
+        raise ProcessEnded
 
     clock = Clock()
     monkeypatch.setattr(observed_duration, "time", clock)
@@ -37,36 +35,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    box = Box(tmp_path)
-    yield box
-    box.database.close()
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    installation = Installation(tmp_path)
+    yield installation
+    installation.database.close()
 
 
 @pytest.fixture
-def limit(box: Box, clock: Clock) -> TimeLimit:
-    """Of the one job that there is."""
-    box.submit({**SPEC, "resources": {"max_runtime_seconds": LIMIT}})
-    limit = TimeLimit(box.assignment(), box.database)
-    limit.seconds = LIMIT
+def limit(installation: Installation, clock: Clock) -> TimeLimit:
+    """The limit of the installation's only job."""
+    installation.submit({**SPEC, "resources": {"max_runtime_seconds": LIMIT_SECONDS}})
+    limit = TimeLimit(installation.assignment(), installation.database)
+    limit.seconds = LIMIT_SECONDS
     return limit
 
 
-def _goes_by(seconds: float, clock: Clock, limit: TimeLimit) -> None:
+def _pass_time(seconds: float, clock: Clock, limit: TimeLimit) -> None:
+    """Advance the clock, with a check every second."""
     for _ in range(round(seconds)):
         clock.now += 1
-        limit.look()
+        limit.check()
 
 
-def _only(box: Box, limit: TimeLimit) -> JobRow:
-    return box.job(limit._assignment.job_id)
+def _job(installation: Installation, limit: TimeLimit) -> JobRow:
+    return installation.job(limit._assignment.job_id)
 
 
-def test_a_step_s_end_heeds_it_as_soon_as_it_is_over(clock: Clock, limit: TimeLimit) -> None:
-    clock.now += LIMIT
-    assert not limit.heed()
+def test_training_should_stop_as_soon_as_the_limit_is_passed(
+    clock: Clock, limit: TimeLimit
+) -> None:
+    clock.now += LIMIT_SECONDS
+    assert not limit.should_stop()
     clock.now += 1
-    assert limit.heed()
+    assert limit.should_stop()
 
 
 def test_earlier_attempts_count(clock: Clock, limit: TimeLimit) -> None:
@@ -78,57 +79,58 @@ def test_earlier_attempts_count(clock: Clock, limit: TimeLimit) -> None:
         ]
     )
     clock.now += 40
-    assert not limit.heed()
+    assert not limit.should_stop()
     clock.now += 1
-    assert limit.heed()
+    assert limit.should_stop()
 
 
-def test_without_a_limit_a_job_runs_for_ever(clock: Clock, box: Box) -> None:
-    box.submit()
-    unlimited = TimeLimit(box.assignment(), box.database)
+def test_without_a_limit_a_job_may_run_forever(clock: Clock, installation: Installation) -> None:
+    installation.submit()
+    unlimited = TimeLimit(installation.assignment(), installation.database)
     clock.now += 1e9
-    assert not unlimited.heed()
-    _goes_by(2 * MARGIN_SECONDS, clock, unlimited)
-    assert _only(box, unlimited).state == "running"
+    assert not unlimited.should_stop()
+    _pass_time(2 * MARGIN_SECONDS, clock, unlimited)
+    assert _job(installation, unlimited).state == "running"
 
 
 def test_where_no_step_ends_the_job_fails_and_the_process_ends(
-    clock: Clock, box: Box, limit: TimeLimit
+    clock: Clock, installation: Installation, limit: TimeLimit
 ) -> None:
-    _goes_by(LIMIT + MARGIN_SECONDS - 1, clock, limit)
-    assert _only(box, limit).state == "running"
-    with pytest.raises(Ended):
-        _goes_by(3, clock, limit)
-    job = _only(box, limit)
+    _pass_time(LIMIT_SECONDS + MARGIN_SECONDS - 1, clock, limit)
+    assert _job(installation, limit).state == "running"
+    with pytest.raises(ProcessEnded):
+        _pass_time(3, clock, limit)
+    job = _job(installation, limit)
     assert (job.state, job.reason) == ("failed", "max_runtime")
-    assert f"{LIMIT} seconds" in str(job.failure)
+    assert job.failure is not None
+    assert job.failure["message"] == f"The job reached its max_runtime_seconds of {LIMIT_SECONDS}."
 
 
-def test_a_training_that_heeds_it_has_all_the_time_to_keep_what_it_has(
-    clock: Clock, box: Box, limit: TimeLimit
+def test_a_training_that_stops_may_take_any_time_for_its_last_checkpoint(
+    clock: Clock, installation: Installation, limit: TimeLimit
 ) -> None:
-    clock.now += LIMIT + 1
-    assert limit.heed()
-    _goes_by(10 * MARGIN_SECONDS, clock, limit)
-    assert _only(box, limit).state == "running"
+    clock.now += LIMIT_SECONDS + 1
+    assert limit.should_stop()
+    _pass_time(10 * MARGIN_SECONDS, clock, limit)
+    assert _job(installation, limit).state == "running"
 
 
-def test_one_that_waited_for_the_database_has_the_margin_after_that(
-    clock: Clock, box: Box, limit: TimeLimit
+def test_the_margin_begins_after_an_outage_of_the_database(
+    clock: Clock, installation: Installation, limit: TimeLimit
 ) -> None:
-    """A look follows a heartbeat that arrived: there was none for an hour."""
-    _goes_by(10, clock, limit)
+    """A check follows each recorded heartbeat, and none was recorded for an hour."""
+    _pass_time(10, clock, limit)
     clock.now += 3600
-    _goes_by(MARGIN_SECONDS - observed_duration.MAX_GAP_SECONDS, clock, limit)
-    assert _only(box, limit).state == "running"
-    assert limit.heed()
+    _pass_time(MARGIN_SECONDS - observed_duration.MAX_GAP_SECONDS, clock, limit)
+    assert _job(installation, limit).state == "running"
+    assert limit.should_stop()
 
 
-def test_an_attempt_that_was_given_up_writes_nothing(
-    clock: Clock, box: Box, limit: TimeLimit
+def test_a_fenced_attempt_writes_nothing(
+    clock: Clock, installation: Installation, limit: TimeLimit
 ) -> None:
-    with box.database.write() as connection:
+    with installation.database.write() as connection:
         attempts.stop(connection, limit._assignment.lease, "worker_lost")
     with pytest.raises(Fenced):
-        _goes_by(LIMIT + MARGIN_SECONDS + 2, clock, limit)
-    assert _only(box, limit).state == "queued"
+        _pass_time(LIMIT_SECONDS + MARGIN_SECONDS + 2, clock, limit)
+    assert _job(installation, limit).state == "queued"

@@ -1,5 +1,3 @@
-"""When a training stands still, and what only looks like it."""
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,13 +5,13 @@ import pytest
 
 from worker.assignment import ExitCode
 from worker.runner import observed_duration, watchdog
-from worker.runner.watchdog import LAST_SECONDS, LEAST_SECONDS, USUAL_STEPS, Watchdog
+from worker.runner.watchdog import GRACE_SECONDS, MIN_STALL_SECONDS, STALL_FACTOR, Watchdog
 from worker.training.reports import EpochEnded, Report, StageEnded, StageStarted, Stepped
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
-class Ended(BaseException):
+class ProcessEnded(BaseException):
     """The process would have ended."""
 
 
@@ -44,170 +42,182 @@ def _epoch_ended() -> EpochEnded:
     )
 
 
-class Box:
-    """A training and a pulse that share one clock."""
+class WatchedTraining:
+    """A training and its watchdog, which share a clock."""
 
     def __init__(self) -> None:
-        self.stillness = Watchdog()
+        self.watchdog = Watchdog()
         self.now = 1000.0
 
     def monotonic(self) -> float:
         return self.now
 
-    def goes_by(self, seconds: float) -> None:
-        """Time passes, and the pulse looks twice a second."""
-        for _ in range(round(seconds / LOOK_SECONDS)):
-            self.now += LOOK_SECONDS
-            self.stillness.look()
+    def pass_time(self, seconds: float) -> None:
+        """Advance the clock, with a check every half second."""
+        for _ in range(round(seconds / CHECK_SECONDS)):
+            self.now += CHECK_SECONDS
+            self.watchdog.check()
 
-    def train(self, training: Iterator[Report], *, holds: float = 0.0) -> None:
-        """Take the reports, and be busy with each for so long."""
-        for _ in self.stillness.watch(training):
-            self.goes_by(holds)
+    def run(self, reports: Iterator[Report], *, handling_seconds: float = 0.0) -> None:
+        """Handle each report in this time."""
+        for _ in self.watchdog.watch(reports):
+            self.pass_time(handling_seconds)
 
 
 @pytest.fixture
-def box(monkeypatch: pytest.MonkeyPatch) -> Box:
+def training(monkeypatch: pytest.MonkeyPatch) -> WatchedTraining:
     def end(code: int) -> None:
         assert code == ExitCode.STALLED
-        raise Ended
+        raise ProcessEnded
 
-    box = Box()
-    monkeypatch.setattr(observed_duration, "time", box)
-    monkeypatch.setattr(watchdog, "time", box)
+    training = WatchedTraining()
+    monkeypatch.setattr(observed_duration, "time", training)
+    monkeypatch.setattr(watchdog, "time", training)
     monkeypatch.setattr(watchdog.os, "_exit", end)
-    return box
+    return training
 
 
-def _steps(box: Box, *seconds: float) -> Iterator[Report]:
-    for one in seconds:
-        box.goes_by(one)
+def _steps(training: WatchedTraining, *seconds: float) -> Iterator[Report]:
+    for duration in seconds:
+        training.pass_time(duration)
         yield _stepped()
 
 
-class TestAStepThatDoesNotEnd:
-    def _until(self, box: Box, seconds: float, *, usual: float = 1.0) -> Iterator[Report]:
+class TestAStalledStep:
+    def _reports(
+        self, training: WatchedTraining, seconds: float, *, usual: float = 1.0
+    ) -> Iterator[Report]:
         yield _started()
-        yield from _steps(box, 5 * usual, usual, usual)
-        box.goes_by(seconds)
+        yield from _steps(training, 5 * usual, usual, usual)
+        training.pass_time(seconds)
         yield _stepped()
 
-    def test_is_given_time(self, box: Box, capfd: pytest.CaptureFixture[str]) -> None:
-        box.train(self._until(box, LEAST_SECONDS - 1))
+    def test_has_time_to_end(
+        self, training: WatchedTraining, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        training.run(self._reports(training, MIN_STALL_SECONDS - 1))
         assert "most recent call first" not in capfd.readouterr().err
 
-    def test_has_its_stacks_in_the_log(self, box: Box, capfd: pytest.CaptureFixture[str]) -> None:
-        box.train(self._until(box, LEAST_SECONDS + LAST_SECONDS - 1))
-        said = capfd.readouterr().err
-        assert said.count("most recent call first") == said.count("Thread 0x") + said.count(
-            "Current thread 0x"
-        )
-        assert said.count("Current thread 0x") == 1, "they are there once"
-        assert "in goes_by" in said
-
-    def test_ends_the_process_a_little_later(self, box: Box) -> None:
-        with pytest.raises(Ended):
-            box.train(self._until(box, LEAST_SECONDS + LAST_SECONDS + 1))
-        assert box.now < 1000 + 7 + LEAST_SECONDS + LAST_SECONDS + 2
-
-    def test_is_given_as_long_as_many_usual_ones(
-        self, box: Box, capfd: pytest.CaptureFixture[str]
+    def test_is_logged_once_with_all_stacks(
+        self, training: WatchedTraining, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        usual = 2 * LEAST_SECONDS / USUAL_STEPS
-        box.train(self._until(box, 2 * LEAST_SECONDS - 1, usual=usual))
+        training.run(self._reports(training, MIN_STALL_SECONDS + GRACE_SECONDS - 1))
+        log = capfd.readouterr().err
+        stacks = log.count("Thread 0x") + log.count("Current thread 0x")
+        assert log.count("most recent call first") == stacks
+        assert log.count("Current thread 0x") == 1
+        assert "in pass_time" in log
+
+    def test_ends_the_process_after_a_grace_period(self, training: WatchedTraining) -> None:
+        with pytest.raises(ProcessEnded):
+            training.run(self._reports(training, MIN_STALL_SECONDS + GRACE_SECONDS + 1))
+        assert training.now < 1000 + 7 + MIN_STALL_SECONDS + GRACE_SECONDS + 2
+
+    def test_may_take_many_times_the_usual_duration(
+        self, training: WatchedTraining, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        usual = 2 * MIN_STALL_SECONDS / STALL_FACTOR
+        training.run(self._reports(training, 2 * MIN_STALL_SECONDS - 1, usual=usual))
         assert "Current thread" not in capfd.readouterr().err
-        box.train(self._until(box, 2 * LEAST_SECONDS + 1, usual=usual))
+        training.run(self._reports(training, 2 * MIN_STALL_SECONDS + 1, usual=usual))
         assert "Current thread" in capfd.readouterr().err
 
-    def test_is_noticed_in_the_first_step_of_an_epoch_too(self, box: Box) -> None:
-        def training() -> Iterator[Report]:
+    def test_is_noticed_in_the_first_step_of_an_epoch_too(self, training: WatchedTraining) -> None:
+        def reports() -> Iterator[Report]:
             yield _started()
-            yield from _steps(box, 1)
+            yield from _steps(training, 1)
             yield _stepped(ends_epoch=True)
             yield _epoch_ended()
-            box.goes_by(LEAST_SECONDS + LAST_SECONDS + 1)
+            training.pass_time(MIN_STALL_SECONDS + GRACE_SECONDS + 1)
 
-        with pytest.raises(Ended):
-            box.train(training())
+        with pytest.raises(ProcessEnded):
+            training.run(reports())
 
-    def test_may_end_after_all_and_the_next_is_judged_anew(
-        self, box: Box, capfd: pytest.CaptureFixture[str]
+    def test_may_still_end_and_the_next_step_is_judged_separately(
+        self, training: WatchedTraining, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        def training() -> Iterator[Report]:
+        def reports() -> Iterator[Report]:
             yield _started()
-            yield from _steps(box, 1, 1, LEAST_SECONDS + 1, LEAST_SECONDS + LAST_SECONDS - 1, 1)
+            yield from _steps(
+                training, 1, 1, MIN_STALL_SECONDS + 1, MIN_STALL_SECONDS + GRACE_SECONDS - 1, 1
+            )
 
-        box.train(training())
+        training.run(reports())
         assert capfd.readouterr().err.count("Current thread") == 2
 
 
-LONG = 10 * LEAST_SECONDS
+LONG_SECONDS = 10 * MIN_STALL_SECONDS
 
 
-def _loading(box: Box) -> Iterator[Report]:
-    box.goes_by(LONG)
+def _loading(training: WatchedTraining) -> Iterator[Report]:
+    training.pass_time(LONG_SECONDS)
     yield _started()
 
 
-def _first_step_of_a_stage(box: Box) -> Iterator[Report]:
-    """It may be slower than the last stage's ones, and nobody knows by how much."""
+def _first_step_of_a_stage(training: WatchedTraining) -> Iterator[Report]:
+    """It may be slower than the steps of the stage before, and how much is unknown."""
     yield _started()
-    yield from _steps(box, 1, 1, 1)
+    yield from _steps(training, 1, 1, 1)
     yield StageEnded(1, 1, "main", reason="epochs", restored=False)
-    box.goes_by(LONG)
+    training.pass_time(LONG_SECONDS)
     yield _started()
-    yield from _steps(box, LONG, LONG)
+    yield from _steps(training, LONG_SECONDS, LONG_SECONDS)
 
 
-def _validation(box: Box) -> Iterator[Report]:
+def _validation(training: WatchedTraining) -> Iterator[Report]:
     yield _started()
-    yield from _steps(box, 1, 1)
+    yield from _steps(training, 1, 1)
     yield _stepped(ends_epoch=True)
-    box.goes_by(LONG)
+    training.pass_time(LONG_SECONDS)
     yield _epoch_ended()
-    yield from _steps(box, 1)
+    yield from _steps(training, 1)
 
 
-@pytest.mark.parametrize("training", [_loading, _first_step_of_a_stage, _validation])
-def test_what_is_no_step_may_take_as_long_as_it_likes(
-    box: Box, capfd: pytest.CaptureFixture[str], training: Callable[[Box], Iterator[Report]]
+@pytest.mark.parametrize("reports", [_loading, _first_step_of_a_stage, _validation])
+def test_only_steps_are_watched(
+    training: WatchedTraining,
+    capfd: pytest.CaptureFixture[str],
+    reports: Callable[[WatchedTraining], Iterator[Report]],
 ) -> None:
-    box.train(training(box))
-    box.goes_by(LONG)  # what comes after the training, such as its evaluation
+    training.run(reports(training))
+    training.pass_time(LONG_SECONDS)  # evaluation, for example
     assert "Current thread" not in capfd.readouterr().err
 
 
-def test_a_report_may_wait_for_the_database_as_long_as_it_likes(
-    box: Box, capfd: pytest.CaptureFixture[str]
+def test_handling_a_report_may_take_any_time(
+    training: WatchedTraining, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    box.train(iter([_started(), _stepped(), _stepped(), _stepped(ends_epoch=True)]), holds=LONG)
+    training.run(
+        iter([_started(), _stepped(), _stepped(), _stepped(ends_epoch=True)]),
+        handling_seconds=LONG_SECONDS,
+    )
     assert "Current thread" not in capfd.readouterr().err
 
 
-def test_a_training_that_failed_in_a_step_may_take_long_to_say_so(
-    box: Box, capfd: pytest.CaptureFixture[str]
+def test_recording_the_failure_of_a_step_may_take_any_time(
+    training: WatchedTraining, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def training() -> Iterator[Report]:
+    def reports() -> Iterator[Report]:
         yield _started()
-        yield from _steps(box, 1, 1)
+        yield from _steps(training, 1, 1)
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        box.train(training())
-    box.goes_by(LONG)
+        training.run(reports())
+    training.pass_time(LONG_SECONDS)
     assert "Current thread" not in capfd.readouterr().err
 
 
-def test_a_process_that_was_stopped_for_a_day_is_not_taken_for_still(
-    box: Box, capfd: pytest.CaptureFixture[str]
+def test_a_process_that_was_suspended_for_a_day_is_not_stalled(
+    training: WatchedTraining, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def training() -> Iterator[Report]:
+    def reports() -> Iterator[Report]:
         yield _started()
-        yield from _steps(box, 1, 1)
-        box.goes_by(1)
-        box.now += 86_400
-        box.goes_by(1)
+        yield from _steps(training, 1, 1)
+        training.pass_time(1)
+        training.now += 86_400
+        training.pass_time(1)
         yield _stepped()
 
-    box.train(training())
+    training.run(reports())
     assert "Current thread" not in capfd.readouterr().err

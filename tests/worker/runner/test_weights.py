@@ -1,17 +1,18 @@
-"""How the inputs of weights were normalised, as their file says."""
-
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from worker.runner.weights import _of_file
+from shared.spec import JobSpec
+from tests.worker.runner.installation import SPEC, Installation
+from worker.registry import SpecError
+from worker.runner.weights import load_file, load_initial_weights
 from worker.training.device_split import Normalization
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("text", "normalization"),
     [
         (
             '{"mean": [0.5], "deviation": [0.25], "largest": 1}',
@@ -22,12 +23,34 @@ from worker.training.device_split import Normalization
         ("nonsense", None),
     ],
 )
-def test_what_cannot_be_used_is_as_if_it_were_not_said(
-    tmp_path: Path, said: str, read: Normalization | None
+def test_an_invalid_normalization_in_a_file_is_ignored(
+    tmp_path: Path, text: str, normalization: Normalization | None
 ) -> None:
-    """Only `of_weights` needs it, and is refused at submission."""
+    """Only `of_weights` needs it, and admission refuses that."""
     path = tmp_path / "x.safetensors"
-    save_file({"a": torch.ones(2)}, path, metadata={"normalization": said})
-    weights = _of_file(path)
-    assert weights.normalization == read
+    save_file({"a": torch.ones(2)}, path, metadata={"normalization": text})
+    weights = load_file(path)
+    assert weights.normalization == normalization
     assert list(weights.tensors) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"upload": "weights_0"}, "The upload weights_0 no longer exists."),
+        (
+            {"job": "job_0", "checkpoint": "last"},
+            "The weights of job job_0 do not exist. The job has no checkpoint 'last'",
+        ),
+    ],
+)
+def test_weights_that_do_not_exist_are_a_fault_of_the_specification(
+    tmp_path: Path, source: dict[str, str], message: str
+) -> None:
+    installation = Installation(tmp_path)
+    stages = [{"name": "all", "train": "all", "epochs": 1}]
+    spec = JobSpec.model_validate({**SPEC, "fine_tuning": {"weights": source, "stages": stages}})
+    with pytest.raises(SpecError) as error:
+        load_initial_weights(spec, installation.database, installation.storage)
+    installation.database.close()
+    assert str(error.value).startswith(message)

@@ -1,1 +1,1 @@
-"""Test results of a job's checkpoints and their files."""
+"""The test results of a job's checkpoints, and their files."""

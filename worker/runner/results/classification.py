@@ -1,4 +1,4 @@
-"""The results where classes are asked for: what is said of a checkpoint, and its files."""
+"""The test results of a checkpoint that predicts classes, and their files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,36 +15,37 @@ from worker.runner.results.result import CheckpointResult
 from worker.training.evaluation import ClassificationEvaluation
 from worker.training.topk import metric_name
 
-MOST_MISTAKES = 20
+#: Wrong samples that the results list.
+MAX_MISTAKES = 20
 
 
 def classification_result(
     evaluation: ClassificationEvaluation,
-    names: tuple[str, ...],
+    class_names: tuple[str, ...],
     storage: Storage,
     job_id: str,
     row: CheckpointRow,
 ) -> CheckpointResult:
-    """Write the files of a checkpoint's evaluation.
+    """Write the predictions and the confusion matrix to files, and return the results.
 
     Args:
-        evaluation: on the test split.
-        names: of the classes.
-        storage: where files go.
-        job_id: of the job.
+        evaluation: of the checkpoint on the test split.
+        class_names: by label.
+        storage: where files are written.
+        job_id: the checkpoint's job.
         row: the checkpoint.
     """
     name = checkpoint_name(row)
     file = storage.results(job_id) / f"predictions-{row.id}.bin"
-    _write_predictions(file, evaluation)
-    figures = {"loss": json_number(evaluation.loss)}
+    _write_prediction_file(file, evaluation)
+    loss = {"loss": json_number(evaluation.loss)}
     return CheckpointResult(
-        figures=figures | {metric_name(k): value for k, value in evaluation.top_k.items()},
-        data=_data(evaluation, names),
+        metrics=loss | {metric_name(k): value for k, value in evaluation.top_k.items()},
+        data=_data(evaluation, class_names),
         predictions=storage.relative(file),
         artifacts=[
-            write_predictions(storage, job_id, name, evaluation, names),
-            write_confusion(storage, job_id, name, evaluation, names),
+            write_predictions(storage, job_id, name, evaluation, class_names),
+            write_confusion(storage, job_id, name, evaluation, class_names),
         ],
     )
 
@@ -55,39 +56,38 @@ def _data(evaluation: ClassificationEvaluation, class_names: tuple[str, ...]) ->
         "accuracy": evaluation.accuracy,
         "top_k": {str(k): value for k, value in evaluation.top_k.items()},
         "classes": list(class_names),
-        "per_class": [asdict(one) for one in evaluation.per_class],
+        "per_class": [asdict(accuracy) for accuracy in evaluation.per_class],
         "confusion": evaluation.confusion,
         "mistakes": _mistakes(evaluation),
     }
 
 
 def _mistakes(evaluation: ClassificationEvaluation) -> list[dict[str, Any]]:
-    """The wrong samples that the network is most sure of.
+    """Return the wrong samples with the most probable predictions, the highest first.
 
-    Those with a score that is not finite come last: they are wrong, and nothing was predicted.
+    Samples with a score that is not finite come last. They are wrong, but nothing was predicted.
     """
-    found = evaluation.predictions
-    predicted_N, sure_N = found.classes[:, 0], found.probabilities[:, 0]
-    wrong_N = (~found.is_right).nonzero().squeeze(1)
-    order = sure_N[wrong_N].nan_to_num(-1).argsort(descending=True, stable=True)
+    rows = evaluation.predictions
+    predicted_N, probabilities_N = rows.classes[:, 0], rows.probabilities[:, 0]
+    wrong_N = (~rows.is_right).nonzero().squeeze(1)
+    order = probabilities_N[wrong_N].nan_to_num(-1).argsort(descending=True, stable=True)
     return [
         {
-            "sample": int(found.indices[i]),
-            "label": int(found.labels[i]),
-            "predicted": int(predicted_N[i]) if sure_N[i].isfinite() else None,
-            "probability": json_number(float(sure_N[i])),
+            "sample": int(rows.indices[i]),
+            "label": int(rows.labels[i]),
+            "predicted": int(predicted_N[i]) if probabilities_N[i].isfinite() else None,
+            "probability": json_number(float(probabilities_N[i])),
         }
-        for i in wrong_N[order][:MOST_MISTAKES].tolist()
+        for i in wrong_N[order][:MAX_MISTAKES].tolist()
     ]
 
 
-def _write_predictions(path: Path, evaluation: ClassificationEvaluation) -> None:
-    found = evaluation.predictions
+def _write_prediction_file(path: Path, evaluation: ClassificationEvaluation) -> None:
     rows = zip(
-        found.indices.tolist(),
-        found.labels.tolist(),
-        found.classes.tolist(),
-        found.probabilities.tolist(),
+        evaluation.predictions.indices.tolist(),
+        evaluation.predictions.labels.tolist(),
+        evaluation.predictions.classes.tolist(),
+        evaluation.predictions.probabilities.tolist(),
         strict=True,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Results as tables for people's own programs: CSV files, kept as artifacts of the job."""
+"""Test results as CSV files, which are artifacts of the job."""
 
 import csv
 from collections.abc import Iterable
@@ -17,70 +17,74 @@ CSV = "text/csv"
 def write_predictions(
     storage: Storage,
     job_id: str,
-    name: str,
+    checkpoint_name: str,
     evaluation: ClassificationEvaluation,
     class_names: tuple[str, ...],
 ) -> NewArtifact:
-    """Write what a checkpoint says of each sample.
+    """Write the most probable classes of each test sample, with their probabilities.
 
     Args:
-        storage: where they go.
-        job_id: of the job.
-        name: of the checkpoint, such as `best_val_loss`.
-        evaluation: on the test split.
+        storage: where the file is written.
+        job_id: the checkpoint's job.
+        checkpoint_name: such as `best_val_loss`.
+        evaluation: of the checkpoint on the test split.
         class_names: by label.
     """
-    rows = _predictions(evaluation, class_names)
-    return _write(storage, job_id, f"predictions-{name}.csv", rows)
+    rows = _prediction_rows(evaluation, class_names)
+    return _write(storage, job_id, f"predictions-{checkpoint_name}.csv", rows)
 
 
 def write_confusion(
     storage: Storage,
     job_id: str,
-    name: str,
+    checkpoint_name: str,
     evaluation: ClassificationEvaluation,
     class_names: tuple[str, ...],
 ) -> NewArtifact:
-    """Write a checkpoint's confusion matrix; arguments as of `write_predictions`."""
-    return _write(storage, job_id, f"confusion-{name}.csv", _confusion(evaluation, class_names))
+    """Write the confusion matrix of a checkpoint; arguments as for `write_predictions`."""
+    rows = _confusion_rows(evaluation, class_names)
+    return _write(storage, job_id, f"confusion-{checkpoint_name}.csv", rows)
 
 
 def write_numbers(
-    storage: Storage, job_id: str, name: str, evaluation: RegressionEvaluation
+    storage: Storage, job_id: str, checkpoint_name: str, evaluation: RegressionEvaluation
 ) -> NewArtifact:
-    """Write what a checkpoint says of each sample where a number is asked for."""
-    return _write(storage, job_id, f"predictions-{name}.csv", _numbers(evaluation))
+    """Write target and prediction of each test sample of a regression."""
+    rows = _number_rows(evaluation)
+    return _write(storage, job_id, f"predictions-{checkpoint_name}.csv", rows)
 
 
-def _predictions(
-    evaluation: ClassificationEvaluation, names: tuple[str, ...]
+def _prediction_rows(
+    evaluation: ClassificationEvaluation, class_names: tuple[str, ...]
 ) -> Iterable[list[Any]]:
-    found = evaluation.predictions
-    places = range(1, found.classes.shape[1] + 1)
-    said = [part for place in places for part in (f"class_{place}", f"probability_{place}")]
-    yield ["sample", "label", *said]
+    predictions = evaluation.predictions
+    ranks = range(1, predictions.classes.shape[1] + 1)
+    columns = [name for rank in ranks for name in (f"class_{rank}", f"probability_{rank}")]
+    yield ["sample", "label", *columns]
     for sample, label, classes, probabilities in zip(
-        found.indices.tolist(),
-        found.labels.tolist(),
-        found.classes.tolist(),
-        found.probabilities.tolist(),
+        predictions.indices.tolist(),
+        predictions.labels.tolist(),
+        predictions.classes.tolist(),
+        predictions.probabilities.tolist(),
         strict=True,
     ):
         pairs = zip(classes, probabilities, strict=True)
-        said = [part for k, p in pairs for part in (names[k], f"{p:.6g}")]
-        yield [sample, names[label], *said]
+        cells = [cell for k, p in pairs for cell in (class_names[k], f"{p:.6g}")]
+        yield [sample, class_names[label], *cells]
 
 
-def _numbers(evaluation: RegressionEvaluation) -> Iterable[list[Any]]:
+def _number_rows(evaluation: RegressionEvaluation) -> Iterable[list[Any]]:
     yield ["sample", "target", "prediction"]
     columns = (evaluation.indices, evaluation.targets, evaluation.outputs)
     for sample, target, output in zip(*(column.tolist() for column in columns), strict=True):
         yield [sample, f"{target:.9g}", f"{output:.9g}"]
 
 
-def _confusion(evaluation: ClassificationEvaluation, names: tuple[str, ...]) -> Iterable[list[Any]]:
-    yield ["label", *names]
-    for name, row in zip(names, evaluation.confusion, strict=True):
+def _confusion_rows(
+    evaluation: ClassificationEvaluation, class_names: tuple[str, ...]
+) -> Iterable[list[Any]]:
+    yield ["label", *class_names]
+    for name, row in zip(class_names, evaluation.confusion, strict=True):
         yield [name, *row]
 
 

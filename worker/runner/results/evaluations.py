@@ -1,4 +1,4 @@
-"""The end of a job: each best checkpoint is loaded anew and evaluated on the test split."""
+"""The evaluation of a job's best and last checkpoints on the test split, at the end of the job."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from shared.storage import Storage
 from worker.runner.results.classification import classification_result
 from worker.runner.results.regression import regression_result
 from worker.runner.results.result import CheckpointResult
-from worker.runner.writer import read_with_retry
+from worker.runner.retry import read_with_retry
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.evaluation import (
@@ -27,54 +27,96 @@ from worker.training.evaluation import (
 from worker.training.experiment import Experiment
 from worker.training.metrics import PREFIXES, metric_of
 
-EVALUATED = {"best", "last"}
+Evaluation = ClassificationEvaluation | RegressionEvaluation
+
+#: The kinds of checkpoints that are evaluated.
+EVALUATED_KINDS = {"best", "last"}
 
 
 def evaluate_checkpoints(
     experiment: Experiment, database: Database, storage: Storage, lease: Lease
 ) -> tuple[Batch, dict[str, Any]]:
-    """Evaluate the job's best checkpoints and its last; return what to store and a summary."""
+    """Evaluate the job's best and last checkpoints on the test split, and write their files.
+
+    A best checkpoint that cannot be read is left out, with a note for the user.
+
+    Returns:
+        What to store, and by the name of each checkpoint its id, epoch, step and metrics.
+
+    Raises:
+        CheckpointCorrupt, NotFound: the last checkpoint cannot be read.
+    """
     rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
-    done: dict[str, ClassificationEvaluation | RegressionEvaluation] = {}
+    evaluations: dict[str, Evaluation] = {}
     for row in rows:
         name, directory = checkpoint_name(row), row.directory
-        if row.kind not in EVALUATED:
+        if row.kind not in EVALUATED_KINDS:
             continue
-        if directory not in done:
+        if directory not in evaluations:
             try:
                 weights = checkpoint.load_weights(storage.path(directory))
             except (CheckpointCorrupt, NotFound) as error:
                 if row.kind == "last":
                     raise
-                batch.events.append(NewEvent("note", {"text": f"{name} is lost: {error}"}))
+                text = f"The checkpoint {name} was not evaluated. {error}"
+                batch.events.append(NewEvent("note", {"text": text}))
                 continue
             experiment.model.load_state_dict(weights)
-            done[directory] = _evaluated(experiment)
-        found = _outcome(done[directory], experiment, storage, lease.job_id, row)
+            evaluations[directory] = _evaluate(experiment)
+        result = _result(evaluations[directory], experiment, storage, lease.job_id, row)
         batch.evaluations.append(
             NewEvaluation(
                 checkpoint_id=row.id,
                 split="test",
-                data=found.data,
-                predictions=found.predictions,
+                data=result.data,
+                predictions=result.predictions,
             )
         )
-        batch.artifacts += found.artifacts
-        place = {"checkpoint": row.id, "epoch": row.epoch, "step": row.step}
-        summary[name] = {**place, **found.figures}
+        batch.artifacts += result.artifacts
+        position = {"checkpoint": row.id, "epoch": row.epoch, "step": row.step}
+        summary[name] = {**position, **result.metrics}
     return batch, summary
 
 
-def _evaluated(experiment: Experiment) -> ClassificationEvaluation | RegressionEvaluation:
+def test_metrics(
+    summary: dict[str, Any], name: str, *, stage: str, step: int, epoch: int
+) -> list[NewMetric]:
+    """Return the metrics of one checkpoint under their names for the test split.
+
+    Args:
+        summary: of the evaluated checkpoints, by name.
+        name: of the checkpoint; where it was not evaluated, `last` is used.
+        stage: the last stage.
+        step: steps of the whole job.
+        epoch: epochs of the whole job.
+    """
+    chosen = summary.get(name) or summary["last"]
+    position = {"checkpoint", "epoch", "step"}
+    metrics = {PREFIXES["test"] + key: v for key, v in chosen.items() if key not in position}
+    return [
+        NewMetric(
+            name=metric,
+            split=metric_of(metric).split,
+            stage=stage,
+            step=step,
+            epoch=epoch,
+            value=float(value),
+            at=now(),
+        )
+        for metric, value in metrics.items()
+    ]
+
+
+def _evaluate(experiment: Experiment) -> Evaluation:
     model, test = experiment.model, experiment.splits.test
     if experiment.class_names:
         return evaluate_classification(experiment, model, test, experiment.ks)
     return evaluate_regression(experiment, model, test)
 
 
-def _outcome(
-    evaluation: ClassificationEvaluation | RegressionEvaluation,
+def _result(
+    evaluation: Evaluation,
     experiment: Experiment,
     storage: Storage,
     job_id: str,
@@ -83,24 +125,3 @@ def _outcome(
     if isinstance(evaluation, ClassificationEvaluation):
         return classification_result(evaluation, experiment.class_names, storage, job_id, row)
     return regression_result(evaluation, storage, job_id, row)
-
-
-def test_metrics(
-    summary: dict[str, Any], first: str, *, stage: str, step: int, epoch: int
-) -> list[NewMetric]:
-    """The figures of one checkpoint as `test_…` metrics."""
-    chosen = summary.get(first) or summary["last"]
-    place = {"checkpoint", "epoch", "step"}
-    metrics = {PREFIXES["test"] + name: v for name, v in chosen.items() if name not in place}
-    return [
-        NewMetric(
-            name=name,
-            split=metric_of(name).split,
-            stage=stage,
-            step=step,
-            epoch=epoch,
-            value=float(value),
-            at=now(),
-        )
-        for name, value in metrics.items()
-    ]

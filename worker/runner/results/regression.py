@@ -1,4 +1,4 @@
-"""The results where a number is asked for: what is said of a checkpoint, and its file."""
+"""The test results of a checkpoint that predicts numbers, and their file."""
 
 from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow
@@ -12,8 +12,17 @@ from worker.training.evaluation import RegressionEvaluation
 def regression_result(
     evaluation: RegressionEvaluation, storage: Storage, job_id: str, row: CheckpointRow
 ) -> CheckpointResult:
-    """Write the file of a checkpoint's evaluation; arguments as of `classification_result`."""
+    """Write the predictions of a checkpoint to a file, and return its results.
+
+    Args:
+        evaluation: of the checkpoint on the test split.
+        storage: where the file is written.
+        job_id: the checkpoint's job.
+        row: the checkpoint.
+    """
     table = write_numbers(storage, job_id, checkpoint_name(row), evaluation)
-    figures = {"loss": evaluation.loss, **evaluation.metrics}
-    known = {key: json_number(value) for key, value in figures.items() if value is not None}
-    return CheckpointResult(figures=known, data=known, predictions=table.path, artifacts=[table])
+    values = {"loss": evaluation.loss, **evaluation.metrics}
+    metrics = {name: json_number(value) for name, value in values.items() if value is not None}
+    return CheckpointResult(
+        metrics=metrics, data=metrics, predictions=table.path, artifacts=[table]
+    )

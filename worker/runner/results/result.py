@@ -1,4 +1,4 @@
-"""What came out of evaluating a checkpoint on the test split."""
+"""The test results of one checkpoint."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +8,12 @@ from shared.jobs.recording import NewArtifact
 
 @dataclass(frozen=True)
 class CheckpointResult:
-    """Figures, what the API shows of them, and files."""
+    """The metrics of a checkpoint on the test split, what the API shows, and the files."""
 
-    #: By name, without the split; loss first.
-    figures: dict[str, Any]
-    #: As JSON.
+    #: JSON values by name without the split; the loss comes first.
+    metrics: dict[str, Any]
+    #: The results as the API shows them, in JSON values.
     data: dict[str, Any]
-    #: The file of predictions, in the storage.
+    #: The file of predictions, relative to the storage.
     predictions: str
     artifacts: list[NewArtifact]

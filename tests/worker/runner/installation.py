@@ -1,4 +1,4 @@
-"""Jobs of one database that a test claims itself."""
+"""A database with jobs that a test claims itself, without a service or worker."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from shared.storage import Storage
 from tests.fakes.admission import filled
 from worker.assignment import Assignment
 
-#: Four steps an epoch.
+#: Four steps in each epoch.
 SPEC: dict[str, Any] = {
     "dataset": {"name": "digits", "train": 64, "validation": 32, "test": 32},
     "architecture": {"name": "mlp", "hidden_units": [8]},
@@ -22,8 +22,8 @@ SPEC: dict[str, Any] = {
 }
 
 
-class Box:
-    """A database and its files."""
+class Installation:
+    """A home directory with a database and a storage."""
 
     def __init__(self, home: Path) -> None:
         self.settings = Settings(home=home)
@@ -33,12 +33,12 @@ class Box:
         migrations.upgrade(self.database)
 
     def submit(self, spec: dict[str, Any] = SPEC, **retry: str) -> str:
-        filled_in = filled(spec)
+        filled_spec = filled(spec)
         with self.database.write() as connection:
-            return submit(connection, Submission(owner="admin", spec=filled_in, **retry))[0]
+            return submit(connection, Submission(owner="admin", spec=filled_spec, **retry))[0]
 
     def claim(self) -> ClaimedJob:
-        """Claim the job that waits."""
+        """Claim the queued job."""
         with self.database.write() as connection:
             claimed = attempts.claim(
                 connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
@@ -47,7 +47,7 @@ class Box:
         return claimed
 
     def assignment(self) -> Assignment:
-        """Claim the job that waits, for a runner of one thread."""
+        """Claim the queued job for a runner with one thread."""
         claimed = self.claim()
         return Assignment(
             job_id=claimed.lease.job_id,
