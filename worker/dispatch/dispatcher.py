@@ -27,7 +27,7 @@ from worker.locks import device_lock, is_held, job_lock
 
 log = structlog.get_logger()
 
-#: Between two looks for a job while nothing rings.
+#: Between two polls of the queue while the doorbell does not ring.
 POLL_SECONDS = 2.0
 #: Between two ticks while a runner or a spare may end or become ready at any moment.
 TICK_SECONDS = 0.1
