@@ -32,7 +32,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 #: Where tests drive real boxes.
-BOXES = ("tests/e2e/", "tests/faults/")
+BOXES = ("tests/fundamentals/", "tests/e2e/", "tests/faults/")
 REAL_BOX_SECONDS = 900.0
 
 POSTGRESQL = os.environ.get(

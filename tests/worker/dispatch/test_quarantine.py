@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.worker.clocks import Clock
+from tests.fakes.clock import Clock
 from worker.dispatch import quarantine
 from worker.dispatch.devices import Device
 from worker.dispatch.quarantine import FIRST_SECONDS, MAX_SECONDS, Quarantine

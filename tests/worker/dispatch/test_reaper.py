@@ -12,8 +12,8 @@ from shared.database import Database
 from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.fakes.clock import Clock
 from tests.fakes.dispatcher import FakeDispatcher
-from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, job
 from worker.dispatch.reaper import LEADER_TIMEOUT_SECONDS, ROUND_SECONDS, Reaper
 from worker.locks import job_lock

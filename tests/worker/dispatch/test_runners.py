@@ -14,8 +14,8 @@ from shared.database import Database
 from shared.jobs import attempts, control, retry_policy
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.fakes.clock import Clock
 from tests.fakes.kernel import FakeKernel
-from tests.worker.clocks import Clock
 from tests.worker.jobs import claimed, claimed_again, job
 from worker.assignment import ExitCode
 from worker.dispatch import runners

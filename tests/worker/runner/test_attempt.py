@@ -13,7 +13,7 @@ import torch
 from shared.jobs import attempts, events, queries
 from shared.jobs.rows import CheckpointRow, MetricRow
 from shared.storage import sha256_of_file
-from tests.worker.clocks import Clock
+from tests.fakes.clock import Clock
 from tests.worker.runner.installation import SPEC as ONE_STAGE
 from tests.worker.runner.installation import Installation
 from worker import data

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.worker.clocks import Clock
+from tests.fakes.clock import Clock
 from worker.runner import observed_duration
 from worker.runner.observed_duration import MAX_GAP_SECONDS, ObservedDuration
 

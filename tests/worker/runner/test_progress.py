@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.clocks import Clock
+from tests.fakes.clock import Clock
 from worker.runner import progress
 from worker.runner.progress import Progress
 from worker.training.reports import Stepped

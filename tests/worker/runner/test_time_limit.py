@@ -7,8 +7,8 @@ import pytest
 from shared.errors import Fenced
 from shared.jobs import attempts
 from shared.jobs.rows import JobRow
+from tests.fakes.clock import Clock
 from tests.shared.rows import attempt_row
-from tests.worker.clocks import Clock
 from tests.worker.runner.installation import SPEC, Installation
 from worker.assignment import ExitCode
 from worker.runner import observed_duration, time_limit
