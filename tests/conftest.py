@@ -1,4 +1,4 @@
-"""What every room's tests share: a database made by the real migrations, on both kinds."""
+"""Fixtures of all tests: a database made by the real migrations, on SQLite and PostgreSQL."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 from shared import migrations
 from shared.database import Database
 
-# The default prints every frame's locals, which holds up the server that is being tested.
+# The default prints the local variables of every frame, which slows the tested server down.
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],
@@ -27,11 +27,11 @@ structlog.configure(
 # Readline, which pytest loads, sets it for pytest's own workers: pipes would have 80 columns.
 os.environ.pop("COLUMNS", None)
 
-# How long an example takes says something of the machine, not of the code.
+# The duration of an example depends on the machine, not only on the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-#: Where tests drive real boxes.
+#: Folders of the tests that drive real boxes.
 BOXES = ("tests/fundamentals/", "tests/e2e/", "tests/faults/")
 REAL_BOX_SECONDS = 900.0
 
@@ -41,7 +41,7 @@ POSTGRESQL = os.environ.get(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives a real box comes first and has more time: it trains on what cores are left."""
+    """Run the tests of real boxes first, with a longer timeout."""
     items.sort(key=lambda item: not item.nodeid.startswith(BOXES))
     for item in items:
         if item.nodeid.startswith(BOXES):
@@ -49,19 +49,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class SideBySide(LoadScopeScheduling):
-    """Tests of a file keep together, and there is one real box at a time."""
+    """Keep the tests of a file together, and run one real box at a time."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "a box" if nodeid.startswith(BOXES) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
-    """How `--numprocesses` distributes."""
+    """Return the scheduler that `--numprocesses` uses."""
     return SideBySide(config, log)
 
 
 def _postgresql_answers() -> str | None:
-    """None if PostgreSQL answers, else why not."""
+    """Return why PostgreSQL does not respond, or None."""
     engine = sa.create_engine(
         sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": 2},
@@ -77,16 +77,16 @@ def _postgresql_answers() -> str | None:
 
 @pytest.fixture(scope="session")
 def postgresql_away() -> str | None:
-    """Why there is no PostgreSQL to test with, or None."""
+    """The reason why there is no PostgreSQL, or None."""
     return _postgresql_answers()
 
 
 @contextmanager
 def postgresql_database(away: str | None) -> Iterator[str]:
-    """The address of an empty PostgreSQL database that is dropped afterwards.
+    """Yield the address of an empty PostgreSQL database that is dropped afterwards.
 
     Args:
-        away: why there is no PostgreSQL; the test is skipped then.
+        away: why there is no PostgreSQL; the test is then skipped.
     """
     if away is not None:
         pytest.skip(f"needs a PostgreSQL server at its default port: {away}")
