@@ -11,14 +11,15 @@ from torch import Tensor
 
 from worker.registry import regularizers
 from worker.regularizers.regularizer import Penalty, Regularizer
+from worker.training.tensor_norms import absolute_sums, euclidean_norms
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def l2_value(weights: list[Tensor], weight: float) -> Tensor:
-    """Return Ω = λ Σ ‖W‖²_F, a scalar."""
-    return weight * torch.stack(torch._foreach_norm(weights)).square().sum()
+    """Return Ω = λ Σ ‖W‖²_F, a float64 scalar."""
+    return weight * euclidean_norms(weights).square().sum()
 
 
 def add_l2_gradient(weights: list[Tensor], gradients: list[Tensor], weight: float) -> None:
@@ -27,8 +28,8 @@ def add_l2_gradient(weights: list[Tensor], gradients: list[Tensor], weight: floa
 
 
 def l1_value(weights: list[Tensor], weight: float) -> Tensor:
-    """Return Ω = λ Σ |W|, a scalar."""
-    return weight * torch.stack(torch._foreach_norm(weights, 1)).sum()
+    """Return Ω = λ Σ |W|, a float64 scalar."""
+    return weight * absolute_sums(weights).sum()
 
 
 def add_l1_gradient(weights: list[Tensor], gradients: list[Tensor], weight: float) -> None:

@@ -18,11 +18,6 @@ class Clipping:
     bound: float
 
 
-def tensor_norms(gradients: list[Tensor]) -> Tensor:
-    """Return the Euclidean norm of each gradient, [number of tensors]."""
-    return torch.stack(torch._foreach_norm(gradients))
-
-
 def clip(gradients: list[Tensor], norms: Tensor, clipping: Clipping) -> Tensor:
     """Clip gradients in place.
 
@@ -31,7 +26,7 @@ def clip(gradients: list[Tensor], norms: Tensor, clipping: Clipping) -> Tensor:
 
     Args:
         gradients: the gradients.
-        norms: the norm of each, from `tensor_norms`.
+        norms: the norm of each, float64 from `euclidean_norms`.
         clipping: the kind, and c.
 
     Returns:
@@ -46,9 +41,9 @@ def clip(gradients: list[Tensor], norms: Tensor, clipping: Clipping) -> Tensor:
         torch._foreach_clamp_max_(gradients, bound)
         return (largest.max() > bound).float()
     if clipping.kind == "norm":
-        scales = (bound / norms).clamp(max=1.0)
+        scales = (bound / norms).clamp(max=1.0).float()
         torch._foreach_mul_(gradients, list(scales.unbind()))
         return (norms.max() > bound).float()
     total = norms.norm()
-    torch._foreach_mul_(gradients, (bound / total).clamp(max=1.0))
+    torch._foreach_mul_(gradients, (bound / total).clamp(max=1.0).float())
     return (total > bound).float()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from worker.registry import SpecError
+from worker.training.tensor_norms import euclidean_norms
 
 
 def weights(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -56,11 +57,13 @@ def layer_names(tensor_names: Iterable[str]) -> str:
 
 def gradient_norms(model: nn.Module) -> dict[str, float]:
     """Return the norm of each weight's gradient in the last step, by name."""
-    return {
-        name: tensor.grad.norm().item()
-        for name, tensor in weights(model).items()
-        if tensor.grad is not None
+    gradients = {
+        name: tensor.grad for name, tensor in weights(model).items() if tensor.grad is not None
     }
+    if not gradients:
+        return {}
+    norms = euclidean_norms([*gradients.values()]).tolist()
+    return dict(zip(gradients, norms, strict=True))
 
 
 def has_batch_norm(model: nn.Module) -> bool:

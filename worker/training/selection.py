@@ -89,7 +89,7 @@ class Plateau:
         cooldown_epochs = max(0, record.cooldown_epochs - 1)
         if self.best.is_better(value, record.best, self.min_delta):
             return PlateauRecord(best=value, cooldown_epochs=cooldown_epochs, factor=record.factor)
-        bad_epochs = 0 if record.cooldown_epochs else record.bad_epochs + 1
+        bad_epochs = 0 if cooldown_epochs else record.bad_epochs + 1
         if bad_epochs < self.patience:
             return replace(record, bad_epochs=bad_epochs, cooldown_epochs=cooldown_epochs)
         factor = max(self.final, record.factor * self.factor)

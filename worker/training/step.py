@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.training.clipping import clip, tensor_norms
+from worker.training.clipping import clip
 from worker.training.device_split import DeviceSplit
 from worker.training.epoch_sums import StepResult
 from worker.training.experiment import Experiment, Stage
@@ -11,6 +11,7 @@ from worker.training.freezing import freeze
 from worker.training.penalties import Penalties
 from worker.training.replay import Replay
 from worker.training.seed import reseed
+from worker.training.tensor_norms import euclidean_norms
 
 
 class Stepper:
@@ -82,7 +83,7 @@ class Stepper:
         self.penalties.add_gradients()
         # 10-11. Norms, clip
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norms = tensor_norms(gradients)
+        norms = euclidean_norms(gradients)
         clipping = stage.clipping
         was_clipped = None if clipping is None else clip(gradients, norms, clipping)
         # 12-13. Optimizer, scale

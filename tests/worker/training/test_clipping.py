@@ -7,16 +7,17 @@ import torch
 from torch import Tensor
 
 from tests.worker.experiments import experiment
-from worker.training.clipping import Clipping, clip, tensor_norms
+from worker.training.clipping import Clipping, clip
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded
+from worker.training.tensor_norms import euclidean_norms
 
 
 def _clipped(
     kind: Literal["value", "norm", "global_norm"], bound: float
 ) -> tuple[list[Tensor], float]:
     gradients = [torch.tensor([3.0, -4.0]), torch.tensor([0.6, 0.8])]
-    was_clipped = clip(gradients, tensor_norms(gradients), Clipping(kind, bound))
+    was_clipped = clip(gradients, euclidean_norms(gradients), Clipping(kind, bound))
     return gradients, was_clipped.item()
 
 
@@ -48,10 +49,23 @@ def test_gradient_within_bounds_is_unchanged(
     assert was_clipped == 0
 
 
+@pytest.mark.parametrize("kind", ["norm", "global_norm"])
+@pytest.mark.parametrize("elements", [1, 10_000, 10_000_000])
+def test_norm_slightly_above_the_bound_is_clipped_to_it(
+    kind: Literal["norm", "global_norm"], elements: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    gradient = torch.rand(elements, generator=generator) + 0.5
+    gradient.mul_(1.005 / gradient.double().norm())
+    was_clipped = clip([gradient], euclidean_norms([gradient]), Clipping(kind, 1.0))
+    assert gradient.double().norm().item() == pytest.approx(1, rel=1e-6)
+    assert was_clipped == 1
+
+
 def test_zero_gradient_stays_zero() -> None:
     gradients = [torch.zeros(3)]
     for kind in ("norm", "global_norm"):
-        clip(gradients, tensor_norms(gradients), Clipping(kind, 1.0))
+        clip(gradients, euclidean_norms(gradients), Clipping(kind, 1.0))
         assert torch.equal(gradients[0], torch.zeros(3))
 
 

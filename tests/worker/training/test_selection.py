@@ -33,8 +33,28 @@ def test_improvement_must_exceed_min_delta() -> None:
     assert _factors([1.0, 0.75, 0.5], patience=1, min_delta=0.25) == [1, 0.5, 0.5]
 
 
-def test_cooldown_epochs_do_not_count() -> None:
-    assert _factors([1, 1, 1, 1, 1, 1], patience=1, cooldown=2) == [1, 0.5, 0.5, 0.5, 0.25, 0.25]
+@pytest.mark.parametrize(
+    ("cooldown", "patience", "factors"),
+    [
+        (0, 1, [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64, 1 / 128]),
+        (1, 1, [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64, 1 / 128]),
+        (2, 1, [1, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 16]),
+        (3, 1, [1, 1 / 2, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 4, 1 / 8]),
+        (0, 2, [1, 1, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 8, 1 / 8]),
+        (1, 2, [1, 1, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 8, 1 / 8]),
+        (2, 2, [1, 1, 1 / 2, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 4]),
+        (4, 2, [1, 1, 1 / 2, 1 / 2, 1 / 2, 1 / 2, 1 / 2, 1 / 4]),
+    ],
+)
+def test_cooldown_counts_as_in_keras(cooldown: int, patience: int, factors: list[float]) -> None:
+    """Keras counts the cooldown down before it counts the epoch, so its last epoch can be bad."""
+    assert _factors([1.0] * 8, patience=patience, cooldown=cooldown) == factors
+
+
+def test_improvement_during_the_cooldown_resets_the_patience_as_in_keras() -> None:
+    values = [3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]
+    expected = [1, 1 / 2, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 4, 1 / 8, 1 / 8]
+    assert _factors(values, patience=1, cooldown=3) == expected
 
 
 def test_improvement_counts_during_cooldown() -> None:
