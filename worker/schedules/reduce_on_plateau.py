@@ -35,7 +35,8 @@ def reduce_on_plateau(
         patience: number of consecutive epochs without improvement before a reduction.
         min_delta: an epoch is an improvement if it is better by more than this, in the metric's
             unit.
-        cooldown: number of epochs after a reduction that do not count towards `patience`.
+        cooldown: number of epochs from one reduction to the first that counts towards `patience`
+            again; as in Keras, 1 is the same as 0.
         final: the smallest learning rate, as a fraction of lr₀.
         warmup: number of updates over which the learning rate first rises linearly to lr₀.
     """
