@@ -2,8 +2,9 @@
 
 All values are little-endian. The header is `MAGIC, samples, k` (uint32 each). Each sample has a
 record: its index in the data set (uint32), its label (uint32), k classes (uint32) and k
-probabilities (float32), from the highest score to the lowest, with the label first among equal
-scores. Where a score is not finite, all probabilities of the sample are NaN.
+probabilities (float32), from the highest score to the lowest. The lowest class with the highest
+score comes first; after it, the label comes first among equal scores. Where a score is not finite,
+all probabilities of the sample are NaN.
 """
 
 import math
@@ -28,7 +29,7 @@ class Prediction:
 
     @property
     def is_right(self) -> bool:
-        """Whether no class has a higher score than the label and every score is finite."""
+        """Whether the label is the first class with the highest score; all must be finite."""
         return self.classes[0] == self.label and math.isfinite(self.probabilities[0])
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Split
 from worker.training.inference import mean_loss, predict_batches
-from worker.training.topk import are_finite, count_right, rank, ranking, valid_ks
+from worker.training.penalties import Penalties
+from worker.training.topk import are_finite, count_right, is_right, rank, ranking, valid_ks
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Predictions:
     indices: Tensor
     #: int64 [N]
     labels: Tensor
-    #: bool [N]: whether no class scores more than the label, and every score is finite.
+    #: bool [N]: whether the label is the first class with the highest score; see `topk`.
     is_right: Tensor
     #: int64 [N, K]
     classes: Tensor
@@ -53,8 +54,11 @@ class ClassAccuracy:
 class ClassificationEvaluation:
     """Everything that is known of a classifier on a split."""
 
-    loss: float
+    data_loss: float
+    #: Ω of the weights, 0 without penalties.
+    penalty: float
     accuracy: float
+    #: By k, where ties count as in; for 1 at least the accuracy.
     top_k: dict[int, float]
     #: confusion[label][predicted], counts; a sample with a score that is not finite is in no cell.
     confusion: list[list[int]]
@@ -66,7 +70,9 @@ class ClassificationEvaluation:
 class RegressionEvaluation:
     """Everything that is known of a regression on a split."""
 
-    loss: float
+    data_loss: float
+    #: Ω of the weights, 0 without penalties.
+    penalty: float
     #: Errors by name, and `r2`: 1 − Σ(y − f)² / Σ(y − ȳ)²; None if all y are equal.
     metrics: dict[str, float | None]
     #: int64 [N]: the sample's index in the data set.
@@ -133,7 +139,8 @@ def evaluate_regression(
     squared_error = sums[1]
     spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
     return RegressionEvaluation(
-        loss=mean_loss(losses, [len(part) for part in outputs]),
+        data_loss=mean_loss(losses, [len(part) for part in outputs]),
+        penalty=Penalties(model, experiment.regularizers).number(),
         metrics={
             **task.metrics(sums, len(split.labels)),
             "r2": 1 - squared_error / spread if spread else None,
@@ -162,6 +169,7 @@ def evaluate_classification(
     losses: list[Tensor] = []
     sizes: list[int] = []
     ranks: list[Tensor] = []
+    rights: list[Tensor] = []
     tops: list[Tensor] = []
     probabilities: list[Tensor] = []
     model.eval()
@@ -169,29 +177,32 @@ def evaluate_classification(
         losses.append(experiment.loss(logits_NM, labels_N))
         sizes.append(len(labels_N))
         ranks.append(rank(logits_NM, labels_N))
+        rights.append(is_right(logits_NM, labels_N))
         top_NK = ranking(logits_NM, labels_N)[:, : ks[-1]]
         is_unknown_N1 = ~are_finite(logits_NM).unsqueeze(1)
         tops.append(top_NK)
         probabilities.append(
             logits_NM.softmax(1).gather(1, top_NK).masked_fill(is_unknown_N1, torch.nan)
         )
-    ranks_N, classes_NK = torch.cat(ranks).cpu(), torch.cat(tops).cpu()
+    ranks_N, is_right_N = torch.cat(ranks).cpu(), torch.cat(rights).cpu()
+    classes_NK = torch.cat(tops).cpu()
     probabilities_NK = torch.cat(probabilities).cpu()
     right_K = count_right(ranks_N, ks).tolist()
     accuracies = {k: right / len(ranks_N) for k, right in zip(ks, right_K, strict=True)}
     is_finite_N = are_finite(probabilities_NK)
     return ClassificationEvaluation(
-        loss=mean_loss(losses, sizes),
-        accuracy=accuracies[1],
+        data_loss=mean_loss(losses, sizes),
+        penalty=Penalties(model, experiment.regularizers).number(),
+        accuracy=int(is_right_N.sum()) / len(is_right_N),
         top_k=accuracies,
         confusion=confusion_matrix(
             split.labels[is_finite_N], classes_NK[is_finite_N, 0], experiment.classes
         ),
-        per_class=tuple(_per_class(ranks_N, split.labels, experiment.class_names)),
+        per_class=tuple(_per_class(is_right_N, split.labels, experiment.class_names)),
         predictions=Predictions(
             indices=split.indices,
             labels=split.labels,
-            is_right=ranks_N < 1,
+            is_right=is_right_N,
             classes=classes_NK,
             probabilities=probabilities_NK,
         ),
@@ -205,9 +216,8 @@ def confusion_matrix(labels_N: Tensor, predicted_N: Tensor, classes: int) -> lis
 
 
 def _per_class(
-    ranks_N: Tensor, labels_N: Tensor, names: tuple[str, ...]
+    is_right_N: Tensor, labels_N: Tensor, names: tuple[str, ...]
 ) -> Iterator[ClassAccuracy]:
-    is_right_N = ranks_N < 1
     totals = torch.bincount(labels_N, minlength=len(names)).tolist()
     rights = torch.bincount(labels_N[is_right_N], minlength=len(names)).tolist()
     for label, (name, total, right) in enumerate(zip(names, totals, rights, strict=True)):

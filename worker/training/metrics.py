@@ -99,14 +99,14 @@ TASK_METRICS: tuple[TaskMetric, ...] = (
         "accuracy",
         "fraction",
         "higher",
-        "Fraction of {samples} whose class has the highest score.",
+        "Fraction of {samples} whose class is the first of those with the highest score.",
         "classification",
     ),
     TaskMetric(
         "top_{k}_accuracy",
         "fraction",
         "higher",
-        "Fraction of {samples} whose class is among the k highest scores.",
+        "Fraction of {samples} whose class is among the k highest scores; ties count as in.",
         "classification",
     ),
     TaskMetric(
@@ -156,6 +156,15 @@ METRICS: tuple[Metric, ...] = (
         "What regularizers add to the loss, averaged over the samples of the epoch's steps.",
     ),
     Metric(
+        "train_eval_loss",
+        "train",
+        "loss",
+        "lower",
+        "The loss function without penalty in evaluation mode, without augmentation and other "
+        "regularizers, averaged over a fixed sample of the training split that is as large as the "
+        "validation split.",
+    ),
+    Metric(
         "val_loss",
         "validation",
         "loss",
@@ -174,6 +183,13 @@ METRICS: tuple[Metric, ...] = (
         "test",
         "loss",
         "lower",
+        "Data loss on the test split plus the penalty of the weights.",
+    ),
+    Metric(
+        "test_data_loss",
+        "test",
+        "loss",
+        "lower",
         "The loss function without penalty, averaged over the test split.",
     ),
     *(metric for declared in TASK_METRICS for metric in declared.on_splits()),
@@ -182,8 +198,7 @@ METRICS: tuple[Metric, ...] = (
         None,
         "loss",
         "lower",
-        "Data loss on the validation split minus data loss on as many training samples, both in "
-        "evaluation mode.",
+        "val_data_loss minus train_eval_loss: both are data losses in evaluation mode.",
     ),
     Metric(
         "learning_rate",

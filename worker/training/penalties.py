@@ -1,21 +1,22 @@
-"""The penalties Ω of an experiment, as one value and one gradient."""
+"""The penalties Ω of a network, as one value and one gradient."""
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
-from worker.regularizers.regularizer import Penalty
-from worker.training.experiment import Experiment
+from worker.regularizers.regularizer import Penalty, Regularizer
 from worker.training.parameters import select, weights
 
 
 class Penalties:
     """Each penalty with the weights that it applies to."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        named = weights(experiment.model)
+    def __init__(self, model: nn.Module, regularizers: Iterable[Regularizer]) -> None:
+        named = weights(model)
         self._terms: list[tuple[Penalty, list[nn.Parameter]]] = [
             (penalty, list(select(named, penalty.only, "regularizers").values()))
-            for regularizer in experiment.regularizers
+            for regularizer in regularizers
             if (penalty := regularizer.penalty) is not None
         ]
 
@@ -26,6 +27,11 @@ class Penalties:
             return None
         parts = [penalty.value([*tensors]) for penalty, tensors in self._terms]
         return torch.stack(parts).sum()
+
+    def number(self) -> float:
+        """Return Ω of the present weights, 0 without penalties; waits for the device."""
+        value = self.value()
+        return 0.0 if value is None else value.item()
 
     @torch.no_grad()
     def add_gradients(self) -> None:

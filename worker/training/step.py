@@ -28,7 +28,7 @@ class Stepper:
         ]
         self.optimizer = stage.optimizer(self.parameters, stage.learning_rate)
         self.scaler = experiment.arithmetic.scaler()
-        self.penalties = Penalties(experiment)
+        self.penalties = Penalties(experiment.model, experiment.regularizers)
         self._stage_updates = stage.epochs * experiment.steps_of_epoch(stage)
         regularizers = experiment.regularizers
         self._on_batch = [part.on_batch for part in regularizers if part.on_batch]

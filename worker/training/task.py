@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from worker.training.metrics import TaskName
-from worker.training.topk import count_right, metric_name, rank
+from worker.training.topk import count_right, is_right, metric_name, rank
 
 
 class Task(Protocol):
@@ -72,9 +72,15 @@ class Classification:
         return len(self.ks)
 
     def statistics(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-        """Return the number of samples that are right for each k, int64 [1, T]."""
-        ranks_N = rank(torch.cat(list(outputs)), torch.cat(list(targets)))
-        return count_right(ranks_N, self.ks)[None]
+        """Return the number of samples that are right for each k, int64 [1, T].
+
+        For k = 1 these are the samples whose label is the first class with the highest score.
+        """
+        outputs_NM, targets_N = torch.cat(list(outputs)), torch.cat(list(targets))
+        right_K = list(count_right(rank(outputs_NM, targets_N), self.ks))
+        if 1 in self.ks:
+            right_K[self.ks.index(1)] = is_right(outputs_NM, targets_N).sum()
+        return torch.stack(right_K)[None]
 
     def metrics(self, sums: Sequence[float], samples: int) -> dict[str, float]:
         """Return the top-k accuracies, as fractions."""

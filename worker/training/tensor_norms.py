@@ -8,7 +8,7 @@ On a GPU, torch adds up blocks in a tree, which is exact.
 # ruff: noqa: SLF001 - torch._foreach_* have no public names
 # pyright: reportPrivateImportUsage=false
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ PART = 2**22
 ROW = 256
 
 
-def euclidean_norms(tensors: Sequence[Tensor]) -> Tensor:
+def euclidean_norms(tensors: list[Tensor]) -> Tensor:
     """Return ‖w‖₂ of each tensor, float64 [number of tensors].
 
     A CPU gives the same bits with any number of threads.
@@ -30,7 +30,7 @@ def euclidean_norms(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack([_cpu_sum_of_squares(tensor) for tensor in tensors]).sqrt()
 
 
-def absolute_sums(tensors: Sequence[Tensor]) -> Tensor:
+def absolute_sums(tensors: list[Tensor]) -> Tensor:
     """Return Σ|w| of each tensor, float64 [number of tensors]; threads as above."""
     if tensors[0].device.type != "cpu":
         return torch.stack(torch._foreach_norm(tensors, 1)).double()

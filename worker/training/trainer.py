@@ -60,7 +60,7 @@ class Trainer:
         self.resumed_from: TrainingState | None = None
         #: Reports that the caller has handled.
         self.report_count = 0
-        self._penalties = Penalties(experiment)
+        self._penalties = Penalties(experiment.model, experiment.regularizers)
         self._window = Window(
             experiment.task, STEPS_BETWEEN_READINGS.get(experiment.device.type, 1)
         )
@@ -131,13 +131,13 @@ class Trainer:
         )
 
     def validate(self) -> dict[str, float]:
-        """Return the metrics on the validation split, and the gap to the training split."""
+        """Return the metrics on the validation split, and the gap to training samples."""
         experiment = self.experiment
         validation = score(experiment, self.validation, has_metrics=True)
         training = score(experiment, self.train, samples_N=self._gap_sample_N)
-        penalty = self._penalties.value()
         return {
-            "val_loss": validation.data_loss + (0.0 if penalty is None else penalty.item()),
+            "train_eval_loss": training.data_loss,
+            "val_loss": validation.data_loss + self._penalties.number(),
             "val_data_loss": validation.data_loss,
             "generalization_gap": validation.data_loss - training.data_loss,
             **{PREFIXES["validation"] + name: v for name, v in validation.metrics.items()},

@@ -19,7 +19,7 @@ from shared.predictions import Prediction
 
 router = APIRouter()
 
-ACCURACY_FIELDS = ("loss", "accuracy", "top_k", "per_class", "mistakes")
+ACCURACY_FIELDS = ("loss", "data_loss", "accuracy", "top_k", "per_class", "mistakes")
 
 
 class ClassAccuracy(BaseModel):
@@ -47,9 +47,10 @@ class Accuracies(BaseModel):
     name: str
     epoch: Count
     split: str
-    loss: JsonNumber | None
-    accuracy: Fraction
-    top_k: dict[str, Fraction] = Field(description="By k")
+    loss: JsonNumber | None = Field(description="With the penalty of the weights")
+    data_loss: JsonNumber | None
+    accuracy: Fraction = Field(description="By the first class with the highest score")
+    top_k: dict[str, Fraction] = Field(description="By k; ties count as in")
     per_class: list[ClassAccuracy]
     mistakes: list[Mistake]
 
@@ -108,12 +109,15 @@ def get_top_k(
 ) -> Any:
     """Return the accuracies of every evaluated checkpoint, and samples as a checkpoint predicts.
 
-    Each entry of `checkpoints` has the loss, `top_k` (the fraction of samples whose label is among
-    the k highest scores, by k), `per_class` (the number of samples and the accuracy of each
-    class) and `mistakes` (the wrong predictions of the highest confidence). Each entry of
-    `samples` has the label, the most probable classes and whether the prediction is right. A
-    label that ties with other classes ranks first and counts as right; a sample with a score that
-    is not finite counts as wrong.
+    Each entry of `checkpoints` has the loss, `accuracy` and `top_k` (by k, the fraction of samples
+    whose label is among the k highest scores), `per_class` (the number of samples and the accuracy
+    of each class) and `mistakes` (the wrong predictions of the highest confidence). Each entry of
+    `samples` has the label, the most probable classes and whether the prediction is right.
+
+    A sample is right if its label is the first class with the highest score; this gives accuracy,
+    per-class accuracy, mistakes and the confusion matrix. `top_k` counts a label that ties as in,
+    so `top_k` of 1 exceeds the accuracy where classes tie for the highest score. A sample with a
+    score that is not finite is wrong.
     """
     evaluated = read_classification(services, job_id)
     row, evaluation = evaluated.select(checkpoint)

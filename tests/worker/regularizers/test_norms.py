@@ -33,7 +33,7 @@ def test_biases_and_scales_of_1_change_neither_value_nor_gradient(name: str) -> 
     assert len(penalized) == 6
     assert len(others) == 16, "six biases, and batch norm's five scales and five shifts"
 
-    penalties = Penalties(training)
+    penalties = Penalties(training.model, training.regularizers)
     penalties.add_gradients()
 
     found = penalties.value()

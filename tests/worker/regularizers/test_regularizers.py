@@ -56,7 +56,7 @@ class TestPenalties:
             for name, parameter in layer.named_parameters(recurse=False)
             if name == "weight"
         )
-        value = Penalties(training).value()
+        value = Penalties(training.model, training.regularizers).value()
         assert value is not None
         assert value.item() == pytest.approx(0.5 * expected, rel=1e-5)
 
@@ -65,7 +65,7 @@ class TestPenalties:
         training = experiment(architecture=vgg(), regularizers=regularizers)
         head = [p for n, p in training.model.named_parameters() if n.startswith("head.")]
         expected = sum(p.abs().sum().item() for p in head if p.ndim == 2)
-        value = Penalties(training).value()
+        value = Penalties(training.model, training.regularizers).value()
         assert value is not None
         assert value.item() == pytest.approx(expected, rel=1e-5)
 

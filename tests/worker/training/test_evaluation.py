@@ -45,7 +45,7 @@ def test_evaluation_equals_counts_by_hand() -> None:
         ("c", 2, 0.5),
         ("d", 0, None),
     ]
-    assert result.loss == pytest.approx(
+    assert result.data_loss == pytest.approx(
         nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 2])).item()
     )
 
@@ -72,15 +72,43 @@ def test_order_follows_the_scores_where_probabilities_underflow() -> None:
     assert result.predictions.probabilities.tolist() == [[1.0, 0, 0, 0, 0, 0]]
 
 
-def test_label_that_ties_for_first_is_right_in_every_result() -> None:
-    result = evaluate_classification(
-        experiment(), Fixed(_scores([0, 3, 3, 3])), _split([2]), (1, 3)
-    )
-    assert result.accuracy == 1.0
-    assert result.predictions.is_right.tolist() == [True]
-    assert result.predictions.classes.tolist() == [[2, 1, 3]]
-    assert result.confusion[2][2] == 1
-    assert result.per_class[2].accuracy == 1.0
+@pytest.mark.parametrize(("label", "is_right"), [(1, True), (2, False), (3, False)])
+def test_first_of_the_tied_classes_is_predicted_in_every_result(
+    label: int, *, is_right: bool
+) -> None:
+    scores = Fixed(_scores([0, 3, 3, 3]))
+    result = evaluate_classification(experiment(), scores, _split([label]), (1, 2))
+    assert result.accuracy == is_right
+    assert result.top_k == {1: 1.0, 2: 1.0}
+    assert result.predictions.is_right.tolist() == [is_right]
+    assert result.predictions.classes[0, 0] == 1
+    assert label in result.predictions.classes[0, :2]
+    assert result.confusion[label][1] == 1
+    assert result.per_class[label].accuracy == is_right
+
+
+def test_equal_scores_for_all_classes_are_right_for_the_first_class_only() -> None:
+    labels = [0, 1, 2, 3, 4, 5] * 3
+    scores = Fixed(torch.zeros(18, 6))
+    result = evaluate_classification(experiment(), scores, _split(labels), (1, 5))
+    assert result.accuracy == pytest.approx(1 / 6)
+    assert [row.accuracy for row in result.per_class] == [1, 0, 0, 0, 0, 0]
+    assert [row[0] for row in result.confusion] == [3] * 6
+
+
+def test_loss_of_the_data_and_penalty_are_apart() -> None:
+    training = experiment(regularizers={"l2": {"weight": 0.1}})
+    samples = training.splits.test
+    result = evaluate_classification(training, training.model, samples, (1,))
+    weights = [
+        tensor.detach().double() for tensor in training.model.parameters() if tensor.ndim > 1
+    ]
+    expected = 0.1 * sum(weight.square().sum().item() for weight in weights)
+    assert result.penalty == pytest.approx(expected, rel=1e-6)
+    plain = experiment()
+    plain_result = evaluate_classification(plain, plain.model, samples, (1,))
+    assert result.data_loss == plain_result.data_loss
+    assert plain_result.penalty == 0
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

@@ -1,6 +1,8 @@
 """Reports, metrics, checkpoint rules and early stopping of whole jobs."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,7 @@ from worker.training.reports import (
     StageStarted,
     Stepped,
 )
+from worker.training.trainer import gap_sample
 
 
 def _epochs(training: Experiment) -> list[EpochEnded]:
@@ -76,7 +79,7 @@ class TestMetrics:
     def test_epoch_reports_the_documented_metrics(self) -> None:
         ended = _epochs(experiment(optimizer={"name": "sgd", "gradient_clipping": {"norm": 1}}))
         assert set(ended[0].metrics) == {
-            *("train_loss", "train_data_loss", "train_penalty"),
+            *("train_loss", "train_data_loss", "train_penalty", "train_eval_loss"),
             *("train_accuracy", "train_top_5_accuracy", "val_loss", "val_data_loss"),
             *("val_accuracy", "val_top_5_accuracy", "generalization_gap", "learning_rate"),
             *("gradient_norm", "clipped_fraction", "images_per_second", "seconds"),
@@ -116,10 +119,42 @@ class TestMetrics:
         train = training.splits.train
         on_device = DeviceSplit(train.images, train.labels, training.normalization, training.device)
         plain = score(training, on_device).data_loss
+        assert metrics["train_eval_loss"] == pytest.approx(plain, abs=1e-6)
         assert metrics["generalization_gap"] == pytest.approx(
             metrics["val_data_loss"] - plain, abs=1e-6
         )
         assert metrics["train_data_loss"] != pytest.approx(plain, rel=1e-3)
+
+    def test_sample_of_the_training_split_is_fixed_and_as_large_as_the_validation_split(
+        self,
+    ) -> None:
+        """Weights that hardly change have the same loss in every epoch, with any regularizer."""
+        fields: dict[str, Any] = {"optimizer": {"name": "sgd", "learning_rate": 1e-30}}
+        plain = _epochs(experiment(**fields))
+        fields["regularizers"] = {"mixup": {}, "label_smoothing": {}, "l2": {}}
+        regularized = _epochs(experiment(**fields, augmentation={"rotation": {"degrees": 30}}))
+        losses = [ended.metrics["train_eval_loss"] for ended in [*plain, *regularized]]
+        assert losses == [losses[0]] * 6
+        for ended in [*plain, *regularized]:
+            gap = ended.metrics["val_data_loss"] - ended.metrics["train_eval_loss"]
+            assert ended.metrics["generalization_gap"] == gap
+        training = experiment(**fields)
+        train = training.splits.train
+        on_device = DeviceSplit(train.images, train.labels, training.normalization, training.device)
+        sample_N = gap_sample(32, 18, training.seed)
+        assert len(sample_N) == 18
+        expected = score(training, on_device, samples_N=sample_N).data_loss
+        assert losses[0] == pytest.approx(expected, abs=1e-6)
+
+    def test_equal_scores_give_the_accuracy_of_one_class(self) -> None:
+        """The gradients of a hidden layer of zeros are zero, so the scores stay equal."""
+        training = experiment(
+            initializer="zeros", bundle=data(train=36), training={"epochs": 1, "batch_size": 36}
+        )
+        metrics = _epochs(training)[0].metrics
+        assert metrics["train_data_loss"] == pytest.approx(math.log(6), rel=1e-6)
+        assert metrics["train_accuracy"] == pytest.approx(1 / 6)
+        assert metrics["train_top_5_accuracy"] == 1
 
     def test_learning_rate_is_that_of_the_last_step(self) -> None:
         optimizer = {

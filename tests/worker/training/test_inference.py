@@ -57,7 +57,7 @@ class TestOutOfMemory:
         parts = evaluate_classification(training, tight, samples, (1, 5))
         assert parts.confusion == whole.confusion
         assert (parts.top_k, parts.per_class) == (whole.top_k, whole.per_class)
-        assert parts.loss == pytest.approx(whole.loss)
+        assert parts.data_loss == pytest.approx(whole.data_loss)
         for name, tensor in vars(whole.predictions).items():
             assert torch.equal(getattr(parts.predictions, name), tensor), name
         assert sum(tight.sizes) == SAMPLES
@@ -80,7 +80,7 @@ class TestOutOfMemory:
         whole = evaluate_regression(training, Bounded(outputs=1), samples)
         parts = evaluate_regression(training, Bounded(4, outputs=1), samples)
         assert torch.equal(parts.outputs, whole.outputs)
-        assert parts.loss == pytest.approx(whole.loss)
+        assert parts.data_loss == pytest.approx(whole.data_loss)
 
     def test_single_sample_that_does_not_fit_is_an_error(self) -> None:
         training = _experiment(Bounded(0))

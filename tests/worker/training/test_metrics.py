@@ -55,7 +55,7 @@ def test_test_split_has_exactly_the_declared_metrics() -> None:
     )
     regression = _regression()
     errors = evaluate_regression(regression, regression.model, regression.splits.test).metrics
-    names = ["loss", *map(metric_name, evaluation.top_k), *errors]
+    names = ["loss", "data_loss", *map(metric_name, evaluation.top_k), *errors]
     computed = {metric_of(PREFIXES["test"] + name).name for name in names}
     assert computed == {metric.name for metric in METRICS if metric.split == "test"}
 

@@ -38,9 +38,9 @@ def classification_result(
     name = checkpoint_name(row)
     file = storage.results(job_id) / f"predictions-{row.id}.bin"
     _write_prediction_file(file, evaluation)
-    loss = {"loss": json_number(evaluation.loss)}
+    accuracies = {metric_name(k): value for k, value in evaluation.top_k.items()}
     return CheckpointResult(
-        metrics=loss | {metric_name(k): value for k, value in evaluation.top_k.items()},
+        metrics={**_losses(evaluation), **accuracies, "accuracy": evaluation.accuracy},
         data=_data(evaluation, class_names),
         predictions=storage.relative(file),
         artifacts=[
@@ -50,9 +50,17 @@ def classification_result(
     )
 
 
+def _losses(evaluation: ClassificationEvaluation) -> dict[str, Any]:
+    """Return the loss with and without the penalty of the weights."""
+    return {
+        "loss": json_number(evaluation.data_loss + evaluation.penalty),
+        "data_loss": json_number(evaluation.data_loss),
+    }
+
+
 def _data(evaluation: ClassificationEvaluation, class_names: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "loss": json_number(evaluation.loss),
+        **_losses(evaluation),
         "accuracy": evaluation.accuracy,
         "top_k": {str(k): value for k, value in evaluation.top_k.items()},
         "classes": list(class_names),

@@ -21,7 +21,9 @@ def regression_result(
         row: the checkpoint.
     """
     table = write_numbers(storage, job_id, checkpoint_name(row), evaluation)
-    values = {"loss": evaluation.loss, **evaluation.metrics}
+    data_loss = evaluation.data_loss
+    losses = {"loss": data_loss + evaluation.penalty, "data_loss": data_loss}
+    values = losses | evaluation.metrics
     metrics = {name: json_number(value) for name, value in values.items() if value is not None}
     return CheckpointResult(
         metrics=metrics, data=metrics, predictions=table.path, artifacts=[table]

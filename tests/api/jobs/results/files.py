@@ -26,7 +26,8 @@ def with_file(service: Service, lease: Lease, row: NewCheckpoint) -> NewCheckpoi
 
 def evaluation_data(wrong: int = 0, **changes: Any) -> dict[str, Any]:
     """Return the test results of a checkpoint, with so many wrong samples of the first class."""
-    data = {"loss": 0.5, "accuracy": 0.9, "top_k": {"1": 0.9, "2": 1.0}, "per_class": []}
+    data = {"loss": 0.5, "data_loss": 0.4, "accuracy": 0.9, "top_k": {"1": 0.9, "2": 1.0}}
+    data["per_class"] = []
     data |= {"mistakes": [], "classes": ["cat", "dog"], "confusion": [[3, wrong], [0, 4]]}
     return {**data, **changes}
 

@@ -45,8 +45,10 @@ def test_mistakes_are_the_wrong_samples_with_the_most_probable_first(storage: St
     assert mistakes[2]["probability"] == "nan"
 
 
-def test_a_label_with_a_tied_score_is_no_mistake(storage: Storage) -> None:
-    assert _result(storage, torch.zeros(6, 6), list(range(6)), 1).data["mistakes"] == []
+def test_label_that_ties_with_a_lower_class_is_a_mistake(storage: Storage) -> None:
+    mistakes = _result(storage, torch.zeros(6, 6), list(range(6)), 1).data["mistakes"]
+    assert [row["label"] for row in mistakes] == [1, 2, 3, 4, 5]
+    assert {row["predicted"] for row in mistakes} == {0}
 
 
 def test_the_number_of_mistakes_is_limited(storage: Storage) -> None:
@@ -67,7 +69,8 @@ def test_accuracies_mistakes_confusion_and_predictions_agree(storage: Storage) -
     finite = [row for row in rows if row.probabilities[0] == row.probabilities[0]]
     assert 0 < len(finite) < count
     assert data["accuracy"] == len(right) / count
-    for k in ks:
+    assert data["top_k"]["1"] >= data["accuracy"]
+    for k in ks[1:]:
         assert data["top_k"][str(k)] == sum(row.label in row.classes[:k] for row in finite) / count
     diagonal = [row[label] for label, row in enumerate(data["confusion"])]
     assert sum(diagonal) == len(right)
