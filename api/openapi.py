@@ -30,7 +30,7 @@ SPEC_BODY: dict[str, Any] = {
     }
 }
 #: Models of the specification that are replaced by components made from the catalogue.
-REPLACED_MODELS = ("MethodSpec", "InitializerSpec", "OptimizerSpec")
+REPLACED_MODELS = ("MethodSpec", "InitializerSpec", "LossSpec", "OptimizerSpec")
 
 
 def extend_openapi(app: FastAPI) -> None:
@@ -74,10 +74,11 @@ def specification_schemas(catalog: Catalog) -> dict[str, Any]:
     """Return `JobSpec` and every component that it refers to."""
     job = JobSpec.model_json_schema(ref_template=REFERENCE)
     models: dict[str, Any] = job.pop("$defs")
-    _, initializer, optimizer = (models.pop(name) for name in REPLACED_MODELS)
+    _, initializer, loss, optimizer = (models.pop(name) for name in REPLACED_MODELS)
     overrides = {"type": "object", "additionalProperties": reference("Override")}
     further_fields = {
         "initializers": _further_fields(initializer, overrides=overrides),
+        "losses": _further_fields(loss),
         "optimizers": _further_fields(optimizer, schedule=reference("Schedule")),
     }
     dataset_names = {"enum": sorted(FACTS)}

@@ -22,13 +22,9 @@ from worker.registry import (
 )
 from worker.regularizers.overrides import architecture_parameters, build_regularizers, new_head
 from worker.schedules.schedule import Schedule
+from worker.training.class_weights import weighted, weights_of
 from worker.training.clipping import Clipping
-from worker.training.experiment import (
-    CheckpointRules,
-    Experiment,
-    Splits,
-    Stage,
-)
+from worker.training.experiment import CheckpointRules, Experiment, Splits, Stage
 from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.meta_model import build_on_meta
@@ -81,6 +77,9 @@ def build(
     model = _model(spec, data, parameters, head)
     if weights is not None:
         load_body(model, weights.tensors)
+    loss = losses.bind(spec.loss.name, spec.loss.parameters)
+    labels_N = data.splits.train.labels
+    weights_M = weights_of(spec.loss.class_weights, data.class_names, labels_N)
     return Experiment(
         model=model.to(device),
         architecture={"name": name, **parameters, **({"head": vars(head)} if head else {})},
@@ -89,7 +88,8 @@ def build(
         normalization=choose_normalization(
             spec.dataset.normalization, data.splits.train.images, weights
         ),
-        loss=losses.bind(spec.loss.name, spec.loss.parameters),
+        loss=loss,
+        training_loss=None if weights_M is None else weighted(loss, weights_M.to(device)),
         stages=_stages(spec),
         regularizers=tuple(built.values()),
         is_mixed=any(regularizers.get(name).facts.get("mixes_targets") for name in built),

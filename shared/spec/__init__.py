@@ -7,6 +7,7 @@ The catalogue (`shared.catalog`) has the names and parameters of methods, and th
 from shared.spec.dataset import DatasetSpec
 from shared.spec.fine_tuning import FineTuningSpec, HeadSpec, StageSpec, WeightsSpec
 from shared.spec.job import InitializerSpec, JobSpec, ResourcesSpec
+from shared.spec.loss import LossSpec
 from shared.spec.outputs import CheckpointSpec, MetricsSpec, TensorBoardSpec, TrackingSpec
 from shared.spec.part import MethodSpec, SpecPart
 from shared.spec.training import ClippingSpec, EarlyStoppingSpec, OptimizerSpec, TrainingSpec
@@ -20,6 +21,7 @@ __all__ = [
     "HeadSpec",
     "InitializerSpec",
     "JobSpec",
+    "LossSpec",
     "MethodSpec",
     "MetricsSpec",
     "OptimizerSpec",

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from shared.spec.dataset import DatasetSpec
 from shared.spec.fields import MAX_SEED, NUMBER, PLAIN_TEXT, MethodName, allow_name
 from shared.spec.fine_tuning import FineTuningSpec
+from shared.spec.loss import LossSpec
 from shared.spec.outputs import DEFAULT_CHECKPOINTS, CheckpointSpec, MetricsSpec, TrackingSpec
 from shared.spec.part import MethodSpec, SpecPart
 from shared.spec.training import OptimizerSpec, TrainingSpec
@@ -51,7 +52,7 @@ class JobSpec(SpecPart):
     )
     regularizers: dict[MethodName, Any] = Field(default={}, max_length=32)
     augmentation: dict[MethodName, Any] = Field(default={}, max_length=32)
-    loss: Annotated[MethodSpec, allow_name(MethodSpec)] = MethodSpec(name="cross_entropy")
+    loss: Annotated[LossSpec, allow_name(LossSpec)] = LossSpec(name="cross_entropy")
     optimizer: Annotated[OptimizerSpec, allow_name(OptimizerSpec)] = OptimizerSpec(name="sgd")
     training: TrainingSpec = TrainingSpec()
     fine_tuning: FineTuningSpec | None = None

@@ -107,6 +107,8 @@ class Experiment:
     normalization: Normalization
     loss: Loss
     stages: tuple[Stage, ...]
+    #: The weighted loss that training minimizes; None for `loss`, which evaluation always uses.
+    training_loss: Loss | None = None
     regularizers: tuple[Regularizer, ...] = ()
     #: Changes the pixels of training images, never of others.
     augment: Augment | None = None

@@ -99,7 +99,7 @@ TASK_METRICS: tuple[TaskMetric, ...] = (
         "accuracy",
         "fraction",
         "higher",
-        "Fraction of {samples} whose class is the first of those with the highest score.",
+        "Fraction of {samples} whose class is the first with the highest score.",
         "classification",
     ),
     TaskMetric(
@@ -146,7 +146,8 @@ METRICS: tuple[Metric, ...] = (
         "train",
         "loss",
         "lower",
-        "The loss function without penalty, averaged over the samples of the epoch's steps.",
+        "The loss that training minimizes, with class weights but without penalty, averaged over "
+        "the samples of the epoch's steps.",
     ),
     Metric(
         "train_penalty",

@@ -30,6 +30,7 @@ class Stepper:
         self.scaler = experiment.arithmetic.scaler()
         self.penalties = Penalties(experiment.model, experiment.regularizers)
         self._stage_updates = stage.epochs * experiment.steps_of_epoch(stage)
+        self._loss = experiment.training_loss or experiment.loss
         regularizers = experiment.regularizers
         self._on_batch = [part.on_batch for part in regularizers if part.on_batch]
         self._on_forward = [part.on_forward for part in regularizers if part.on_forward]
@@ -65,7 +66,7 @@ class Stepper:
             outputs_NM = experiment.model(images_NCHW)
         outputs_NM = outputs_NM.float()
         # 6. Objective
-        data_loss = experiment.loss(outputs_NM, targets)
+        data_loss = self._loss(outputs_NM, targets)
         objective, further_terms = data_loss, None
         if replay is not None:
             terms = [on_forward(replay, images_NCHW, outputs_NM) for on_forward in self._on_forward]

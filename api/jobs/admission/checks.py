@@ -5,6 +5,7 @@ from typing import Any
 
 from api.http.faults import abbreviated
 from api.jobs.admission import (
+    class_weights,
     dataset,
     fine_tuning,
     methods,
@@ -40,6 +41,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     dataset.fill,
     dataset.fill_normalization,
     task.check_loss,
+    class_weights.fill,
     methods.check_regularized_task,
     task.fill_top_k,
     methods.check_augmentation,

@@ -1,5 +1,6 @@
 """The task, classification or regression: its loss and its top-k accuracies."""
 
+from api.jobs.admission.class_weights import LOSS_FIELDS
 from api.jobs.admission.draft import Draft
 
 #: `JobSpec` has the default of a classification.
@@ -16,7 +17,7 @@ def choose_loss(draft: Draft) -> None:
     is_number = draft.facts is not None and target in draft.facts.number_targets
     if "loss" not in draft.raw and is_number:
         raw = DEFAULT_REGRESSION_LOSS
-    draft.filled["loss"] = draft.choice("losses", raw, "/loss")
+    draft.filled["loss"] = draft.choice("losses", raw, "/loss", reserved=LOSS_FIELDS)
 
 
 def check_loss(draft: Draft) -> None:

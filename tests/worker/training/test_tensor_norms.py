@@ -83,9 +83,9 @@ def test_number_of_threads_changes_no_bit() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, ROW - 1, ROW, ROW + 1, PART, PART + 1])
 def test_every_element_counts_once(size: int) -> None:
-    ones = torch.full((size,), -1.0)
-    assert absolute_sums([ones]).item() == size
-    assert euclidean_norms([ones]).item() == pytest.approx(size**0.5)
+    minus_ones = torch.full((size,), -1.0)
+    assert absolute_sums([minus_ones]).item() == size
+    assert euclidean_norms([minus_ones]).item() == pytest.approx(size**0.5)
 
 
 @pytest.mark.parametrize("stride", ["channels_last", "transposed", "sliced"])
