@@ -29,6 +29,7 @@ from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.meta_model import build_on_meta
 from worker.training.selection import Best, EarlyStopping
+from worker.training.targets import scale_of
 from worker.training.transfer import Weights, load_body
 
 #: The name of the only stage of a job without fine-tuning.
@@ -89,6 +90,7 @@ def build(
             spec.dataset.normalization, data.splits.train.images, weights
         ),
         loss=loss,
+        target_scale=scale_of(spec.dataset.target_normalization, labels_N),
         training_loss=None if weights_M is None else weighted(loss, weights_M.to(device)),
         stages=_stages(spec),
         regularizers=tuple(built.values()),
@@ -171,8 +173,7 @@ def _stage(spec: StageSpec, batch_size: int) -> Stage:
 
 def _clipping(spec: ClippingSpec | None) -> Clipping | None:
     for kind in ("value", "norm", "global_norm"):
-        bound = getattr(spec, kind, None)
-        if bound is not None:
+        if (bound := getattr(spec, kind, None)) is not None:
             return Clipping(kind, bound)
     return None
 

@@ -22,6 +22,8 @@ class DatasetSpec(SpecPart):
     )
     #: Of a table: the digest that the file must have; filled in at admission.
     content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    #: Of the regression of a table: how the target is scaled for the network.
+    target_normalization: Literal["standardize", "none"] | None = None
     train: Count | None = None
     validation: Count | None = None
     test: Count | None = None

@@ -1,4 +1,8 @@
-"""Losses for regression. Axes: N samples; the network has one output."""
+"""Losses for regression. Axes: N samples; the network has one output.
+
+The target of a table is standardized by default. Then losses are in standard deviations of the
+training targets (`l2` in their square), while errors and predictions are in the target's own unit.
+"""
 
 from typing import Annotated
 
@@ -35,7 +39,8 @@ def epsilon_insensitive(
     Args:
         outputs_N1: predictions f.
         targets_N: targets y.
-        epsilon: ε, in the unit of the target; 0 gives `l1`.
+        epsilon: ε, in standard deviations of the training targets where the target is standardized
+            (the default for tables), else in the unit of the target; 0 gives `l1`.
     """
     return (_errors(outputs_N1, targets_N).abs() - epsilon).clamp_min(0).mean()
 

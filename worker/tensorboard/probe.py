@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from worker.tensorboard.evaluation_mode import evaluation_mode
-from worker.training.device_split import DeviceSplit
-from worker.training.experiment import Experiment
+from worker.training.experiment import Experiment, Split
 from worker.training.seed import sample_order
 
 MAX_SAMPLES = 64
@@ -24,12 +23,8 @@ class Probe:
         train = experiment.splits.train
         indices_N = sample_order(len(train.labels), experiment.seed, 0)[:MAX_SAMPLES]
         self._experiment = experiment
-        self._sample = DeviceSplit(
-            train.images[indices_N],
-            train.labels[indices_N],
-            experiment.normalization,
-            experiment.device,
-        )
+        sample = Split(train.images[indices_N], train.labels[indices_N], train.indices[indices_N])
+        self._sample = experiment.on_device(sample)
         batch_size = min(stage.batch_size for stage in experiment.stages)
         if experiment.precision != "float32":
             batch_size = max(1, batch_size // 2)  # float32 takes twice the memory of a step

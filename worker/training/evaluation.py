@@ -10,6 +10,7 @@ from worker.training.device_split import DeviceSplit
 from worker.training.experiment import Experiment, Split
 from worker.training.inference import mean_loss, predict_batches
 from worker.training.penalties import Penalties
+from worker.training.task import Regression
 from worker.training.topk import are_finite, count_right, is_right, rank, ranking, valid_ks
 
 
@@ -77,9 +78,9 @@ class RegressionEvaluation:
     metrics: dict[str, float | None]
     #: int64 [N]: the sample's index in the data set.
     indices: Tensor
-    #: float32 [N]
+    #: float64 [N], in the target's own unit like all errors.
     targets: Tensor
-    #: float32 [N]
+    #: float64 [N], in the target's own unit.
     outputs: Tensor
 
 
@@ -126,28 +127,28 @@ def evaluate_regression(
         model: on the experiment's device; it stays in evaluation mode.
         split: the samples.
     """
-    samples = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
+    samples = experiment.on_device(split)
     losses: list[Tensor] = []
     outputs: list[Tensor] = []
     model.eval()
     for outputs_N1, targets_N in predict_batches(experiment, model, samples):
         losses.append(experiment.loss(outputs_N1, targets_N))
         outputs.append(outputs_N1)
-    outputs_N1 = torch.cat(outputs).cpu()
-    task = experiment.task
-    sums = task.statistics([outputs_N1], [split.labels]).sum(0).tolist()
+    outputs_N = experiment.target_scale.unscaled(torch.cat(outputs).cpu().squeeze(1))
+    targets_N, own_unit = split.labels.double(), Regression()
+    sums = own_unit.statistics([outputs_N.unsqueeze(1)], [targets_N]).sum(0).tolist()
     squared_error = sums[1]
-    spread = (split.labels.double() - split.labels.double().mean()).square().sum().item()
+    spread = (targets_N - targets_N.mean()).square().sum().item()
     return RegressionEvaluation(
         data_loss=mean_loss(losses, [len(part) for part in outputs]),
         penalty=Penalties(model, experiment.regularizers).number(),
         metrics={
-            **task.metrics(sums, len(split.labels)),
+            **own_unit.metrics(sums, len(targets_N)),
             "r2": 1 - squared_error / spread if spread else None,
         },
         indices=split.indices,
-        targets=split.labels,
-        outputs=outputs_N1.squeeze(1),
+        targets=targets_N,
+        outputs=outputs_N,
     )
 
 
@@ -165,7 +166,7 @@ def evaluate_classification(
             name as many classes as the highest k.
     """
     ks = valid_ks(top_k, experiment.classes)
-    samples = DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
+    samples = experiment.on_device(split)
     losses: list[Tensor] = []
     sizes: list[int] = []
     ranks: list[Tensor] = []

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from worker.registry import SpecError
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
-from worker.training.device_split import Augment, Normalization
+from worker.training.device_split import Augment, DeviceSplit, Normalization
 from worker.training.freezing import check_first
 from worker.training.metrics import Conditions, epoch_metric_names
 from worker.training.parameters import has_batch_norm, select, weights
 from worker.training.precision import Arithmetic, Precision
 from worker.training.selection import Best, EarlyStopping, Plateau
+from worker.training.targets import TargetScale
 from worker.training.task import Classification, Regression, Task
 from worker.training.topk import valid_ks
 
@@ -30,7 +31,7 @@ class Split:
 
     #: uint8 [N, C, H, W]; the rows of a table are float32 [N, columns, 1, 1].
     images: Tensor
-    #: Classes, int64 [N]; or the numbers to predict, float32 [N].
+    #: Classes, int64 [N]; or the numbers to predict, in their own unit, float32 or float64 [N].
     labels: Tensor
     #: int64 [N]: the sample's index in the data set.
     indices: Tensor
@@ -109,6 +110,8 @@ class Experiment:
     stages: tuple[Stage, ...]
     #: The weighted loss that training minimizes; None for `loss`, which evaluation always uses.
     training_loss: Loss | None = None
+    #: Of a regression: how its targets are scaled for the network.
+    target_scale: TargetScale = field(default_factory=TargetScale)
     regularizers: tuple[Regularizer, ...] = ()
     #: Changes the pixels of training images, never of others.
     augment: Augment | None = None
@@ -172,8 +175,13 @@ class Experiment:
     def task(self) -> Task:
         """The task of the network."""
         if not self.class_names:
-            return Regression()
+            return Regression(self.target_scale.deviation)
         return Classification(self.ks, self.is_mixed)
+
+    def on_device(self, split: Split) -> DeviceSplit:
+        """Return a split on the training device, with scaled targets in a regression."""
+        labels_N = split.labels if self.class_names else self.target_scale.scaled(split.labels)
+        return DeviceSplit(split.images, labels_N, self.normalization, self.device)
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -4,7 +4,8 @@
 (accuracies, errors) is declared once for all splits it is computed on.
 
 Units: `fraction` is in [0, 1]; `target` is the unit of the number that a regression predicts;
-`loss` is the unit of the job's loss function; `1` has no unit.
+`loss` is the unit of the job's loss function, which is computed on the standardized target where
+the target of a table is standardized; `1` has no unit.
 """
 
 import re

@@ -91,6 +91,9 @@ class Classification:
 class Regression:
     """Predict a real number. The network has one output."""
 
+    #: What an error of 1 in the network's output is in the target's own unit.
+    deviation: float = 1.0
+
     @property
     def name(self) -> TaskName:
         """The task, as metrics are declared for it."""
@@ -115,6 +118,6 @@ class Regression:
         """Return the mean absolute and the root mean squared error, in the target's unit."""
         absolute, squared = sums
         return {
-            "mean_absolute_error": absolute / samples,
-            "root_mean_squared_error": (squared / samples) ** 0.5,
+            "mean_absolute_error": self.deviation * absolute / samples,
+            "root_mean_squared_error": self.deviation * (squared / samples) ** 0.5,
         }

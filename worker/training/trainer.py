@@ -8,10 +8,9 @@ from torch import Tensor
 
 from worker.training import divergence
 from worker.training.determinism import Determinism
-from worker.training.device_split import DeviceSplit
 from worker.training.epoch_sums import Sums, Window
 from worker.training.evaluation import score
-from worker.training.experiment import Experiment, Split, Stage
+from worker.training.experiment import Experiment, Stage
 from worker.training.metrics import PREFIXES
 from worker.training.optimizer_state import restore_optimizer
 from worker.training.penalties import Penalties
@@ -45,8 +44,8 @@ class Trainer:
 
     def __init__(self, experiment: Experiment, operations: set[str]) -> None:
         self.experiment = experiment
-        self.train = self._on_device(experiment.splits.train)
-        self.validation = self._on_device(experiment.splits.validation)
+        self.train = experiment.on_device(experiment.splits.train)
+        self.validation = experiment.on_device(experiment.splits.validation)
         self.position = Position()
         self.sums = self._empty_sums()
         self.selection = Selection(experiment.checkpoints.best)
@@ -198,10 +197,6 @@ class Trainer:
 
     def _empty_sums(self) -> Sums:
         return Sums(statistics=[0] * self.experiment.task.statistic_count)
-
-    def _on_device(self, split: Split) -> DeviceSplit:
-        experiment = self.experiment
-        return DeviceSplit(split.images, split.labels, experiment.normalization, experiment.device)
 
 
 def gap_sample(train: int, validation: int, seed: int) -> Tensor:

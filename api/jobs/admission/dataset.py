@@ -12,7 +12,7 @@ from shared.errors import Fault
 from shared.spec import DatasetSpec
 
 #: Fields that only a table has, and the target; left out of an image dataset where they are null.
-OPTIONAL = ("target", "file", "features", "content_hash")
+OPTIONAL = ("target", "file", "features", "content_hash", "target_normalization")
 
 
 def check_name(draft: Draft) -> None:

@@ -72,6 +72,8 @@ def fill(draft: Draft) -> None:
         channels=len(features),
     )
     draft.filled["dataset"] |= {"features": list(features), "content_hash": content_hash}
+    if draft.task == "regression":
+        draft.filled["dataset"]["target_normalization"] = spec.target_normalization or "standardize"
     draft.filled["dataset"] |= draft.faults.take(fill_splits(spec, draft.facts))
 
 
@@ -82,6 +84,9 @@ def _check_fields(draft: Draft, spec: DatasetSpec) -> None:
     for name in OF_IMAGES:
         if getattr(spec, name) is not None:
             draft.fault(f"/dataset/{name}", "is for images, but a table has rows; leave it out")
+    if spec.target_normalization is not None and draft.task == "classification":
+        text = "is for a regression, but the loss is for classification; leave it out"
+        draft.fault("/dataset/target_normalization", text)
     if spec.normalization == "unit":
         text = "is unit, which is for images; use standardize or none"
         draft.fault("/dataset/normalization", text)

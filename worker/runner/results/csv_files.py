@@ -77,7 +77,7 @@ def _number_rows(evaluation: RegressionEvaluation) -> Iterable[list[Any]]:
     yield ["sample", "target", "prediction"]
     columns = (evaluation.indices, evaluation.targets, evaluation.outputs)
     for sample, target, output in zip(*(column.tolist() for column in columns), strict=True):
-        yield [sample, f"{target:.9g}", f"{output:.9g}"]
+        yield [sample, f"{target:.12g}", f"{output:.12g}"]
 
 
 def _confusion_rows(

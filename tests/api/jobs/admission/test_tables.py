@@ -31,6 +31,7 @@ def test_columns_and_content_are_filled_in() -> None:
         "features": ["size", "age"],
         "content_hash": HASH,
         "normalization": "standardize",
+        "target_normalization": "standardize",
         "train": 70,
         "validation": 15,
         "test": 15,
@@ -53,6 +54,26 @@ def test_filled_specification_is_accepted_unchanged() -> None:
     first = filled(spec, sidecar_with(CLASSES))
     assert first["metrics"]["top_k"] == [1]
     assert filled(first, sidecar_with(CLASSES)) == first
+
+
+@pytest.mark.parametrize("choice", ["standardize", "none"])
+def test_normalization_of_the_target_can_be_chosen(choice: str) -> None:
+    spec = {**REGRESSION, "dataset": {**TABLE, "target_normalization": choice}}
+    assert filled(spec, sidecar_with(NUMBERS))["dataset"]["target_normalization"] == choice
+
+
+@pytest.mark.parametrize("target", [{}, {"target": "rotation"}])
+def test_images_have_no_normalization_of_the_target(target: dict[str, str]) -> None:
+    dataset = {"name": "digits", "target_normalization": "none", **target}
+    spec = {"dataset": dataset, "architecture": "mlp"}
+    assert list(faults(spec)) == ["/dataset/target_normalization"]
+    assert "target_normalization" not in filled({**spec, "dataset": "digits"})["dataset"]
+
+
+def test_classification_of_a_table_has_no_normalization_of_the_target() -> None:
+    dataset = {**TABLE, "target_normalization": "standardize"}
+    spec = {"dataset": dataset, "architecture": "mlp"}
+    assert list(faults(spec, sidecar_with(CLASSES))) == ["/dataset/target_normalization"]
 
 
 @pytest.mark.parametrize(
