@@ -83,6 +83,15 @@ def test_iteration_equals_the_step_of_the_paper_in_float64() -> None:
     assert torch.allclose(ours.double(), theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [32, 1024])
+def test_perturbation_of_a_large_image_has_norm_1(size: int) -> None:
+    values_NCHW = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        directions_NCHW = unit(values_NCHW.contiguous(memory_format=layout), values_NCHW)
+        norms_N = directions_NCHW.double().square().sum((1, 2, 3)).sqrt()
+        assert norms_N.tolist() == pytest.approx([1, 1], rel=1e-6)
+
+
 def test_unit_has_norm_1_for_any_scale() -> None:
     values = torch.randn(3, 2, 4, 4) * torch.tensor([1e-30, 1.0, 1e30]).view(3, 1, 1, 1)
     norms = unit(values, values).flatten(1).norm(dim=1)
