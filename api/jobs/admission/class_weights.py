@@ -23,8 +23,8 @@ def fill(draft: Draft) -> None:
         text = f"needs classes, but the loss {draft.filled['loss']['name']} is for regression; "
         draft.fault(AT, text + "leave it out")
         return
-    if weights != BALANCED:
-        classes = draft.facts.classes
+    classes = draft.facts.classes
+    if weights != BALANCED and classes:
         if _has_faults(draft, weights, classes):
             return
         weights = {name: float(weights.get(name, 1)) for name in classes}

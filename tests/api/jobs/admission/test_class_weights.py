@@ -57,6 +57,11 @@ def test_anything_else_is_refused(weights: Any) -> None:
     assert 'it must be "balanced" or {class: weight}' in faults(_spec(weights))[AT]
 
 
+def test_loss_that_does_not_fit_the_target_is_the_only_fault() -> None:
+    spec = {**_spec({"3": 2}), "dataset": {"name": "digits", "target": "rotation"}}
+    assert list(faults(spec)) == ["/loss/name"]
+
+
 @pytest.mark.parametrize("weights", ["balanced", {"3": 2}])
 def test_regression_has_no_class_weights(weights: Any) -> None:
     spec = {**_spec(weights, "l2"), "dataset": {"name": "digits", "target": "rotation"}}
