@@ -25,7 +25,10 @@ def presets(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the presets: ready-made specifications for `submit --preset NAME`, each a lesson."""
+    """List ready-made specifications, each a lesson.
+
+    `trainshed submit --preset NAME` submits one of them.
+    """
     with connect() as client:
         result = client.presets() if name is None else client.preset(name)
     if as_json:
@@ -69,5 +72,8 @@ def weights(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def up() -> None:
-    """Run the box in the foreground until Ctrl-C; needs a checkout of Trainshed."""
+    """Run the box until Ctrl-C.
+
+    Needs a checkout of Trainshed.
+    """
     exec_box()

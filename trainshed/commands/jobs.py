@@ -82,7 +82,7 @@ def _tag_filter(text: str) -> str:
 
 @app.command()
 def validate(spec: Spec = None, *, preset: Preset = None, as_json: AsJson = False) -> None:
-    """Check a specification without submitting it."""
+    """Check a specification without a job."""
     with connect() as client:
         validation = client.validate(_read(client, spec, preset))
     print_json(validation) if as_json else print_validation(console, validation)
@@ -110,7 +110,7 @@ def list_jobs(
 
 @app.command("show")
 def show_job(job: Job, *, as_json: AsJson = False) -> None:
-    """Show a job: its state, progress and metrics."""
+    """Show a job: state, progress and metrics."""
     with connect() as client:
         result = client.get(job)
     print_json(result) if as_json else print_job(console, result)
@@ -118,7 +118,10 @@ def show_job(job: Job, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def follow(job: Job, *, as_json: AsJson = False) -> None:
-    """Follow a job to its end and show its results; the exit code depends on its state."""
+    """Follow a job to its end.
+
+    Shows its results afterwards; the exit code depends on its final state.
+    """
     with connect() as client:
         _follow(client, job, as_json=as_json)
 
@@ -150,7 +153,7 @@ def logs(
         int | None, typer.Option(min=1, help="The number of an attempt; default: the newest.")
     ] = None,
 ) -> None:
-    """Print the output of a job's process; usually there is none."""
+    """Print what a job's process wrote; usually nothing."""
     with connect() as client:
         sys.stdout.write(client.logs(job, attempt=attempt))
 
@@ -165,7 +168,10 @@ def cancel(job: Job, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def retry(job: Job, *, as_json: AsJson = False) -> None:
-    """Submit a failed or cancelled job again, from its last checkpoint, and print the new id."""
+    """Submit a failed or cancelled job again.
+
+    The new job resumes from the last checkpoint. Prints its id.
+    """
     with connect() as client:
         result = client.retry(job)
     print_json(result) if as_json else print_line(result["id"])

@@ -38,7 +38,10 @@ def metrics(
     name: Annotated[str | None, typer.Option(help="Show only this metric.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the first, last, lowest and highest value of each metric, with their epochs."""
+    """Summarize the metrics of a job.
+
+    Shows the first, last, lowest and highest value of each metric, with their epochs.
+    """
     with connect() as client:
         series = client.metrics(job, name=name)
         if name is not None and not series:
@@ -58,7 +61,10 @@ def top_k(
     after: Annotated[int, typer.Option(min=0, help="Skip this many samples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show top-k accuracies, accuracy by class, the most confident mistakes and test images."""
+    """Show accuracies, mistakes and predictions.
+
+    Top-k accuracies, accuracy by class, the most confident mistakes, and test images.
+    """
     with connect() as client:
         result = client.top_k(job, checkpoint=checkpoint, limit=limit, after=after)
     if as_json:
@@ -73,7 +79,7 @@ def top_k(
 
 @app.command()
 def confusion(job: Job, *, checkpoint: Checkpoint = None, as_json: AsJson = False) -> None:
-    """Show the confusion matrix on the test images."""
+    """Show the confusion matrix of the test images."""
     with connect() as client:
         result = client.confusion(job, checkpoint=checkpoint)
     print_json(result) if as_json else print_confusion(console, result)
@@ -95,7 +101,10 @@ def download(
     ] = "last",
     output: Output = ".",
 ) -> None:
-    """Download a checkpoint's weights as safetensors; an interrupted download resumes."""
+    """Download the weights of a checkpoint.
+
+    The file is in the safetensors format; an interrupted download resumes.
+    """
     with connect() as client, transfer_progress(checkpoint) as progress:
         path = client.download(job, checkpoint, output, progress=progress)
     print_line(str(path))
@@ -109,7 +118,10 @@ def artifacts(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the files of the results (predictions, confusion matrix), or download a file."""
+    """List or download the files of the results.
+
+    CSV files of each checkpoint: predictions, and the confusion matrix of a classification.
+    """
     with connect() as client:
         if name is None:
             rows = client.artifacts(job)
