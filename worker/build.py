@@ -43,6 +43,8 @@ class Data:
     #: Empty for a regression.
     class_names: tuple[str, ...]
     splits: Splits
+    #: Of a table: its columns, in the order of the network's inputs.
+    features: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> ImageShape:
@@ -69,7 +71,6 @@ def build(
     Raises:
         SpecError: a name or a parameter is not allowed, or parts do not fit together.
     """
-    device = torch.device(device)
     _check_loss(spec, len(data.class_names))
     built = build_regularizers(spec.regularizers)
     name = spec.architecture.name
@@ -79,16 +80,15 @@ def build(
     if weights is not None:
         load_body(model, weights.tensors)
     loss = losses.bind(spec.loss.name, spec.loss.parameters)
-    labels_N = data.splits.train.labels
+    images_NCHW, labels_N = data.splits.train.images, data.splits.train.labels
     weights_M = weights_of(spec.loss.class_weights, data.class_names, labels_N)
     return Experiment(
         model=model.to(device),
         architecture={"name": name, **parameters, **({"head": vars(head)} if head else {})},
         splits=data.splits,
         class_names=data.class_names,
-        normalization=choose_normalization(
-            spec.dataset.normalization, data.splits.train.images, weights
-        ),
+        features=data.features,
+        normalization=choose_normalization(spec.dataset.normalization, images_NCHW, weights),
         loss=loss,
         target_scale=scale_of(spec.dataset.target_normalization, labels_N),
         training_loss=None if weights_M is None else weighted(loss, weights_M.to(device)),
@@ -101,7 +101,7 @@ def build(
         precision=spec.training.precision,
         deterministic=spec.training.deterministic,
         seed=spec.seed,
-        device=device,
+        device=torch.device(device),
     )
 
 

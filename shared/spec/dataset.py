@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.spec.fields import NUMBER, ColumnName, Count, MethodName, TableFile
+from shared.spec.fields import (
+    MAX_FEATURES,
+    NUMBER,
+    ColumnName,
+    Count,
+    MethodName,
+    TableFile,
+)
 from shared.spec.part import SpecPart
 
 
@@ -17,9 +24,9 @@ class DatasetSpec(SpecPart):
     #: Of a table: its file.
     file: TableFile | None = None
     #: Of a table: the input columns; null for all columns except the target.
-    features: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)] | None = (
-        None
-    )
+    features: (
+        Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=MAX_FEATURES)] | None
+    ) = None
     #: Of a table: the digest that the file must have; filled in at admission.
     content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     #: Of the regression of a table: how the target is scaled for the network.

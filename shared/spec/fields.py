@@ -14,9 +14,12 @@ MAX_INTEGER = 2**53 - 1
 MAX_SEED = MAX_INTEGER
 #: The maximum number of images, rows or classes.
 MAX_COUNT = MAX_INTEGER
+MAX_COLUMN_NAME_LENGTH = 200
+#: The maximum number of feature columns of a table.
+MAX_FEATURES = 10_000
 
 
-def _check_text(value: str) -> str:
+def check_text(value: str) -> str:
     """Refuse control characters, and invisible characters that reorder or hide text."""
     for character in value:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
@@ -57,14 +60,14 @@ def _check_layers(value: object) -> object:
 
 
 #: Text without control and invisible characters.
-PLAIN_TEXT = AfterValidator(_check_text)
+PLAIN_TEXT = AfterValidator(check_text)
 #: An integer or a number, but not a boolean or a string.
 NUMBER = BeforeValidator(_check_number)
 
 MethodName = Annotated[str, Field(min_length=1, max_length=100), PLAIN_TEXT]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-ColumnName = Annotated[str, Field(min_length=1, max_length=200), PLAIN_TEXT]
+ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN_NAME_LENGTH), PLAIN_TEXT]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT), NUMBER]
 Epochs = Annotated[int, Field(ge=1, le=100_000), NUMBER]
 #: A file name without a directory, so that no path leads out of the folder of tables.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -57,13 +57,14 @@ class Dataset:
     Args:
         name: name in a specification.
         images: uint8 [N, C, H, W], mapped from the cache and read-only; indexing with an array
-            copies. For a table float32 [N, columns, 1, 1].
+            copies. For a table float64 [N, columns, 1, 1].
         labels: int64 [N], class indices; splits are stratified by them.
         class_names: in the order of the class indices; empty for a regression.
         first_test: index of the first image of the data set's test split, or None.
         content_hash: `sha256:…` of the decoded original images and labels, before resizing; for a
             table of its file.
-        targets: float32 [N], the targets of a regression; None for a classification.
+        targets: float32 or float64 [N], the targets of a regression; None for a classification.
+        features: the names of a table's columns, in the order of `images`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset:
     first_test: int | None
     content_hash: str
     targets: Floats | None = None
+    features: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

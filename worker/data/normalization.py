@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.registry import SpecError
+from worker.training.deviation import deviation_of
 from worker.training.device_split import Normalization
 from worker.training.transfer import Weights
 
@@ -19,7 +20,7 @@ def choose_normalization(
     Args:
         kind: `standardize`, `unit`, `none`, or `of_weights` for the normalization that the weights
             were trained with.
-        train_NCHW: the training split.
+        train_NCHW: the training split; floating point stands for the columns of a table.
         weights: the weights that fine-tuning starts from.
 
     Raises:
@@ -32,7 +33,7 @@ def choose_normalization(
                 "normalization; it must be standardize, unit or none."
             )
         return weights.normalization
-    if train_NCHW.dtype == torch.float32:
+    if train_NCHW.is_floating_point():
         return _of_table(kind, train_NCHW.flatten(1).double())
     return _of_images(kind, train_NCHW)
 
@@ -60,7 +61,7 @@ def _of_images(kind: str | None, train_NCHW: Tensor) -> Normalization:
 
 
 def _of_table(kind: str | None, rows_NC: Tensor) -> Normalization:
-    """Return the normalization of a table's columns."""
+    """Return the normalization of a table's columns, float64 [N, C]."""
     columns = rows_NC.shape[1]
     if kind == "none":
         return Normalization((0.0,) * columns, (1.0,) * columns, largest=1.0)
@@ -68,9 +69,8 @@ def _of_table(kind: str | None, rows_NC: Tensor) -> Normalization:
         raise SpecError(
             f"dataset.normalization is {kind}; for a table it must be standardize or none."
         )
-    deviation_C = rows_NC.std(0, correction=0)
-    deviation_C[rows_NC.amax(0) == rows_NC.amin(0)] = 1.0
-    return Normalization(tuple(rows_NC.mean(0).tolist()), tuple(deviation_C.tolist()), largest=1.0)
+    mean_C, deviation_C = rows_NC.mean(0), deviation_of(rows_NC)
+    return Normalization(tuple(mean_C.tolist()), tuple(deviation_C.tolist()), largest=1.0)
 
 
 def _moments(pixels: Tensor) -> tuple[float, float]:

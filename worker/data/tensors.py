@@ -10,8 +10,8 @@ def take(dataset: Dataset, indices: Integers) -> tuple[torch.Tensor, torch.Tenso
     """Copy the samples at `indices` out of the cache.
 
     Returns:
-        images_NCHW uint8 (float32 for a table), labels_N int64 (float32 targets for a regression),
-        and indices_N int64; all contiguous, on the CPU, and independent of the cache.
+        images_NCHW uint8 (float64 for a table), labels_N int64 (float32 or float64 targets for a
+        regression), and indices_N int64; all contiguous, on the CPU, and independent of the cache.
     """
     images_NCHW = np.ascontiguousarray(dataset.images[indices])
     targets_N = dataset.labels if dataset.targets is None else dataset.targets

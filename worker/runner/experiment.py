@@ -36,5 +36,5 @@ def build_experiment(
     )
     weights = load_initial_weights(spec, database, Storage(settings.storage))
     device = "cuda" if assignment.uuid else "cpu"
-    data = Data(dataset.class_names, splits)
+    data = Data(dataset.class_names, splits, dataset.features)
     return dataset, build(spec, data, device=device, weights=weights)

@@ -49,6 +49,8 @@ def metadata(experiment: Experiment) -> dict[str, str]:
             "largest": normalization.largest,
         },
     }
+    if experiment.features:
+        values["features"] = list(experiment.features)
     if not experiment.class_names:
         values["target_normalization"] = asdict(experiment.target_scale)
     return {name: json.dumps(value) for name, value in values.items()}

@@ -1,6 +1,8 @@
 """A split on the training device, as uint8, and normalized batches of it.
 
-The rows of a table are float32 images of one pixel, with a channel for each column.
+The rows of a table are float64 images of one pixel, with a channel for each column. They are
+normalized in float64 and only then stored as float32: a Unix time in float32 is exact to two
+minutes only.
 
 Axes: N samples, H height, W width, C channels. Images are stored as [N, H, W, C]: a batch of them,
 viewed as [N, C, H, W], is in channels-last order without another copy.
@@ -32,6 +34,16 @@ class Normalization:
         scale_C, shift_C = 1 / (self.largest * deviation), -mean / deviation
         return scale_C.float().to(device), shift_C.float().to(device)
 
+    def identity(self) -> "Normalization":
+        """Return the normalization of inputs that are normalized already."""
+        return Normalization((0.0,) * len(self.mean), (1.0,) * len(self.mean), largest=1.0)
+
+    def applied(self, columns_NCHW: Tensor) -> Tensor:
+        """Return the normalized columns of a table, float32; computed in float64."""
+        mean_C11 = torch.tensor(self.mean, dtype=torch.float64)[:, None, None]
+        deviation_C11 = torch.tensor(self.deviation, dtype=torch.float64)[:, None, None]
+        return ((columns_NCHW.double() / self.largest - mean_C11) / deviation_C11).float()
+
 
 class DeviceSplit:
     """Images and labels of one split on the device."""
@@ -43,6 +55,9 @@ class DeviceSplit:
         normalization: Normalization,
         device: torch.device,
     ) -> None:
+        if images_NCHW.is_floating_point():
+            images_NCHW = normalization.applied(images_NCHW)
+            normalization = normalization.identity()
         self.images_NHWC = images_NCHW.permute(0, 2, 3, 1).contiguous().to(device)
         self.labels_N = labels_N.to(device)
         _, height, width, channels = self.images_NHWC.shape

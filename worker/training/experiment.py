@@ -24,12 +24,15 @@ from worker.training.topk import valid_ks
 #: Outputs [N, M] and targets → the mean loss, a scalar.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+#: Of pixels, and of the columns of a table.
+IMAGE_TYPES = (torch.uint8, torch.float32, torch.float64)
+
 
 @dataclass(frozen=True)
 class Split:
     """The samples of one split, as they come from the data set."""
 
-    #: uint8 [N, C, H, W]; the rows of a table are float32 [N, columns, 1, 1].
+    #: uint8 [N, C, H, W]; the rows of a table are float64 [N, columns, 1, 1].
     images: Tensor
     #: Classes, int64 [N]; or the numbers to predict, in their own unit, float32 or float64 [N].
     labels: Tensor
@@ -38,10 +41,10 @@ class Split:
 
     def __post_init__(self) -> None:
         """Check types, axes and lengths."""
-        if self.images.dtype not in (torch.uint8, torch.float32) or self.images.ndim != 4:
+        if self.images.dtype not in IMAGE_TYPES or self.images.ndim != 4:
             raise ValueError(
                 f"The images of a split are {self.images.dtype} {list(self.images.shape)}; they "
-                "must be uint8 or float32 [N, C, H, W]."
+                "must be uint8, or float64 for a table, [N, C, H, W]."
             )
         if not len(self.images) == len(self.labels) == len(self.indices) > 0:
             raise ValueError(
@@ -112,6 +115,8 @@ class Experiment:
     training_loss: Loss | None = None
     #: Of a regression: how its targets are scaled for the network.
     target_scale: TargetScale = field(default_factory=TargetScale)
+    #: The columns of a table, in the order of the network's inputs.
+    features: tuple[str, ...] = ()
     regularizers: tuple[Regularizer, ...] = ()
     #: Changes the pixels of training images, never of others.
     augment: Augment | None = None

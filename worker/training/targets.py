@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from worker.training.deviation import deviation_of
+
 
 @dataclass(frozen=True)
 class TargetScale:
@@ -38,6 +40,4 @@ def scale_of(kind: Literal["standardize", "none"] | None, train_N: Tensor) -> Ta
     if kind != "standardize":
         return TargetScale()
     exact_N = train_N.to(torch.float64)
-    deviation = exact_N.std(correction=0).item()
-    is_constant = bool(exact_N.min() == exact_N.max())
-    return TargetScale(exact_N.mean().item(), 1.0 if is_constant else deviation)
+    return TargetScale(exact_N.mean().item(), deviation_of(exact_N).item())

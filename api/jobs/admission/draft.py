@@ -1,4 +1,4 @@
-"""The draft of a job: what was posted, what is known of it so far, and its faults."""
+"""The draft of a job: what was posted, what is known of it so far, its faults and warnings."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -29,6 +29,17 @@ class Sidecar(Protocol):
 
 
 @dataclass(frozen=True)
+class SpecWarning:
+    """A part of a valid specification that is probably a mistake."""
+
+    pointer: str
+    #: What is odd, and its consequence.
+    detail: str
+    #: What to do instead; None where nothing can be named.
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """What the checks read besides the specification."""
 
@@ -46,6 +57,7 @@ class Draft:
     raw: dict[str, Any]
     context: Context
     faults: Faults = field(default_factory=Faults)
+    warnings: list[SpecWarning] = field(default_factory=list)
     #: The structure of `raw` without the values that have faults; None until it is read, or
     #: where nothing of it can be read.
     spec: JobSpec | None = None
@@ -73,6 +85,10 @@ class Draft:
     def fault(self, pointer: str, detail: str) -> None:
         """Record a fault."""
         self.faults.add(pointer, detail)
+
+    def warn(self, pointer: str, detail: str, suggestion: str | None = None) -> None:
+        """Record a warning: the value is allowed, but probably a mistake."""
+        self.warnings.append(SpecWarning(pointer, detail, suggestion))
 
     def posted(self, field: str) -> Any:
         """Return a field as it was posted, or the name of the method that is its default."""

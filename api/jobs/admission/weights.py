@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from api.http.faults import quoted
+from api.jobs.admission import columns
 from api.jobs.admission.draft import Draft
 from api.weights.checks import WEIGHT_TYPES, find_wrong_type, read_normalization
 from api.weights.header import Header, read_header
@@ -30,6 +31,9 @@ def check_file(draft: Draft) -> None:
         header = read_header(path)
     except BadWeights as error:
         draft.fault(f"{AT}/{field}", error.detail)
+        return
+    columns.match(draft, header)
+    if draft.network is None:
         return
     if draft.filled["dataset"]["normalization"] == "of_weights":
         _check_normalization(draft, header, f"{AT}/{field}")

@@ -54,6 +54,36 @@ class TestTable:
         normalization = choose_normalization("standardize", rows_NC11, None)
         assert normalization == Normalization((2.0, 5.0), (1.0, 1.0), largest=1.0)
 
+    @pytest.mark.parametrize(
+        ("offset", "step"),
+        [(0.0, 1.0), (1.7e9, 10.0), (1e15, 1.0), (0.0, 1e-200), (1e-300, 1e-303), (0.0, 1e38)],
+    )
+    def test_columns_of_any_magnitude_are_exact_in_the_network(
+        self, offset: float, step: float
+    ) -> None:
+        """A Unix time in float32 is exact to 128 seconds; squares of 1e-200 are 0."""
+        rows_NC11 = offset + step * torch.tensor([0.0, 1.0, 2.0]).double()[:, None, None, None]
+        normalization = choose_normalization("standardize", rows_NC11, None)
+        device = torch.device("cpu")
+        split = DeviceSplit(rows_NC11, torch.arange(3), normalization, device)
+        images_NCHW, _ = split.batch(slice(None))
+        assert images_NCHW.dtype == torch.float32
+        width = 1.5**0.5
+        assert images_NCHW.flatten().tolist() == pytest.approx([-width, 0, width], rel=1e-6)
+
+    @pytest.mark.parametrize("value", [0.0, 0.1, 1.7e9, 1e-300, 3e38])
+    def test_constant_column_is_centred_and_not_scaled(self, value: float) -> None:
+        rows_NC11 = torch.full((7, 1, 1, 1), value, dtype=torch.float64)
+        normalization = choose_normalization("standardize", rows_NC11, None)
+        assert normalization.mean == pytest.approx((value,), rel=1e-12)
+        assert normalization.deviation == (1.0,)
+
+    def test_none_keeps_the_values(self) -> None:
+        rows_NC11 = torch.tensor([[1.0, -2.5], [3.0, 1e30]]).double()[:, :, None, None]
+        normalization = choose_normalization("none", rows_NC11, None)
+        split = DeviceSplit(rows_NC11, torch.arange(2), normalization, torch.device("cpu"))
+        assert torch.equal(split.batch(torch.tensor([1]))[0], rows_NC11[1:].float())
+
     def test_unit_is_refused(self) -> None:
         with pytest.raises(SpecError, match="is unit; for a table it must be standardize or none"):
             choose_normalization("unit", torch.zeros(2, 3, 1, 1), None)

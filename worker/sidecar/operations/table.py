@@ -1,5 +1,7 @@
 """`table`: the rows, columns and classes of a table on this box."""
 
+import difflib
+from pathlib import Path
 from typing import Any
 
 from shared import datasets
@@ -11,11 +13,15 @@ from worker.sidecar.request import Operation, RequestRefused, fault
 def table(request: dict[str, Any]) -> dict[str, Any]:
     """Return the number of rows, the features, the classes and the content hash of a table.
 
+    Also returns `warnings`: what is allowed and probably a mistake, as `{pointer, detail,
+    suggestion}`.
+
     Args:
-        request: file, target, features (null for all other columns), is_number.
+        request: file, target, features (null for all columns but the target and the index),
+            is_number.
 
     Raises:
-        RequestRefused: a job cannot use the table like this.
+        RequestRefused: with every reason why a job cannot use the table like this.
     """
     from worker.data.table import TableRefused, read_table  # noqa: PLC0415 - loads pyarrow
 
@@ -28,17 +34,36 @@ def table(request: dict[str, Any]) -> dict[str, Any]:
             is_number=request["is_number"],
         )
     except TableRefused as error:
-        raise RequestRefused(fault(f"/dataset/{error.field}", error)) from error
+        faults = [fault(_pointer(each.field), each.detail) for each in error.faults]
+        raise RequestRefused(*faults) from error
     except DatasetMissing as error:
-        available = ", ".join(datasets.list_tables(home)) or "none yet"
-        text = f"{file} is not among the tables of this box. Available: {available}."
-        raise RequestRefused(fault("/dataset/file", text)) from error
+        raise RequestRefused(fault("/dataset/file", _missing(file, home))) from error
     return {
         "rows": len(content.values),
         "features": list(content.features),
         "classes": list(content.class_names),
         "content_hash": content.content_hash,
+        "warnings": [
+            {
+                "pointer": _pointer(warning.field),
+                "detail": warning.detail,
+                "suggestion": warning.suggestion,
+            }
+            for warning in content.warnings
+        ],
     }
+
+
+def _pointer(field: str) -> str:
+    return f"/dataset/{field}"
+
+
+def _missing(file: str, home: Path) -> str:
+    files = datasets.list_tables(home)
+    nearest = difflib.get_close_matches(file, files, n=1)
+    hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
+    available = ", ".join(f"`{name}`" for name in files) or "none yet"
+    return f"`{file}` is not among the tables of this box.{hint} Available: {available}"
 
 
 TABLE = Operation(

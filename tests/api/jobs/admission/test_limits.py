@@ -83,7 +83,7 @@ def test_longest_list_that_is_allowed_is_read(service: Service) -> None:
     dataset = {"name": "table", "file": "a.csv", "target": "y", "features": features}
     service.sidecar.respond = lambda _: {
         "ok": True, "rows": 9, "classes": ["a"], "features": features,
-        "content_hash": f"sha256:{'0' * 64}", "parameter_count": {},
+        "content_hash": f"sha256:{'0' * 64}", "parameter_count": {}, "warnings": [],
     }  # fmt: skip
     found = service.faults({**SPEC, "dataset": dataset, "training": {"epochs": 0}})
     assert "/training/epochs" in found

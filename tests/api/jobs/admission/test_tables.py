@@ -4,12 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.admission import SidecarInProcess, faults, filled
+from api.jobs.admission.draft import SpecWarning
+from tests.fakes.admission import SidecarInProcess, check, faults, filled
 from tests.fakes.sidecar import accept_everything
 
 TABLE = {"name": "table", "file": "houses.csv", "target": "price"}
 HASH = "sha256:" + "a" * 64
-NUMBERS = {"rows": 100, "features": ["size", "age"], "classes": [], "content_hash": HASH}
+NUMBERS = {
+    "rows": 100,
+    "features": ["size", "age"],
+    "classes": [],
+    "content_hash": HASH,
+    "warnings": [],
+}
 CLASSES = {**NUMBERS, "classes": ["no", "yes"]}
 REGRESSION = {"dataset": TABLE, "architecture": "linear", "loss": "l2"}
 
@@ -103,12 +110,10 @@ def test_architecture_for_images_is_refused_with_the_architectures_for_tables() 
     }
 
 
-@pytest.mark.parametrize("rows", [0, 2])
-def test_table_with_fewer_rows_than_splits_is_refused(rows: int) -> None:
-    assert faults(REGRESSION, sidecar_with({**NUMBERS, "rows": rows})) == {
-        "/dataset/file": f"has {rows} rows; it must have at least 3, one for each split"
-    }
-    assert faults(REGRESSION, sidecar_with({**NUMBERS, "rows": 3})) == {}
+def test_warnings_of_the_sidecar_are_warnings_of_the_draft() -> None:
+    warning = {"pointer": "/dataset/features", "detail": "is left out", "suggestion": "Name it."}
+    draft = check(REGRESSION, sidecar_with({**NUMBERS, "warnings": [warning]}))
+    assert draft.warnings == [SpecWarning(**warning)]
 
 
 def test_faults_of_the_sidecar_come_with_the_others() -> None:

@@ -143,7 +143,7 @@ class TestOfAnUpload:
         table = {"rows": 100, "features": ["size", "age"], "classes": ["no", "yes"]}
         accept_network = service.sidecar.respond
         service.sidecar.respond = lambda request: (
-            {"ok": True, **table, "content_hash": "sha256:" + "a" * 64}
+            {"ok": True, **table, "content_hash": "sha256:" + "a" * 64, "warnings": []}
             if request["operation"] == "table"
             else accept_network(request)
         )
