@@ -25,8 +25,8 @@ def without_mark(content: bytes, file: str) -> bytes:
         TableRefused: the content is not UTF-8, or not text at all.
     """
     if content.startswith(UTF_16) or b"\0" in content:
-        text = f"{quoted(file)} is not UTF-8: it is UTF-16, or not text at all. {SAVE}"
-        raise TableRefused(TableFault("file", f"{text} (row 1, the header, cannot be read)"))
+        text = f"{quoted(file)} is not UTF-8: it is UTF-16, or not text at all"
+        raise TableRefused(TableFault("file", f"{text}, from the header on. {SAVE}"))
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         # Decoding is the fastest check; the text itself would take up to four times the memory.

@@ -91,26 +91,30 @@ def _choose_all(
 
 def _unusable(names: Sequence[str], inputs: Sequence[int]) -> dict[int, str]:
     """Return why columns cannot be features, by position."""
-    positions_of = dict[str, list[int]]()
-    for position in inputs:
-        positions_of.setdefault(names[position], []).append(position)
+    positions_of = _positions_of(names)
     problems = dict[int, str]()
-    for name, positions in positions_of.items():
+    for position in inputs:
+        name = names[position]
         problem = name_problem(name)
-        for position in positions:
-            if problem is not None:
-                problems[position] = f"column {position + 1} ({quoted(name)}) {problem}"
-            elif len(positions) > 1:
-                problems[position] = _duplicate(name, positions)
+        if problem is not None:
+            shown = f" ({quoted(name)})" if name else ""
+            problems[position] = f"column {position + 1}{shown} {problem}"
+        elif len(positions_of[name]) > 1:
+            problems[position] = _duplicate(name, positions_of[name])
     return problems
+
+
+def _positions_of(names: Sequence[str]) -> dict[str, list[int]]:
+    positions_of = dict[str, list[int]]()
+    for position, name in enumerate(names):
+        positions_of.setdefault(name, []).append(position)
+    return positions_of
 
 
 def _choose_named(
     chosen: Selection, names: Sequence[str], target: str, features: Sequence[str]
 ) -> None:
-    positions = dict[str, list[int]]()
-    for position, name in enumerate(names):
-        positions.setdefault(name, []).append(position)
+    positions = _positions_of(names)
     seen = set[str]()
     unknown = 0
     for index, name in enumerate(features):

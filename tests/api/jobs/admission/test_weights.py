@@ -33,12 +33,14 @@ def upload(service: Service, tensors: dict[str, torch.Tensor], metadata: dict[st
     return weights_id
 
 
-def job_with_checkpoint(service: Service, tensors: dict[str, torch.Tensor]) -> str:
+def job_with_checkpoint(
+    service: Service, tensors: dict[str, torch.Tensor], metadata: dict[str, str] = METADATA
+) -> str:
     """Start a job with the checkpoints `last` and `best_val_loss`; return its id."""
     lease = service.start_job()
     directory = service.storage.attempt(lease.job_id, 1) / "step-1"
     directory.mkdir(parents=True)
-    save_file(tensors, directory / WEIGHTS, metadata=METADATA)
+    save_file(tensors, directory / WEIGHTS, metadata=metadata)
     relative = service.storage.relative(directory)
     best = {"monitor": "val_loss", "mode": "min", "value": 1.0}
     service.record(

@@ -49,7 +49,7 @@ def test_header_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
     detail = fault(write_text(tmp_path, TEXT.encode(encoding)))
-    assert detail.startswith("`some.csv` is not UTF-8: it is UTF-16, or not text at all.")
+    assert detail.startswith("`some.csv` is not UTF-8: it is UTF-16, or not text at all, from")
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])

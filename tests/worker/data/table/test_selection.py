@@ -49,7 +49,7 @@ def test_index_is_not_enough_to_predict_from(tmp_path: Path) -> None:
         ("\u202ea", "column 2 (`\\u202ea`) has an unusable name: it contains U+202E"),
         ('"a\nb"', "column 2 (`a\\u000ab`) has an unusable name: it contains U+000A"),
         ("n" * 201, "has a name of 201 characters; at most 200 are allowed"),
-        ("", "column 2 (``) has no name"),
+        ("", "column 2 has no name"),
         ("x", "the columns 1 and 2 are both named `x`; give each a different name"),
     ],
 )
@@ -65,6 +65,12 @@ def test_name_of_200_characters_is_usable(tmp_path: Path) -> None:
     name = "n" * 200
     path = write_text(tmp_path, f"{name},label\n1,y\n2,z\n3,y\n")
     assert read(path).features == (name,)
+
+
+def test_duplicate_of_an_index_column_is_refused(tmp_path: Path) -> None:
+    """A specification names columns, so it could not tell the two apart."""
+    path = write_text(tmp_path, "Unnamed: 0,label,Unnamed: 0\n1,x,2\n2,y,3\n3,x,4\n")
+    assert "the columns 1 and 3 are both named `Unnamed: 0`" in fault(path)
 
 
 def test_duplicate_of_the_target_is_refused(tmp_path: Path) -> None:
