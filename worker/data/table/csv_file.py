@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -31,7 +30,7 @@ MISSING = ("#N/A", "#NA", "-NaN", "-nan", "<NA>", "N/A", "NA", "NULL", "NaN", "n
 UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)*)?")
 #: No row may be longer.
 BLOCK_BYTES = 16 * 2**20
-BLANK_LINE = re.compile(rb"\A[\r\n]|\n\r?\n|\r\r")
+BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -76,9 +75,18 @@ class CsvFile:
 
     def row_numbers(self, positions: Sequence[int]) -> list[int]:
         """Return the row numbers of rows of data, which are counted from 0."""
-        if self._numbers is None:
+        if not positions or not self._has_blank_lines:
             return [position + 2 for position in positions]
-        return [int(self._numbers[position + 1]) for position in positions]
+        numbered = (number for number, cells in enumerate(self._records(), start=1) if cells)
+        try:  # the header is the first of them
+            numbers = list(islice(numbered, 1, max(positions) + 2))
+        except csv.Error:  # a value too long for this reader
+            return [position + 1 + self._skipped_rows for position in positions]
+        return [numbers[position] for position in positions]
+
+    @cached_property
+    def _has_blank_lines(self) -> bool:
+        return self._skipped_rows > 1 or any(blank in self._content for blank in BLANK_LINES)
 
     def _read_header(self) -> tuple[int, tuple[str, ...]]:
         try:
@@ -156,13 +164,3 @@ class CsvFile:
             f"{quoted(self._file)} has another number of values than its {len(self.names)} columns "
             f"{examples}. Put values that contain commas in quotes"
         )
-
-    @cached_property
-    def _numbers(self) -> np.ndarray | None:
-        """The numbers of all rows that are not blank; None where no line is blank."""
-        if not BLANK_LINE.search(self._content):
-            return None
-        try:
-            return np.array([n for n, cells in enumerate(self._records(), start=1) if cells])
-        except csv.Error:
-            return None

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from itertools import islice
+from contextlib import suppress
 
 from worker.data.table.faults import (
     MAX_EXAMPLES,
@@ -42,26 +42,40 @@ def _detail(content: bytes, file: str) -> str:
     reader = csv.reader(io.StringIO(content.decode("utf-8", "surrogateescape"), newline=""))
     begin = f"{quoted(file)} is not UTF-8"
     header: list[str] = []
-    count, examples = 0, list[tuple[int, str]]()
-    try:
+    bad = list[tuple[int, list[str]]]()
+    with suppress(csv.Error):  # a value too long for this reader; report what was read
         for row, cells in enumerate(reader, start=1):
             header = header or cells
-            position = next((i for i, cell in enumerate(cells) if not _is_utf8(cell)), None)
-            if position is None:
-                continue
-            value = f'"{visible(cells[position])}"'
-            if cells is header:
-                return f"{begin}: the header names column {position + 1} {value}. {SAVE}"
-            count += 1
-            if len(examples) < MAX_EXAMPLES:
-                name = quoted(header[position]) if position < len(header) else f"{position + 1}"
-                examples.append((row, f"{value} in column {name}"))
-    except csv.Error:
-        if not examples:
-            return f"{begin}. {SAVE}"
-    rows, values = zip(*islice(examples, MAX_EXAMPLES), strict=True)
-    return f"{begin} {in_rows(count, rows, values)}. {SAVE}"
+            if not _is_utf8("".join(cells)):
+                bad.append((row, cells if len(bad) < MAX_EXAMPLES else []))
+    if not bad:
+        return f"{begin}. {SAVE}"
+    if bad[0][1] is header:
+        position = _position(header)
+        return f"{begin}: the header names column {position + 1} {_shown(header[position])}. {SAVE}"
+    examples = bad[:MAX_EXAMPLES]
+    values = [_example(cells, header) for _, cells in examples]
+    return f"{begin} {in_rows(len(bad), [row for row, _ in examples], values)}. {SAVE}"
+
+
+def _example(cells: list[str], header: list[str]) -> str:
+    position = _position(cells)
+    name = quoted(header[position]) if position < len(header) else str(position + 1)
+    return f"{_shown(cells[position])} in column {name}"
+
+
+def _position(cells: list[str]) -> int:
+    return next(position for position, cell in enumerate(cells) if not _is_utf8(cell))
+
+
+def _shown(cell: str) -> str:
+    return f'"{visible(cell)}"'
 
 
 def _is_utf8(text: str) -> bool:
-    return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
+    """Return whether no byte had to be escaped as a surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
