@@ -24,9 +24,6 @@ from worker.training.topk import valid_ks
 #: Outputs [N, M] and targets → the mean loss, a scalar.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-#: Of pixels, and of the columns of a table.
-IMAGE_TYPES = (torch.uint8, torch.float32, torch.float64)
-
 
 @dataclass(frozen=True)
 class Split:
@@ -41,10 +38,11 @@ class Split:
 
     def __post_init__(self) -> None:
         """Check types, axes and lengths."""
-        if self.images.dtype not in IMAGE_TYPES or self.images.ndim != 4:
+        is_table = self.images.is_floating_point() and self.images.shape[2:] == (1, 1)
+        if self.images.ndim != 4 or not (is_table or self.images.dtype == torch.uint8):
             raise ValueError(
                 f"The images of a split are {self.images.dtype} {list(self.images.shape)}; they "
-                "must be uint8, or float64 for a table, [N, C, H, W]."
+                "must be uint8 [N, C, H, W], or float64 [N, columns, 1, 1]."
             )
         if not len(self.images) == len(self.labels) == len(self.indices) > 0:
             raise ValueError(

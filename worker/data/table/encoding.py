@@ -73,7 +73,7 @@ def _shown(cell: str) -> str:
 
 
 def _is_utf8(text: str) -> bool:
-    """Return whether no byte had to be escaped as a surrogate."""
+    """Return whether no byte is escaped as a surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
