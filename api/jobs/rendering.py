@@ -30,6 +30,7 @@ def job_json(
         "tags": row.tags,
         "notes": row.notes,
         "spec": row.spec,
+        "warnings": row.warnings,
         "created_at": rfc3339(row.created_at),
         "started_at": rfc3339(row.started_at),
         "finished_at": rfc3339(row.finished_at),

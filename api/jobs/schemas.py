@@ -44,6 +44,14 @@ class Attempt(BaseModel):
     first_step: Count | None
 
 
+class SpecWarning(BaseModel):
+    """A part of a valid specification that is probably a mistake."""
+
+    pointer: str = Field(description="A JSON Pointer (RFC 6901) into the specification")
+    detail: str
+    suggestion: str | None = Field(description="What to do instead")
+
+
 class Job(BaseModel):
     """A job: its specification, progress and result. Lists leave out `attempts`."""
 
@@ -60,6 +68,7 @@ class Job(BaseModel):
     tags: dict[str, str]
     notes: str
     spec: JobSpec = Field(description="With all defaults filled in")
+    warnings: list[SpecWarning] = Field(description="As found when the job was submitted")
     created_at: Timestamp
     started_at: Timestamp | None
     finished_at: Timestamp | None
@@ -102,3 +111,4 @@ class Validation(BaseModel):
         description="As measured in the newest comparable job; null without any"
     )
     queue_position: Count
+    warnings: list[SpecWarning] = Field(description="What is allowed and probably a mistake")

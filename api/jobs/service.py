@@ -46,8 +46,14 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     existing = _job_of_key(services, owner, key, fingerprint)
     if existing is not None:
         return existing
-    spec = check(services, raw).filled
-    submission = Submission(owner=owner, spec=spec, idempotency_key=key, fingerprint=fingerprint)
+    draft = check(services, raw)
+    submission = Submission(
+        owner=owner,
+        spec=draft.filled,
+        warnings=draft.warnings_json(),
+        idempotency_key=key,
+        fingerprint=fingerprint,
+    )
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
     if is_new:
@@ -78,6 +84,7 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
         "device_memory_mib": memory,
         "seconds_per_epoch": seconds_per_epoch(services, spec),
         "queue_position": _next_position(services, PRIORITIES[spec["priority"]]),
+        "warnings": draft.warnings_json(),
     }
 
 
@@ -97,15 +104,16 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
     if existing is not None:
         return existing
     with services.database.write() as connection:
-        spec, checkpoint = control.get_retry_origin(connection, job_id)
+        origin = control.get_retry_origin(connection, job_id)
         existing = control.find_open_retry(connection, owner, job_id) if key is None else None
         if existing is not None:
             return existing
         submission = Submission(
             owner=owner,
-            spec=spec,
+            spec=origin.spec,
+            warnings=origin.warnings,
             retry_of=job_id,
-            resume_from=checkpoint,
+            resume_from=origin.checkpoint,
             idempotency_key=key,
             fingerprint=fingerprint,
         )

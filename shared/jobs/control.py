@@ -1,5 +1,6 @@
 """Requests of users for an existing job: cancel and retry."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,16 @@ from shared.states import FINAL, STATES
 
 RETRYABLE = ("failed", "cancelled")
 UNFINISHED = tuple(state for state in STATES if state not in FINAL)
+
+
+@dataclass(frozen=True)
+class RetryOrigin:
+    """What a retry takes over from the job that it repeats."""
+
+    spec: dict[str, Any]
+    warnings: list[dict[str, Any]]
+    #: The checkpoint from which the retry resumes, if any.
+    checkpoint: str | None
 
 
 def request_cancel(connection: sa.Connection, job_id: str) -> None:
@@ -48,8 +59,8 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
     append_events(connection, job_id, at, event)
 
 
-def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, Any], str | None]:
-    """Return the spec of an ended job, and the checkpoint from which a retry resumes, if any.
+def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
+    """Return what a retry takes over from an ended job.
 
     The job's row is locked, so the second of two concurrent retries finds the first.
 
@@ -59,7 +70,7 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, 
     """
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
     row = connection.execute(
-        sa.select(jobs.state, jobs.spec).where(jobs.id == job_id).with_for_update()
+        sa.select(jobs.state, jobs.spec, jobs.warnings).where(jobs.id == job_id).with_for_update()
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
@@ -72,7 +83,7 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> tuple[dict[str, 
     checkpoint = connection.execute(
         sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
     ).scalar_one_or_none()
-    return row.spec, checkpoint
+    return RetryOrigin(row.spec, row.warnings, checkpoint)
 
 
 def find_open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:

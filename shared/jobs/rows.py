@@ -101,6 +101,8 @@ class JobRow(StoredRow):
     notes: str
     spec: dict[str, Any]
     spec_sha256: str
+    #: What admission found odd in the specification.
+    warnings: list[dict[str, Any]]
     dataset: str
     sweep_id: str | None
     retry_of: str | None

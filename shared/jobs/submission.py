@@ -21,6 +21,8 @@ class Submission:
 
     owner: str
     spec: dict[str, Any]
+    #: What admission found odd in it: `{pointer, detail, suggestion}`.
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     retry_of: str | None = None
     resume_from: str | None = None
     idempotency_key: str | None = None
@@ -53,6 +55,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             "notes": "",
             "spec": spec,
             "spec_sha256": sha256_of_json(spec),
+            "warnings": submission.warnings,
             "dataset": spec["dataset"]["name"],
             "retry_of": submission.retry_of,
             "resume_from": submission.resume_from,

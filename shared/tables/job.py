@@ -20,6 +20,7 @@ jobs = sa.Table(
     sa.Column("notes", sa.Text, nullable=False, server_default=""),
     sa.Column("spec", sa.JSON, nullable=False),
     sa.Column("spec_sha256", sa.String(64), nullable=False),
+    sa.Column("warnings", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("dataset", sa.String(100), nullable=False),
     sa.Column("sweep_id", Id),
     sa.Column("retry_of", Id),

@@ -52,6 +52,7 @@ def job_row(**columns: Any) -> JobRow:
         "notes": "",
         "spec": {},
         "spec_sha256": "0" * 64,
+        "warnings": [],
         "dataset": "digits",
         "created_at": AT,
         "attempt": 0,

@@ -11,8 +11,10 @@ from shared.database import Database
 from shared.jobs import attempts
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, record
+from shared.jobs.submission import Submission, submit
 from tests.shared.rows import notes
-from tests.worker.jobs import claimed, claimed_again
+from tests.shared.specs import filled_in
+from tests.worker.jobs import claimed_again
 
 
 def _names(database: Database) -> set[str]:
@@ -40,8 +42,11 @@ def test_running_job_records_before_and_after_a_migration(
 ) -> None:
     """The job is claimed by the earlier version, and released after the downgrade."""
     database = Database(empty_database_url, pool_size=2)
-    migrations.upgrade(database, "0002")
-    lease = claimed(database)
+    migrations.upgrade(database)
+    with database.write() as connection:
+        submit(connection, Submission(owner="admin", spec=filled_in()))
+    migrations.downgrade(database, "0002")
+    lease = claimed_again(database)
     migrations.upgrade(database)
     for _ in range(2):
         with database.write() as connection:

@@ -1,6 +1,6 @@
 """The draft of a job: what was posted, what is known of it so far, its faults and warnings."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from api.catalog.methods import Methods
@@ -89,6 +89,10 @@ class Draft:
     def warn(self, pointer: str, detail: str, suggestion: str | None = None) -> None:
         """Record a warning: the value is allowed, but probably a mistake."""
         self.warnings.append(SpecWarning(pointer, detail, suggestion))
+
+    def warnings_json(self) -> list[dict[str, Any]]:
+        """Return the warnings as JSON, in the order of their pointers."""
+        return [asdict(warning) for warning in sorted(self.warnings, key=lambda w: w.pointer)]
 
     def posted(self, field: str) -> Any:
         """Return a field as it was posted, or the name of the method that is its default."""

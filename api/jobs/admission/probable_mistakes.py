@@ -1,0 +1,126 @@
+"""Warnings: what a specification is allowed to have and probably has by mistake.
+
+Each check reads a draft that has no faults. A warning must be surely odd: it is read by someone who
+has just submitted a job, and a false alarm would teach them to ignore the next.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+from api.catalog.metrics import metric_of
+from api.http.faults import abbreviated, quoted
+from api.http.json_pointer import pointer
+from api.jobs.admission.draft import Draft
+from api.jobs.admission.stages import posted_optimizers, stage_pointer, stages_of
+
+
+def check_batch_size(draft: Draft) -> None:
+    """Warn of a batch that is larger than the training split."""
+    batch_size, train = draft.filled["training"]["batch_size"], draft.filled["dataset"]["train"]
+    if batch_size > train:
+        text = f"is {batch_size}, but the training split has {train} samples, so that each epoch "
+        suggestion = f"Use a smaller batch, at most {train}, or more training samples."
+        draft.warn("/training/batch_size", text + "is a single step", suggestion)
+
+
+def check_training_split(draft: Draft) -> None:
+    """Warn of a training split in which a class has no sample."""
+    train, classes = draft.filled["dataset"]["train"], draft.facts and len(draft.facts.classes)
+    if classes and train < classes:
+        text = f"is {train}, less than the {classes} classes, so that some are never trained"
+        draft.warn("/dataset/train", text, "Use several samples of each class.")
+
+
+def check_parameters(draft: Draft) -> None:
+    """Warn of parameters from which on the catalogue calls a value unusual."""
+    for at, slot, method in _methods(draft):
+        entry = draft.facts_of(slot, method)
+        for name, bound in entry.get("unusual_from", {}).items():
+            if method[name] >= bound:
+                text = f"is {abbreviated(method[name])}; values of {abbreviated(bound)} and more "
+                text += f"are unusual for {method['name']} and can make the training fail"
+                default = entry["parameters"]["properties"].get(name, {}).get("default", 0.01)
+                suggestion = f"Try {abbreviated(default)} first."
+                draft.warn(f"{at}/{name}", text, suggestion)
+
+
+def check_early_stopping(draft: Draft) -> None:
+    """Warn of early stopping that cannot stop, or that does not monitor the validation split."""
+    for at, rule, epochs in _early_stopping(draft):
+        # The first epoch is always the best so far, so `patience` more end with the stage.
+        if rule["patience"] >= epochs and not rule["restore_best"]:
+            text = f"is {rule['patience']}, but there are {epochs} epochs, so that early stopping "
+            suggestion = "Use a smaller patience or more epochs, or leave out early stopping."
+            draft.warn(f"{at}/patience", text + "has no effect", suggestion)
+        metric = metric_of(draft.methods.catalog, rule["monitor"])
+        if metric is not None and metric["split"] != "validation":
+            text = f"is {quoted(rule['monitor'])}, which is not measured on the validation split "
+            suggestion = "Monitor a metric of the validation split, for example val_loss."
+            draft.warn(f"{at}/monitor", text + "and does not show overfitting", suggestion)
+
+
+def check_schedule(draft: Draft) -> None:
+    """Warn of a warm-up over most of the training, and of a plateau that is never reached."""
+    steps = ceil(draft.filled["dataset"]["train"] / draft.filled["training"]["batch_size"])
+    for at, optimizer, epochs in _optimizers(draft):
+        schedule, updates = optimizer["schedule"], steps * epochs
+        warmup = schedule.get("warmup", 0)
+        if 2 * warmup > updates:
+            text = f"is {warmup}, more than half of the {updates} updates of the training"
+            suggestion = f"Usual is a tenth, {max(1, updates // 10)}, or less."
+            draft.warn(f"{at}/schedule/warmup", text, suggestion)
+        if "monitor" in schedule and schedule["patience"] >= epochs:
+            text = f"is {schedule['patience']}, but there are {epochs} epochs, so that the "
+            suggestion = "Use a smaller patience or more epochs."
+            draft.warn(f"{at}/schedule/patience", text + "learning rate never falls", suggestion)
+
+
+def check_checkpoints(draft: Draft) -> None:
+    """Warn of a series of checkpoints without any."""
+    epochs = draft.filled["training"]["epochs"]
+    for index, rule in enumerate(draft.filled["checkpoints"]):
+        if rule.get("every_epochs", 0) > epochs:
+            text = f"is {rule['every_epochs']}, but there are {epochs} epochs, so that the rule "
+            at = pointer("checkpoints", index, "every_epochs")
+            draft.warn(at, text + "keeps no checkpoint", "Use at most the number of epochs.")
+
+
+def check_top_k(draft: Draft) -> None:
+    """Warn of a top-k accuracy that is always 1."""
+    classes = len(draft.facts.classes) if draft.facts else 0
+    for index, k in enumerate(draft.filled["metrics"]["top_k"]):
+        if k == classes > 1:
+            text = f"is {k}, the number of classes, so that this accuracy is always 1"
+            draft.warn(pointer("metrics", "top_k", index), text, "Use a smaller k.")
+
+
+def _methods(draft: Draft) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the pointer, the slot and the parameters of methods, with their names."""
+    for slot, field in (("regularizers", "regularizers"), ("augmentations", "augmentation")):
+        for name, parameters in draft.filled[field].items():
+            yield pointer(field, name), slot, {**parameters, "name": name}
+    for at, optimizer in posted_optimizers(draft):
+        yield at, "optimizers", optimizer
+
+
+def _early_stopping(draft: Draft) -> list[tuple[str, dict[str, Any], int]]:
+    """Return each posted early stopping with its pointer and the epochs of its longest stage."""
+    return _with_epochs(draft, "early_stopping", "/training/early_stopping")
+
+
+def _optimizers(draft: Draft) -> list[tuple[str, dict[str, Any], int]]:
+    """Return each posted optimizer with its pointer and the epochs of its longest stage."""
+    return _with_epochs(draft, "optimizer", "/optimizer")
+
+
+def _with_epochs(draft: Draft, field: str, inherited: str) -> list[tuple[str, dict[str, Any], int]]:
+    spec = draft.spec.fine_tuning if draft.spec else None
+    parts: dict[str, tuple[dict[str, Any], int]] = {}
+    for index, stage in enumerate(stages_of(draft.filled)):
+        is_own = spec is not None and getattr(spec.stages[index], field) is not None
+        at = stage_pointer(index, field) if is_own else inherited
+        if stage[field] is not None:
+            longest = max(stage["epochs"], parts[at][1] if at in parts else 0)
+            parts[at] = (stage[field], longest)
+    return [(at, part, epochs) for at, (part, epochs) in parts.items()]
