@@ -17,9 +17,9 @@ WIDE_COLUMNS = 130
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 
-def make_console() -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """Return a console without markup, which breaks no lines when it writes to a pipe."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
@@ -91,7 +91,16 @@ def print_job(console: Console, job: Json) -> None:
     for name, value in job["metrics"].items():
         table.add_row(name, number(value))
     console.print(table)
+    print_warnings(console, job["warnings"])
     print_failure(console, job)
+
+
+def print_warnings(console: Console, warnings: list[Json]) -> None:
+    """Print what a specification probably has by mistake, one warning a line."""
+    for warning in warnings:
+        parts = (f"warning: {warning['pointer']} {warning['detail']}.", warning["suggestion"])
+        text = " ".join(part for part in parts if part)
+        console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
 def _utc(at: str | None) -> str:
@@ -124,6 +133,7 @@ def print_validation(console: Console, validation: Json) -> None:
     if validation["seconds_per_epoch"] is not None:
         console.print(f"an epoch takes about {validation['seconds_per_epoch']:.1f} s")
     console.print(f"position in the queue: {validation['queue_position']}")
+    print_warnings(console, validation["warnings"])
 
 
 def print_datasets(console: Console, datasets: list[Json]) -> None:

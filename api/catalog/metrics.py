@@ -1,7 +1,8 @@
 """The metrics that the catalogue declares: which of them a job reports."""
 
+import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from shared.catalog import METRICS, Catalog
 
@@ -33,3 +34,13 @@ def epoch_metric_names(
             continue
         names += [name.format(k=k) for k in ks] if "{k}" in name else [name]
     return names
+
+
+def metric_of(catalog: Catalog, name: str) -> dict[str, Any] | None:
+    """Return what the catalogue declares of a metric; None for an unknown name.
+
+    Args:
+        catalog: the catalogue.
+        name: of the metric; `val_top_5_accuracy` is declared as `val_top_{k}_accuracy`.
+    """
+    return catalog[METRICS].get(re.sub(r"(?<=_top_)[0-9]+(?=_)", "{k}", name))

@@ -35,10 +35,15 @@ def test_a_cancelled_job_has_no_process_and_its_retry_resumes_from_its_last_chec
     assert STEPS_PER_EPOCH < last < STEPS
 
     with box.database.write() as connection:
-        spec, checkpoint = control.get_retry_origin(connection, job_id)
+        origin = control.get_retry_origin(connection, job_id)
         retry, _ = submit(
             connection,
-            Submission(owner="admin", spec=spec, retry_of=job_id, resume_from=checkpoint),
+            Submission(
+                owner="admin",
+                spec=origin.spec,
+                retry_of=job_id,
+                resume_from=origin.checkpoint,
+            ),
         )
     ring(box.celery)
     job = box.finish(retry)

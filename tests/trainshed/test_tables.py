@@ -14,6 +14,7 @@ JOB: dict[str, Any] = {
     "attempt": 0,
     "created_at": "2026-01-02T03:04:05.678Z",
     "metrics": {},
+    "warnings": [],
     "spec": {"dataset": {"name": "digits"}, "architecture": {"name": "mlp"}},
 }
 

@@ -164,7 +164,7 @@ def test_file_is_decoded_as_json_with_every_terminal_encoding(
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
         bodies.append(request_body(handler))
-        send(handler, 202, b'{"id": "job_x"}')
+        send(handler, 202, b'{"id": "job_x", "warnings": []}')
 
     with http_service(respond) as client, (tmp_path / "spec.json").open("rb") as spec:
         done = subprocess.run(

@@ -15,6 +15,8 @@ from trainshed.errors import WrongUsage
 from trainshed.tables import make_console
 
 console = make_console()
+#: For what a script must not read as the output.
+error_console = make_console(stderr=True)
 
 
 def _check_id(value: str) -> str:

@@ -14,6 +14,7 @@ from trainshed.commands.common_options import (
     Spec,
     connect,
     console,
+    error_console,
     print_json,
     print_line,
     read_spec,
@@ -21,7 +22,13 @@ from trainshed.commands.common_options import (
 from trainshed.errors import WrongUsage
 from trainshed.exit_codes import BY_STATE
 from trainshed.live_progress import show_progress
-from trainshed.tables import print_job, print_jobs, print_outcome, print_validation
+from trainshed.tables import (
+    print_job,
+    print_jobs,
+    print_outcome,
+    print_validation,
+    print_warnings,
+)
 
 app = typer.Typer()
 
@@ -55,6 +62,8 @@ def submit(
         if added_tags:
             body["tags"] = {**tags, **added_tags}
         job = client.submit(body)
+        if not as_json:
+            print_warnings(error_console, job["warnings"])
         if follow:
             _follow(client, job["id"], as_json=as_json)
     print_json(job) if as_json else print_line(job["id"])

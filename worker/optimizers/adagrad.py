@@ -9,7 +9,10 @@ from pydantic import Field
 from worker.registry import optimizers
 
 
-@optimizers.register(source="Duchi, Hazan & Singer 2011, JMLR 12, section 1.1")
+@optimizers.register(
+    source="Duchi, Hazan & Singer 2011, JMLR 12, section 1.1",
+    unusual_from={"learning_rate": 1},
+)
 def adagrad(
     parameters: Iterable[torch.nn.Parameter],
     learning_rate: float,

@@ -11,7 +11,9 @@ from worker.registry import optimizers
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-@optimizers.register(source="Kingma & Ba 2014, arXiv:1412.6980, algorithm 1")
+@optimizers.register(
+    source="Kingma & Ba 2014, arXiv:1412.6980, algorithm 1", unusual_from={"learning_rate": 1}
+)
 def adam(
     parameters: Iterable[torch.nn.Parameter],
     learning_rate: float,

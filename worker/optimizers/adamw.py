@@ -10,7 +10,10 @@ from worker.optimizers.adam import Beta
 from worker.registry import optimizers
 
 
-@optimizers.register(source="Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2")
+@optimizers.register(
+    source="Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2",
+    unusual_from={"learning_rate": 1, "weight_decay": 10},
+)
 def adamw(
     parameters: Iterable[torch.nn.Parameter],
     learning_rate: float,

@@ -11,6 +11,7 @@ from worker.registry import optimizers
 
 @optimizers.register(
     source="Tieleman & Hinton 2012, Neural Networks for Machine Learning, lecture 6.5",
+    unusual_from={"learning_rate": 1},
 )
 def rmsprop(
     parameters: Iterable[torch.nn.Parameter],

@@ -12,6 +12,7 @@ from worker.registry import optimizers
 @optimizers.register(
     source="Robbins & Monro 1951; Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov)",
     requires={"nesterov": "momentum"},
+    unusual_from={"learning_rate": 10},
 )
 def sgd(
     parameters: Iterable[torch.nn.Parameter],

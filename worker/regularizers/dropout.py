@@ -11,7 +11,11 @@ from worker.regularizers.regularizer import Regularizer
 SETS = ("dropout", "head_dropout")
 
 
-@regularizers.register(source="Srivastava et al. 2014, JMLR 15, section 4", sets=list(SETS))
+@regularizers.register(
+    source="Srivastava et al. 2014, JMLR 15, section 4",
+    sets=list(SETS),
+    unusual_from={"rate": 0.95},
+)
 def dropout(*, rate: Annotated[float, Field(ge=0, lt=1)] = 0.5) -> Regularizer:
     """Drop features at random during training; the rate overrides the architecture's.
 

@@ -37,6 +37,7 @@ def _smooth_batch(
     source="Szegedy et al. 2015, arXiv:1512.00567, section 7",
     needs_classes=True,
     makes_probabilities=True,
+    unusual_from={"alpha": 0.9},
 )
 def label_smoothing(*, alpha: Annotated[float, Field(ge=0, le=1)] = 0.1) -> Regularizer:
     """Train on the targets (1−α)·one-hot + α/M.

@@ -37,7 +37,10 @@ def add_l1_gradient(weights: list[Tensor], gradients: list[Tensor], weight: floa
     torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=weight)
 
 
-@regularizers.register(source="Hoerl & Kennard 1970 (ridge regression); Krogh & Hertz 1991")
+@regularizers.register(
+    source="Hoerl & Kennard 1970 (ridge regression); Krogh & Hertz 1991",
+    unusual_from={"weight": 0.5},
+)
 def l2(*, weight: Weight = 1e-4, only: Pattern | None = None) -> Regularizer:
     """Add λ Σ ‖W‖² to the loss; its gradient is 2λW.
 
@@ -56,7 +59,10 @@ def l2(*, weight: Weight = 1e-4, only: Pattern | None = None) -> Regularizer:
     )
 
 
-@regularizers.register(source="Tibshirani 1996, Regression shrinkage and selection via the lasso")
+@regularizers.register(
+    source="Tibshirani 1996, Regression shrinkage and selection via the lasso",
+    unusual_from={"weight": 0.1},
+)
 def l1(*, weight: Weight = 1e-5, only: Pattern | None = None) -> Regularizer:
     """Add λ Σ |W| to the loss; its subgradient is λ·sign(W), with sign(0) = 0.
 

@@ -12,6 +12,7 @@ from api.jobs.admission import (
     monitors,
     network,
     optimizer,
+    probable_mistakes,
     structure,
     tables,
     task,
@@ -61,16 +62,28 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     network.describe,
 )
 
+#: Each check of a valid draft records what is probably a mistake.
+WARNINGS: tuple[Callable[[Draft], None], ...] = (
+    probable_mistakes.check_batch_size,
+    probable_mistakes.check_training_split,
+    probable_mistakes.check_parameters,
+    probable_mistakes.check_early_stopping,
+    probable_mistakes.check_schedule,
+    probable_mistakes.check_checkpoints,
+    probable_mistakes.check_top_k,
+)
+
 
 def check(raw: Any, context: Context) -> Draft:
-    """Check a specification and fill in its defaults.
+    """Check a specification, fill in its defaults and record warnings.
 
     Args:
         raw: the body as it was posted.
         context: what the checks read besides.
 
     Returns:
-        The draft, without faults: `filled` is the whole specification.
+        The draft, without faults: `filled` is the whole specification, and `warnings` are what it
+        probably has by mistake.
 
     Raises:
         InvalidSpec: with every fault.
@@ -82,4 +95,6 @@ def check(raw: Any, context: Context) -> Draft:
     for run in CHECKS:
         run(draft)
     draft.faults.raise_if_any()
+    for run in WARNINGS:
+        run(draft)
     return draft

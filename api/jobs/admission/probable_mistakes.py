@@ -53,8 +53,12 @@ def check_early_stopping(draft: Draft) -> None:
             text = f"is {rule['patience']}, but there are {epochs} epochs, so that early stopping "
             suggestion = "Use a smaller patience or more epochs, or leave out early stopping."
             draft.warn(f"{at}/patience", text + "has no effect", suggestion)
-        metric = metric_of(draft.methods.catalog, rule["monitor"])
-        if metric is not None and metric["split"] != "validation":
+        metric = metric_of(draft.methods.catalog, rule["monitor"]) or {}
+        if metric.get("unit") == "fraction" and rule["min_delta"] >= 1:
+            text = f"is {abbreviated(rule['min_delta'])}, but {rule['monitor']} is between 0 and 1 "
+            suggestion = "Use a fraction such as 0.001."
+            draft.warn(f"{at}/min_delta", text + "and never improves by more", suggestion)
+        if metric.get("split") != "validation":
             text = f"is {quoted(rule['monitor'])}, which is not measured on the validation split "
             suggestion = "Monitor a metric of the validation split, for example val_loss."
             draft.warn(f"{at}/monitor", text + "and does not show overfitting", suggestion)

@@ -51,13 +51,14 @@ def _retry_concurrently(service: Service, job_id: str, key: str | None = None) -
 
 
 def test_retry_is_a_new_job_that_continues_from_the_last_checkpoint(service: Service) -> None:
-    lease = service.start_job(name="again", seed=5)
+    lease = service.start_job(name="again", seed=5, regularizers={"l2": 1.0})
     last = checkpoint_row("last")
     service.record(lease, checkpoints=[last])
     service.post(f"/v1/jobs/{lease.job_id}/cancel")
     service.stop(lease)
     retry_id = _retry(service, lease.job_id)
     assert service.job(retry_id)["spec"] == service.job(lease.job_id)["spec"]
+    assert service.job(retry_id)["warnings"] == service.job(lease.job_id)["warnings"] != []
     assert service.claim().job_id == retry_id
     with service.database.read() as connection:
         row = queries.get_job(connection, retry_id)

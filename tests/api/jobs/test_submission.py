@@ -186,6 +186,7 @@ class TestValidate:
         assert validation["seconds_per_epoch"] is None
         assert validation["queue_position"] == 2
         assert validation["spec"]["training"]["batch_size"] == 32
+        assert validation["warnings"] == []
         assert service.rows() == before
 
     def test_memory_is_requested_for_the_optimizers_of_all_stages(self, service: Service) -> None:
@@ -207,6 +208,23 @@ class TestValidate:
             spec = {**SPEC, "dataset": dataset, "training": {"batch_size": 32}}
             assert service.post("/v1/jobs/validate", spec).status_code == 200
             assert service.sidecar.requests[-1]["batch_size"] == batch
+
+    def test_it_returns_the_warnings_that_the_job_carries(self, service: Service) -> None:
+        odd = {"optimizer": {"name": "sgd", "learning_rate": 100}, "regularizers": {"l2": 1.0}}
+        validation = service.post("/v1/jobs/validate", {**SPEC, **odd}).json()
+        assert [warning["pointer"] for warning in validation["warnings"]] == [
+            "/optimizer/learning_rate",
+            "/regularizers/l2/weight",
+        ]
+        assert [{*warning} for warning in validation["warnings"]] == [
+            {"pointer", "detail", "suggestion"}
+        ] * 2
+        submitted = service.post("/v1/jobs", {**SPEC, **odd}).json()
+        assert submitted["warnings"] == validation["warnings"]
+        assert service.job(submitted["id"])["warnings"] == validation["warnings"]
+        listed = service.client.get("/v1/jobs").json()["data"]
+        assert [job["warnings"] for job in listed] == [validation["warnings"]]
+        assert service.job(service.submit())["warnings"] == []
 
     def test_it_reports_the_same_faults_as_a_submission(self, service: Service) -> None:
         answer = service.post("/v1/jobs/validate", {"dataset": "digit"})
