@@ -28,7 +28,7 @@ from worker.training.experiment import CheckpointRules, Experiment, Splits, Stag
 from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.meta_model import build_on_meta
-from worker.training.selection import Best, EarlyStopping
+from worker.training.selection import Best, EarlyStopping, Mode
 from worker.training.targets import scale_of
 from worker.training.transfer import Weights, load_body
 
@@ -181,13 +181,19 @@ def _clipping(spec: ClippingSpec | None) -> Clipping | None:
 def _early_stopping(spec: EarlyStoppingSpec | None) -> EarlyStopping | None:
     if spec is None:
         return None
-    best = Best(spec.monitor, spec.mode)
+    best = _best(spec.monitor, spec.mode)
     return EarlyStopping(best, spec.patience, spec.min_delta, spec.restore_best)
+
+
+def _best(monitor: str, mode: Mode | None) -> Best:
+    if mode is None:
+        raise SpecError(f"The mode of the monitor {monitor!r} is not filled in.")
+    return Best(monitor, mode)
 
 
 def _checkpoint_rules(specs: tuple[CheckpointSpec, ...]) -> CheckpointRules:
     return CheckpointRules(
-        best=tuple(Best(rule.monitor, rule.mode) for rule in specs if rule.monitor and rule.mode),
+        best=tuple(_best(rule.monitor, rule.mode) for rule in specs if rule.monitor),
         every_epochs=tuple(rule.every_epochs for rule in specs if rule.every_epochs),
         initial=any(rule.epoch == 0 for rule in specs),
     )

@@ -12,6 +12,7 @@ class CheckpointSpec(SpecPart):
     """A rule for keeping checkpoints: the best by a metric, the initial weights, or a series."""
 
     monitor: MetricName | None = None
+    #: Null follows the direction of the metric; filled in at admission.
     mode: Mode | None = None
     epoch: Literal[0] | None = None
     every_epochs: Epochs | None = None
@@ -21,8 +22,8 @@ class CheckpointSpec(SpecPart):
         rules = sum(part is not None for part in (self.monitor, self.epoch, self.every_epochs))
         if rules != 1:
             raise ValueError("it must have exactly one of monitor, epoch, every_epochs")
-        if (self.monitor is None) != (self.mode is None):
-            raise ValueError('it must have monitor and mode ("min" or "max") together')
+        if self.monitor is None and self.mode is not None:
+            raise ValueError("it must have no mode without a monitor")
         return self
 
 

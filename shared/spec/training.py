@@ -37,7 +37,8 @@ class EarlyStoppingSpec(SpecPart):
     """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
 
     monitor: MetricName = "val_loss"
-    mode: Mode = "min"
+    #: Null follows the direction of the metric; filled in at admission.
+    mode: Mode | None = None
     patience: Epochs = 3
     min_delta: Annotated[float, Field(ge=0), NUMBER] = 0.0
     restore_best: StrictBool = False

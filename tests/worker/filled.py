@@ -5,12 +5,23 @@ from typing import Any
 
 from shared.spec import JobSpec
 from worker.registry import SLOTS
+from worker.training.metrics import metric_of
 
 
 def parameters(slot: str, name: str, **changes: Any) -> dict[str, Any]:
     """Every parameter of a method: its defaults with changes. An unknown name has no defaults."""
     entries = SLOTS[slot].entries()
-    return {**(entries[name].defaults if name in entries else {}), **changes}
+    filled_in = {**(entries[name].defaults if name in entries else {}), **changes}
+    return _monitor(filled_in) if {"monitor", "mode"} <= filled_in.keys() else filled_in
+
+
+def _monitor(rule: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the mode of a rule that monitors a metric; an unknown metric has "min"."""
+    try:
+        is_higher_better = metric_of(rule["monitor"]).direction == "higher"
+    except ValueError:
+        is_higher_better = False
+    return {**rule, "mode": rule.get("mode") or ("max" if is_higher_better else "min")}
 
 
 def filled(raw: Mapping[str, Any]) -> JobSpec:
@@ -28,6 +39,12 @@ def filled(raw: Mapping[str, Any]) -> JobSpec:
         stage["optimizer"] = _optimizer(stage["optimizer"] or spec["optimizer"])
         stage["early_stopping"] = stage["early_stopping"] or spec["training"]["early_stopping"]
     spec["dataset"]["normalization"] = spec["dataset"]["normalization"] or "standardize"
+    stages = (spec["fine_tuning"] or {"stages": []})["stages"]
+    for rule in (spec["training"], *stages):
+        rule["early_stopping"] = rule["early_stopping"] and _monitor(rule["early_stopping"])
+    spec["checkpoints"] = [
+        _monitor(rule) if rule["monitor"] else rule for rule in spec["checkpoints"]
+    ]
     if spec["metrics"]["top_k"] is None:
         spec["metrics"]["top_k"] = (1, 5)
     return JobSpec.model_validate(spec)

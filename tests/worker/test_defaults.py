@@ -77,7 +77,7 @@ def test_defaults_of_a_specification() -> None:
 
 def test_defaults_of_early_stopping_and_of_a_new_head() -> None:
     assert EarlyStoppingSpec() == EarlyStoppingSpec(
-        monitor="val_loss", mode="min", patience=3, min_delta=0.0, restore_best=False
+        monitor="val_loss", mode=None, patience=3, min_delta=0.0, restore_best=False
     )
     assert HeadSpec().dropout == 0.3
     stages = [{"name": "one", "epochs": 1}]

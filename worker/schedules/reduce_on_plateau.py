@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from worker.registry import schedules
+from worker.registry import SpecError, schedules
 from worker.schedules.schedule import Schedule, Warmup
 from worker.training.selection import Best, Plateau
 
@@ -15,7 +15,7 @@ from worker.training.selection import Best, Plateau
 def reduce_on_plateau(
     *,
     monitor: Annotated[str, Field(min_length=1, max_length=64)] = "val_loss",
-    mode: Literal["min", "max"] = "min",
+    mode: Literal["min", "max"] | None = None,
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
     patience: Annotated[int, Field(ge=1, le=100_000)] = 10,
     min_delta: Annotated[float, Field(ge=0)] = 0.0,
@@ -30,7 +30,8 @@ def reduce_on_plateau(
 
     Args:
         monitor: name of the metric, out of the metrics of each epoch.
-        mode: "min" if lower values are better, "max" if higher values are.
+        mode: "min" if lower values are better, "max" if higher values are; null follows the
+            direction of the metric, and a filled specification has it.
         factor: what the learning rate is multiplied by at each reduction.
         patience: number of consecutive epochs without improvement before a reduction.
         min_delta: an epoch is an improvement if it is better by more than this, in the metric's
@@ -40,5 +41,7 @@ def reduce_on_plateau(
         final: the smallest learning rate, as a fraction of lr₀.
         warmup: number of updates over which the learning rate first rises linearly to lr₀.
     """
+    if mode is None:
+        raise SpecError("The mode of reduce_on_plateau is not filled in.")
     plateau = Plateau(Best(monitor, mode), factor, patience, min_delta, cooldown, final)
     return Schedule(warmup=warmup, plateau=plateau)

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from api.catalog.metrics import TaskName, epoch_metric_names
-from api.http.faults import quoted, suggestion
+from api.catalog.metrics import TaskName, epoch_metric_names, metric_of
+from api.http.faults import abbreviated, quoted, suggestion
 from api.jobs.admission.draft import Draft
-from api.jobs.admission.stages import stage_pointer, stages_of
+from api.jobs.admission.stages import JOB_PARTS, posted_parts, stages_of
 from api.jobs.admission.task import DEFAULT_TOP_K
 from shared.spec import CheckpointSpec
 
+#: Which values of a metric are better → the mode that monitors it.
+MODES = {"higher": "max", "lower": "min"}
 #: `JobSpec` has the default of a classification.
 DEFAULT_REGRESSION_CHECKPOINTS = (
     CheckpointSpec(monitor="val_loss", mode="min"),
@@ -38,14 +40,35 @@ def check_checkpoints(draft: Draft) -> None:
 
 
 def check_metrics(draft: Draft) -> None:
-    """Check that the job has the metrics that are monitored."""
+    """Check that the job has the metrics that are monitored, and fill in which way is better."""
     if draft.spec is None:
         return
     available = _available(draft)
-    for at, monitor in _monitored(draft.filled):
-        if monitor not in available:
-            text = f"{quoted(monitor)} is not a metric of this job. "
-            draft.fault(at, text + suggestion(monitor, available))
+    for at, part in _monitored(draft):
+        if part["monitor"] not in available:
+            text = f"{quoted(part['monitor'])} is not a metric of this job. "
+            draft.fault(f"{at}/monitor", text + suggestion(part["monitor"], available))
+        else:
+            _fill_mode(draft, at, part)
+
+
+def _fill_mode(draft: Draft, at: str, part: dict[str, Any]) -> None:
+    """Fill in the mode of a monitor from the direction of its metric, and check a posted mode."""
+    if "mode" not in part:  # a schedule that knows which way is better
+        return
+    name, mode = part["monitor"], part["mode"]
+    metric = metric_of(draft.methods.catalog, name) or {}
+    direction = metric.get("direction")
+    if direction is None:
+        if mode is None:
+            text = f"is required, since {name} has no direction: neither higher nor lower values "
+            draft.fault(f"{at}/mode", text + 'are better; use "min" or "max"')
+        return
+    expected = MODES[direction]
+    if mode not in (None, expected):
+        text = f"is {abbreviated(mode)}, but {direction} values of {name} are better; use "
+        draft.fault(f"{at}/mode", text + f"{abbreviated(expected)}, or leave mode out")
+    part["mode"] = expected
 
 
 def _available(draft: Draft) -> set[str]:
@@ -69,16 +92,14 @@ def _available(draft: Draft) -> set[str]:
     }
 
 
-def _monitored(filled: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return each monitored metric with its pointer; what stages inherit counts once."""
-    stopping, optimizer = filled["training"]["early_stopping"], filled["optimizer"]
+def _monitored(draft: Draft) -> list[tuple[str, dict[str, Any]]]:
+    """Return each part that monitors a metric, with its pointer."""
+    filled = draft.filled
     parts = [(f"/checkpoints/{index}", rule) for index, rule in enumerate(filled["checkpoints"])]
-    parts.append(("/training/early_stopping", stopping))
-    parts.append(("/optimizer/schedule", (optimizer or {}).get("schedule")))
-    for index, stage in enumerate(filled["fine_tuning"]["stages"] if filled["fine_tuning"] else ()):
-        if stage["early_stopping"] != stopping:
-            parts.append((stage_pointer(index, "early_stopping"), stage["early_stopping"]))
-        if stage["optimizer"] != optimizer:
-            schedule = (stage["optimizer"] or {}).get("schedule")
-            parts.append((stage_pointer(index, "optimizer", "schedule"), schedule))
-    return [(f"{at}/monitor", part["monitor"]) for at, part in parts if part and "monitor" in part]
+    # The job's own parts are shown and checked also where no stage inherits them.
+    parts.append((JOB_PARTS["early_stopping"], filled["training"]["early_stopping"]))
+    parts += [(at, part) for at, part, _ in posted_parts(draft, "early_stopping")]
+    optimizers = [(JOB_PARTS["optimizer"], filled["optimizer"])]
+    optimizers += [(at, part) for at, part, _ in posted_parts(draft, "optimizer")]
+    parts += [(f"{at}/schedule", (part or {}).get("schedule")) for at, part in optimizers]
+    return [(at, part) for at, part in parts if part and part.get("monitor") is not None]

@@ -4,7 +4,7 @@ Each check reads a draft that has no faults. A warning must be surely odd: it is
 has just submitted a job, and a false alarm would teach them to ignore the next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
 from typing import Any
 
@@ -12,7 +12,7 @@ from api.catalog.metrics import metric_of
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
-from api.jobs.admission.stages import posted_optimizers, stage_pointer, stages_of
+from api.jobs.admission.stages import posted_optimizers, posted_parts
 
 
 def check_batch_size(draft: Draft) -> None:
@@ -47,7 +47,7 @@ def check_parameters(draft: Draft) -> None:
 
 def check_early_stopping(draft: Draft) -> None:
     """Warn of early stopping that cannot stop, or that does not monitor the validation split."""
-    for at, rule, epochs in _early_stopping(draft):
+    for at, rule, epochs in _longest(posted_parts(draft, "early_stopping")):
         # The first epoch is always the best so far, so `patience` more end with the stage.
         if rule["patience"] >= epochs and not rule["restore_best"]:
             text = f"is {rule['patience']}, but there are {epochs} epochs, so that early stopping "
@@ -67,7 +67,7 @@ def check_early_stopping(draft: Draft) -> None:
 def check_schedule(draft: Draft) -> None:
     """Warn of a warm-up over most of the training, and of a plateau that is never reached."""
     steps = ceil(draft.filled["dataset"]["train"] / draft.filled["training"]["batch_size"])
-    for at, optimizer, epochs in _optimizers(draft):
+    for at, optimizer, epochs in _longest(posted_parts(draft, "optimizer")):
         schedule, updates = optimizer["schedule"], steps * epochs
         warmup = schedule.get("warmup", 0)
         if 2 * warmup > updates:
@@ -108,23 +108,12 @@ def _methods(draft: Draft) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield at, "optimizers", optimizer
 
 
-def _early_stopping(draft: Draft) -> list[tuple[str, dict[str, Any], int]]:
-    """Return each posted early stopping with its pointer and the epochs of its longest stage."""
-    return _with_epochs(draft, "early_stopping", "/training/early_stopping")
-
-
-def _optimizers(draft: Draft) -> list[tuple[str, dict[str, Any], int]]:
-    """Return each posted optimizer with its pointer and the epochs of its longest stage."""
-    return _with_epochs(draft, "optimizer", "/optimizer")
-
-
-def _with_epochs(draft: Draft, field: str, inherited: str) -> list[tuple[str, dict[str, Any], int]]:
-    spec = draft.spec.fine_tuning if draft.spec else None
-    parts: dict[str, tuple[dict[str, Any], int]] = {}
-    for index, stage in enumerate(stages_of(draft.filled)):
-        is_own = spec is not None and getattr(spec.stages[index], field) is not None
-        at = stage_pointer(index, field) if is_own else inherited
-        if stage[field] is not None:
-            longest = max(stage["epochs"], parts[at][1] if at in parts else 0)
-            parts[at] = (stage[field], longest)
-    return [(at, part, epochs) for at, (part, epochs) in parts.items()]
+def _longest(
+    parts: Iterable[tuple[str, dict[str, Any] | None, int]],
+) -> list[tuple[str, dict[str, Any], int]]:
+    """Return each part once, with the epochs of the longest stage that has it."""
+    longest: dict[str, tuple[dict[str, Any], int]] = {}
+    for at, part, epochs in parts:
+        if part is not None:
+            longest[at] = (part, max(epochs, longest[at][1] if at in longest else 0))
+    return [(at, part, epochs) for at, (part, epochs) in longest.items()]

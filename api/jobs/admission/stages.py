@@ -1,10 +1,14 @@
 """The stages of a job: a job without fine-tuning is a single stage."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from shared.spec import OptimizerSpec
+
+#: The pointer of a part that stages inherit from the job.
+JOB_PARTS = {"optimizer": "/optimizer", "early_stopping": "/training/early_stopping"}
 
 
 def stages_of(filled: dict[str, Any]) -> list[dict[str, Any]]:
@@ -38,6 +42,20 @@ def posted_optimizers(draft: Draft) -> list[tuple[str, dict[str, Any]]]:
             filled = draft.filled["fine_tuning"]["stages"][index]["optimizer"]
             optimizers.append((stage_pointer(index, "optimizer"), filled))
     return [(at, optimizer) for at, optimizer in optimizers if optimizer]
+
+
+def posted_parts(
+    draft: Draft, field: Literal["optimizer", "early_stopping"]
+) -> Iterator[tuple[str, Any, int]]:
+    """Yield a part of each stage, its pointer and the epochs of the stage.
+
+    The pointer is that of the job's part where the stage inherits it.
+    """
+    spec = draft.spec.fine_tuning if draft.spec is not None else None
+    for index, stage in enumerate(stages_of(draft.filled)):
+        is_own = spec is not None and getattr(spec.stages[index], field) is not None
+        at = stage_pointer(index, field) if is_own else JOB_PARTS[field]
+        yield at, stage[field], stage["epochs"]
 
 
 def distinct_optimizers(filled: dict[str, Any]) -> list[dict[str, Any]]:

@@ -27,8 +27,8 @@ from worker.training.reports import Stepped
 from worker.training.step import Stepper
 
 STEPS_PER_EPOCH = 4
-#: The mode is the wrong one: a stage stops after its second epoch, with the weights of its first.
-STOPPING = {"monitor": "val_loss", "mode": "max", "patience": 1, "restore_best": True}
+#: The rate is constant: a stage stops after its second epoch, with the weights of its first.
+STOPPING = {"monitor": "learning_rate", "mode": "max", "patience": 1, "restore_best": True}
 STAGES = [
     {"name": "warm_up", "train": "head", "epochs": 9, "early_stopping": STOPPING},
     {"name": "fine_tune", "train": "all", "epochs": 1},

@@ -94,7 +94,7 @@ class TestEveryFaultAtOnce:
                 },
                 "loss": "cross_entropi",
                 "training": {"epochs": 0, "batch_size": 65_537, "precision": "float8"},
-                "checkpoints": [{"monitor": "val_loss"}, {"epoch": 1}],
+                "checkpoints": [{"mode": "min"}, {"epoch": 1}],
                 "metrics": {"top_k": [0]},
                 "resources": {"gpus": 65},
                 "learning_rate": 0.1,
