@@ -11,6 +11,7 @@ from shared.spec.fields import (
     Count,
     MethodName,
     TableFile,
+    one_of_numbers,
 )
 from shared.spec.part import SpecPart
 
@@ -35,6 +36,6 @@ class DatasetSpec(SpecPart):
     validation: Count | None = None
     test: Count | None = None
     image_size: Annotated[int, Field(ge=8, le=1024), NUMBER] | None = None
-    channels: Literal[1, 3] | None = None
+    channels: Annotated[Literal[1, 3], one_of_numbers(1, 3)] | None = None
     #: Null stands for `standardize`, or for `of_weights` when fine-tuning starts with weights.
     normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None

@@ -37,6 +37,21 @@ def _check_number(value: object) -> object:
     return value
 
 
+def one_of_numbers(*numbers: int) -> BeforeValidator:
+    """Return a validator that refuses booleans where only these numbers are allowed.
+
+    pydantic compares with the numbers, and `False == 0`.
+    """
+    allowed = " or ".join(map(str, numbers))
+
+    def check(value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"it must be {allowed}")
+        return value
+
+    return BeforeValidator(check)
+
+
 #: The JSON Schema of `Layers`.
 _LAYERS_SCHEMA: dict[str, Any] = {
     "anyOf": [

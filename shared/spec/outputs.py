@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
-from shared.spec.fields import Count, Epochs, MetricName, Mode
+from shared.spec.fields import Count, Epochs, MetricName, Mode, one_of_numbers
 from shared.spec.part import SpecPart
 
 
@@ -14,7 +14,7 @@ class CheckpointSpec(SpecPart):
     monitor: MetricName | None = None
     #: Null follows the direction of the metric; filled in at admission.
     mode: Mode | None = None
-    epoch: Literal[0] | None = None
+    epoch: Annotated[Literal[0], one_of_numbers(0)] | None = None
     every_epochs: Epochs | None = None
 
     @model_validator(mode="after")
