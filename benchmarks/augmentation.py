@@ -24,7 +24,8 @@ from benchmarks.measurement import Measurement, in_turn
 from benchmarks.training import KERAS, prepare_keras
 from shared.spec import JobSpec
 from worker.augmentations.compose import compose
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.registry import architectures
 from worker.training.experiment import Split, Splits
 from worker.training.fit import fit

@@ -1,15 +1,14 @@
 """Building an `Experiment` from a filled specification and data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from shared.spec import CheckpointSpec, ClippingSpec, EarlyStoppingSpec, JobSpec, StageSpec
-from worker.architectures.layers import ImageShape
 from worker.augmentations.compose import compose
+from worker.data.job_data import Data
 from worker.data.normalization import choose_normalization
 from worker.registry import (
     SpecError,
@@ -24,7 +23,7 @@ from worker.regularizers.overrides import architecture_parameters, build_regular
 from worker.schedules.schedule import Schedule
 from worker.training.class_weights import weighted, weights_of
 from worker.training.clipping import Clipping
-from worker.training.experiment import CheckpointRules, Experiment, Splits, Stage
+from worker.training.experiment import CheckpointRules, Experiment, Stage
 from worker.training.head import Head, put_new_head
 from worker.training.initialization import initialize
 from worker.training.meta_model import build_on_meta
@@ -34,23 +33,6 @@ from worker.training.transfer import Weights, load_body
 
 #: The name of the only stage of a job without fine-tuning.
 STAGE = "training"
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data of a job."""
-
-    #: Empty for a regression.
-    class_names: tuple[str, ...]
-    splits: Splits
-    #: Of a table: its columns, in the order of the network's inputs.
-    features: tuple[str, ...] = ()
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """Channels, height, width."""
-        channels, height, width = self.splits.train.images.shape[1:]
-        return channels, height, width
 
 
 def build(

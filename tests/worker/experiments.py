@@ -6,7 +6,8 @@ import torch
 
 from shared.spec import JobSpec
 from tests.worker.filled import filled
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.training.experiment import Experiment, Split, Splits
 
 CLASSES = 6

@@ -6,8 +6,9 @@ from shared.spec import JobSpec
 from shared.storage import Storage
 from worker import data as datasets
 from worker.assignment import Assignment
-from worker.build import Data, build, is_regression
+from worker.build import build, is_regression
 from worker.data.dataset import Dataset
+from worker.data.job_data import Data
 from worker.data.tensors import take
 from worker.runner.weights import load_initial_weights
 from worker.training.experiment import Experiment, Split, Splits

@@ -3,7 +3,8 @@
 import torch
 
 from shared.spec import JobSpec
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.registry import SLOTS, architectures
 from worker.runner import attempt as _  # noqa: F401 - imported here and not at the first job
 from worker.training.experiment import Split, Splits

@@ -110,4 +110,4 @@ def test_test_metrics_are_those_of_the_first_rule_that_monitors_a_metric(
     assert summary["last"]["epoch"] == RESTLESS["training"]["epochs"]
     if len(summary) > 2:
         losses = {round(row["loss"], 6) for row in summary.values()}
-        assert len(losses) > 1, "the checkpoints cannot be reported apart"
+        assert len(losses) > 1, "the checkpoints cannot be distinguished"

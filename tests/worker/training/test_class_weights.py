@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.worker.experiments import CLASSES, data, experiment
-from worker.build import Data
+from worker.data.job_data import Data
 from worker.losses.cross_entropy import cross_entropy
 from worker.losses.hinge import hinge
 from worker.losses.logistic import logistic

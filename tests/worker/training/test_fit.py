@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from tests.worker.experiments import data, experiment, split, vgg
-from worker.build import Data
+from worker.data.job_data import Data
 from worker.registry import SpecError
 from worker.training.device_split import DeviceSplit
 from worker.training.evaluation import score

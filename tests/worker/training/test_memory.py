@@ -23,7 +23,8 @@ import json, sys
 from pathlib import Path
 import torch
 from tests.worker.filled import filled
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.training.experiment import Split, Splits
 from worker.training.device_split import DeviceSplit
 from worker.training.step import Stepper

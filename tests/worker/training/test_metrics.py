@@ -8,7 +8,8 @@ import torch
 
 from tests.worker.experiments import data, experiment, spec
 from worker import catalog
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.training import metrics
 from worker.training.epoch_sums import Sums
 from worker.training.evaluation import evaluate_classification, evaluate_regression

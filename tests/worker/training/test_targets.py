@@ -12,7 +12,8 @@ from torch import Tensor
 from shared.storage import Storage
 from tests.shared.rows import checkpoint_row
 from tests.worker.experiments import spec
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.runner.results.regression import regression_result
 from worker.training.checkpoint import metadata
 from worker.training.evaluation import evaluate_regression

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.worker.experiments import spec
-from worker.build import Data, build
+from worker.build import build
+from worker.data.job_data import Data
 from worker.training import trainer
 from worker.training.evaluation import evaluate_regression
 from worker.training.experiment import Experiment, Split, Splits

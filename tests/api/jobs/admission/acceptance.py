@@ -14,7 +14,8 @@ from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 from shared.storage import Storage
 from worker import data as datasets
-from worker.build import Data, build, is_regression
+from worker.build import build, is_regression
+from worker.data.job_data import Data
 from worker.data.tensors import take
 from worker.sidecar import server
 from worker.training.checkpoint import metadata
