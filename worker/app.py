@@ -13,7 +13,7 @@ from worker.dispatch.devices import NoUsableGpu
 from worker.dispatch.dispatcher import Dispatcher
 from worker.dispatch.reaper import Reaper
 from worker.locks import worker_lock
-from worker.tasks import consume, register_doorbell_task
+from worker.tasks import consume, set_doorbell_handler
 
 
 def run(settings: Settings) -> None:
@@ -34,7 +34,7 @@ def run(settings: Settings) -> None:
     Reaper(settings, database, dispatcher).start()
     dispatcher.start()
     app = make_celery(settings)
-    register_doorbell_task(app, dispatcher.notify)
+    set_doorbell_handler(app, dispatcher.notify)
 
     @worker_shutting_down.connect(weak=False)
     def _stop_claiming(**_: Any) -> None:

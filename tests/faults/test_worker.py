@@ -164,9 +164,11 @@ class TestBroker:
         send("os.system", args=("true",), queue=QUEUE)
         with _broker(box) as broker:
             key = f"trainshed:{QUEUE}"
-            broker.lpush(key, b"not even JSON")
-            broker.lpush(key, _pickled())
-        box.wait_until(lambda: '"refused": 2' in box.log("worker").read_text(), "two refusals")
+            for message in (b"not even JSON", b"[]", b"{}", *map(_forged, FORGERIES)):
+                broker.lpush(key, message)
+        dropped = 3 + 3 + len(FORGERIES)
+        log = box.log("worker")
+        box.wait_until(lambda: f'"dropped": {dropped}' in log.read_text(), "all are counted")
         assert box.is_running("worker")
         ring(box.celery)
         assert box.finish(box.submit(SHORT)).state == "succeeded"
@@ -179,13 +181,27 @@ def _is_consuming(box: BoxDriver) -> bool:
     return False
 
 
-def _pickled() -> bytes:
-    """A message whose body is a pickle that would stop the worker."""
-    body = "Y2J1aWx0aW5zCmV4aXQKKHRSLg=="  # cbuiltins exit (tR.
+#: Parts of a message that differ from the doorbell's. The first body is a pickle of `exit()`.
+FORGERIES: tuple[dict[str, Any], ...] = (
+    {"body": "Y2J1aWx0aW5zCmV4aXQKKHRSLg==", "content-type": "application/x-python-serialize"},
+    {"body": "e30="},  # {}
+    {"body": "W10="},  # []
+    {"body": "bnVsbA=="},  # null
+    {"body": "!"},
+    {"headers": []},
+    {"headers": None},
+    {"headers": {"task": [], "id": "0"}},
+    {"headers": {"task": RING_TASK}, "content-type": None},
+    {"properties": []},
+    {"properties": {"delivery_tag": [], "delivery_info": 0}},
+)
+
+
+def _forged(parts: dict[str, Any]) -> bytes:
     message = {
-        "body": body,
-        "content-encoding": "binary",
-        "content-type": "application/x-python-serialize",
+        "body": "W1tdLCB7fSwge31d",  # [[], {}, {}]
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
         "headers": {"lang": "py", "task": RING_TASK, "id": "0"},
         "properties": {
             "body_encoding": "base64",
@@ -195,4 +211,4 @@ def _pickled() -> bytes:
             "delivery_tag": "0",
         },
     }
-    return json.dumps(message).encode()
+    return json.dumps(message | parts).encode()
