@@ -6,23 +6,14 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from api.catalog.hints import hint
 from api.catalog.metrics import TaskName
+from api.catalog.places import SLOTS as PLACES_OF_SLOTS
 from api.catalog.schema_faults import faults_of
-from api.http.faults import abbreviated, quoted, suggestion
+from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import escape
 from shared.catalog import SLOTS, Catalog
 from shared.errors import MAX_FAULTS, Fault
-
-#: A slot of the catalogue → what a message calls one of its methods.
-NOUNS = {
-    "architectures": "an architecture",
-    "augmentations": "an augmentation",
-    "initializers": "an initializer",
-    "losses": "a loss",
-    "optimizers": "an optimizer",
-    "regularizers": "a regularizer",
-    "schedules": "a schedule",
-}
 
 Filled = dict[str, Any]
 
@@ -75,7 +66,8 @@ class Methods:
         if name not in self.catalog[slot]:
             return None, [self._unknown(slot, name, f"{pointer}/name")]
         given = {key: value for key, value in raw.items() if key != "name" and key not in reserved}
-        filled, faults = self.parameters(slot, name, given, pointer)
+        fields = reserved | {"name"}
+        filled, faults = self.parameters(slot, name, given, pointer, fields)
         return (None if filled is None else {"name": name, **filled}), faults
 
     def named(self, slot: str, raw: Any, pointer: str) -> tuple[Filled, list[Fault]]:
@@ -108,11 +100,24 @@ class Methods:
         return filled, faults
 
     def parameters(
-        self, slot: str, name: str, given: Filled, pointer: str
+        self,
+        slot: str,
+        name: str,
+        given: Filled,
+        pointer: str,
+        fields: frozenset[str] = frozenset(),
     ) -> tuple[Filled | None, list[Fault]]:
-        """Check a method's parameters and fill in their defaults; None where they have faults."""
+        """Check a method's parameters and fill in their defaults; None where they have faults.
+
+        Args:
+            slot: of the catalogue.
+            name: of the method.
+            given: its parameters.
+            pointer: where they stand.
+            fields: other fields that are allowed next to them.
+        """
         faults: dict[str, Fault] = {}
-        for fault in islice(self._faults(slot, name, given, pointer), MAX_FAULTS + 1):
+        for fault in islice(self._faults(slot, name, given, pointer, fields), MAX_FAULTS + 1):
             faults.setdefault(fault.pointer, fault)
         if faults:
             return None, list(faults.values())
@@ -120,7 +125,9 @@ class Methods:
         filled = {key: part["default"] for key, part in schemas.items() if "default" in part}
         return filled | {key: _typed(value, schemas[key]) for key, value in given.items()}, []
 
-    def _faults(self, slot: str, name: str, given: Filled, pointer: str) -> Iterator[Fault]:
+    def _faults(
+        self, slot: str, name: str, given: Filled, pointer: str, fields: frozenset[str]
+    ) -> Iterator[Fault]:
         """Yield the faults of parameters; the entries of a list that is too long are not read."""
         schemas = self._schemas(slot, name)
         readable: Filled = {}
@@ -132,13 +139,13 @@ class Methods:
             else:
                 readable[key] = value
         for error in self._validators[slot, name].iter_errors(readable):
-            yield from faults_of(error, pointer)
+            yield from faults_of(error, pointer, fields)
 
     def _schemas(self, slot: str, name: str) -> dict[str, Any]:
         return self.catalog[slot][name]["parameters"].get("properties", {})
 
     def _unknown(self, slot: str, name: str, pointer: str) -> Fault:
-        text = f"{quoted(name)} is not {NOUNS[slot]}. {suggestion(name, self.catalog[slot])}"
+        text = f"{quoted(name)} is not {PLACES_OF_SLOTS[slot][1]}. {hint(name, self.catalog[slot])}"
         return Fault(pointer, text)
 
     def _object_form(self, slot: str, name: str, value: Any) -> Filled | None:

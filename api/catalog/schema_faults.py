@@ -5,7 +5,9 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from api.http.faults import abbreviated, quoted, suggestion
+from api.catalog.corrections import boolean_hint, choice_hint, number_hint
+from api.catalog.hints import hint
+from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import escape, pointer
 from shared.errors import Fault
 
@@ -36,12 +38,15 @@ TYPES: Mapping[str, str] = {
 }
 
 
-def faults_of(error: ValidationError, at: str) -> Iterator[Fault]:
+def faults_of(
+    error: ValidationError, at: str, fields: frozenset[str] = frozenset()
+) -> Iterator[Fault]:
     """Yield the faults behind one error.
 
     Args:
         error: what jsonschema found.
         at: the pointer of the parameters.
+        fields: other fields that are allowed next to them.
     """
     schema: dict[str, Any] = error.schema  # pyright: ignore[reportAssignmentType]
     value: Any = error.instance
@@ -50,7 +55,7 @@ def faults_of(error: ValidationError, at: str) -> Iterator[Fault]:
         properties = schema.get("properties", {})
         for key in value:
             if key not in properties:
-                text = f"{quoted(key)} is not a parameter. {suggestion(key, properties)}"
+                text = f"{quoted(key)} is not a parameter. {hint(key, {*properties, *fields})}"
                 yield Fault(f"{where}/{escape(key)}", text)
         return
     if error.validator == "required":
@@ -63,9 +68,26 @@ def faults_of(error: ValidationError, at: str) -> Iterator[Fault]:
         # Where one of the types fits, its own faults say more than the list of types.
         of_fitting_type = [part for part in error.context or () if part.validator != "type"]
         if of_fitting_type:
-            yield from faults_of(of_fitting_type[0], at)
+            yield from faults_of(of_fitting_type[0], at, fields)
             return
-    yield Fault(where, f"is {abbreviated(value)}; {_rule(error, schema)}")
+    yield Fault(where, f"is {abbreviated(value)}; {_rule(error, schema)}{_meant(error, schema)}")
+
+
+def _meant(error: ValidationError, schema: dict[str, Any]) -> str:
+    """Return the hint at the value that was probably meant."""
+    value: Any = error.instance
+    if error.validator == "enum":
+        return choice_hint(value, filter(_is_text, schema["enum"]))
+    if error.validator not in ("type", "anyOf"):
+        return ""
+    types = {part.get("type") for part in schema.get("anyOf", (schema,))}
+    if types & {"number", "integer"} and (text := number_hint(value)):
+        return text
+    return boolean_hint(value) if "boolean" in types else ""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _rule(error: ValidationError, schema: dict[str, Any]) -> str:

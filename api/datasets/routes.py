@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from api.catalog.hints import hint
 from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
-from api.http.faults import suggestion
 from api.http.responses import json_response, list_page
 from api.http.schemas import ListOf
 from shared.datasets import FACTS, TABLE, is_available, list_tables
@@ -30,7 +30,7 @@ def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = 
 def get_dataset(services: ServicesDep, name: str) -> Any:
     """Return the facts of a data set, and whether it is on this box or has to be fetched first."""
     if name not in FACTS:
-        raise NotFound(f"There is no data set of this name. {suggestion(name, FACTS)}.")
+        raise NotFound(f"There is no data set of this name. {hint(name, FACTS)}.")
     return json_response(_as_json(name, services.settings.home))
 
 

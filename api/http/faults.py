@@ -1,14 +1,15 @@
 """The faults of a request: their pointers, their wording, and all of them in one answer."""
 
-import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from shared.errors import MAX_FAULTS, Fault, InvalidSpec
 
 MAX_VALUE_LENGTH = 60
+#: How many names a message lists.
+MAX_NAMES = 60
 
 T = TypeVar("T")
 
@@ -72,11 +73,9 @@ def quoted(name: str) -> str:
     return f"`{text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + '…'}`"
 
 
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest name, and all names."""
-    names = sorted(names)
+def available(names: Sequence[str]) -> str:
+    """Return the end of a message that lists the allowed names, as many as suit a message."""
     if not names:
         return "None is available"
-    nearest = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
-    hint = f"Did you mean {quoted(nearest[0])}? " if nearest else ""
-    return f"{hint}Available: {', '.join(names)}"
+    rest = len(names) - MAX_NAMES
+    return f"Available: {', '.join(names[:MAX_NAMES])}{f' and {rest} more' if rest > 0 else ''}"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.http.faults import suggestion
+from api.catalog.hints import spelling_hint
 from api.http.responses import json_response, list_page
 from api.http.schemas import ListOf
 from api.presets.presets import presets
@@ -43,4 +43,4 @@ def get_preset(name: str) -> Any:
 
 
 def _unknown(name: str) -> str:
-    return f"There is no preset of this name. {suggestion(name, presets())}."
+    return f"There is no preset of this name. {spelling_hint(name, presets())}."

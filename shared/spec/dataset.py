@@ -9,6 +9,7 @@ from shared.spec.fields import (
     NUMBER,
     ColumnName,
     Count,
+    Digest,
     MethodName,
     TableFile,
     one_of_numbers,
@@ -29,7 +30,7 @@ class DatasetSpec(SpecPart):
         Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=MAX_FEATURES)] | None
     ) = None
     #: Of a table: the digest that the file must have; filled in at admission.
-    content_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    content_hash: Digest | None = None
     #: Of the regression of a table: how the target is scaled for the network.
     target_normalization: Literal["standardize", "none"] | None = None
     train: Count | None = None

@@ -74,19 +74,31 @@ def _check_layers(value: object) -> object:
     return value
 
 
+_LOWER_CASE_NAME = r"^[a-z][a-z0-9_]{0,63}$"
+_TABLE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$"
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
+#: Each pattern in words, for messages.
+PATTERN_RULES = {
+    _LOWER_CASE_NAME: "it must begin with a-z and have only a-z, 0-9 and _, at most 64 characters",
+    _TABLE_FILE: "it must have only A-Z, a-z, 0-9, '.', '_' and '-', no folder, begin with a "
+    "letter, a digit or '_', and end with .csv or .parquet",
+    _DIGEST: "it must be sha256: and 64 digits of 0-9 and a-f",
+}
+
 #: Text without control and invisible characters.
 PLAIN_TEXT = AfterValidator(check_text)
 #: An integer or a number, but not a boolean or a string.
 NUMBER = BeforeValidator(_check_number)
 
 MethodName = Annotated[str, Field(min_length=1, max_length=100), PLAIN_TEXT]
-MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+MetricName = Annotated[str, Field(pattern=_LOWER_CASE_NAME)]
+StageName = Annotated[str, Field(pattern=_LOWER_CASE_NAME)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN_NAME_LENGTH), PLAIN_TEXT]
+Digest = Annotated[str, Field(pattern=_DIGEST)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT), NUMBER]
 Epochs = Annotated[int, Field(ge=1, le=100_000), NUMBER]
 #: A file name without a directory, so that no path leads out of the folder of tables.
-TableFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,180}\.(csv|parquet)$")]
+TableFile = Annotated[str, Field(pattern=_TABLE_FILE)]
 #: The layers that a stage trains.
 Layers = Annotated[Any, AfterValidator(_check_layers), WithJsonSchema(_LAYERS_SCHEMA)]
 Mode = Literal["min", "max"]

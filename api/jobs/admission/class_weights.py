@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from api.http.faults import abbreviated, quoted, suggestion
+from api.catalog.hints import spelling_hint
+from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from shared.spec.loss import BALANCED, MAX_CLASS_WEIGHT
@@ -41,7 +42,7 @@ def _has_faults(draft: Draft, weights: dict[str, Any], classes: tuple[str, ...])
             break
         at = pointer("loss", "class_weights", name)
         if name not in classes:
-            text = f"{quoted(name)} is not a class. {suggestion(name, classes)}"
+            text = f"{quoted(name)} is not a class. {spelling_hint(name, classes)}"
         elif isinstance(weight, bool) or not isinstance(weight, int | float):
             text = f"is {abbreviated(weight)}; it must be a number"
         elif not 0 <= weight <= MAX_CLASS_WEIGHT:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from api.http.faults import quoted, suggestion
+from api.catalog.hints import hint, spelling_hint
+from api.http.faults import quoted
 from api.jobs.admission import tables
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.splits import fill_splits
@@ -59,7 +60,7 @@ def facts_of(raw: Any) -> tuple[DatasetFacts | None, list[Fault]]:
         return None, []
     if name in FACTS:
         return FACTS[name], []
-    text = f"{quoted(name)} is not a dataset. {suggestion(name, FACTS)}"
+    text = f"{quoted(name)} is not a dataset. {hint(name, FACTS)}"
     return None, [Fault("/dataset/name", text)]
 
 
@@ -84,7 +85,7 @@ def _target_faults(target: str | None, facts: DatasetFacts) -> list[Fault]:
         return []
     text = f"{quoted(target)} is not a target of {facts.name}"
     if facts.number_targets:
-        text += f". {suggestion(target, facts.number_targets)}. Leave it out to predict classes"
+        text += f". {spelling_hint(target, facts.number_targets)}. Leave it out to predict classes"
     else:
         text += ", which has only classes; leave it out"
     return [Fault("/dataset/target", text)]

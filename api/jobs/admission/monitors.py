@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from api.catalog.hints import hint
 from api.catalog.metrics import TaskName, epoch_metric_names, metric_of
-from api.http.faults import abbreviated, quoted, suggestion
+from api.http.faults import abbreviated, quoted
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.stages import JOB_PARTS, posted_parts, stages_of
 from api.jobs.admission.task import DEFAULT_TOP_K
@@ -47,7 +48,7 @@ def check_metrics(draft: Draft) -> None:
     for at, part in _monitored(draft):
         if part["monitor"] not in available:
             text = f"{quoted(part['monitor'])} is not a metric of this job. "
-            draft.fault(f"{at}/monitor", text + suggestion(part["monitor"], available))
+            draft.fault(f"{at}/monitor", text + hint(part["monitor"], available))
         else:
             _fill_mode(draft, at, part)
 

@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.http.faults import abbreviated, quoted, suggestion
+from api.catalog.hints import hint
+from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
+from api.jobs.admission.structure_corrections import correction
 from shared.errors import MAX_FAULTS, Fault
 from shared.spec import (
     CheckpointSpec,
@@ -27,7 +29,7 @@ from shared.spec import (
     TrainingSpec,
     WeightsSpec,
 )
-from shared.spec.fields import MAX_COUNT
+from shared.spec.fields import MAX_COUNT, PATTERN_RULES
 
 Model = TypeVar("Model", bound=BaseModel)
 #: The model at each path of a request, so that an unknown field meets the fields there are.
@@ -69,7 +71,6 @@ RULES: Mapping[str, str] = {
     "less_than": "it must be less than {lt}",
     "less_than_equal": "it must be at most {le}",
     "literal_error": "it must be {expected}",
-    "string_pattern_mismatch": "it must match {pattern}",
     "string_too_short": "it must have a length of at least {min_length}",
     "too_short": "it must have a length of at least {min_length}",
 }
@@ -104,11 +105,13 @@ def read(
     try:
         return model.model_validate(raw), []
     except ValidationError as error:
-        faults = [_fault(details, models) for details in islice(reported(error), MAX_FAULTS + 1)]
+        faults = [
+            _fault(details, models, raw) for details in islice(reported(error), MAX_FAULTS + 1)
+        ]
         return without_faulty_values(raw, model, error), faults
 
 
-def _fault(details: Any, models: Models) -> Fault:
+def _fault(details: Any, models: Models, raw: Any) -> Fault:
     path, kind, value = path_of(details), details["type"], details["input"]
     at = pointer(*path)
     if kind == "missing":
@@ -117,14 +120,17 @@ def _fault(details: Any, models: Models) -> Fault:
         parent = models.get(pattern_of(path[:-1]))
         fields = parent.model_fields if parent is not None else ()
         name = str(path[-1])
-        return Fault(at, f"{quoted(name)} is not a field. {suggestion(name, fields)}")
+        return Fault(at, f"{quoted(name)} is not a field. {hint(name, fields)}")
     bounds = {name: _plain(bound) for name, bound in details.get("ctx", {}).items()}
     if kind in LENGTH_RULES:
         return Fault(at, LENGTH_RULES[kind].format(**bounds, length=len(value)))
     rule = details["msg"].removeprefix("Value error, ")  # of a validator of the model
     if kind in RULES:
         rule = RULES[kind].format(**bounds)
-    return Fault(at, f"is {abbreviated(value)}; {rule}")
+    elif kind == "string_pattern_mismatch":
+        rule = PATTERN_RULES[bounds["pattern"]]
+    meant = correction(path, kind, rule, value, raw) if path else ""
+    return Fault(at, f"is {abbreviated(value)}; {rule}{meant}")
 
 
 def _plain(bound: Any) -> Any:
