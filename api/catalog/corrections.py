@@ -20,6 +20,7 @@ BOOLEANS: Mapping[str, bool] = {
     "off": False,
     "0": False,
 }
+DECIMAL_COMMA = re.compile(r"[+-]?0,[0-9]+%?|[+-]?[0-9]+,[0-9]{1,2}%?")
 NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?")
 
 
@@ -39,6 +40,8 @@ def number_meant(value: Any) -> int | float | None:
     if not isinstance(value, str) or len(value) > MAX_VALUE_LENGTH:
         return None
     text = value.strip().lower()
+    if text.count(",") == 1 and DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     is_percent = text.endswith("%")
     text = text.removesuffix("%").strip()
     if NUMBER.fullmatch(text) is None or not math.isfinite(number := float(text)):

@@ -34,9 +34,10 @@ _VALIDATION = _same("validation", under="/dataset", note="it is a number of samp
 _SCHEDULE = _same("schedule", under="/optimizer")
 _ARCHITECTURE = _same("architecture")
 _DEVICE = _same("resources", note="the box chooses the device; request GPUs by `resources.gpus`")
+_CROP = _same("width_shift", "height_shift", under="/augmentation", note="there is no crop")
 _PRECISION = _same("precision", under="/training", note='use "bfloat16" or "float16"')
 _CLIP = _same("gradient_clipping", under="/optimizer", note='use {"global_norm": bound}')
-_CLIP_EACH = _same("gradient_clipping", under="/optimizer", note='use {"norm": bound}')
+_CLIP_EACH = _same("gradient_clipping", "norm", under="/optimizer", note='use {"norm": bound}')
 _CLIP_VALUE = _same("gradient_clipping", under="/optimizer", note='use {"value": bound}')
 _PRETRAINED = _same("fine_tuning", note='use {"weights": {"pretrained": architecture}, …}')
 _DECAY = _same(
@@ -128,6 +129,9 @@ FOREIGN: Mapping[str, Foreign] = {
     "kernelinitializer": _same("initializer"),
     "glorotuniform": _same("xavier_uniform", under="/initializer"),
     "glorotnormal": _same("xavier_normal", under="/initializer"),
+    "kaiming": _same("he_normal", "he_uniform", under="/initializer"),
+    "resnet18": _same("resnet50", under="/architecture"),
+    "resnet34": _same("resnet50", under="/architecture"),
     "xavier": _same("xavier_uniform", "xavier_normal", under="/initializer"),
     "kaiminguniform": _same("he_uniform", under="/initializer"),
     "kaimingnormal": _same("he_normal", under="/initializer"),
@@ -153,6 +157,8 @@ FOREIGN: Mapping[str, Foreign] = {
     "mae": _MAE,
     "l1loss": _MAE,
     "meanabsoluteerror": _MAE,
+    "huber": _same("epsilon_insensitive", "l1", under="/loss"),
+    "smoothl1loss": _same("epsilon_insensitive", "l1", under="/loss"),
     "classweight": _same("class_weights", under="/loss"),
     # The optimizer
     "optim": _same("optimizer"),
@@ -172,6 +178,8 @@ FOREIGN: Mapping[str, Foreign] = {
     "gradientclip": _CLIP,
     "gradclip": _CLIP,
     "clipvalue": _CLIP_VALUE,
+    "maxnorm": _same("global_norm", under="/optimizer"),
+    "tmax": _none("leave it out: the schedule ends with the training"),
     "steplr": _same("step", under="/optimizer/schedule", note="it counts updates, not epochs"),
     "cosineannealinglr": _same(
         "cosine", under="/optimizer/schedule", note="it ends with the training: leave out T_max"
@@ -188,10 +196,15 @@ FOREIGN: Mapping[str, Foreign] = {
     # Regularizers and augmentation
     "batchnormalization": _same("batch_norm", under="/regularizers"),
     "batchnorm2d": _same("batch_norm", under="/regularizers", note="its momentum is 1 − PyTorch's"),
+    "p": _same("rate", "probability", under="/regularizers"),
+    "lambda": _same("weight", under="/regularizers"),
+    "smoothing": _same("label_smoothing", "alpha", under="/regularizers"),
     "bn": _same("batch_norm", under="/regularizers"),
     "augment": _same("augmentation"),
     "transforms": _same("augmentation"),
     "imagedatagenerator": _same("augmentation"),
+    "randomcrop": _CROP,
+    "crop": _CROP,
     "flip": _same("horizontal_flip", "vertical_flip", under="/augmentation"),
     "hflip": _same("horizontal_flip", under="/augmentation"),
     "vflip": _same("vertical_flip", under="/augmentation"),
@@ -221,6 +234,10 @@ FOREIGN: Mapping[str, Foreign] = {
     "gpu": _same("gpus", under="/resources"),
     "ngpus": _same("gpus", under="/resources"),
     "timeout": _same("max_runtime_seconds", under="/resources"),
+    "mlflow": _none("leave it out: the box decides on the copy in MLflow"),
+    "freeze": _same(
+        "train", under="/fine_tuning/stages/0", note='use {"train": "head"} in a stage'
+    ),
     "tensorboardlogdir": _same("tensorboard", under="/tracking"),
 }
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 
 from api.catalog.foreign_names import FOREIGN, Foreign
-from api.catalog.places import FIELD, PARAMETER, Place, folded, places
+from api.catalog.places import FIELD, METRIC, PARAMETER, Place, folded, places
 from api.http.faults import available, quoted
 
 MAX_PLACES = 2
@@ -92,6 +92,8 @@ def _place(found: Sequence[Place]) -> str:
     pointers = [f"`{place.pointer}`" for place in chosen[:MAX_PLACES] if place.noun == noun]
     if noun == FIELD:
         return f"Move it to {' or '.join(pointers)}. "
+    if noun == METRIC:
+        return f"{quoted(name)} is a metric, which `monitor` can name. "
     if noun.startswith(PARAMETER):
         methods = dict.fromkeys(place.noun.removeprefix(PARAMETER) for place in chosen)
         return f"{quoted(name)} is {PARAMETER}{' or '.join(list(methods)[:MAX_PLACES])}. "

@@ -5,7 +5,13 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from api.catalog.corrections import boolean_hint, choice_hint, number_hint
+from api.catalog.corrections import (
+    boolean_hint,
+    choice_hint,
+    did_you_mean,
+    number_hint,
+    number_meant,
+)
 from api.catalog.hints import hint
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import escape, pointer
@@ -81,6 +87,8 @@ def _meant(error: ValidationError, schema: dict[str, Any]) -> str:
     if error.validator not in ("type", "anyOf"):
         return ""
     types = {part.get("type") for part in schema.get("anyOf", (schema,))}
+    if "array" in types and (number := number_meant(value)) is not None:
+        return did_you_mean([number])
     if types & {"number", "integer"} and (text := number_hint(value)):
         return text
     return boolean_hint(value) if "boolean" in types else ""

@@ -41,9 +41,8 @@ def correction(path: list[int | str], kind: str, rule: str, value: Any, raw: Any
         return text
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return _object(str(path[-1]), value)
-    if kind == "tuple_type" and not isinstance(value, dict | list):
-        number = number_meant(value)
-        return did_you_mean([value if number is None else number]) if value is not None else ""
+    if kind == "tuple_type":
+        return _list(str(path[-1]), value)
     return _text(kind, rule, value)
 
 
@@ -53,10 +52,23 @@ def _text(kind: str, rule: str, value: Any) -> str:
         return choice_hint(value, re.findall(r'"([^"]+)"', rule))
     if kind == "bool_type":
         return boolean_hint(value)
+    if kind == "int_type" and isinstance(value, list) and len(set(map(str, value))) == 1:
+        return did_you_mean(value[0]) if type(value[0]) is int else ""
     if kind == "string_pattern_mismatch":
-        metrics = [place.name for place in places().get(folded(value), ()) if place.noun == METRIC]
+        metrics = [
+            place.name for place in places().get(folded(str(value)), ()) if place.noun == METRIC
+        ]
         return did_you_mean(metrics[0]) if metrics else ""
     return number_hint(value) if rule.startswith("it must be a number") else ""
+
+
+def _list(name: str, value: Any) -> str:
+    if name == "checkpoints":
+        return did_you_mean([{"monitor": "val_loss"}])
+    number = value if type(value) is int else number_meant(value)
+    if number is not None:
+        return did_you_mean([number])
+    return did_you_mean([value]) if isinstance(value, str) and name == "features" else ""
 
 
 def _object(name: str, value: Any) -> str:

@@ -55,6 +55,12 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"num_workers": 4}, "/num_workers", "Leave it out: the box loads the data."),
     ({"callbacks": []}, "/callbacks", "Move it to `/training/early_stopping`"),
     ({"pretrained": True}, "/pretrained", "Did you mean `fine_tuning`?"),
+    (
+        _sgd(gradient_clipping={"max_norm": 1}),
+        "/optimizer/gradient_clipping/max_norm",
+        "Did you mean `global_norm`?",
+    ),
+    ({"regularizers": {"dropout": {"p": 0.5}}}, "/regularizers/dropout/p", "Did you mean `rate`?"),
     # Fields and methods that exist elsewhere
     ({"epochs": 3}, "/epochs", "Move it to `/training/epochs`."),
     ({"early_stopping": {}}, "/early_stopping", "Move it to `/training/early_stopping`."),
@@ -100,6 +106,14 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (_sgd(learning_rate="1e-3"), "/optimizer/learning_rate", "Did you mean 0.001?"),
     (_sgd(gradient_clipping=1), "/optimizer/gradient_clipping", 'mean {"global_norm": 1}?'),
     (_data(train=0.8), "/dataset/train", "Did you mean 1438, which is 0.8 of 1,797?"),
+    ({"checkpoints": "best"}, "/checkpoints", 'Did you mean [{"monitor": "val_loss"}]?'),
+    (_data(image_size=[32, 32]), "/dataset/image_size", "Did you mean 32?"),
+    (_sgd(momentum="0,9"), "/optimizer/momentum", "Did you mean 0.9?"),
+    (
+        {"architecture": {"name": "mlp", "hidden_units": "128"}},
+        "/architecture/hidden_units",
+        "Did you mean [128]?",
+    ),
     ({"metrics": ["accuracy"]}, "/metrics", "always measured, so leave it out"),
     ({"dataset": {"name": "table", "file": "my data.csv"}}, "/dataset/file", "only A-Z, a-z, 0-9"),
 ]
