@@ -149,6 +149,7 @@ def _stage(spec: StageSpec, batch_size: int) -> Stage:
         clipping=_clipping(optimizer.gradient_clipping),
         early_stopping=_early_stopping(spec.early_stopping),
         first=spec.first_trained_layer,
+        keeps_statistics=spec.batch_norm == "frozen",
         plateau=schedule.plateau,
     )
 

@@ -49,7 +49,7 @@ def run(plan: Plan, box: Box, log: Callable[[str], None]) -> list[str]:
     }
     values: dict[str, list[list[float | None]]] = {label: [] for label in plan.rows}
     for (label, seed), job_id in jobs.items():
-        job = box.finish(job_id, any_end=True)
+        job = box.finish(job_id, any_state=True)
         if job["state"] != "succeeded":
             kind = (job["failure"] or {}).get("kind", job["state"])
             log(f"{plan.name}: {label}, seed {seed}: {kind}")

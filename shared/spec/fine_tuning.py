@@ -1,6 +1,6 @@
 """Fine-tuning: weights, head and stages."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -45,6 +45,9 @@ class StageSpec(SpecPart):
     epochs: Epochs
     optimizer: Annotated[OptimizerSpec, allow_name(OptimizerSpec)] | None = None
     early_stopping: EarlyStoppingSpec | None = None
+    #: Whether the body's batch norm keeps its running statistics (`frozen`) or updates them and
+    #: normalizes by the batch (`train`); null: `frozen` with trained weights, else `train`.
+    batch_norm: Literal["frozen", "train"] | None = None
 
     @property
     def first_trained_layer(self) -> str | None:

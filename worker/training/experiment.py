@@ -86,6 +86,8 @@ class Stage:
     early_stopping: EarlyStopping | None = None
     #: The first layer that is trained, with all after it (see `freezing`); None for all.
     first: str | None = None
+    #: Whether the body's batch norm keeps its running statistics (see `freezing`).
+    keeps_statistics: bool = False
     #: Lowers the learning rate in addition to the schedule, by the metrics of epochs.
     plateau: Plateau | None = None
 

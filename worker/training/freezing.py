@@ -1,13 +1,16 @@
 """Which layers a stage trains. The others are frozen: no gradients, evaluation mode.
 
 Evaluation mode keeps the statistics of a frozen layer's batch norm too. In training mode they would
-drift to the statistics of the new images, and change the features that were to be kept.
+drift to the statistics of the new images, and change the features that were to be kept. The same
+happens to a body whose weights are trained further, under a head that has learned with the old
+statistics: a stage can keep all batch norm of the body in evaluation mode.
 """
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from worker.registry import SpecError
 
@@ -19,13 +22,17 @@ MAX_NAMED_LAYERS = 60
 NamedModules = list[tuple[str, nn.Module]]
 
 
-def freeze(model: nn.Module, first: str | None) -> list[nn.Module]:
+def freeze(
+    model: nn.Module, first: str | None, *, keeps_statistics: bool = False
+) -> list[nn.Module]:
     """Set which parameters have gradients; return the modules that stay in evaluation mode.
 
     Args:
         model: the network, changed in place.
         first: name or pattern of the first layer that is trained, with all layers after it in
             the network's order, such as "head" or "body.blocks.5"; None trains everything.
+        keeps_statistics: whether all batch norm outside the head stays in evaluation mode. Its
+            scale and shift are trained like other parameters.
 
     Raises:
         SpecError: the pattern matches no layer.
@@ -39,7 +46,8 @@ def freeze(model: nn.Module, first: str | None) -> list[nn.Module]:
         is_trained = index >= start
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(is_trained)
-        if not is_trained and not is_ancestor:
+        is_kept = keeps_statistics and isinstance(module, _BatchNorm) and not _is_in_head(name)
+        if is_kept or (not is_trained and not is_ancestor):
             frozen.append(module)
     return frozen
 
@@ -61,6 +69,10 @@ def check_first(model: nn.Module, first: str) -> None:
     start = _index_of(named, first)
     if not any(True for _, m in named[start:] for _ in m.parameters(recurse=False)):
         raise SpecError(f"No layer from {first!r} on has parameters to train.")
+
+
+def _is_in_head(name: str) -> bool:
+    return name.partition(".")[0] == HEAD
 
 
 def _index_of(named: NamedModules, first: str) -> int:

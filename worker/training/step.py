@@ -22,7 +22,7 @@ class Stepper:
         self.stage = stage
         self.train = train
         #: Modules that stay in evaluation mode.
-        self.frozen = freeze(experiment.model, stage.first)
+        self.frozen = freeze(experiment.model, stage.first, keeps_statistics=stage.keeps_statistics)
         self.parameters = [
             parameter for parameter in experiment.model.parameters() if parameter.requires_grad
         ]

@@ -69,6 +69,7 @@ WARNINGS: tuple[Callable[[Draft], None], ...] = (
     probable_mistakes.check_parameters,
     probable_mistakes.check_early_stopping,
     probable_mistakes.check_schedule,
+    probable_mistakes.check_batch_norm,
     probable_mistakes.check_checkpoints,
     probable_mistakes.check_top_k,
 )

@@ -12,10 +12,15 @@ EPOCHS = re.compile("/fine_tuning/stages/[0-9]+(/epochs)?$")
 
 
 def fill_stages(draft: Draft) -> None:
-    """Fill in the optimizer and the early stopping of each stage; by default it has the job's."""
+    """Fill in each stage: by default, the job's optimizer and early stopping.
+
+    Batch norm is frozen where the body comes with trained weights: with the statistics of other
+    images, its features would no longer fit a head that has learned with the old statistics.
+    """
     if draft.spec is None or draft.spec.fine_tuning is None:
         return
     filled, raw_stages = draft.filled, draft.raw["fine_tuning"]["stages"]
+    default = "train" if filled["fine_tuning"]["weights"] is None else "frozen"
     for index, stage in enumerate(filled["fine_tuning"]["stages"]):
         raw = raw_stages[index]
         own = raw.get("optimizer") if isinstance(raw, dict) else None
@@ -26,6 +31,7 @@ def fill_stages(draft: Draft) -> None:
             stage["optimizer"] = filled_optimizer(draft, own, at)
         if stage["early_stopping"] is None:
             stage["early_stopping"] = filled["training"]["early_stopping"]
+        stage["batch_norm"] = stage["batch_norm"] or default
 
 
 def fill_epochs(draft: Draft) -> None:

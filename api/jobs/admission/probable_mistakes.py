@@ -12,7 +12,7 @@ from api.catalog.metrics import metric_of
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
-from api.jobs.admission.stages import posted_optimizers, posted_parts
+from api.jobs.admission.stages import posted_optimizers, posted_parts, stage_pointer
 
 
 def check_batch_size(draft: Draft) -> None:
@@ -78,6 +78,16 @@ def check_schedule(draft: Draft) -> None:
             text = f"is {schedule['patience']}, but there are {epochs} epochs, so that the "
             suggestion = "Use a smaller patience or more epochs."
             draft.warn(f"{at}/schedule/patience", text + "learning rate never falls", suggestion)
+
+
+def check_batch_norm(draft: Draft) -> None:
+    """Warn of batch norm that is to be trained in a stage that freezes it with the body."""
+    fine_tuning = draft.spec.fine_tuning if draft.spec is not None else None
+    for index, stage in enumerate(fine_tuning.stages if fine_tuning else ()):
+        if stage.train == "head" and stage.batch_norm == "train":
+            text = 'is "train", but the stage trains only the head: the body and its batch norm '
+            suggestion = 'Leave it out, or train more layers ("train": "all").'
+            draft.warn(stage_pointer(index, "batch_norm"), text + "stay frozen", suggestion)
 
 
 def check_checkpoints(draft: Draft) -> None:

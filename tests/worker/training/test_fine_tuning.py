@@ -35,7 +35,12 @@ SCHEDULED = (
         **STAGES[0],
         "optimizer": {"name": "adam", "schedule": {"name": "cosine", "warmup": 3}},
     },
-    {**STAGES[1], "epochs": 3, "optimizer": {"schedule": {**PLATEAU, "warmup": 2}}},
+    {
+        **STAGES[1],
+        "epochs": 3,
+        "optimizer": {"schedule": {**PLATEAU, "warmup": 2}},
+        "batch_norm": "frozen",
+    },
     {
         **STAGES[2],
         "epochs": 50,

@@ -33,6 +33,25 @@ def test_stages_inherit_optimizer_and_early_stopping() -> None:
     assert filled(spec) == spec
 
 
+@pytest.mark.parametrize(
+    ("weights", "expected"), [(None, "train"), ({"pretrained": "efficientnet_lite0"}, "frozen")]
+)
+def test_batch_norm_of_a_body_with_trained_weights_is_frozen_by_default(
+    weights: Any, expected: str
+) -> None:
+    stages = [{**STAGES[0]}, {**STAGES[1], "batch_norm": "train"}, {**STAGES[1], "name": "last"}]
+    spec = filled(
+        {
+            "dataset": {"name": "digits", "image_size": 64, "channels": 3},
+            "architecture": "efficientnet_lite0",
+            "fine_tuning": {"weights": weights, "stages": stages},
+        }
+    )
+    values = [stage["batch_norm"] for stage in spec["fine_tuning"]["stages"]]
+    assert values == [expected, "train", expected]
+    assert filled(spec) == spec
+
+
 def test_epochs_of_the_job_must_be_the_sum_of_its_stages() -> None:
     spec = {**SPEC, "fine_tuning": TUNING}
     assert faults({**spec, "training": {"epochs": 5}}) == {}
@@ -59,6 +78,8 @@ def of_stage(**changes: Any) -> dict[str, Any]:
         (of_stage(name="Warm up"), "/stages/0/name"),
         (of_stage(optimizer="adm"), "/stages/0/optimizer/name"),
         (of_stage(batch_size=3), "/stages/0/batch_size"),
+        (of_stage(batch_norm="freeze"), "/stages/0/batch_norm"),
+        (of_stage(batch_norm=True), "/stages/0/batch_norm"),
         (of_stage(early_stopping={"monitor": "val_los"}), "/stages/0/early_stopping/monitor"),
         ({**TUNING, "weights": {}}, "/weights"),
         ({**TUNING, "weights": {"pretrained": "mlp", "job": "x"}}, "/weights"),

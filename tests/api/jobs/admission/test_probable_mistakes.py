@@ -79,9 +79,15 @@ def test_suggestion_follows_the_detail() -> None:
     }
 
 
+#: A stage of fine-tuning.
+HEAD: dict[str, Any] = {"name": "head", "train": "head", "epochs": 2}
 #: Fields of a specification on fifty images, and the pointer of their only warning.
 ODD: list[tuple[dict[str, Any], str]] = [
     ({"training": {"batch_size": 51}}, "/training/batch_size"),
+    (
+        {"fine_tuning": {"weights": None, "stages": [HEAD | {"batch_norm": "train"}]}},
+        "/fine_tuning/stages/0/batch_norm",
+    ),
     ({"regularizers": {"l2": 1.0}}, "/regularizers/l2/weight"),
     ({"regularizers": {"l2": 0.5}}, "/regularizers/l2/weight"),
     ({"regularizers": {"l1": {"weight": 0.1}}}, "/regularizers/l1/weight"),
