@@ -13,6 +13,7 @@ from api.deps import caller
 from api.health.routes import private as metrics
 from api.health.routes import public as health
 from api.http.guard import Guard
+from api.http.query_parameters import check_query_parameters
 from api.jobs.router import router as jobs
 from api.openapi import extend_openapi
 from api.presets.routes import router as presets
@@ -45,16 +46,18 @@ def create_app(settings: Settings) -> FastAPI:
         version=VERSION,
         summary="Training jobs for a team that shares a GPU box",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         exception_handlers=errors.EXCEPTION_HANDLERS,
         responses=errors.RESPONSES,
     )
     app.state.services = services
+    known_parameters = Depends(check_query_parameters)
     for router in PUBLIC:
-        app.include_router(router)
+        app.include_router(router, dependencies=[known_parameters])
     for router in PRIVATE:
-        app.include_router(router, dependencies=[Depends(caller)])
+        app.include_router(router, dependencies=[Depends(caller), known_parameters])
     extend_openapi(app)
     app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD])
     return app

@@ -63,7 +63,6 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
         "413": has_body,
         "415": has_body,
         "416": "206" in responses,
-        "422": has_body or "parameters" in operation,
     }
     for status, is_kept in is_possible.items():
         if not is_kept:

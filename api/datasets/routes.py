@@ -1,21 +1,20 @@
 """`GET /v1/datasets`: the built-in data sets."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from api.catalog.hints import hint
 from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
+from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import ListOf
 from shared.datasets import FACTS, TABLE, is_available, list_tables
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
-
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.get("", summary="List the data sets", responses={200: {"model": ListOf[Dataset]}})

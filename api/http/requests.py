@@ -3,13 +3,15 @@
 import re
 from typing import Annotated
 
-from fastapi import Header, Request
+from fastapi import Header, Query, Request
 
 from shared.errors import BadRequest, UnsupportedMediaType
 from shared.ids import LENGTH, is_id
 from shared.spec.fields import PLAIN_TEXT
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+#: The length of a page.
+Limit = Annotated[int, Query(ge=1, le=100)]
 #: The value of a filter: any text that a specification may contain.
 Text = Annotated[str, PLAIN_TEXT]
 IdempotencyKey = Annotated[

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.deps import CallerDep, JobId, ServicesDep
 from api.http.requests import (
     IdempotencyKey,
+    Limit,
     Text,
     check_cursor,
     check_idempotency_key,
@@ -74,7 +75,7 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
 @router.get("", summary="List the jobs", responses={200: {"model": ListOf[Job]}})
 def list_jobs(
     services: ServicesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
     state: State | None = None,
     owner: Annotated[Text | None, Query(max_length=64)] = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.catalog.hints import spelling_hint
+from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import ListOf
 from api.presets.presets import presets
@@ -13,8 +14,6 @@ from api.presets.schemas import Preset
 from shared.errors import BadRequest, NotFound
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
-
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.get("", summary="List the presets", responses={200: {"model": ListOf[Preset]}})

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.deps import CallerDep, ServicesDep
-from api.http.requests import check_cursor, media_type
+from api.http.requests import Limit, check_cursor, media_type
 from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, Deleted, ListOf
 from api.services.container import Services
@@ -57,7 +57,7 @@ async def create_weights(
 @router.get("", summary="List the uploads", responses={200: {"model": ListOf[Weights]}})
 def list_weights(
     services: ServicesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """Return the uploads, newest first. `after` is the id of the last upload of the page before."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sse_starlette.sse import EventSourceResponse
 
 from api.deps import JobId, ServicesDep
+from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, ListOf, Timestamp, content
 from api.jobs.lookup import read_job
@@ -50,7 +51,7 @@ async def list_events(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Any:

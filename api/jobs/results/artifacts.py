@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from api.deps import JobId, ServicesDep
 from api.http.files import file_response
+from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import FILE, Count, ListOf, Sha256, Timestamp
 from api.jobs.lookup import find_job
@@ -41,7 +42,7 @@ class Artifact(BaseModel):
 def list_artifacts(
     job_id: JobId,
     services: ServicesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=255)] = None,
 ) -> Any:
     """Return the result files by name. `after` is a name."""

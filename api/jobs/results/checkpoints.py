@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import JobId, ServicesDep
 from api.http.files import file_response
-from api.http.requests import check_cursor
+from api.http.requests import Limit, check_cursor
 from api.http.responses import json_response, list_page
 from api.http.schemas import FILE, Count, JsonNumber, ListOf, Sha256, Timestamp
 from api.jobs.lookup import find_job
@@ -49,7 +49,7 @@ class Checkpoint(BaseModel):
 def list_checkpoints(
     job_id: JobId,
     services: ServicesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """Return the checkpoints, oldest first. `after` is an id."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.deps import JobId, ServicesDep
+from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Fraction, JsonNumber, ListOf
 from api.jobs.results.evaluations import CheckpointName, read_classification
@@ -105,7 +106,7 @@ def get_top_k(
         ),
     ] = None,
     after: Annotated[int, Query(ge=0, le=2**31, description="The number of samples to skip")] = 0,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
 ) -> Any:
     """Return the accuracies of every evaluated checkpoint, and samples as a checkpoint predicts.
 
