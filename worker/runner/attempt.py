@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import structlog
 from pydantic import ValidationError
 
 from shared.database import Database
@@ -45,6 +46,8 @@ from worker.training.state import TrainingState
 
 if TYPE_CHECKING:
     from worker.tensorboard.log import TensorBoardLog
+
+log = structlog.get_logger()
 
 
 class Attempt:
@@ -106,12 +109,17 @@ class Attempt:
         Records where the attempt begins, which deletes the rows after that state.
         """
         lease, inherited, latest = self.assignment.lease, Batch(), {}
-        state = load_latest(self.database, self.storage, lease, self._add_note)
+        notes: list[str] = []
+        state = load_latest(self.database, self.storage, lease, notes.append)
         origin = self.assignment.resume_from
         if state is None and origin is not None:
             state, inherited = load_from_other_job(
-                self.database, self.storage, lease, origin, self._add_note
+                self.database, self.storage, lease, origin, notes.append
             )
+        if state is None and notes:
+            notes.append("Training starts from the beginning.")
+        for text in notes:
+            self._add_note(text)
         first_step, first_epoch = (0, 0) if state is None else (state.step, state.epoch)
         fingerprint = machine_fingerprint(experiment.device)
         write_with_retry(
@@ -238,4 +246,6 @@ class Attempt:
         write_with_retry(self.database, succeed)
 
     def _add_note(self, text: str) -> None:
+        """Report something to the user: as an event, and in the attempt's log."""
+        log.warning(text)
         self.writer.put(Batch(events=[NewEvent("note", {"text": text})]))

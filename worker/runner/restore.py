@@ -2,15 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from shared.clock import now
 from shared.database import Database
-from shared.errors import NotFound
 from shared.ids import new_id
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.recording import Batch, NewCheckpoint
 from shared.jobs.rows import CheckpointRow
 from shared.storage import Storage
@@ -19,7 +19,9 @@ from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.state import TrainingState
 
-#: Fields of a checkpoint that a retry takes over unchanged.
+#: The kinds of checkpoints that training resumes from: the last, and its fallback.
+RESUMABLE_KINDS = {"last", "previous"}
+#: Fields of a checkpoint that a retry takes over.
 INHERITED_FIELDS = (
     "kind",
     "monitor",
@@ -36,21 +38,17 @@ INHERITED_FIELDS = (
 def load_latest(
     database: Database, storage: Storage, lease: Lease, add_note: Callable[[str], None]
 ) -> TrainingState | None:
-    """Return the state of the job's newest readable checkpoint; None to start from scratch.
+    """Return the state of the job's newest readable checkpoint; None to start from the beginning.
 
     Args:
         database: the database.
         storage: where checkpoints are.
         lease: of the attempt.
-        add_note: is called with a sentence for the user about each unreadable checkpoint.
+        add_note: is called with a sentence for the user about each damaged checkpoint.
     """
     rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
-    resumable = [row for row in rows if row.kind in {"last", "previous"}]
-    for row in sorted(resumable, key=lambda row: (row.kind == "last", row.step), reverse=True):
-        state = _load(storage, row, add_note)
-        if state is not None:
-            return state
-    return None
+    state, _ = _load_newest(storage, rows, add_note)
+    return state
 
 
 def load_from_other_job(
@@ -64,28 +62,37 @@ def load_from_other_job(
 
     That is the other job's newest metrics and its checkpoints up to this state. Files are shared
     by hard links, so that each job can be deleted without the other. Arguments as for
-    `load_latest`, and the id of the other job's checkpoint.
+    `load_latest`, and the id of the other job's last checkpoint.
     """
     origin = read_with_retry(database, lambda c: queries.get_checkpoint(c, checkpoint_id))
     job_id = "" if origin is None else origin.job_id
-    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, job_id))
-    state = None if origin is None else _load(storage, origin, add_note)
     job = read_with_retry(database, lambda c: queries.get_job(c, job_id))
-    if state is None or job is None:
-        add_note(
-            "The checkpoint of the earlier job no longer exists. Training starts from scratch."
-        )
+    if job is None:
+        add_note("The earlier job and its checkpoints no longer exist.")
+        return None, Batch()
+    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, job_id))
+    state, resumed = _load_newest(storage, rows, add_note)
+    if state is None or resumed is None:
         return None, Batch()
     batch, directories = Batch(latest=dict(job.metrics)), dict[str, Path]()
     for row in rows:
-        if row.kind == "previous" or row.step > state.step:
+        is_resumed = row.id == resumed.id
+        if not is_resumed and (row.kind in RESUMABLE_KINDS or row.step > state.step):
             continue
         # A step may have two directories: its last weights, and the restored best weights.
         name = f"from-{row.step}-{len(directories) + 1}"
         new_directory = storage.attempt(lease.job_id, lease.attempt) / name
         directory = directories.setdefault(row.directory, new_directory)
-        _link(storage.root / row.directory, directory)
+        try:
+            _link(storage.root / row.directory, directory)
+        except FileNotFoundError:
+            add_note(
+                f"The checkpoint {checkpoint_name(row)} of the earlier job is not taken over: its "
+                "files no longer exist."
+            )
+            continue
         inherited = {field: getattr(row, field) for field in INHERITED_FIELDS}
+        inherited["kind"] = "last" if is_resumed else row.kind
         batch.checkpoints.append(
             NewCheckpoint(
                 **inherited,
@@ -111,14 +118,26 @@ def delete_orphans(database: Database, storage: Storage, lease: Lease) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _load(
-    storage: Storage, row: CheckpointRow, add_note: Callable[[str], None]
-) -> TrainingState | None:
-    try:
-        return checkpoint.load(storage.path(row.directory))
-    except (CheckpointCorrupt, NotFound) as error:
-        add_note(f"The checkpoint of step {row.step} was skipped. {error}")
-        return None
+def _load_newest(
+    storage: Storage, rows: Iterable[CheckpointRow], add_note: Callable[[str], None]
+) -> tuple[TrainingState | None, CheckpointRow | None]:
+    """Return the newest state that can be read, and its row; report each damaged checkpoint."""
+    resumable = [row for row in rows if row.kind in RESUMABLE_KINDS]
+    is_damaged = False
+    for row in sorted(resumable, key=lambda row: (row.kind == "last", row.step), reverse=True):
+        try:
+            state = checkpoint.load(storage.root / row.directory)
+        except CheckpointCorrupt as error:
+            is_damaged = True
+            add_note(f"The {row.kind} checkpoint, of step {row.step}, is damaged. {error}")
+            continue
+        if is_damaged:
+            add_note(
+                f"Training resumes from the {row.kind} checkpoint, of step {row.step} in epoch "
+                f"{row.epoch}."
+            )
+        return state, row
+    return None, None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -167,8 +167,12 @@ def _check(directory: Path, names: tuple[str, ...], *, verify: bool) -> None:
                     f"{name} of {checkpoint} has changed since it was written: its sha256 differs."
                 )
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not directory.is_dir():
+            raise CheckpointCorrupt(f"The {checkpoint} no longer exists.") from error
         name = Path(error.filename).name
         raise CheckpointCorrupt(f"The {checkpoint} lacks {name}.") from error
+    except OSError as error:  # a bad sector, for example
+        raise CheckpointCorrupt(f"The {checkpoint} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointCorrupt(f"The manifest of {checkpoint} cannot be read: {error}") from error
 

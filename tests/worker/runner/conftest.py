@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,7 +6,8 @@ import pytest
 
 from shared import migrations
 from tests.fakes.database import FlakyDatabase
-from worker.runner import retry
+from tests.worker.runner.jobs import FakeHeartbeat, Jobs
+from worker.runner import attempt, retry
 
 
 @pytest.fixture
@@ -15,3 +17,13 @@ def flaky_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     migrations.upgrade(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    monkeypatch.setattr(attempt, "Heartbeat", FakeHeartbeat)
+    handler = signal.getsignal(signal.SIGTERM)
+    jobs = Jobs(tmp_path)
+    yield jobs
+    jobs.database.close()
+    signal.signal(signal.SIGTERM, handler)

@@ -1,25 +1,20 @@
 """Whole attempts in this process: where they resume, and the results of their job."""
 
-import signal
-import threading
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from shared.jobs import attempts, events, queries
-from shared.jobs.rows import CheckpointRow, MetricRow
+from shared.jobs import events
 from shared.storage import sha256_of_file
 from tests.fakes.clock import Clock
 from tests.worker.runner.installation import SPEC as ONE_STAGE
-from tests.worker.runner.installation import Installation
+from tests.worker.runner.jobs import Jobs
 from worker import data
 from worker.assignment import ExitCode
 from worker.runner import attempt, progress
-from worker.runner.attempt import Attempt
 from worker.runner.progress import Progress
 from worker.training import checkpoint
 from worker.training.epoch_sums import StepResult
@@ -45,59 +40,6 @@ ENDS = {
     "fine_tune": "epochs",
     "polish": "early_stopping, best weights restored",
 }
-
-
-class FakeHeartbeat:
-    """A heartbeat without a database, which sets an event at a step."""
-
-    def __init__(self, *_: object) -> None:
-        self.cancel = threading.Event()
-        self.at_step: tuple[int, threading.Event] | None = None
-
-    @property
-    def progress(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    @progress.setter
-    def progress(self, progress: dict[str, Any]) -> None:
-        if self.at_step is not None and progress["step"] == self.at_step[0]:
-            self.at_step[1].set()
-
-
-class Jobs(Installation):
-    """The jobs of a database, whose attempts run in this process."""
-
-    def run(self, *, drain_at: int | None = None) -> int:
-        """Claim the queued job and run an attempt; return the exit code."""
-        attempt = Attempt(self.assignment(), self.settings, self.database)
-        assert isinstance(attempt.heartbeat, FakeHeartbeat)
-        if drain_at is not None:
-            attempt.heartbeat.at_step = (drain_at, attempt.drain)
-        code = None
-        try:
-            code = attempt.run()
-        finally:
-            if code != ExitCode.DONE:
-                with self.database.write() as connection:
-                    attempts.stop(connection, attempt.assignment.lease, "drained")
-        return code
-
-    def metrics(self, job_id: str, name: str) -> list[MetricRow]:
-        with self.database.read() as connection:
-            return queries.list_metrics(connection, job_id, name=name)
-
-    def last(self, job_id: str) -> CheckpointRow:
-        return next(row for row in self.checkpoints(job_id) if row.kind == "last")
-
-
-@pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    monkeypatch.setattr(attempt, "Heartbeat", FakeHeartbeat)
-    handler = signal.getsignal(signal.SIGTERM)
-    jobs = Jobs(tmp_path)
-    yield jobs
-    jobs.database.close()
-    signal.signal(signal.SIGTERM, handler)
 
 
 def test_the_result_names_how_each_stage_ended(jobs: Jobs) -> None:

@@ -64,7 +64,8 @@ def test_a_damaged_checkpoint_is_skipped_with_a_note(
     assert state is not None
     assert state.step == 4
     assert notes == [
-        "The checkpoint of step 8 was skipped. The checkpoint 'step-8' lacks state.json."
+        "The last checkpoint, of step 8, is damaged. The checkpoint 'step-8' lacks state.json.",
+        "Training resumes from the previous checkpoint, of step 4 in epoch 1.",
     ]
 
 
@@ -86,9 +87,7 @@ def test_a_retry_whose_origin_was_deleted_starts_from_scratch_with_a_note(
         installation.database, installation.storage, lease, "ckpt_unknown", notes.append
     )
     assert (state, inherited) == (None, Batch())
-    assert notes == [
-        "The checkpoint of the earlier job no longer exists. Training starts from scratch."
-    ]
+    assert notes == ["The earlier job and its checkpoints no longer exist."]
 
 
 def test_only_directories_of_earlier_attempts_without_a_row_are_deleted(

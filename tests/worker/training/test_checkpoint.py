@@ -118,7 +118,7 @@ def test_unreadable_manifest_is_found(state: TrainingState, tmp_path: Path, cont
 
 
 def test_missing_directory_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointCorrupt, match=r"lacks manifest\.json"):
+    with pytest.raises(CheckpointCorrupt, match=r"no longer exists"):
         load(tmp_path / "none")
 
 
