@@ -24,6 +24,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.RowUnreadable: 500,
+    errors.DamagedFile: 500,
     errors.Fenced: 409,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,

@@ -118,5 +118,9 @@ class RowUnreadable(ServiceError):
         return f"{self.table} {self.row_id}: column {self.column} {self.why}"
 
 
+class DamagedFile(ServiceError):
+    """A stored file no longer has the content that was written."""
+
+
 class Fenced(ServiceError):
     """This attempt no longer holds its job: a later attempt does, or the job has ended."""

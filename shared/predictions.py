@@ -69,10 +69,13 @@ def read_samples(path: Path, samples: Collection[int]) -> list[Prediction]:
 
 def _read_records(path: Path, first: int = 0, limit: int = 2**32) -> Iterator[tuple[Any, ...]]:
     with path.open("rb") as file:
-        magic, samples, k = HEADER.unpack(file.read(HEADER.size))
+        header = file.read(HEADER.size)
+        magic, samples, k = HEADER.unpack(header) if len(header) == HEADER.size else (0, 0, 0)
         if magic != MAGIC:
             raise ValueError(f"{path.name} does not contain predictions")
         record = struct.Struct(record_format(k))
+        if path.stat().st_size != HEADER.size + samples * record.size:
+            raise ValueError(f"{path.name} does not have the size of {samples} predictions")
         file.seek(HEADER.size + first * record.size)
         content = file.read(max(0, min(limit, samples - first)) * record.size)
     return record.iter_unpack(content)

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from api.http.responses import matches_etag
+from api.http.stored_file import check_content
 from shared.errors import RangeNotSatisfiable
 
 MEDIA_TYPE = "application/octet-stream"
@@ -27,22 +28,27 @@ class _RangedFile(FileResponse):
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
-def file_response(request: Request, path: Path, *, filename: str, sha256: str) -> Response:
+def file_response(
+    request: Request, path: Path, *, filename: str, size: int, sha256: str
+) -> Response:
     """Return the file as an attachment; its digest is its ETag.
 
     Args:
         request: The request, with its conditional headers.
         path: The path of the file.
         filename: The name under which the client may save it.
-        sha256: The digest of its content.
+        size: The size in bytes with which it was written.
+        sha256: The digest with which it was written.
 
     Raises:
+        NotFound: The file no longer exists.
+        DamagedFile: Its content is not what was written.
         RangeNotSatisfiable: None of the requested ranges lies in the file, or they are too many.
     """
     etag = f'"{sha256}"'
     if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers={"ETag": etag})
-    stat = path.stat()
+    stat = check_content(path, filename=filename, size=size, sha256=sha256)
     response = _RangedFile(
         path,
         media_type=MEDIA_TYPE,

@@ -10,6 +10,8 @@ from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from tests.shared.specs import filled_in
 
+RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 def claimed(database: Database) -> Lease:
     """Submit a job, claim it and return the lease."""
@@ -50,5 +52,5 @@ def last_checkpoint(step: int, directory: str) -> NewCheckpoint:
         directory=directory,
         bytes=1,
         sha256="0" * 64,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        created_at=RECORDED_AT,
     )

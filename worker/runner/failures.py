@@ -9,6 +9,7 @@ import torch
 from shared.errors import Failure
 from worker.data import DatasetMissing
 from worker.registry import SpecError
+from worker.training.checkpoint import CheckpointCorrupt
 from worker.training.divergence import Diverged
 
 #: Parts of a RuntimeError's message by which torch and its libraries report a lack of memory.
@@ -82,6 +83,12 @@ def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
             kind="max_runtime",
             message=f"The job reached its max_runtime_seconds of {limit}.",
             hint="Retry the job: it resumes from the last checkpoint.",
+        )
+    if isinstance(error, CheckpointCorrupt):
+        return Failure(
+            kind="internal",
+            message=f"The last checkpoint is damaged, so it cannot be tested. {error}",
+            hint="Retry the job: it resumes from the newest checkpoint that can be read.",
         )
     if isinstance(error, SpecError):
         return Failure(

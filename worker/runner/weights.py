@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from safetensors import safe_open
 
-from shared import normalization
+from shared import normalization, tables
 from shared.database import Database
 from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
 from shared.spec import JobSpec
-from shared.storage import WEIGHTS, Storage
+from shared.storage import WEIGHTS, Storage, sha256_of_file
 from worker.registry import SpecError
 from worker.runner.pretrained import load_pretrained
 from worker.runner.retry import read_with_retry
@@ -32,10 +33,7 @@ def load_initial_weights(spec: JobSpec, database: Database, storage: Storage) ->
         return load_pretrained(source.pretrained)
     if source.job is not None:
         return _load_checkpoint(source.job, source.checkpoint or "last", database, storage)
-    try:
-        return load_file(storage.weights(source.upload or ""))
-    except (NotFound, OSError) as error:
-        raise SpecError(f"The upload {source.upload} no longer exists.") from error
+    return _load_upload(source.upload or "", database, storage)
 
 
 def _load_checkpoint(job_id: str, name: str, database: Database, storage: Storage) -> Weights:
@@ -45,13 +43,28 @@ def _load_checkpoint(job_id: str, name: str, database: Database, storage: Storag
     except NotFound as error:
         raise SpecError(f"The weights of job {job_id} do not exist. {error}") from error
     try:
-        directory = storage.path(row.directory)
+        directory = storage.root / row.directory
         tensors = load_weights(directory)
-    except (NotFound, CheckpointCorrupt) as error:
+    except CheckpointCorrupt as error:
         raise SpecError(
-            f"The checkpoint {name!r} of job {job_id} cannot be read. {error}"
+            f"The checkpoint {name!r} of job {job_id} is damaged. {error} Use another checkpoint."
         ) from error
     return Weights(tensors, _normalization(directory / WEIGHTS))
+
+
+def _load_upload(upload: str, database: Database, storage: Storage) -> Weights:
+    uploads, path = tables.weights.c, storage.weights(upload)
+    query = sa.select(uploads.sha256).where(uploads.id == upload)
+    sha256 = read_with_retry(database, lambda c: c.execute(query).scalar_one_or_none())
+    try:
+        if sha256_of_file(path) != sha256:
+            raise SpecError(
+                f"The upload {upload} is damaged: its sha256 is not that of the uploaded file. "
+                "Upload the file again."
+            )
+        return load_file(path)
+    except OSError as error:
+        raise SpecError(f"The upload {upload} no longer exists.") from error
 
 
 def load_file(path: Path) -> Weights:

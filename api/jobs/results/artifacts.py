@@ -70,7 +70,7 @@ def download_artifact(
     if row is None:
         raise NotFound("The job has no such artifact; /artifacts lists what is available.")
     path = services.storage.path(row.path)
-    return file_response(request, path, filename=row.name, sha256=row.sha256)
+    return file_response(request, path, filename=row.name, size=row.bytes, sha256=row.sha256)
 
 
 def _read_all(services: Services, job_id: str) -> list[ArtifactRow]:

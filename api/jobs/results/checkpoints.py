@@ -81,7 +81,7 @@ def download_checkpoint(
     row = find_checkpoint(_read_all(services, job_id), checkpoint, with_previous=True)
     path = services.storage.path(f"{row.directory}/{WEIGHTS}")
     filename = f"{job_id}-{checkpoint_name(row)}.safetensors"
-    return file_response(request, path, filename=filename, sha256=row.sha256)
+    return file_response(request, path, filename=filename, size=row.bytes, sha256=row.sha256)
 
 
 def _read_all(services: Services, job_id: str) -> list[CheckpointRow]:

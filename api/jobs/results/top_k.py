@@ -12,7 +12,7 @@ from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Fraction, JsonNumber, ListOf
 from api.jobs.results.evaluations import CheckpointName, read_classification
 from shared import predictions
-from shared.errors import NotFound
+from shared.errors import DamagedFile, NotFound
 from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow, EvaluationRow
 from shared.json_numbers import json_number
@@ -123,12 +123,18 @@ def get_top_k(
     evaluated = read_classification(services, job_id)
     row, evaluation = evaluated.select(checkpoint)
     path = services.storage.path(evaluation.predictions)
-    if sample is None:
-        page = predictions.read(path, first=after, limit=limit + 1)
-        has_more = len(page) > limit
-        page = page[:limit]
-    else:
-        page, has_more = _read_samples(path, sample), False
+    try:
+        if sample is None:
+            page = predictions.read(path, first=after, limit=limit + 1)
+            has_more = len(page) > limit
+            page = page[:limit]
+        else:
+            page, has_more = _read_samples(path, sample), False
+    except ValueError as error:
+        raise DamagedFile(
+            f"The stored predictions of checkpoint {checkpoint_name(row)} are damaged. Use another "
+            "checkpoint, or ask the administrator to restore the file from a backup."
+        ) from error
     classes = evaluation.data["classes"]
     samples = [_sample_json(prediction, classes) for prediction in page]
     return json_response(

@@ -10,7 +10,7 @@ import pytest
 from shared.jobs import queries
 from shared.jobs.rows import JobRow
 from tests.worker.runner.installation import Installation
-from tests.worker.runner.test_attempt import FakeHeartbeat
+from tests.worker.runner.jobs import FakeHeartbeat
 from worker.assignment import ExitCode
 from worker.runner import attempt
 

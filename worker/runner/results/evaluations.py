@@ -4,7 +4,6 @@ from typing import Any
 
 from shared.clock import now
 from shared.database import Database
-from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.checkpoint_names import checkpoint_name
@@ -44,7 +43,7 @@ def evaluate_checkpoints(
         What to store, and by the name of each checkpoint its id, epoch, step and metrics.
 
     Raises:
-        CheckpointCorrupt, NotFound: the last checkpoint cannot be read.
+        CheckpointCorrupt: the last checkpoint cannot be read.
     """
     rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
     batch, summary = Batch(), {}
@@ -55,11 +54,11 @@ def evaluate_checkpoints(
             continue
         if directory not in evaluations:
             try:
-                weights = checkpoint.load_weights(storage.path(directory))
-            except (CheckpointCorrupt, NotFound) as error:
+                weights = checkpoint.load_weights(storage.root / directory)
+            except CheckpointCorrupt as error:
                 if row.kind == "last":
                     raise
-                text = f"The checkpoint {name} was not evaluated. {error}"
+                text = f"The checkpoint {name} is damaged and was not tested. {error}"
                 batch.events.append(NewEvent("note", {"text": text}))
                 continue
             experiment.model.load_state_dict(weights)

@@ -5,6 +5,7 @@ import pytest
 from shared.ids import new_id
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import NewArtifact
+from shared.storage import sha256_of_file
 from tests.api.service import RECORDED_AT, Service
 
 
@@ -20,7 +21,7 @@ def artifact(service: Service, lease: Lease) -> NewArtifact:
         path=service.storage.relative(path),
         media_type="text/html",
         bytes=8,
-        sha256="1" * 64,
+        sha256=sha256_of_file(path),
         created_at=RECORDED_AT,
     )
     service.record(lease, artifacts=[row])
