@@ -30,6 +30,13 @@ def list_incomplete(connection: sa.Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def list_without_run(connection: sa.Connection) -> list[str]:
+    """Return the running jobs for which no run has been created, oldest first."""
+    jobs = tables.jobs.c
+    query = sa.select(jobs.id).where(jobs.state == "running", jobs.mlflow_run_id.is_(None))
+    return list(connection.execute(query.order_by(jobs.id)).scalars())
+
+
 def get_copy(connection: sa.Connection, job_id: str) -> MlflowCopy:
     """Return the state of the copy of a job."""
     copies = tables.tracking.c

@@ -17,6 +17,9 @@ class FakeServerClient:
     def log_batch(self, *_: Any, **__: Any) -> None:
         pass
 
+    def log_inputs(self, *_: Any) -> None:
+        pass
+
     def get_run(self, _: str) -> SimpleNamespace:
         return SimpleNamespace(info=SimpleNamespace(artifact_uri=self.artifact_uri))
 

@@ -1,31 +1,32 @@
-"""MLflow's copy of a job: one run with parameters, tags, metrics by step, and artifacts."""
+"""MLflow's copy of a job: one run with parameters, tags, metrics by step, data and artifacts."""
 
-import contextlib
-import os
-import tempfile
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-import orjson
+import structlog
 from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from shared.clock import rfc3339
 from shared.jobs.checkpoint_names import checkpoint_name
-from shared.jobs.rows import CheckpointRow, EvaluationRow, JobRow, MetricRow
+from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow, JobRow, MetricRow
 from shared.settings import Settings
-from shared.storage import WEIGHTS, Storage
-from worker.tracking.parameters import key_of, parameters_of
+from shared.storage import Storage
+from worker.tracking.data_input import data_input
+from worker.tracking.files import RunFiles
+from worker.tracking.parameters import parameters_of
+from worker.tracking.tags import JOB_TAG, end_tags, start_tags
+
+log = structlog.get_logger()
 
 EXPERIMENT = "trainshed"
 #: Makes MLflow's pages show model training, not conversations.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-JOB_TAG = "trainshed.job_id"
-#: MLflow's limit for one request.
-MAX_PARAMETERS_PER_BATCH = 100
+#: MLflow's limit for the parameters and for the tags of one request.
+MAX_PER_BATCH = 100
 STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
+
+Entity = TypeVar("Entity", Param, RunTag)
 
 
 class Mirror:
@@ -42,7 +43,7 @@ class Mirror:
         self.client = MlflowClient(tracking_uri=settings.mlflow)
 
     def open(self, job: JobRow) -> str:
-        """Return the id of the job's run; create the run with its parameters if it is missing."""
+        """Return the id of the job's run; create the run if it is missing."""
         experiment_id = self._experiment_id()
         runs = self.client.search_runs(
             [experiment_id], f"tags.`{JOB_TAG}` = '{job.id}'", ViewType.ALL, max_results=1
@@ -50,14 +51,22 @@ class Mirror:
         if runs:
             run_id = runs[0].info.run_id
             self.restore(run_id)
-        else:
-            run_id = self._create_run(experiment_id, job)
-        # Also for a run that exists: its creator may have died before it sent them.
-        parameters = [Param(name, text) for name, text in parameters_of(job.spec).items()]
-        for start in range(0, len(parameters), MAX_PARAMETERS_PER_BATCH):
-            batch = parameters[start : start + MAX_PARAMETERS_PER_BATCH]
-            self.client.log_batch(run_id, params=batch)
-        return run_id
+            return run_id
+        started = job.started_at or job.created_at
+        run = self.client.create_run(
+            experiment_id,
+            start_time=int(started.timestamp() * 1000),
+            run_name=job.name or job.id,
+            tags={JOB_TAG: job.id},
+        )
+        return run.info.run_id
+
+    def describe(self, run_id: str, job: JobRow) -> None:
+        """Send what is known of a job from its start: tags, parameters, and its data if known."""
+        self._log_tags(run_id, start_tags(job))
+        params = [Param(name, text) for name, text in parameters_of(job.spec).items()]
+        self._log_batches(params, lambda batch: self.client.log_batch(run_id, params=batch))
+        self._log_data(run_id, job)
 
     def is_available(self) -> bool:
         """Return whether MLflow answers."""
@@ -92,17 +101,18 @@ class Mirror:
         job: JobRow,
         checkpoints: list[CheckpointRow],
         evaluations: list[EvaluationRow],
+        artifacts: list[ArtifactRow],
     ) -> None:
         """Send the results and end the run."""
-        tags = [RunTag("trainshed.state", job.state)]
-        if job.failure:
-            tags.append(RunTag("trainshed.failure", orjson.dumps(job.failure).decode()))
-        self.client.log_batch(run_id, tags=tags)
+        self._log_tags(run_id, end_tags(job))
+        self._log_data(run_id, job)
         names = {row.id: checkpoint_name(row) for row in checkpoints}
         for row in evaluations:
             self.client.log_dict(run_id, row.data, f"top-k/{names[row.checkpoint_id]}.json")
         self.client.log_dict(run_id, job.spec, "spec.json")
-        self._log_checkpoints(run_id, checkpoints)
+        files = RunFiles.of(self.client, self.storage, run_id)
+        files.log_checkpoints(checkpoints)
+        files.log_results(artifacts)
         assert job.finished_at is not None, "a job in a final state has finished"
         finished = int(job.finished_at.timestamp() * 1000)
         self.client.set_terminated(run_id, STATUS[job.state], end_time=finished)
@@ -116,61 +126,38 @@ class Mirror:
         location = None if self.is_remote else self.artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, location, EXPERIMENT_TAGS)
 
-    def _create_run(self, experiment_id: str, job: JobRow) -> str:
-        tags = {
-            JOB_TAG: job.id,
-            "trainshed.owner": job.owner,
-            "trainshed.created_at": rfc3339(job.created_at) or "",
-            **{f"tag.{key_of(key)}": value for key, value in job.tags.items()},
-        }
-        started = job.started_at or job.created_at
-        run = self.client.create_run(
-            experiment_id,
-            start_time=int(started.timestamp() * 1000),
-            run_name=job.name or job.id,
-            tags=tags,
-        )
-        return run.info.run_id
+    def _log_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        entities = [RunTag(name, text) for name, text in tags.items()]
+        self._log_batches(entities, lambda batch: self.client.log_batch(run_id, tags=batch))
 
-    def _log_checkpoints(self, run_id: str, checkpoints: list[CheckpointRow]) -> None:
-        """Send where each checkpoint lies and how to download it, and link its file if possible.
+    def _log_data(self, run_id: str, job: JobRow) -> None:
+        data = data_input(job)
+        if data is not None:
+            self._skip_refused("data", lambda: self.client.log_inputs(run_id, [data]))
 
-        The file is linked if the run's artifacts lie in this file system. Behind
-        `mlflow-artifacts:` it would have to be sent, and take the disk space twice.
-        """
-        uri = urlsplit(self.client.get_run(run_id).info.artifact_uri or "")
-        artifacts = Path(unquote(uri.path)) if uri.scheme in {"", "file"} else None
-        references = {}
-        for row in checkpoints:
-            if row.kind == "previous":
-                continue
-            source = self.storage.root / row.directory / WEIGHTS
-            references[checkpoint_name(row)] = self._reference(row, source)
-            if artifacts is not None:
-                _link(source, artifacts / "checkpoints" / checkpoint_name(row))
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "checkpoints.json"
-            path.write_bytes(orjson.dumps(references, option=orjson.OPT_INDENT_2))
-            self.client.log_artifact(run_id, str(path), "checkpoints")
+    def _log_batches(
+        self, entities: Sequence[Entity], send: Callable[[Sequence[Entity]], object]
+    ) -> None:
+        """Send tags or parameters. MLflow refuses a batch for one of them: the rest is sent."""
+        for start in range(0, len(entities), MAX_PER_BATCH):
+            batch = entities[start : start + MAX_PER_BATCH]
+            try:
+                send(batch)
+            except MlflowException as error:
+                if not _is_refusal(error):
+                    raise
+                for entity in batch:
+                    self._skip_refused(entity.key, lambda entity=entity: send([entity]))
 
-    def _reference(self, row: CheckpointRow, source: Path) -> dict[str, Any]:
-        """Return what a reader of MLflow needs to find and check a checkpoint's file."""
-        return {
-            "checkpoint": row.id,
-            "stage": row.stage,
-            "epoch": row.epoch,
-            "step": row.step,
-            "bytes": row.bytes,
-            "sha256": row.sha256,
-            # Relative to the storage's root, which may be mounted at another path elsewhere.
-            "path": self.storage.relative(source),
-            "download": f"/v1/jobs/{row.job_id}/checkpoints/{row.id}/download",
-        }
+    def _skip_refused(self, name: str, send: Callable[[], object]) -> None:
+        try:
+            send()
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            log.warning("MLflow refused a value", name=name, error=str(error)[:200])
 
 
-def _link(source: Path, directory: Path) -> None:
-    """Create a hard link to a checkpoint's file, if possible; the reference exists in any case."""
-    directory.mkdir(parents=True, exist_ok=True)
-    # The link exists, the directory is in another file system, or the job has been deleted.
-    with contextlib.suppress(OSError):
-        os.link(source, directory / WEIGHTS)
+def _is_refusal(error: MlflowException) -> bool:
+    """Return whether MLflow refuses the content of a request, not the request itself."""
+    return error.get_http_status_code() == 400

@@ -1,12 +1,17 @@
-"""A finished job with its checkpoints' files, as tracking reads it from the database."""
+"""A finished job with its files, as tracking reads it from the database."""
 
-from shared.jobs.rows import CheckpointRow, EvaluationRow
+from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow
 from shared.storage import WEIGHTS, Storage
 from tests.shared.rows import AT, checkpoint_row, evaluation_row, job_row
 
 JOB = job_row(
     state="succeeded",
+    reason="completed",
     spec={"seed": 3, "architecture": {"name": "mlp"}},
+    result={
+        "stages": {"training": "early stopping"},
+        "dataset": {"name": "digits", "content_hash": f"sha256:{'ab' * 32}", "train": 1200},
+    },
     started_at=AT,
     finished_at=AT,
 )
@@ -42,3 +47,21 @@ def checkpoints(storage: Storage) -> list[CheckpointRow]:
 def evaluation(row: CheckpointRow) -> EvaluationRow:
     """Return the evaluation of a checkpoint on the test split."""
     return evaluation_row(row.id, {"top_k": {"1": 0.5}})
+
+
+def confusion(storage: Storage) -> ArtifactRow:
+    """Return the row of a confusion matrix after writing its file."""
+    name = "confusion-best_val_loss.csv"
+    path = storage.results(JOB.id) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("label,0,1\n0,5,1\n1,0,6\n")
+    return ArtifactRow(
+        id="artifact_1",
+        job_id=JOB.id,
+        name=name,
+        path=storage.relative(path),
+        media_type="text/csv",
+        bytes=path.stat().st_size,
+        sha256="0" * 64,
+        created_at=AT,
+    )

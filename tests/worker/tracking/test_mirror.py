@@ -10,7 +10,7 @@ from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.fakes.mlflow_client import FakeServerClient
-from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
+from tests.worker.tracking.finished_job import JOB, checkpoints, confusion, evaluation
 from worker.tracking.mirror import Mirror
 
 # MLflow's tables use what SQLAlchemy 2.1 deprecates.
@@ -48,6 +48,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> CompleteCopy:
     home = tmp_path_factory.mktemp("a home with spaces")
     mirror = Mirror(*_box(home))
     run_id = mirror.open(JOB)
+    mirror.describe(run_id, JOB)
     return CompleteCopy(home, mirror, run_id, _close(mirror, run_id))
 
 
@@ -59,7 +60,7 @@ def server_mirror(tmp_path: Path) -> Mirror:
 
 def _close(mirror: Mirror, run_id: str) -> list[CheckpointRow]:
     rows = checkpoints(mirror.storage)
-    mirror.close(run_id, JOB, rows, [evaluation(rows[0])])
+    mirror.close(run_id, JOB, rows, [evaluation(rows[0])], [confusion(mirror.storage)])
     return rows
 
 
@@ -89,13 +90,49 @@ def test_a_reference_names_a_checkpoint_s_path_and_download(copy: CompleteCopy) 
     assert str(copy.home) not in text
 
 
+def test_a_local_store_gets_hard_links_to_the_results(copy: CompleteCopy) -> None:
+    linked = copy.artifacts / "results" / "confusion-best_val_loss.csv"
+    row = confusion(copy.mirror.storage)
+    assert linked.samefile(copy.mirror.storage.root / row.path)
+    (reference,) = json.loads((copy.artifacts / "results" / "results.json").read_text()).values()
+    assert reference["download"] == "/v1/jobs/job_1/artifacts/artifact_1/download"
+
+
+def test_a_run_has_the_data_of_the_job_as_its_input(copy: CompleteCopy) -> None:
+    (data,) = copy.mirror.client.get_run(copy.run_id).inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("digits", "ab" * 16)
+    assert json.loads(data.dataset.source)["uri"] == "/v1/datasets/digits"
+    tags = {tag.key: tag.value for tag in data.tags}
+    assert tags == {"mlflow.data.context": "training", "train": "1200"}
+
+
+def test_a_run_has_tags_that_say_how_the_job_ended(copy: CompleteCopy) -> None:
+    tags = copy.mirror.client.get_run(copy.run_id).data.tags
+    assert tags["trainshed.state"] == "succeeded"
+    assert tags["trainshed.reason"] == "completed"
+    assert tags["trainshed.stages.training"] == "early stopping"
+
+
+def test_a_tag_that_mlflow_refuses_does_not_stop_the_others(
+    copy: CompleteCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = {"tag.first": "1", "tag.//": "refused", "tag.last": "2"}
+    monkeypatch.setattr("worker.tracking.mirror.start_tags", lambda _: tags)
+    copy.mirror.describe(copy.run_id, JOB)
+    run = copy.mirror.client.get_run(copy.run_id)
+    assert {"tag.first": "1", "tag.last": "2"}.items() <= run.data.tags.items()
+    assert run.data.params["seed"] == "3"
+
+
 def test_results_can_be_sent_again(copy: CompleteCopy) -> None:
     """The process may have died before it recorded that they were sent."""
-    copy.mirror.close(copy.run_id, JOB, copy.rows, [evaluation(copy.rows[0])])
+    mirror, run_id = copy.mirror, copy.run_id
+    artifacts = [confusion(mirror.storage)]
+    mirror.close(run_id, JOB, copy.rows, [evaluation(copy.rows[0])], artifacts)
     assert copy.mirror.client.get_run(copy.run_id).info.status == "FINISHED"
 
 
-def test_a_server_that_stores_artifacts_itself_gets_references_and_no_files(
+def test_a_server_that_stores_artifacts_itself_gets_results_and_no_weights(
     server_mirror: Mirror,
 ) -> None:
     client = FakeServerClient("mlflow-artifacts:/1/some-run/artifacts")
@@ -106,6 +143,8 @@ def test_a_server_that_stores_artifacts_itself_gets_references_and_no_files(
         "top-k/best_val_loss.json",
         "spec.json",
         "checkpoints/checkpoints.json",
+        "results/results.json",
+        "results/confusion-best_val_loss.csv",
     }
     references = json.loads(client.sent["checkpoints/checkpoints.json"])
     for reference in references.values():
@@ -135,6 +174,6 @@ def test_a_run_is_ended_although_a_checkpoint_s_file_is_missing(
     server_mirror.client = client
     rows = checkpoints(server_mirror.storage)
     (server_mirror.storage.root / rows[0].directory / WEIGHTS).unlink()
-    server_mirror.close("some-run", JOB, rows, [])
+    server_mirror.close("some-run", JOB, rows, [], [])
 
     assert client.status == "FINISHED"

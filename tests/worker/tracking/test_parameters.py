@@ -1,6 +1,7 @@
 """A specification as MLflow's parameters."""
 
-from worker.tracking.parameters import MAX_VALUE_LENGTH, flatten, parameters_of
+from worker.tracking.names import MAX_PARAMETER_LENGTH
+from worker.tracking.parameters import flatten, parameters_of
 
 
 def test_each_value_is_named_by_its_path() -> None:
@@ -25,12 +26,42 @@ def test_lists_empty_objects_and_null_are_values() -> None:
     }
 
 
-def test_parameters_have_keys_and_values_that_mlflow_accepts() -> None:
-    spec = {"name": "", "note": "x" * 10_000, "overrides": {"conv_*": 1, "größe": 2}}
+def test_parameters_have_names_and_values_that_mlflow_accepts() -> None:
+    spec = {"loss": {"name": "", "note": "x" * 10_000, "class_weights": {"a*": 1, "größe": 2}}}
 
     parameters = parameters_of(spec)
 
-    assert "name" not in parameters
-    assert parameters["note"] == "x" * MAX_VALUE_LENGTH
-    assert parameters["overrides.conv__"] == "1"
-    assert parameters["overrides.gr__e"] == "2"
+    assert "loss.name" not in parameters
+    assert parameters["loss.note"] == "x" * (MAX_PARAMETER_LENGTH - 1) + "…"
+    assert parameters["loss.class_weights.a_x2a_"] == "1"
+    assert parameters["loss.class_weights.größe"] == "2"
+
+
+def test_names_and_tags_of_a_job_are_no_parameters() -> None:
+    assert parameters_of({"name": "a", "seed": 1, "tags": {"team": "vision"}}) == {"seed": "1"}
+
+
+def test_parameters_of_fine_tuning_are_those_that_its_stages_use() -> None:
+    warm_up = {"name": "warm_up", "train": "head", "epochs": 1, "optimizer": {"name": "adam"}}
+    everything = {"name": "full", "train": "all", "epochs": 2, "optimizer": {"name": "rmsprop"}}
+    spec = {
+        "optimizer": {"name": "sgd", "learning_rate": 0.01},
+        "training": {"epochs": 3, "early_stopping": {"patience": 5}},
+        "fine_tuning": {"head": {"dropout": 0.3}, "stages": [warm_up, everything]},
+    }
+
+    assert parameters_of(spec) == {
+        "training.epochs": "3",
+        "fine_tuning.head.dropout": "0.3",
+        "stages.warm_up.train": "head",
+        "stages.warm_up.epochs": "1",
+        "stages.warm_up.optimizer.name": "adam",
+        "stages.full.train": "all",
+        "stages.full.epochs": "2",
+        "stages.full.optimizer.name": "rmsprop",
+    }
+
+
+def test_parameters_of_a_job_without_fine_tuning_name_no_stage() -> None:
+    spec = {"optimizer": {"name": "sgd"}, "fine_tuning": None}
+    assert parameters_of(spec) == {"optimizer.name": "sgd", "fine_tuning": "null"}

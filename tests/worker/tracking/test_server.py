@@ -1,5 +1,6 @@
 """MLflow's server, started as in the compose file; skipped where it is not installed."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.e2e.compose_file import ROOT, services
 from tests.e2e.conftest import free_port
-from tests.worker.tracking.finished_job import JOB, checkpoints, evaluation
+from tests.worker.tracking.finished_job import JOB, checkpoints, confusion, evaluation
 from worker.tracking.mirror import Mirror
 
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "mlflow"
@@ -72,21 +73,22 @@ def _wait(process: subprocess.Popen[bytes], settings: Settings) -> None:
     raise RuntimeError((settings.home.parent / "server.log").read_text())
 
 
-def test_the_server_serves_a_job_s_checkpoints_from_hard_links(
-    settings: Settings, server: str
-) -> None:
+def test_the_server_serves_a_job_s_files_from_hard_links(settings: Settings, server: str) -> None:
     storage = Storage(settings.storage)
     mirror = Mirror(settings, storage)
     run_id = mirror.open(JOB)
     rows = checkpoints(storage)
-    mirror.close(run_id, JOB, rows, [evaluation(rows[0])])
+    table = confusion(storage)
+    mirror.close(run_id, JOB, rows, [evaluation(rows[0])], [table])
 
-    path = f"checkpoints/best_val_loss/{WEIGHTS}"
-    shown = httpx.get(f"{server}/get-artifact", params={"run_id": run_id, "path": path})
-    source = storage.root / rows[0].directory / WEIGHTS
-    assert shown.text == source.read_text()
-    (linked,) = (settings.home / "mlflow" / "artifacts").rglob(path)
-    assert linked.samefile(source)
+    weights = storage.root / rows[0].directory / WEIGHTS
+    results = storage.root / table.path
+    paths = {f"checkpoints/best_val_loss/{WEIGHTS}": weights, f"results/{table.name}": results}
+    for path, source in paths.items():
+        shown = httpx.get(f"{server}/get-artifact", params={"run_id": run_id, "path": path})
+        assert shown.text == source.read_text()
+        (linked,) = (settings.home / "mlflow" / "artifacts").rglob(path)
+        assert linked.samefile(source)
     top_k = {"run_id": run_id, "path": "top-k/best_val_loss.json"}
     assert json.loads(httpx.get(f"{server}/get-artifact", params=top_k).text)["top_k"] == {"1": 0.5}
 
@@ -99,3 +101,23 @@ def test_the_server_accepts_its_name_in_the_compose_network_and_no_other_host(se
             headers={"Host": host},
         )
         assert answer.status_code == status, host
+
+
+def test_the_server_has_tags_parameters_and_data_of_a_job_with_any_tags(
+    settings: Settings,
+    server: str,
+) -> None:
+    tags = {"team/": "a", "a//b": "b", "a=b": "c", 'a"b': "d", " ": "e", "ü" * 64: "ü" * 512}
+    job = dataclasses.replace(JOB, id="job_2", tags=tags | {"mlflow.runName": "f", "😀" * 64: "g"})
+    mirror = Mirror(settings, Storage(settings.storage))
+    run_id = mirror.open(job)
+    for _ in range(2):  # a second time after a crash
+        mirror.describe(run_id, job)
+
+    run = mirror.client.get_run(run_id)
+    sent = [value for name, value in run.data.tags.items() if name.startswith("tag.")]
+    assert sorted(sent) == sorted(job.tags.values())
+    assert run.data.params == {"seed": "3", "architecture.name": "mlp"}
+    (data,) = run.inputs.dataset_inputs
+    assert data.dataset.name == "digits"
+    assert run.info.run_name == "job_2"

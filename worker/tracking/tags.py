@@ -1,0 +1,29 @@
+"""The tags of a run: what a job is, the tags that its owner gave it, and how it ended."""
+
+from shared.clock import rfc3339
+from shared.jobs.rows import JobRow
+from worker.tracking.names import MAX_TAG_LENGTH, cut, name_of
+
+JOB_TAG = "trainshed.job_id"
+#: Before the tags of the owner, so that none is one of ours or of MLflow's.
+OWNER_S_PREFIX = "tag."
+
+
+def start_tags(job: JobRow) -> dict[str, str]:
+    """Return the tags that are known when the job starts."""
+    ours = {
+        JOB_TAG: job.id,
+        "trainshed.owner": job.owner,
+        "trainshed.created_at": rfc3339(job.created_at) or "",
+    }
+    return ours | {name_of(key, OWNER_S_PREFIX): value for key, value in job.tags.items()}
+
+
+def end_tags(job: JobRow) -> dict[str, str]:
+    """Return how the job ended: its state and reason, its failure, and the end of each stage."""
+    tags = {"trainshed.state": job.state, "trainshed.reason": job.reason or ""}
+    for part, text in (job.failure or {}).items():
+        tags[f"trainshed.failure.{part}"] = str(text)
+    for stage, reason in (job.result or {}).get("stages", {}).items():
+        tags[f"trainshed.stages.{stage}"] = str(reason)
+    return {name: cut(text, MAX_TAG_LENGTH) for name, text in tags.items() if text}
