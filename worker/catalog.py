@@ -27,6 +27,7 @@ def is_fresh() -> bool:
 def _method(slot: str, entry: Entry) -> dict[str, Any]:
     method = {
         "summary": entry.summary,
+        "description": entry.description,
         "source": entry.source,
         "parameters": entry.schema(),
         # The parameter that a bare value sets: the first of the signature.

@@ -45,6 +45,13 @@ class Entry:
         """The first line of the docstring."""
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
 
+    @property
+    def description(self) -> str | None:
+        """The paragraphs of the docstring between the summary and its sections; None without."""
+        text = (inspect.getdoc(self.function) or "").partition("\n")[2]
+        paragraphs = re.split(r"^(?:Args|Returns|Raises):$", text, maxsplit=1, flags=re.MULTILINE)
+        return re.sub(r"(?<!\n)\n(?!\n)", " ", paragraphs[0].strip()) or None
+
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The model of the parameters that a user can set; it refuses unknown names."""

@@ -77,6 +77,15 @@ class TestRegistry:
         assert _registry().bind("some_method", {"size": 4})(0) == 4
 
 
+def test_description_is_what_stands_between_the_summary_and_the_arguments() -> None:
+    assert _registry().get("some_method").description is None
+    description = SLOTS["optimizers"].get("sgd").description
+    assert description is not None
+    assert description.startswith("Differs: as in PyTorch, the learning rate multiplies")
+    assert "\n" not in description
+    assert "Args" not in description
+
+
 @pytest.mark.parametrize(("slot", "name"), WALK)
 class TestEveryEntry:
     def test_documentation_is_complete(self, slot: str, name: str) -> None:

@@ -17,6 +17,8 @@ for _layers, _reference, _size_mib, _depth in (
             size_mib=_size_mib,
             depth=_depth,
             dropout=0.0,
+            epsilon=1e-5,
+            keras_batch_norm=(1.001e-5, 0.99),
             stages=(
                 *("features.conv0", "features.norm0", "features.denseblock1"),
                 *("features.transition1", "features.denseblock2", "features.transition2"),

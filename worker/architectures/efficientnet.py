@@ -26,6 +26,8 @@ for _step, _image_size, _dropout, _reference, _size_mib, _depth in (
             size_mib=_size_mib,
             depth=_depth,
             dropout=_dropout,
+            epsilon=1e-3,
+            keras_batch_norm=(1e-3, 0.99),
             stages=STAGES,
             timm_name=f"tf_efficientnet_b{_step}",
         )
@@ -41,6 +43,7 @@ register(
         size_mib=18,
         depth=None,
         dropout=0.2,
+        epsilon=1e-3,
         stages=STAGES,
         mean=HALF,
         std=HALF,

@@ -14,6 +14,8 @@ register(
         size_mib=87,
         depth=81,
         dropout=0.5,
+        epsilon=1e-5,
+        keras_batch_norm=(1e-3, 0.99),
         stages=(
             *("conv1", "bn1", "conv2", "bn2"),
             *numbered("block", 12, start=1),
@@ -37,6 +39,8 @@ register(
         size_mib=91,
         depth=189,
         dropout=0.2,
+        epsilon=1e-3,
+        keras_batch_norm=(1e-3, 0.99),
         stages=(
             *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1"),
             *("Conv2d_4a_3x3", "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b"),
@@ -60,6 +64,8 @@ register(
         size_mib=213,
         depth=449,
         dropout=0.2,
+        epsilon=1e-3,
+        keras_batch_norm=(1e-3, 0.99),
         stages=(
             *("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "mixed_5b"),
             *("repeat", "mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b"),

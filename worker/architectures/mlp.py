@@ -41,7 +41,9 @@ def mlp(
         image_shape: channels, height, width of an image.
         classes: number of classes M.
         hidden_units: widths of the hidden layers.
-        activation: activation function after each hidden layer.
+        activation: activation function after each hidden layer. `leaky_relu` has the
+            slope 0.01 below 0, as in PyTorch (Keras: 0.3 as a layer, 0.2 as a function), `elu` has
+            α = 1, and `gelu` is x·Φ(x), not its approximation by tanh.
         dropout: fraction of features dropped after each hidden layer, in [0, 1).
         batch_norm: whether batch norm (epsilon 1e-3) follows each activation.
         batch_norm_momentum: θ in running ← θ·running + (1−θ)·batch; PyTorch's momentum is 1−θ.

@@ -12,6 +12,8 @@ register(
         size_mib=16,
         depth=55,
         dropout=0.001,
+        epsilon=1e-5,
+        keras_batch_norm=(1e-3, 0.99),
         stages=("conv_stem", "bn1", *numbered("blocks.", 5)),
         mean=HALF,
         std=HALF,
@@ -29,6 +31,8 @@ register(
         size_mib=14,
         depth=105,
         dropout=0.2,
+        epsilon=1e-5,
+        keras_batch_norm=(1e-3, 0.999),
         stages=("conv_stem", "bn1", *numbered("blocks.", 7), "conv_head", "bn2"),
         timm_name="mobilenetv2_100",
     )

@@ -15,6 +15,8 @@ register(
         size_mib=20,
         depth=389,
         dropout=0.5,
+        epsilon=1e-3,
+        keras_batch_norm=(1e-3, 0.9997),
         stages=("stem", *numbered("cells.", 16)),
         mean=HALF,
         std=HALF,
@@ -33,6 +35,8 @@ register(
         size_mib=339,
         depth=533,
         dropout=0.5,
+        epsilon=1e-3,
+        keras_batch_norm=(1e-3, 0.9997),
         stages=(
             *("conv0", "cell_stem_0", "cell_stem_1"),
             *numbered("cell_", 6),

@@ -20,6 +20,8 @@ for _layers, _reference, _size_mib, _depth in (
             size_mib=_size_mib,
             depth=_depth,
             dropout=0.0,
+            epsilon=1e-5,
+            keras_batch_norm=(1.001e-5, 0.99),
             stages=("conv1", "bn1", *numbered("layer", 4, start=1)),
             timm_name=f"resnet{_layers}",
         )
@@ -43,6 +45,8 @@ for _layers, _reference, _size_mib, _depth in (
             size_mib=_size_mib,
             depth=_depth,
             dropout=0.0,
+            epsilon=1e-5,
+            keras_batch_norm=(1.001e-5, 0.99),
             stages=("stem", *numbered("stages.", 4), "norm"),
             mean=HALF,
             std=HALF,

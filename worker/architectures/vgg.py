@@ -64,7 +64,6 @@ for _name, _column, _convolutions, _reference, _size_mib in (
             depth=sum(_convolutions) + 3,
             dropout=0.5,
             stages=numbered("block", len(WIDTHS), start=1),
-            has_batch_norm=False,
             timm_name=_name,
             builder=partial(vgg, _convolutions),
         )

@@ -58,7 +58,9 @@ def vgg_small(
     Args:
         image_shape: channels, height, width of an image.
         classes: number of classes M.
-        activation: activation function after each layer except the last.
+        activation: activation function after each layer except the last. `leaky_relu` has the
+            slope 0.01 below 0, as in PyTorch (Keras: 0.3 as a layer, 0.2 as a function), `elu` has
+            α = 1, and `gelu` is x·Φ(x), not its approximation by tanh.
         widths: number of filters in the two convolutions of each block; a block halves height and
             width.
         kernel_size: height and width of the filters; odd, so that "same" is symmetric.

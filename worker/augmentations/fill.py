@@ -8,6 +8,9 @@ from worker.registry import augmentations
 def fill_mode(*, mode: FillMode = "nearest") -> Augmentation:
     """Set how areas are filled that a movement leaves without a pixel of the original.
 
+    Differs: with "constant", a point less than a pixel outside the image is a mixture of the border
+    and black, by its distance; in Keras it is black at once.
+
     Args:
         mode: "nearest" repeats the border, "reflect" mirrors the image, "constant" is black.
     """

@@ -17,6 +17,9 @@ ALPHAS = {"sigmoid": 1.0, "tanh": 4.0}
 def xavier_normal(weight: Tensor, draw: Draw, /) -> None:
     """N(0, σ) with σ = √(2 / (fan_in + fan_out)), a standard deviation.
 
+    Differs: Keras draws from a normal distribution cut off at two standard deviations, and widens
+    it so that the standard deviation is the same. Here it is not cut off.
+
     Args:
         weight: tensor to fill, [out, in, *kernel].
         draw: fans and generator of the weight.

@@ -12,6 +12,9 @@ from worker.registry import initializers
 def lecun_normal(weight: Tensor, draw: Draw, /) -> None:
     """N(0, σ) with σ = √(1 / fan_in).
 
+    Differs: Keras draws from a normal distribution cut off at two standard deviations, and widens
+    it so that the standard deviation is the same. Here it is not cut off.
+
     Args:
         weight: tensor to fill, [out, in, *kernel].
         draw: fans and generator of the weight.

@@ -23,7 +23,7 @@ def adagrad(
     """Step by the gradient divided by the root of the sum of its squares: G ← G + g².
 
     W ← W − lr·g/(√G + ε). G starts at 0, so the first step is approximately lr·sign(g). In Keras G
-    starts at 0.1.
+    starts at 0.1 and the step is lr·g/√(G + ε) with ε = 1e-7.
 
     Args:
         parameters: parameters to train.

@@ -25,6 +25,13 @@ def adam(
 ) -> torch.optim.Optimizer:
     """Step by the running mean of the gradient over the root of the running mean of its square.
 
+    m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; W ← W − lr·m̂/(√v̂ + ε), with m̂ = m/(1−β₁ᵗ) and
+    v̂ = v/(1−β₂ᵗ) at update t.
+
+    Differs: as in algorithm 1 and in PyTorch, ε = 1e-8 is added to the corrected root. Keras adds
+    1e-7 to √v, the «ε̂» of section 2 of the paper, which is ε = ε̂/√(1−β₂ᵗ) here: 3.2e-6 at the
+    first update with the defaults, and 1e-7 in the end.
+
     Args:
         parameters: parameters to train.
         learning_rate: approximate size of a step; usually 0.001.

@@ -30,7 +30,7 @@ def adamw(
     to matrices and filters, not to biases or scales of batch norm.
 
     Differs: as in PyTorch, the decay is multiplied by the learning rate; the paper multiplies it
-    only by the factor η of the schedule, so the paper's λ is lr₀·weight_decay.
+    only by the factor η of the schedule, so the paper's λ is lr₀·weight_decay. ε as in `adam`.
 
     Args:
         parameters: parameters to train.

@@ -27,7 +27,7 @@ def rmsprop(
     S ← ρS + (1−ρ)g²; v ← μv + g/(√S + ε); W ← W − lr·v.
 
     Differs: the default of ρ (`alpha` in PyTorch) is 0.9, as in the lecture and in Keras; PyTorch's
-    is 0.99.
+    is 0.99. As in PyTorch, ε = 1e-8 is added to the root; Keras has g/√(S + ε) with ε = 1e-7.
 
     Args:
         parameters: parameters to train.

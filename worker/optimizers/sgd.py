@@ -24,6 +24,10 @@ def sgd(
 ) -> torch.optim.Optimizer:
     """Gradient descent on batches: v ← μv + g, W ← W − lr·v; Nesterov: W ← W − lr·(g + μv).
 
+    Differs: as in PyTorch, the learning rate multiplies the velocity; Keras keeps it inside,
+    v ← μv − lr·g, W ← W + v. Both take the same steps while lr is constant. When lr changes, the
+    whole velocity follows at once here, while in Keras each past gradient keeps its own lr.
+
     Args:
         parameters: parameters to train.
         learning_rate: lr.

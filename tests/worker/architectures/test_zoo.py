@@ -149,6 +149,14 @@ class TestEveryNetwork:
         has_statistics = any("running_mean" in tensor for tensor, _ in model.named_buffers())
         assert facts(name)["has_batch_norm"] == has_statistics
 
+    def test_documented_epsilon_and_momentum_are_those_of_every_layer(self, name: str) -> None:
+        layers = [m for m in built(name).modules() if isinstance(m, nn.BatchNorm2d)]
+        epsilon = ZOO_MODELS[name].epsilon
+        assert {layer.eps for layer in layers} == ({epsilon} if epsilon else set())
+        assert {layer.momentum for layer in layers} <= {0.1}
+        description = architectures.get(name).description or ""
+        assert (f"ε = {epsilon:g}" in description) if epsilon else not description
+
     def test_normalization_is_documented_for_the_pretrained_weights(self, name: str) -> None:
         timm_name = ZOO_MODELS[name].timm_name
         if timm_name is None:

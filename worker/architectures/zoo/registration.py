@@ -19,7 +19,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 
 DOCUMENTATION = """{summary}
-
+{batch_norm}
     Args:
         image_shape: channels, height, width of an image.
         classes: number of classes M.
@@ -57,7 +57,10 @@ class ZooModel:
     difference: str | None = None
     #: Smallest side length in pixels.
     min_image_size: int = 32
-    has_batch_norm: bool = True
+    #: ε of batch norm; None for a network without. The momentum θ is 0.9 everywhere.
+    epsilon: float | None = None
+    #: Keras's ε and θ.
+    keras_batch_norm: tuple[float, float] | None = None
     #: Name in timm, the source of pretrained weights and, without `builder`, of the body.
     timm_name: str | None = None
     #: Source of pretrained weights.
@@ -88,7 +91,7 @@ def register(model: ZooModel) -> None:
         return construct(image_shape, classes, dropout)
 
     network.__name__ = network.__qualname__ = model.name
-    network.__doc__ = DOCUMENTATION.format(summary=model.summary)
+    network.__doc__ = DOCUMENTATION.format(summary=model.summary, batch_norm=_batch_norm(model))
     ZOO_MODELS[model.name] = model
     architectures.register(
         source=model.source,
@@ -101,10 +104,21 @@ def register(model: ZooModel) -> None:
         normalization={"mean": list(model.mean), "std": list(model.std)},
         stages=[f"body.{stage}" for stage in model.stages],
         pretrained=model.pretrained,
-        has_batch_norm=model.has_batch_norm,
+        has_batch_norm=model.epsilon is not None,
         activation_parameter=None,
         heavy=True,
     )(network)
+
+
+def _batch_norm(model: ZooModel) -> str:
+    """Return the paragraph of the documentation about batch norm, indented."""
+    if model.epsilon is None:
+        return ""
+    text = f"Batch norm: running ← θ·running + (1−θ)·batch with θ = 0.9, and ε = {model.epsilon:g}"
+    if model.keras_batch_norm is not None:
+        epsilon, momentum = model.keras_batch_norm
+        text += f". Keras's network has θ = {momentum:g} and ε = {epsilon:g}"
+    return f"\n    {text}.\n"
 
 
 def _builder(model: ZooModel) -> Builder:
