@@ -35,8 +35,10 @@ USER trainshed
 CMD ["python", "-m", "worker"]
 
 FROM base AS mlflow
-# The same version as the client in requirements-worker.lock; the store is a separate volume.
-RUN pip install mlflow==3.17.2 && install --directory --owner trainshed /mlflow
+COPY requirements-mlflow.lock .
+# The store is a separate volume.
+RUN pip install --no-deps --require-hashes -r requirements-mlflow.lock \
+    && install --directory --owner trainshed /mlflow
 USER trainshed
 EXPOSE 5000
 CMD ["mlflow", "server"]

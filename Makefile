@@ -52,7 +52,7 @@ $(READY): requirements.lock scripts/setup
 	@TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" PYTHON="$(PYTHON)" scripts/setup $(VENV)
 	@touch $@
 
-clean: ## remove .venv and the caches of the tools
-	rm -rf $(VENV) .pytest_cache .ruff_cache build dist
+clean: ## remove the environments and the caches of the tools
+	rm -rf $(VENV) .venv-mlflow .pytest_cache .ruff_cache build dist
 
 .PHONY: help demo up test test-zoo lint mlflow bench experiments catalog migrate lock setup clean

@@ -157,7 +157,9 @@ def test_mlflow_before_the_first_start_creates_a_home_closed_to_other_users(
     server.parent.mkdir(parents=True)
     server.write_text("#!/usr/bin/env bash\n")
     server.chmod(0o755)
-    (tmp_path / "pyproject.toml").touch()
+    (server.parent / "python").symlink_to(sys.executable)
+    for lock in (tmp_path / "requirements-mlflow.lock", tmp_path / ".venv-mlflow/installed.lock"):
+        lock.touch()
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
     home = tmp_path / "box"
     subprocess.run(
