@@ -21,7 +21,7 @@ MLFLOW = ROOT / ".venv-mlflow" / "bin" / "mlflow"
 START_SECONDS = 120
 
 pytestmark = pytest.mark.skipif(
-    not MLFLOW.exists(), reason="needs MLflow's server: `make mlflow` installs it"
+    not MLFLOW.exists(), reason="needs MLflow's server: `scripts/mlflow-environment` installs it"
 )
 
 
