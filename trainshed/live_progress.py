@@ -63,17 +63,28 @@ def _line(event: Json) -> str:
     if kind == "epoch":
         return f"epoch {data['epoch']}/{data['epochs']}: {_join(data['metrics'], EPOCH_METRICS)}"
     if kind == "state":
-        device = f" on {data['device']}" if "device" in data else ""
-        reason = f" ({data['reason']})" if data.get("reason") else ""
-        return f"{data['state']}{device}{reason}"
+        return _state_line(data)
     if kind == "attempt" and data["attempt"] > 1:
         return f"attempt {data['attempt']} resumes at step {data['step']}"
-    if kind == "stage" and data["stage"] != DEFAULT_STAGE:
-        parameters = f"{data['trainable_parameters']:,} trainable parameters"
-        return f"stage {data['stage']}: {parameters}, {data['epochs']} epochs"
-    if kind == "note":
-        return f"note: {data['text']}"
-    return ""
+    if kind in {"stage", "stage_end"} and data["stage"] != DEFAULT_STAGE:
+        return f"stage {data['stage']}: {data.get('text') or _extent(data)}"
+    return f"note: {data['text']}" if kind == "note" else ""
+
+
+def _extent(stage: Json) -> str:
+    return f"{stage['trainable_parameters']:,} trainable parameters, {stage['epochs']} epochs"
+
+
+def _state_line(data: Json) -> str:
+    """Return a change of the state; the end of a failed job is printed below, with its hint."""
+    state, text = data["state"], data.get("text")
+    if state == "failed":
+        return state
+    if text:
+        return text if text.startswith(state) else f"{state}: {text}"
+    device = f" on {data['device']}" if "device" in data else ""
+    reason = f" ({data['reason']})" if data.get("reason") else ""
+    return f"{state}{device}{reason}"
 
 
 def _join(metrics: Json, names: tuple[str, ...]) -> str:

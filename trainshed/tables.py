@@ -74,6 +74,8 @@ def print_job(console: Console, job: Json) -> None:
         "job": job["id"],
         "name": job["name"],
         "state": " ".join(part for part in (job["state"], job["phase"]) if part),
+        # A failure is printed below the table.
+        "ended": None if job["failure"] else job["ending"],
         "reason": job["reason"],
         "progress": _progress(job),
         "tags": ", ".join(f"{key}={value}" for key, value in job["tags"].items()),
@@ -110,8 +112,7 @@ def _utc(at: str | None) -> str:
 def print_failure(console: Console, job: Json) -> None:
     """Print why a job failed and what to try; nothing for other jobs."""
     if job["failure"]:
-        message = f"{job['failure']['kind']}: {job['failure']['message']}"
-        console.print(Text(message, style="red"), soft_wrap=True)
+        console.print(Text(job["ending"], style="red"), soft_wrap=True)
         console.print(Text(job["failure"]["hint"]), soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.clock import rfc3339
+from shared.jobs.ending import ending
 from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, PRIORITY_NAMES
 
@@ -42,6 +43,7 @@ def job_json(
         "best": row.best,
         "result": row.result,
         "failure": row.failure,
+        "ending": ending(row.state, result=row.result, failure=row.failure, progress=row.progress),
         "attempt": row.attempt,
         "retry_of": row.retry_of,
         "device": row.device,

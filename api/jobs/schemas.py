@@ -82,6 +82,7 @@ class Job(BaseModel):
     best: dict[str, dict[str, Any]] = Field(description="By monitor")
     result: dict[str, Any] | None
     failure: Failure | None
+    ending: str | None = Field(description="How the job ended, as a sentence; null before its end")
     attempt: Count = Field(description="The number of attempts so far")
     retry_of: str | None
     device: str | None

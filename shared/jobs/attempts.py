@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Failure, Fenced
+from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
+from shared.states import FINAL
 
 
 @dataclass(frozen=True)
@@ -194,4 +196,6 @@ def _end(
     data: dict[str, Any] = {"state": state, "reason": reason, "attempt": lease.attempt}
     if "failure" in values:
         data["failure"] = values["failure"]
+    if state in FINAL:
+        data["text"] = read_ending(connection, lease.job_id)
     append_events(connection, lease.job_id, at, NewEvent("state", data))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
+from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
 from shared.states import FINAL, STATES
 
@@ -48,14 +49,16 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         )
     if row.state == "cancelled" or (row.state == "running" and row.cancel_requested_at):
         return
-    if row.state == "running":
-        values = {"cancel_requested_at": at, "phase": "cancelling"}
-        event = NewEvent("cancel_requested")
-    else:
-        change = {"state": "cancelled", "reason": "cancelled_by_user"}
-        values = {**change, "phase": None, "cancel_requested_at": at, "finished_at": at}
-        event = NewEvent("state", change)
-    connection.execute(sa.update(tables.jobs).where(mine).values(values))
+    is_running = row.state == "running"
+    change = {"state": "cancelled", "reason": "cancelled_by_user"}
+    values = {**change, "phase": None, "finished_at": at}
+    if is_running:
+        values = {"phase": "cancelling"}
+    update = sa.update(tables.jobs).where(mine).values(**values, cancel_requested_at=at)
+    connection.execute(update)
+    event = NewEvent("cancel_requested")
+    if not is_running:
+        event = NewEvent("state", {**change, "text": read_ending(connection, job_id)})
     append_events(connection, job_id, at, event)
 
 

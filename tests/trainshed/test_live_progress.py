@@ -18,6 +18,35 @@ def _event(kind: str, data: object, number: int | None = None) -> bytes:
     return f"event: {kind}\ndata: {json.dumps(payload)}\n\n".encode()
 
 
+STOPPED = "stopped early at epoch 8 of 60: val_loss has not improved since epoch 5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        ("state", {"state": "succeeded", "text": STOPPED}, f"succeeded: {STOPPED}"),
+        (
+            "state",
+            {"state": "cancelled", "text": "cancelled at epoch 3 of 20"},
+            "cancelled at epoch 3 of 20",
+        ),
+        ("state", {"state": "queued", "reason": "drained"}, "queued (drained)"),
+        ("stage_end", {"stage": "warm_up", "text": STOPPED}, f"stage warm_up: {STOPPED}"),
+        ("note", {"text": "The last batch is left out."}, "note: The last batch is left out."),
+    ],
+)
+def test_ends_and_notes_are_lines_of_text(kind: str, data: dict[str, str], line: str) -> None:
+    events = _event(kind, data, 1) + _event("state", {"state": "succeeded"}, 2)
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        send(handler, 200, events if handler.path.endswith("events") else b"{}")
+
+    screen = io.StringIO()
+    with http_service(respond) as client:
+        show_progress(Console(file=screen, width=200), client, "job_x")
+    assert line in screen.getvalue().splitlines()
+
+
 @pytest.mark.parametrize("width", [80, 100, 129, 160])
 def test_bar_and_remaining_time_fit_on_the_terminal(width: int) -> None:
     events = _event("epoch", EPOCH, 1) + _event("progress", PROGRESS)

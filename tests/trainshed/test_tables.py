@@ -7,7 +7,7 @@ from trainshed.tables import print_datasets, print_job, print_jobs
 
 JOB: dict[str, Any] = {
     **dict.fromkeys(("name", "phase", "reason", "device", "mlflow_run_id"), ""),
-    **dict.fromkeys(("retry_of", "started_at", "finished_at", "progress", "failure")),
+    **dict.fromkeys(("retry_of", "started_at", "finished_at", "progress", "failure", "ending")),
     "id": "job_1",
     "state": "queued",
     "tags": {},
@@ -56,3 +56,15 @@ def test_datasets_are_shown_with_their_shape_or_their_files() -> None:
         "real",
         "scans",
     ]
+
+
+def test_a_job_shows_how_it_ended() -> None:
+    console = Console(width=200, record=True)
+    print_job(console, {**JOB, "state": "succeeded", "ending": "finished all 20 epochs"})
+    failure = {"kind": "diverged", "message": "The loss.", "hint": "Lower the rate."}
+    ending = "failed at epoch 3 of 20 (diverged): The loss."
+    print_job(console, {**JOB, "state": "failed", "failure": failure, "ending": ending})
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "ended finished all 20 epochs" in lines
+    assert lines[-2:] == [ending, "Lower the rate."]
+    assert sum(ending in line for line in lines) == 1

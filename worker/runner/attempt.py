@@ -204,7 +204,7 @@ class Attempt:
         if self.time_limit.should_stop():
             recorder.write_checkpoint(report)
             self.writer.flush()
-            raise MaxRuntimeReached
+            raise MaxRuntimeReached(report.step)
         is_due = recorder.seconds_since_checkpoint >= self.settings.checkpoint_seconds
         if is_due and not report.ends_epoch and recorder.is_checkpoint_available:
             recorder.write_checkpoint(report)

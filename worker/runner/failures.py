@@ -49,7 +49,12 @@ DEVICE_FAULT_TEXTS = (
 
 
 class MaxRuntimeReached(Exception):
-    """The job reached its max_runtime_seconds. Its last checkpoint is written."""
+    """The job reached its max_runtime_seconds."""
+
+    def __init__(self, step: int | None = None) -> None:
+        #: The step of the checkpoint that was written at the end; None where no step ended.
+        self.step = step
+        super().__init__(step)
 
 
 def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
@@ -79,9 +84,10 @@ def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
         return Failure(kind="dataset_missing", message=str(error), hint=error.hint)
     if isinstance(error, MaxRuntimeReached):
         limit = spec["resources"]["max_runtime_seconds"]
+        kept = "" if error.step is None else f"; the checkpoint of step {error.step} is kept"
         return Failure(
             kind="max_runtime",
-            message=f"The job reached its max_runtime_seconds of {limit}.",
+            message=f"The job reached its max_runtime_seconds of {limit}{kept}.",
             hint="Retry the job: it resumes from the last checkpoint.",
         )
     if isinstance(error, CheckpointCorrupt):

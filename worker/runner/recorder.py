@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from shared.clock import now
@@ -20,6 +21,7 @@ from worker.training.reports import (
     StageStarted,
     Stepped,
 )
+from worker.training.stage_end import StageEnd
 
 if TYPE_CHECKING:
     from worker.tensorboard.log import TensorBoardLog
@@ -44,7 +46,7 @@ class Recorder:
         #: The newest metrics by name.
         self.latest = dict(latest)
         #: How each stage ended, by its name; set at the end of the training.
-        self.stages: dict[str, str] = {}
+        self.stages: dict[str, dict[str, Any]] = {}
         self._checkpoints = checkpoints
         self._writer = checkpoints.writer
         #: When the last checkpoint was taken, or the training began.
@@ -76,6 +78,8 @@ class Recorder:
             self._record_epoch(report)
         elif isinstance(report, StageEnded):
             self._last_stage_end = report
+            event = NewEvent("stage_end", _end_json(report.end), report.step)
+            self._writer.put(Batch(events=[event]))
         elif isinstance(report, Fitted):
             self._record_end(report)
 
@@ -136,9 +140,11 @@ class Recorder:
         self.write_checkpoint(report, report.checkpoint_keys)
 
     def _record_end(self, report: Fitted) -> None:
-        for end in report.stages:
-            restored = ", best weights restored" if end.restored else ""
-            self.stages[end.stage] = f"{end.reason}{restored}"
+        self.stages = {end.stage: _end_json(end) for end in report.stages}
         last = self._last_stage_end
-        if last is not None and last.restored:  # the last checkpoint has other weights
+        if last is not None and last.end.restored:  # the last checkpoint has other weights
             self._checkpoints.write(report.snapshot(), last.stage, (), suffix="-restored")
+
+
+def _end_json(end: StageEnd) -> dict[str, Any]:
+    return {**asdict(end), "text": end.text}

@@ -20,7 +20,8 @@ from torch import Tensor
 from worker.training.experiment import Experiment
 from worker.training.optimizer_state import OptimizerState
 from worker.training.selection import Patience
-from worker.training.state import Position, StageEnd, TrainingState
+from worker.training.stage_end import StageEnd
+from worker.training.state import Position, TrainingState
 from worker.training.tensor_files import save_tensors, sha256_of, sync
 
 WEIGHTS = "weights.safetensors"

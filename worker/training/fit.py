@@ -48,7 +48,8 @@ from worker.training.reports import (
 )
 from worker.training.seed import deterministic_algorithms, sample_order
 from worker.training.snapshot import restore, snapshot
-from worker.training.state import StageEnd, TrainingState
+from worker.training.stage_end import StageEnd
+from worker.training.state import TrainingState
 from worker.training.step import Stepper
 from worker.training.trainer import Trainer
 
@@ -103,12 +104,26 @@ def _fit_stage(trainer: Trainer, stage: Stage) -> Generator[Report, None, None]:
     )
     while trainer.position.stage_epoch < stage.epochs and not selection.patience.is_exhausted:
         yield from _fit_epoch(trainer, stage, stepper)
-    reason = "early_stopping" if selection.patience.is_exhausted else "epochs"
-    restored = selection.restore_best_weights(trainer.experiment.model)
-    yield from trainer.emit(
-        StageEnded(**trainer.position_fields(), reason=reason, restored=restored)
+    end = _stage_end(trainer, stage)
+    yield from trainer.emit(StageEnded(**trainer.position_fields(), end=end))
+    trainer.end_stage(end)
+
+
+def _stage_end(trainer: Trainer, stage: Stage) -> StageEnd:
+    """Return how the stage ends. Restores the weights of its best epoch where that is requested."""
+    position, patience, rule = trainer.position, trainer.selection.patience, stage.early_stopping
+    restored = trainer.selection.restore_best_weights(trainer.experiment.model)
+    return StageEnd(
+        stage=stage.name,
+        reason="early_stopping" if patience.is_exhausted else "epochs",
+        epoch=position.epoch,
+        stage_epochs=position.stage_epoch,
+        planned_epochs=stage.epochs,
+        monitor=None if rule is None else rule.best.monitor,
+        min_delta=None if rule is None else rule.min_delta,
+        best_epoch=None if patience.best is None else position.epoch - patience.bad_epochs,
+        restored=restored,
     )
-    trainer.end_stage(StageEnd(stage.name, reason, restored))
 
 
 def _fit_epoch(trainer: Trainer, stage: Stage, stepper: Stepper) -> Generator[Report, None, None]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from worker.training.state import StageEnd, StageReason, TrainingState
+from worker.training.stage_end import StageEnd
+from worker.training.state import TrainingState
 
 #: Copies the training state at this boundary. Raises RuntimeError after the next report.
 Snapshot = Callable[[], TrainingState]
@@ -74,9 +75,7 @@ class EpochEnded(Report):
 class StageEnded(Report):
     """A stage is over."""
 
-    reason: StageReason
-    #: Whether it ended with the weights of an earlier epoch, its best.
-    restored: bool
+    end: StageEnd
 
 
 @dataclass(frozen=True)

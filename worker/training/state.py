@@ -1,14 +1,13 @@
 """The training state: everything that a job needs to resume from a step boundary."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from worker.training.optimizer_state import OptimizerState
 from worker.training.selection import Patience
-
-StageReason = Literal["epochs", "early_stopping"]
+from worker.training.stage_end import StageEnd
 
 
 @dataclass
@@ -24,16 +23,6 @@ class Position:
     step: int = 0
     stage_step: int = 0
     epoch_step: int = 0
-
-
-@dataclass(frozen=True)
-class StageEnd:
-    """How a stage ended."""
-
-    stage: str
-    reason: StageReason
-    #: Whether it ended with the weights of an earlier epoch, its best.
-    restored: bool
 
 
 @dataclass(frozen=True)

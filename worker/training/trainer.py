@@ -17,7 +17,8 @@ from worker.training.penalties import Penalties
 from worker.training.reports import Report
 from worker.training.seed import sample_order
 from worker.training.selection import Selection
-from worker.training.state import Position, StageEnd, TrainingState
+from worker.training.stage_end import StageEnd
+from worker.training.state import Position, TrainingState
 from worker.training.step import Stepper
 
 #: After how many steps results are read: reading makes the host wait for a GPU, not for a CPU.
@@ -172,7 +173,7 @@ class Trainer:
         """Return remarks for the user on the epoch that ends."""
         notes = self.determinism.notes()
         has_left_out = len(self.train) > self.sums.images
-        if has_left_out and self.position.stage_epoch == 0:
+        if has_left_out and self.position.epoch == 0:
             notes.append(
                 f"With batch_size {stage.batch_size}, the last batch of each epoch has a single "
                 "image. Batch norm needs at least two, so that batch is left out."

@@ -7,6 +7,7 @@ from worker.assignment import ExitCode
 from worker.runner import observed_duration, watchdog
 from worker.runner.watchdog import GRACE_SECONDS, MIN_STALL_SECONDS, STALL_FACTOR, Watchdog
 from worker.training.reports import EpochEnded, Report, StageEnded, StageStarted, Stepped
+from worker.training.stage_end import StageEnd
 
 CHECK_SECONDS = 0.5
 
@@ -158,7 +159,8 @@ def _first_step_of_a_stage(training: WatchedTraining) -> Iterator[Report]:
     """It may be slower than the steps of the stage before, and how much is unknown."""
     yield _started()
     yield from _steps(training, 1, 1, 1)
-    yield StageEnded(1, 1, "main", reason="epochs", restored=False)
+    end = StageEnd(stage="main", reason="epochs", epoch=1, stage_epochs=1, planned_epochs=1)
+    yield StageEnded(1, 1, "main", end=end)
     training.pass_time(LONG_SECONDS)
     yield _started()
     yield from _steps(training, LONG_SECONDS, LONG_SECONDS)

@@ -9,7 +9,7 @@ JOB = job_row(
     reason="completed",
     spec={"seed": 3, "architecture": {"name": "mlp"}},
     result={
-        "stages": {"training": "early stopping"},
+        "stages": {"training": {"text": "finished all 2 epochs"}},
         "dataset": {"name": "digits", "content_hash": f"sha256:{'ab' * 32}", "train": 1200},
     },
     started_at=AT,

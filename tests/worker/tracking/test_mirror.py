@@ -110,7 +110,8 @@ def test_a_run_has_tags_that_say_how_the_job_ended(copy: CompleteCopy) -> None:
     tags = copy.mirror.client.get_run(copy.run_id).data.tags
     assert tags["trainshed.state"] == "succeeded"
     assert tags["trainshed.reason"] == "completed"
-    assert tags["trainshed.stages.training"] == "early stopping"
+    assert tags["trainshed.ending"] == "finished all 2 epochs"
+    assert tags["trainshed.stages.training"] == "finished all 2 epochs"
 
 
 def test_a_tag_that_mlflow_refuses_does_not_stop_the_others(

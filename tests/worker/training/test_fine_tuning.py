@@ -18,7 +18,8 @@ from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.freezing import check_first, freeze, set_modes
 from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
-from worker.training.state import StageEnd, TrainingState
+from worker.training.stage_end import StageEnd
+from worker.training.state import TrainingState
 from worker.training.transfer import Weights, body_tensors, check_fits
 
 STAGES = (

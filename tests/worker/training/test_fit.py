@@ -52,7 +52,7 @@ class TestReports:
         assert started.trainable_parameters == 3 * 64 * 6 + 6
         assert not started.is_resumed
         ended = next(r for r in reports if isinstance(r, StageEnded))
-        assert (ended.reason, ended.restored) == ("epochs", False)
+        assert (ended.end.reason, ended.end.restored) == ("epochs", False)
 
     def test_last_smaller_batch_is_used_too(self) -> None:
         reports = list(fit(experiment(bundle=data(train=19), training={"epochs": 1})))
@@ -177,6 +177,13 @@ class TestLastBatchOfOneImage:
         assert "left out" in notes[0][0]
         assert notes[1:] == [(), ()]
 
+    def test_is_noted_once_in_a_job_of_two_stages(self) -> None:
+        training = experiment(architecture=vgg(), bundle=data(train=17), training={"epochs": 1})
+        second = replace(training.stages[0], name="second")
+        reports = fit(replace(training, stages=(*training.stages, second)))
+        notes = [report.notes for report in reports if isinstance(report, EpochEnded)]
+        assert [len(texts) for texts in notes] == [1, 0]
+
     def test_is_used_without_batch_norm(self) -> None:
         training = experiment(bundle=data(train=17), training={"epochs": 1})
         reports = list(fit(training))
@@ -238,7 +245,7 @@ class TestEarlyStopping:
         reports = list(fit(training))
         assert sum(isinstance(report, EpochEnded) for report in reports) == 3
         ended = next(r for r in reports if isinstance(r, StageEnded))
-        assert ended.reason == "early_stopping"
+        assert ended.end.reason == "early_stopping"
 
     def test_improvement_must_exceed_min_delta(self) -> None:
         training = experiment(training=self._stopping(patience=3, min_delta=1e9))
@@ -256,7 +263,7 @@ class TestEarlyStopping:
             if isinstance(report, EpochEnded | Fitted):
                 states[type(report).__name__, report.epoch] = report.snapshot().model
             if isinstance(report, StageEnded):
-                restored = report.restored
+                restored = report.end.restored
         last = max(epoch for kind, epoch in states if kind == "EpochEnded")
         best = 1 if restore_best else last
         assert restored is restore_best

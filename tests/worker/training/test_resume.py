@@ -12,6 +12,7 @@ from worker.training.checkpoint import load, save
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded, Fitted, InitialState, StageEnded, Stepped
+from worker.training.stage_end import StageEnd
 from worker.training.state import TrainingState
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -86,10 +87,10 @@ def _experiment(kind: str) -> Experiment:
 
 def _run(
     training: Experiment, state: TrainingState | None = None
-) -> tuple[dict[int, dict[str, float]], TrainingState, list[tuple[Any, ...]]]:
+) -> tuple[dict[int, dict[str, float]], TrainingState, list[StageEnd]]:
     """Return metrics by epoch, the final state, and how the stages ended."""
     metrics: dict[int, dict[str, float]] = {}
-    stages: list[tuple[Any, ...]] = []
+    stages: list[StageEnd] = []
     for report in fit(training, state=state):
         if isinstance(report, EpochEnded):
             metrics[report.epoch] = {
@@ -97,7 +98,7 @@ def _run(
                 **dict.fromkeys(report.checkpoint_keys, 1.0),
             }
         if isinstance(report, StageEnded):
-            stages.append((report.stage, report.reason, report.restored))
+            stages.append(report.end)
         if isinstance(report, Fitted):
             return metrics, report.snapshot(), stages
     raise AssertionError("The job did not end.")
@@ -140,7 +141,8 @@ def test_plateau_takes_effect_here() -> None:
 
 def test_early_stopping_takes_effect_here() -> None:
     _, final, stages = _run(_experiment("stopped early"))
-    assert stages == [("training", "early_stopping", True)]
+    ends = [(end.stage, end.reason, end.restored) for end in stages]
+    assert ends == [("training", "early_stopping", True)]
     assert final.epoch == 3
 
 

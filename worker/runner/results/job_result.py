@@ -13,7 +13,7 @@ from worker.training.meta_model import count_parameters
 def job_result(
     dataset: Dataset,
     experiment: Experiment,
-    stages: Mapping[str, str],
+    stages: Mapping[str, Any],
     summary: Mapping[str, Any],
     *,
     is_exact: bool,
