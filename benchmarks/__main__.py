@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from benchmarks import augmentation, latency, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
+from benchmarks.references import suite
 
 PAGES = ROOT / "docs" / "benchmarks"
 
@@ -30,6 +31,7 @@ SUITES = {
     "scale": scale.measure,
     "training": _training,
     "augmentation": augmentation.measure,
+    "references": suite.measure,
 }
 
 
