@@ -48,7 +48,7 @@ def measure() -> Iterator[Measurement]:
             name + note,
             [difference],
             TOLERANCES[kind],
-            ratio_of=f"largest difference to {keras['version']} / tolerance, {len(ours)} numbers",
+            ratio_of=f"largest difference to {keras['version']} / tolerance, {len(ours)} values",
             unit="absolute",
         )
     assert not keras["values"], keras["values"].keys()
