@@ -115,7 +115,9 @@ def loss_values() -> Values:
     class_weights = 1.0 + torch.arange(inputs.CLASSES).double()
     two_scores = torch.cat([torch.zeros_like(guesses), guesses], dim=1)
     # As documented: the mean by weights; Keras divides by the number of samples
-    of_weights = weighted(cross_entropy, class_weights)(scores, labels) * class_weights[labels].mean()
+    of_weights = (
+        weighted(cross_entropy, class_weights)(scores, labels) * class_weights[labels].mean()
+    )
     right_k = count_right(rank(scores, labels), (3, 5)) / len(labels)
     weight = [torch.from_numpy(inputs.weight())]
     smoothed = 0.9 * onehot + 0.1 / inputs.CLASSES
