@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from trainshed.errors import ApiError, Unreachable, WrongUsage
+from trainshed.escaping import escaped
 
 #: By the final state of a followed job.
 BY_STATE = {"succeeded": 0, "failed": 1, "cancelled": 3}
@@ -75,7 +76,7 @@ def _print_error(error: Exception) -> int:
 
 def _print(text: str) -> None:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
-    console.print(text)
+    console.print(escaped(text, keep="\n"))
 
 
 def _code_of_status(status: int) -> int:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from trainshed.client import Client
+from trainshed.escaping import escaped
 from trainshed.formatting import number
 
 Json = dict[str, Any]
@@ -37,7 +38,7 @@ def show_progress(console: Console, client: Client, job_id: str) -> Json:
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as progress:
         task = progress.add_task("queued", total=1.0, rate="", metrics="")
-        for event in client.follow(job_id):
+        for event in map(escaped, client.follow(job_id)):
             data = event["data"]
             if event["type"] == "progress":
                 progress.update(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from trainshed.escaping import escaped
 from trainshed.formatting import file_size, number, percent
 
 Json = dict[str, Any]
@@ -18,6 +19,7 @@ MAX_MATRIX_CLASSES, MAX_CONFUSIONS = 20, 20
 
 def print_test_results(console: Console, job: Json) -> None:
     """Print the test metrics of each checkpoint of a finished job."""
+    job = escaped(job)
     results = job["result"]["test"]
     names = [name for name in next(iter(results.values()), {}) if name not in NOT_METRICS]
     table = Table("checkpoint", "epoch", *(f"test {name.replace('_', ' ')}" for name in names))
@@ -29,6 +31,7 @@ def print_test_results(console: Console, job: Json) -> None:
 
 def print_top_k(console: Console, top_k: Json) -> None:
     """Print the top-k accuracies of each checkpoint on the test split."""
+    top_k = escaped(top_k)
     ks = sorted({k for checkpoint in top_k["checkpoints"] for k in checkpoint["top_k"]}, key=int)
     table = Table("checkpoint", "epoch", "test loss", *(f"top-{k}" for k in ks))
     for checkpoint in top_k["checkpoints"]:
@@ -40,6 +43,7 @@ def print_top_k(console: Console, top_k: Json) -> None:
 
 def print_classes(console: Console, top_k: Json) -> None:
     """Print the accuracy of each class, worst first, for the checkpoint of the samples."""
+    top_k = escaped(top_k)
     checkpoint = _checkpoint_of_samples(top_k)
     console.print(f"accuracy by class, worst first ({checkpoint['name']}):")
     table = Table("class", "test images", "accuracy")
@@ -50,6 +54,7 @@ def print_classes(console: Console, top_k: Json) -> None:
 
 def print_mistakes(console: Console, top_k: Json, limit: int) -> None:
     """Print the most confident mistakes of the same checkpoint."""
+    top_k = escaped(top_k)
     checkpoint = _checkpoint_of_samples(top_k)
     names = {row["label"]: row["name"] for row in checkpoint["per_class"]}
     console.print(f"most confident mistakes ({checkpoint['name']}):")
@@ -69,6 +74,7 @@ def _checkpoint_of_samples(top_k: Json) -> Json:
 
 def print_samples(console: Console, top_k: Json) -> None:
     """Print the predictions for samples: the label, then the most probable classes."""
+    top_k = escaped(top_k)
     samples = top_k["samples"]["data"]
     max_classes = max((len(sample["classes"]) for sample in samples), default=0)
     table = Table("sample", "label", "", *(f"{rank}." for rank in range(1, max_classes + 1)))
@@ -82,6 +88,7 @@ def print_samples(console: Console, top_k: Json) -> None:
 
 def print_confusion(console: Console, confusion: Json) -> None:
     """Print the confusion matrix, or its largest entries if there are many classes."""
+    confusion = escaped(confusion)
     names, matrix = confusion["classes"], confusion["matrix"]
     if len(names) > MAX_MATRIX_CLASSES:
         _print_frequent_confusions(console, confusion)
@@ -113,11 +120,23 @@ def _print_frequent_confusions(console: Console, confusion: Json) -> None:
     console.print(table)
 
 
+def print_none(console: Console, job: Json, *, later: str) -> None:
+    """Print that a job has no rows of some kind: not yet, or that none will come.
+
+    Args:
+        console: where to print.
+        job: the job.
+        later: when a job that has not ended gets them.
+    """
+    text = f"none yet; {later}"
+    if job["ending"]:
+        text = f"none, and none will come. The job has ended: {job['ending']}"
+    console.print(Text(escaped(text)), soft_wrap=True)
+
+
 def print_metrics(console: Console, all_series: list[Json]) -> None:
     """Print first, last, lowest and highest value of each metric, stage by stage."""
-    if not all_series:
-        console.print("none yet; the first epoch adds them")
-        return
+    all_series = escaped(all_series)
     stages = [*dict.fromkeys(series["stage"] for series in all_series)]
     stage_column = ["stage"] if len(stages) > 1 else []
     table = Table("metric", *stage_column, "first", "last", "lowest", "highest")
@@ -144,9 +163,7 @@ def _first_last_lowest_highest(series: Json) -> list[str]:
 
 def print_checkpoints(console: Console, checkpoints: list[Json]) -> None:
     """Print the checkpoints of a job."""
-    if not checkpoints:
-        console.print("none yet; the first epoch adds them")
-        return
+    checkpoints = escaped(checkpoints)
     id_column = Column("id", no_wrap=True, min_width=31)
     table = Table("name", "value", "epoch", "step", "size", id_column)
     for row in checkpoints:
@@ -158,9 +175,7 @@ def print_checkpoints(console: Console, checkpoints: list[Json]) -> None:
 
 def print_artifacts(console: Console, artifacts: list[Json]) -> None:
     """Print the files of a job's results."""
-    if not artifacts:
-        console.print("none yet; they are written at the end of the job")
-        return
+    artifacts = escaped(artifacts)
     table = Table(Column("name", no_wrap=True), "size", "type")
     for artifact in artifacts:
         table.add_row(artifact["name"], file_size(artifact["bytes"]), artifact["media_type"])

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trainshed import result_tables
+from trainshed.escaping import escaped
 from trainshed.formatting import file_size, number, percent, timestamp
 
 Json = dict[str, Any]
@@ -27,6 +28,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def print_jobs(console: Console, jobs: list[Json]) -> None:
     """Print a list of jobs."""
+    jobs = escaped(jobs)
     if not jobs:
         console.print("no jobs")
         return
@@ -68,6 +70,7 @@ def _validation(metrics: Json) -> str:
 
 def print_job(console: Console, job: Json) -> None:
     """Print a job: its specification in short, its progress and its metrics."""
+    job = escaped(job)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     spec = job["spec"]
     rows = {
@@ -99,6 +102,7 @@ def print_job(console: Console, job: Json) -> None:
 
 def print_warnings(console: Console, warnings: list[Json]) -> None:
     """Print what a specification probably has by mistake, one warning a line."""
+    warnings = escaped(warnings)
     for warning in warnings:
         parts = (f"warning: {warning['pointer']} {warning['detail']}.", warning["suggestion"])
         text = " ".join(part for part in parts if part)
@@ -111,6 +115,7 @@ def _utc(at: str | None) -> str:
 
 def print_failure(console: Console, job: Json) -> None:
     """Print why a job failed and what to try; nothing for other jobs."""
+    job = escaped(job)
     if job["failure"]:
         console.print(Text(job["ending"], style="red"), soft_wrap=True)
         console.print(Text(job["failure"]["hint"]), soft_wrap=True)
@@ -129,6 +134,7 @@ def print_outcome(console: Console, job: Json) -> None:
 
 def print_validation(console: Console, validation: Json) -> None:
     """Print the estimates for a valid specification."""
+    validation = escaped(validation)
     parameters, memory = validation["parameter_count"]["trainable"], validation["device_memory_mib"]
     console.print(f"valid: {parameters:,} trainable parameters, about {memory} MiB on the device")
     if validation["seconds_per_epoch"] is not None:
@@ -139,6 +145,7 @@ def print_validation(console: Console, validation: Json) -> None:
 
 def print_datasets(console: Console, datasets: list[Json]) -> None:
     """Print the data sets."""
+    datasets = escaped(datasets)
     table = Table("name", "images", "classes", "size", "available", "description")
     for dataset in datasets:
         shape = f"{dataset['image_size']}×{dataset['image_size']}×{dataset['channels']}"
@@ -168,6 +175,7 @@ def print_preset(console: Console, preset: Json) -> None:
 
 def print_weights(console: Console, uploads: list[Json]) -> None:
     """Print the uploaded weights."""
+    uploads = escaped(uploads)
     if not uploads:
         console.print("none yet; `trainshed upload FILE` adds weights")
         return

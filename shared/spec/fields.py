@@ -20,9 +20,9 @@ MAX_FEATURES = 10_000
 
 
 def check_text(value: str) -> str:
-    """Refuse control characters, and invisible characters that reorder or hide text."""
+    """Refuse control characters, line separators, and characters that reorder or hide text."""
     for character in value:
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             raise ValueError(
                 f"it contains U+{ord(character):04X}, but control, invisible and bidirectional "
                 "characters are not allowed"

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from trainshed.client import Client
 from trainshed.errors import WrongUsage
+from trainshed.escaping import escaped
 from trainshed.tables import make_console
 
 console = make_console()
@@ -58,7 +59,7 @@ def connect() -> Client:
 
 def print_line(text: str) -> None:
     """Print a line without wrapping it, so that it can be copied."""
-    console.print(text, soft_wrap=True)
+    console.print(escaped(text, keep="\n"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

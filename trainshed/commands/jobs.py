@@ -20,6 +20,7 @@ from trainshed.commands.common_options import (
     read_spec,
 )
 from trainshed.errors import WrongUsage
+from trainshed.escaping import escaped
 from trainshed.exit_codes import BY_STATE
 from trainshed.live_progress import show_progress
 from trainshed.tables import (
@@ -164,7 +165,7 @@ def logs(
 ) -> None:
     """Print what a job's process wrote; usually nothing."""
     with connect() as client:
-        sys.stdout.write(client.logs(job, attempt=attempt))
+        sys.stdout.write(escaped(client.logs(job, attempt=attempt), keep="\n\t"))
 
 
 @app.command()

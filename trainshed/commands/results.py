@@ -24,6 +24,7 @@ from trainshed.result_tables import (
     print_confusion,
     print_metrics,
     print_mistakes,
+    print_none,
     print_samples,
     print_top_k,
 )
@@ -46,7 +47,11 @@ def metrics(
         series = client.metrics(job, name=name)
         if name is not None and not series:
             available = dict.fromkeys(row["name"] for row in client.metrics(job, points=2))
-            raise not_found(f"metric {name!r}", [*available])
+            if available or as_json:
+                raise not_found(f"metric {name!r}", [*available])
+        if not series and not as_json:
+            print_none(console, client.get(job), later="the first epoch adds them")
+            return
     print_json(series) if as_json else print_metrics(console, series)
 
 
@@ -90,6 +95,9 @@ def checkpoints(job: Job, *, as_json: AsJson = False) -> None:
     """List the stored checkpoints."""
     with connect() as client:
         rows = client.checkpoints(job)
+        if not rows and not as_json:
+            print_none(console, client.get(job), later="the first epoch adds them")
+            return
     print_json(rows) if as_json else print_checkpoints(console, rows)
 
 
@@ -125,6 +133,9 @@ def artifacts(
     with connect() as client:
         if name is None:
             rows = client.artifacts(job)
+            if not rows and not as_json:
+                print_none(console, client.get(job), later="they are written at its end")
+                return
             print_json(rows) if as_json else print_artifacts(console, rows)
             return
         with transfer_progress(name) as progress:

@@ -14,8 +14,11 @@ from shared.errors import NotFound
 router = APIRouter()
 
 MAX_LOG_BYTES = 1_000_000
-#: Everything that could control a terminal, except for tabs and line feeds.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Everything that could control a terminal, except for tabs and line feeds, and the invisible
+#: characters that reorder, hide or break lines.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
 
 
 @router.get("/logs", summary="Get the log of a job", response_class=PlainTextResponse)
@@ -40,4 +43,9 @@ def get_log(
             text = file.read(tail).decode("utf-8", "replace")
     except FileNotFoundError:
         text = ""
-    return PlainTextResponse(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))
+    return PlainTextResponse(_CONTROL.sub(_escape, text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -20,6 +20,13 @@ def test_control_characters_are_escaped(service: Service) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+def test_characters_that_reorder_hide_or_break_lines_are_escaped(service: Service) -> None:
+    content = "a\u202eb\u2066c\u2028d\u200be\ufefff".encode()
+    address = _write_log(service, service.start_job(), content)
+    text = service.client.get(address).text
+    assert text == "a\\u202eb\\u2066c\\u2028d\\u200be\\ufefff"
+
+
 def test_tail_returns_the_last_bytes(service: Service) -> None:
     address = _write_log(service, service.start_job(), b"0123456789" * 10_000)
     assert service.client.get(address, params={"tail": 4}).text == "6789"
