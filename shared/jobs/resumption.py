@@ -26,7 +26,7 @@ def begin_attempt(
         connection: in a transaction.
         lease: of the attempt.
         first_step: the number of steps taken before.
-        fingerprint: versions and hardware.
+        fingerprint: versions, hardware and data.
         first_epoch: the number of epochs finished before. The last step of an epoch and the end of
             the epoch have the same step, but not the same epoch. None compares only steps.
 

@@ -17,9 +17,6 @@ class FakeServerClient:
     def log_batch(self, *_: Any, **__: Any) -> None:
         pass
 
-    def log_inputs(self, *_: Any) -> None:
-        pass
-
     def get_run(self, _: str) -> SimpleNamespace:
         return SimpleNamespace(info=SimpleNamespace(artifact_uri=self.artifact_uri))
 

@@ -48,6 +48,13 @@ class MlflowStore:
     def parameters(self, run: str) -> dict[str, str]:
         return dict(self.rows("SELECT key, value FROM params WHERE run_uuid = ?", run))
 
+    def data(self, run: str) -> list[tuple[str, str]]:
+        query = (
+            "SELECT name, digest FROM datasets JOIN inputs ON source_id = dataset_uuid "
+            "WHERE destination_id = ?"
+        )
+        return self.rows(query, run)
+
     def files(self, run: str) -> Path:
         uri = self.rows("SELECT artifact_uri FROM runs WHERE run_uuid = ?", run)[0][0]
         return Path(unquote(urlsplit(uri).path))
@@ -90,6 +97,9 @@ def test_a_job_runs_without_mlflow_and_is_copied_later(box: BoxDriver, store: Ml
     parameters = store.parameters(run)
     assert parameters["architecture.name"] == "vgg_small"
     assert parameters["regularizers.l2.weight"] == "0.0001"
+    used = job.result["dataset"] if job.result else {}
+    digest = used["content_hash"].removeprefix("sha256:")[:32]
+    assert store.data(run) == [(used["name"], digest)]
     _check_files(box, job_id, store.files(run))
 
 
@@ -125,6 +135,7 @@ def test_metrics_that_are_sent_twice_appear_once(box: BoxDriver, store: MlflowSt
     assert store.runs(job_id) == [run]
     assert store.points(run) == _recorded(box, job_id)
     assert store.status(run) == "KILLED"
+    assert len(store.data(run)) == 1
 
 
 def test_metrics_that_a_resumed_attempt_may_repeat_are_not_sent(

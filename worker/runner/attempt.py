@@ -33,7 +33,7 @@ from worker.runner.progress import Progress
 from worker.runner.recorder import Recorder
 from worker.runner.restore import delete_orphans, load_from_other_job, load_latest
 from worker.runner.results.evaluations import evaluate_checkpoints, test_metrics
-from worker.runner.results.job_result import job_result
+from worker.runner.results.job_result import data_facts, job_result
 from worker.runner.retry import read_with_retry, write_with_retry
 from worker.runner.time_limit import TimeLimit
 from worker.runner.watchdog import Watchdog
@@ -90,7 +90,8 @@ class Attempt:
             self.spec, self.assignment, self.settings, self.database
         )
         checkpoints = CheckpointWriter(self.writer, experiment)
-        state, latest = self._resume(experiment, checkpoints)
+        data = data_facts(dataset, experiment)
+        state, latest = self._resume(experiment, checkpoints, data)
         tensorboard = self._open_tensorboard(experiment, state)
         recorder = Recorder(checkpoints, tensorboard, latest)
         stopped = self._train(experiment, state, recorder)
@@ -102,7 +103,7 @@ class Attempt:
         return ExitCode.DONE
 
     def _resume(
-        self, experiment: Experiment, checkpoints: CheckpointWriter
+        self, experiment: Experiment, checkpoints: CheckpointWriter, data: dict[str, Any]
     ) -> tuple[TrainingState | None, dict[str, Any]]:
         """Return the state to resume from, None at the start, and the newest metrics before it.
 
@@ -121,7 +122,7 @@ class Attempt:
         for text in notes:
             self._add_note(text)
         first_step, first_epoch = (0, 0) if state is None else (state.step, state.epoch)
-        fingerprint = machine_fingerprint(experiment.device)
+        fingerprint = {**machine_fingerprint(experiment.device), "dataset": data}
         write_with_retry(
             self.database,
             lambda c: begin_attempt(

@@ -9,7 +9,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from shared.jobs.checkpoint_names import checkpoint_name
-from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow, JobRow, MetricRow
+from shared.jobs.rows import (
+    ArtifactRow,
+    AttemptRow,
+    CheckpointRow,
+    EvaluationRow,
+    JobRow,
+    MetricRow,
+)
 from shared.settings import Settings
 from shared.storage import Storage
 from worker.tracking.data_input import data_input
@@ -62,11 +69,17 @@ class Mirror:
         return run.info.run_id
 
     def describe(self, run_id: str, job: JobRow) -> None:
-        """Send what is known of a job from its start: tags, parameters, and its data if known."""
+        """Send what is known of a job from its start: tags and parameters."""
         self._log_tags(run_id, start_tags(job))
         params = [Param(name, text) for name, text in parameters_of(job.spec).items()]
         self._log_batches(params, lambda batch: self.client.log_batch(run_id, params=batch))
-        self._log_data(run_id, job)
+
+    def log_data(self, run_id: str, job: JobRow, attempts: list[AttemptRow]) -> bool:
+        """Send the data of a job as the run's input; return False if it is not known yet."""
+        data = data_input(job, attempts)
+        if data is not None:
+            self._skip_refused("data", lambda: self.client.log_inputs(run_id, [data]))
+        return data is not None
 
     def is_available(self) -> bool:
         """Return whether MLflow answers."""
@@ -105,7 +118,6 @@ class Mirror:
     ) -> None:
         """Send the results and end the run."""
         self._log_tags(run_id, end_tags(job))
-        self._log_data(run_id, job)
         names = {row.id: checkpoint_name(row) for row in checkpoints}
         for row in evaluations:
             self.client.log_dict(run_id, row.data, f"top-k/{names[row.checkpoint_id]}.json")
@@ -129,11 +141,6 @@ class Mirror:
     def _log_tags(self, run_id: str, tags: dict[str, str]) -> None:
         entities = [RunTag(name, text) for name, text in tags.items()]
         self._log_batches(entities, lambda batch: self.client.log_batch(run_id, tags=batch))
-
-    def _log_data(self, run_id: str, job: JobRow) -> None:
-        data = data_input(job)
-        if data is not None:
-            self._skip_refused("data", lambda: self.client.log_inputs(run_id, [data]))
 
     def _log_batches(
         self, entities: Sequence[Entity], send: Callable[[Sequence[Entity]], object]

@@ -42,6 +42,8 @@ class Sync:
         self._retry_at: dict[str, float] = {}
         #: The unfinished jobs whose runs have their tags and parameters, sent by this process.
         self._described: set[str] = set()
+        #: Of these, the jobs whose data has been sent.
+        self._with_data: set[str] = set()
 
     def run(self, ended: threading.Event) -> None:
         """Run until `ended` is set, with growing pauses while MLflow is not available."""
@@ -108,7 +110,7 @@ class Sync:
             if is_gone:
                 mlflow_sync.forget_run(connection, job_id)
         if is_gone:
-            self._described.discard(job_id)
+            self._forget(job_id)
         else:
             self._retry_at[job_id] = time.monotonic() + MAX_BACKOFF_SECONDS
 
@@ -136,6 +138,8 @@ class Sync:
         if job_id not in self._described:
             self.mirror.describe(run_id, job)
             self._described.add(job_id)
+        if job_id not in self._with_data:
+            self._send_data(job, run_id)
         with self.database.read() as connection:
             # Read after the job: of a final job, everything has been recorded.
             cursor = mlflow_sync.get_copy(connection, job_id).last_metric_id
@@ -147,6 +151,12 @@ class Sync:
         if is_final:
             self._close(job, run_id, checkpoints)
 
+    def _send_data(self, job: JobRow, run_id: str) -> None:
+        with self.database.read() as connection:
+            attempts = queries.list_attempts(connection, job.id)
+        if self.mirror.log_data(run_id, job, attempts):
+            self._with_data.add(job.id)
+
     def _close(self, job: JobRow, run_id: str, checkpoints: list[CheckpointRow]) -> None:
         with self.database.read() as connection:
             evaluations = queries.list_evaluations(connection, job.id)
@@ -154,8 +164,12 @@ class Sync:
         self.mirror.close(run_id, job, checkpoints, evaluations, artifacts)
         with self.database.write() as connection:
             mlflow_sync.record_completed(connection, job.id)
-        self._described.discard(job.id)
+        self._forget(job.id)
         log.info("copy complete", job=job.id, run=run_id)
+
+    def _forget(self, job_id: str) -> None:
+        self._described.discard(job_id)
+        self._with_data.discard(job_id)
 
     def _send_metrics(
         self, job_id: str, run_id: str, cursor: int, up_to: tuple[int, int] | None

@@ -2,19 +2,20 @@
 
 from shared.jobs.rows import ArtifactRow, CheckpointRow, EvaluationRow
 from shared.storage import WEIGHTS, Storage
-from tests.shared.rows import AT, checkpoint_row, evaluation_row, job_row
+from tests.shared.rows import AT, attempt_row, checkpoint_row, evaluation_row, job_row
 
 JOB = job_row(
     state="succeeded",
     reason="completed",
-    spec={"seed": 3, "architecture": {"name": "mlp"}},
-    result={
-        "stages": {"training": {"text": "finished all 2 epochs"}},
-        "dataset": {"name": "digits", "content_hash": f"sha256:{'ab' * 32}", "train": 1200},
-    },
+    spec={"seed": 3, "dataset": {"name": "digits"}},
+    result={"stages": {"training": {"text": "finished all 2 epochs"}}},
     started_at=AT,
     finished_at=AT,
 )
+HASH = f"sha256:{'ab' * 32}"
+DATA = {"name": "digits", "content_hash": HASH, "train": 1200, "validation": 200, "test": 397}
+#: The second attempt failed before it read its data.
+ATTEMPTS = [attempt_row(fingerprint={"dataset": DATA}), attempt_row(number=2)]
 
 
 def checkpoint(

@@ -10,7 +10,7 @@ from shared.jobs.rows import CheckpointRow
 from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.fakes.mlflow_client import FakeServerClient
-from tests.worker.tracking.finished_job import JOB, checkpoints, confusion, evaluation
+from tests.worker.tracking.finished_job import ATTEMPTS, JOB, checkpoints, confusion, evaluation
 from worker.tracking.mirror import Mirror
 
 # MLflow's tables use what SQLAlchemy 2.1 deprecates.
@@ -49,6 +49,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> CompleteCopy:
     mirror = Mirror(*_box(home))
     run_id = mirror.open(JOB)
     mirror.describe(run_id, JOB)
+    mirror.log_data(run_id, JOB, ATTEMPTS)
     return CompleteCopy(home, mirror, run_id, _close(mirror, run_id))
 
 
@@ -103,7 +104,12 @@ def test_a_run_has_the_data_of_the_job_as_its_input(copy: CompleteCopy) -> None:
     assert (data.dataset.name, data.dataset.digest) == ("digits", "ab" * 16)
     assert json.loads(data.dataset.source)["uri"] == "/v1/datasets/digits"
     tags = {tag.key: tag.value for tag in data.tags}
-    assert tags == {"mlflow.data.context": "training", "train": "1200"}
+    sizes = {"train": "1200", "validation": "200", "test": "397"}
+    assert tags == {"mlflow.data.context": "training"} | sizes
+
+
+def test_the_data_of_a_job_is_not_sent_before_an_attempt_has_read_it(copy: CompleteCopy) -> None:
+    assert not copy.mirror.log_data(copy.run_id, JOB, ATTEMPTS[1:])
 
 
 def test_a_run_has_tags_that_say_how_the_job_ended(copy: CompleteCopy) -> None:

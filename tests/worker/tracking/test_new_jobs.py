@@ -18,7 +18,7 @@ class FakeMirror:
     """An MLflow that can be away, and that refuses the jobs in `refused`."""
 
     def __init__(self) -> None:
-        self.is_away = False
+        self.is_away = self.is_data_known = False
         self.refused: set[str] = set()
         self.calls: list[str] = []
 
@@ -33,6 +33,10 @@ class FakeMirror:
 
     def describe(self, *_: object) -> None:
         self.calls.append("describe")
+
+    def log_data(self, *_: object) -> bool:
+        self.calls.append("data")
+        return self.is_data_known
 
 
 @pytest.fixture
@@ -58,8 +62,10 @@ def test_a_job_has_its_run_before_anything_else_is_sent(
     assert job(database, lease).mlflow_run_id == f"run of {lease.job_id}"
     assert mirror.calls == ["open"]
     sync.round()
+    mirror.is_data_known = True
     sync.round()
-    assert mirror.calls == ["open", "describe"]
+    sync.round()
+    assert mirror.calls == ["open", "describe", "data", "data"]
 
 
 def test_a_job_that_mlflow_refuses_does_not_keep_others_from_their_runs(

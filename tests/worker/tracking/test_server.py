@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.storage import WEIGHTS, Storage
 from tests.e2e.compose_file import ROOT, services
 from tests.e2e.conftest import free_port
-from tests.worker.tracking.finished_job import JOB, checkpoints, confusion, evaluation
+from tests.worker.tracking.finished_job import ATTEMPTS, JOB, checkpoints, confusion, evaluation
 from worker.tracking.mirror import Mirror
 
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "mlflow"
@@ -113,11 +113,12 @@ def test_the_server_has_tags_parameters_and_data_of_a_job_with_any_tags(
     run_id = mirror.open(job)
     for _ in range(2):  # a second time after a crash
         mirror.describe(run_id, job)
+        mirror.log_data(run_id, job, ATTEMPTS)
 
     run = mirror.client.get_run(run_id)
     sent = [value for name, value in run.data.tags.items() if name.startswith("tag.")]
     assert sorted(sent) == sorted(job.tags.values())
-    assert run.data.params == {"seed": "3", "architecture.name": "mlp"}
+    assert run.data.params == {"seed": "3", "dataset.name": "digits"}
     (data,) = run.inputs.dataset_inputs
     assert data.dataset.name == "digits"
     assert run.info.run_name == "job_2"

@@ -10,6 +10,18 @@ from worker.training.experiment import Experiment
 from worker.training.meta_model import count_parameters
 
 
+def data_facts(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
+    """Return which data a job is trained on, and the samples of each split, as JSON values."""
+    splits = experiment.splits
+    return {
+        "name": dataset.name,
+        "content_hash": dataset.content_hash,
+        "train": len(splits.train.labels),
+        "validation": len(splits.validation.labels),
+        "test": len(splits.test.labels),
+    }
+
+
 def job_result(
     dataset: Dataset,
     experiment: Experiment,
@@ -27,19 +39,13 @@ def job_result(
         summary: the test metrics of the evaluated checkpoints, by name.
         is_exact: whether a job that was never stopped would have the same results, bit for bit.
     """
-    splits, last = experiment.splits, summary["last"]
+    last = summary["last"]
     return {
         "epochs": last["epoch"],
         "steps": last["step"],
         "stages": dict(stages),
         "test": dict(summary),
-        "dataset": {
-            "name": dataset.name,
-            "content_hash": dataset.content_hash,
-            "train": len(splits.train.labels),
-            "validation": len(splits.validation.labels),
-            "test": len(splits.test.labels),
-        },
+        "dataset": data_facts(dataset, experiment),
         "parameter_count": count_parameters(experiment.model),
         "resumed_inexact": not is_exact,
         "torch": torch.__version__,
