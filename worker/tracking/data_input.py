@@ -21,8 +21,10 @@ def data_input(job: JobRow, attempts: list[AttemptRow]) -> DatasetInput | None:
         job: the job.
         attempts: of the job, oldest first.
     """
-    read = (row.fingerprint["dataset"] for row in reversed(attempts) if row.fingerprint)
-    data = next(read, None)
+    fingerprints = (row.fingerprint or {} for row in reversed(attempts))
+    data = next(
+        (fingerprint["dataset"] for fingerprint in fingerprints if "dataset" in fingerprint), None
+    )
     if data is None:
         return None
     content_hash = data["content_hash"]
