@@ -49,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         exception_handlers=errors.EXCEPTION_HANDLERS,
         responses=errors.RESPONSES,
     )

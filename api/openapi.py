@@ -45,12 +45,26 @@ def extend_openapi(app: FastAPI) -> None:
         schemas["Problem"] = PROBLEM
         for name in REPLACED_MODELS:
             schemas.pop(name, None)
+        _remove_default_objects(schemas)
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 _remove_impossible_errors(path, operation)
         return document
 
     app.openapi = openapi
+
+
+def _remove_default_objects(schema: Any) -> None:
+    """Remove defaults that are objects, which generators of clients do not support."""
+    if isinstance(schema, list):
+        for part in schema:
+            _remove_default_objects(part)
+    if not isinstance(schema, dict):
+        return
+    if isinstance(schema.get("default"), dict) and ("$ref" in schema or "anyOf" in schema):
+        del schema["default"]
+    for part in schema.values():
+        _remove_default_objects(part)
 
 
 def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/augmentation", tags=["augmentation"])
     responses={200: content("image/png")},
     response_class=Response,
 )
-async def preview(request: Request, services: ServicesDep) -> Response:
+async def preview_augmentation(request: Request, services: ServicesDep) -> Response:
     """Originals above, augmented images below: both should look real to a person."""
     body = await json_body(request)
     png = await services.sidecar.in_thread(service.preview, services, body)

@@ -10,14 +10,14 @@ from api.datasets.schemas import Dataset
 from api.deps import ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import ListOf
+from api.http.schemas import list_of
 from shared.datasets import FACTS, TABLE, is_available, list_tables
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
 
-@router.get("", summary="List the data sets", responses={200: {"model": ListOf[Dataset]}})
+@router.get("", summary="List the data sets", responses={200: {"model": list_of(Dataset)}})
 def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = None) -> Any:
     """Return the data sets by name. `after` is a name."""
     names = [name for name in sorted(FACTS) if after is None or name > after]

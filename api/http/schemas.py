@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 Item = TypeVar("Item")
 #: The `responses` argument of a route.
@@ -18,12 +18,18 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class ListOf(BaseModel, Generic[Item]):
+class _ListOf(BaseModel, Generic[Item]):
     """A page of a list."""
 
     object: Literal["list"]
     data: list[Item]
     has_more: bool
+
+
+def list_of(item: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of a page of items; its name in the document is `ListOf` and the item's."""
+    page: type[BaseModel] = _ListOf[item]
+    return create_model(f"ListOf{item.__name__}", __doc__=_ListOf.__doc__, __base__=page)
 
 
 class Deleted(BaseModel):

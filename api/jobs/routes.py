@@ -15,7 +15,7 @@ from api.http.requests import (
     json_body,
 )
 from api.http.responses import json_response, list_page, matches_etag
-from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, ListOf
+from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, list_of
 from api.jobs import rendering, service
 from api.jobs.lookup import read_job
 from api.jobs.schemas import Job, Validation
@@ -38,7 +38,7 @@ MAX_WAIT_SECONDS = 60
     openapi_extra=SPEC_BODY,
     responses={202: {"model": Job, **LOCATION}},
 )
-async def create_job(
+async def submit_job(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
@@ -72,7 +72,7 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
     return json_response(await services.sidecar.in_thread(service.validate, services, body))
 
 
-@router.get("", summary="List the jobs", responses={200: {"model": ListOf[Job]}})
+@router.get("", summary="List the jobs", responses={200: {"model": list_of(Job)}})
 def list_jobs(
     services: ServicesDep,
     limit: Limit = 20,

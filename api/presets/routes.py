@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from api.catalog.hints import spelling_hint
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import ListOf
+from api.http.schemas import list_of
 from api.presets.presets import presets
 from api.presets.schemas import Preset
 from shared.errors import BadRequest, NotFound
@@ -16,7 +16,7 @@ from shared.errors import BadRequest, NotFound
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
 
 
-@router.get("", summary="List the presets", responses={200: {"model": ListOf[Preset]}})
+@router.get("", summary="List the presets", responses={200: {"model": list_of(Preset)}})
 def list_presets(
     limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None
 ) -> Any:

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.deps import CallerDep, ServicesDep
 from api.http.requests import Limit, check_cursor, media_type
 from api.http.responses import json_response, list_page
-from api.http.schemas import LOCATION, Deleted, ListOf
+from api.http.schemas import LOCATION, Deleted, list_of
 from api.services.container import Services
 from api.weights import queries
 from api.weights.schemas import Weights
@@ -38,7 +38,7 @@ BODY: dict[str, Any] = {
     openapi_extra=BODY,
     responses={201: {"model": Weights, **LOCATION}},
 )
-async def create_weights(
+async def upload_weights(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
@@ -54,7 +54,7 @@ async def create_weights(
     return json_response(_weights_json(upload), status=201, headers=headers)
 
 
-@router.get("", summary="List the uploads", responses={200: {"model": ListOf[Weights]}})
+@router.get("", summary="List the uploads", responses={200: {"model": list_of(Weights)}})
 def list_weights(
     services: ServicesDep,
     limit: Limit = 20,

@@ -12,7 +12,7 @@ from sse_starlette.sse import EventSourceResponse
 from api.deps import JobId, ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import Count, ListOf, Timestamp, content
+from api.http.schemas import Count, Timestamp, content, list_of
 from api.jobs.lookup import read_job
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
@@ -45,7 +45,7 @@ class Event(BaseModel):
 @router.get(
     "/events",
     summary="List or follow the events of a job",
-    responses={200: {"model": ListOf[Event], **content("text/event-stream", is_binary=False)}},
+    responses={200: {"model": list_of(Event), **content("text/event-stream", is_binary=False)}},
 )
 async def list_events(
     job_id: JobId,

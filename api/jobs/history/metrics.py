@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from api.deps import JobId, ServicesDep
 from api.http.requests import Text
-from api.http.schemas import Count, JsonNumber, ListOf, Timestamp, content
+from api.http.schemas import Count, JsonNumber, Timestamp, content, list_of
 from api.jobs.history import series
 from api.jobs.lookup import read_job
 
@@ -36,7 +36,7 @@ class Series(BaseModel):
 @router.get(
     "/metrics",
     summary="Get the metrics of a job",
-    responses={200: {"model": ListOf[Series], **content("text/csv", is_binary=False)}},
+    responses={200: {"model": list_of(Series), **content("text/csv", is_binary=False)}},
 )
 def get_metrics(
     job_id: JobId,

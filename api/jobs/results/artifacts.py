@@ -10,7 +10,7 @@ from api.deps import JobId, ServicesDep
 from api.http.files import file_response
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import FILE, Count, ListOf, Sha256, Timestamp
+from api.http.schemas import FILE, Count, Sha256, Timestamp, list_of
 from api.jobs.lookup import find_job
 from api.services.container import Services
 from shared.clock import rfc3339
@@ -37,7 +37,7 @@ class Artifact(BaseModel):
 @router.get(
     "/artifacts",
     summary="List the artifacts of a job",
-    responses={200: {"model": ListOf[Artifact]}},
+    responses={200: {"model": list_of(Artifact)}},
 )
 def list_artifacts(
     job_id: JobId,

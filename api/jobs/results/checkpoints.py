@@ -10,7 +10,7 @@ from api.deps import JobId, ServicesDep
 from api.http.files import file_response
 from api.http.requests import Limit, check_cursor
 from api.http.responses import json_response, list_page
-from api.http.schemas import FILE, Count, JsonNumber, ListOf, Sha256, Timestamp
+from api.http.schemas import FILE, Count, JsonNumber, Sha256, Timestamp, list_of
 from api.jobs.lookup import find_job
 from api.services.container import Services
 from shared.clock import rfc3339
@@ -44,7 +44,7 @@ class Checkpoint(BaseModel):
 @router.get(
     "/checkpoints",
     summary="List the checkpoints of a job",
-    responses={200: {"model": ListOf[Checkpoint]}},
+    responses={200: {"model": list_of(Checkpoint)}},
 )
 def list_checkpoints(
     job_id: JobId,

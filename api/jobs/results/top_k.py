@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.deps import JobId, ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import Count, Fraction, JsonNumber, ListOf
+from api.http.schemas import Count, Fraction, JsonNumber, list_of
 from api.jobs.results.evaluations import CheckpointName, read_classification
 from shared import predictions
 from shared.errors import DamagedFile, NotFound
@@ -74,7 +74,7 @@ class Sample(BaseModel):
     classes: list[RankedClass]
 
 
-class Samples(ListOf[Sample]):
+class Samples(list_of(Sample)):
     """A page of samples, predicted by a checkpoint."""
 
     checkpoint: str
