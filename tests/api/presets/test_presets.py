@@ -83,8 +83,8 @@ class TestTransferLearning:
     def test_second_learning_rate_is_as_small_as_the_lesson_says(self) -> None:
         stages = self.FINE_TUNING["stages"]
         first, second = (stage["optimizer"]["learning_rate"] for stage in stages)
-        assert first / second == pytest.approx(10)
-        assert "ten times smaller" in presets()["transfer-learning"].teaches
+        assert first / second == pytest.approx(100)
+        assert "a hundred times smaller" in presets()["transfer-learning"].teaches
 
 
 def test_error_for_an_unknown_name_has_the_nearest_name(service: Service) -> None:
