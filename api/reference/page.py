@@ -25,8 +25,13 @@ BOUNDS = {
 }  # fmt: skip
 
 
-def page(document: dict[str, Any]) -> str:
-    """Return the whole page."""
+def page(document: dict[str, Any], address: str) -> str:
+    """Return the whole page.
+
+    Args:
+        document: the OpenAPI document.
+        address: of this service, for the examples, without a slash at its end.
+    """
     info = document["info"]
     groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
@@ -43,9 +48,7 @@ def page(document: dict[str, Any]) -> str:
         f"<div>{_fields(schema)}</div></details>"
         for name, schema in document.get("components", {}).get("schemas", {}).items()
     )
-    return f"""<!doctype html><html lang=en><head><meta charset=utf-8>
-<meta name=viewport content="width=device-width, initial-scale=1">
-<title>{escape(info["title"])} API</title><style>{STYLE}</style></head><body>
+    return f"""{head(f"{info['title']} API")}
 <h1>{escape(info["title"])}</h1>
 <p>{escape(info.get("summary", ""))}. Version {escape(info["version"])}.
 The OpenAPI document of this page: <a href="/openapi.json">/openapi.json</a>.</p>
@@ -55,8 +58,15 @@ The OpenAPI document of this page: <a href="/openapi.json">/openapi.json</a>.</p
 faults of a specification are reported at once, each with a JSON pointer to the field.</p>
 <pre>curl -H "Authorization: Bearer $(cat ~/.trainshed/key)" \\
      -H 'Content-Type: application/json' \\
-     -d '{{"dataset": "digits", "architecture": "mlp"}}' http://127.0.0.1:8000/v1/jobs</pre>
+     -d '{{"dataset": "digits", "architecture": "mlp"}}' {escape(address)}/v1/jobs</pre>
 {sections}<h2>Schemas</h2>{schemas}</body></html>"""
+
+
+def head(title: str) -> str:
+    """Return the beginning of a page, up to the start of its body."""
+    return f"""<!doctype html><html lang=en><head><meta charset=utf-8>
+<meta name=viewport content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{STYLE}</style></head><body>"""
 
 
 def _operation(path: str, verb: str, operation: dict[str, Any]) -> str:
@@ -102,11 +112,11 @@ def _responses(operation: dict[str, Any]) -> str:
 def _fields(schema: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{_type(field)}</td>"
-        f"<td>{_default(field)}</td></tr>"
+        f"<td>{_default(field)}</td><td>{escape(field.get('description', ''))}</td></tr>"
         for name, field in schema.get("properties", {}).items()
     )
     text = escape(schema.get("description", ""))
-    return f"<p>{text}</p><table><tr><th>field<th>type<th>default</tr>{rows}</table>"
+    return f"<p>{text}</p><table><tr><th>field<th>type<th>default<th></tr>{rows}</table>"
 
 
 def _default(field: dict[str, Any]) -> str:

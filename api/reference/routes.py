@@ -1,23 +1,48 @@
-"""The OpenAPI document, and `GET /docs`: the same as a page."""
+"""The pages for people at `/` and `/docs`, and the OpenAPI document."""
 
+import hashlib
+from base64 import b64encode
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api.http.responses import json_response
-from api.reference.page import page
+from api.reference.home import home
+from api.reference.page import STYLE, page
 
 router = APIRouter()
 
+_STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+#: The pages have no scripts, and load nothing but their own style.
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Vary": "Accept",
+}
+
+
+@router.get("/", include_in_schema=False)
+async def get_home(request: Request) -> Any:
+    """Return a page that says where to go; for a program, the same as JSON."""
+    document = request.app.openapi()
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(home(document["info"], _address(request)), headers=HEADERS)
+    links = {"docs": "/docs", "openapi": "/openapi.json", "ready": "/readyz"}
+    return json_response({**document["info"], "links": links}, headers={"Vary": "Accept"})
+
 
 @router.get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request) -> Any:
+async def get_openapi(request: Request) -> Any:
     """Return the OpenAPI document."""
     return json_response(request.app.openapi())
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> HTMLResponse:
-    """Return the page; it has no scripts."""
-    return HTMLResponse(page(request.app.openapi()))
+async def get_docs(request: Request) -> HTMLResponse:
+    """Return the OpenAPI document as a page."""
+    return HTMLResponse(page(request.app.openapi(), _address(request)), headers=HEADERS)
+
+
+def _address(request: Request) -> str:
+    return str(request.base_url).rstrip("/")

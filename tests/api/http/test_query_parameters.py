@@ -47,7 +47,10 @@ def test_names_of_any_length_and_script_are_answered_in_one_line(service: Servic
 def test_every_route_refuses_what_it_does_not_know(service: Service) -> None:
     paths = {path: [*operations] for path, operations in service.app.openapi()["paths"].items()}
     assert len(paths) > 25
-    for path, methods in {**paths, "/docs": ["get"], "/openapi.json": ["get"]}.items():
+    for path, methods in {
+        **paths,
+        **{page: ["get"] for page in ("/", "/docs", "/openapi.json")},
+    }.items():
         for method in methods:
             address = path.replace("{job_id}", "job_" + "0" * 26)
             response = service.client.request(method, address, params={"no_such_parameter": 1})
