@@ -155,7 +155,8 @@ def test_a_job_that_exceeds_its_max_runtime_leaves_a_checkpoint(box: BoxDriver) 
     job = box.finish(box.submit({**LONG, "resources": {"max_runtime_seconds": 1}}))
     assert (job.state, job.failure["kind"]) == ("failed", "max_runtime")
     assert box.last_step(job.id) > 0
-    assert "max_runtime_seconds of 1." in job.failure["message"]
+    assert "max_runtime_seconds of 1;" in job.failure["message"]
+    assert f"the checkpoint of step {box.last_step(job.id)} is kept" in job.failure["message"]
 
 
 class TestDamagedCheckpoint:
