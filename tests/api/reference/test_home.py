@@ -12,7 +12,7 @@ from tests.api.service import Service
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Authorization": ""}
 
 
-def test_a_browser_without_a_key_is_told_where_to_go(service: Service) -> None:
+def test_a_browser_without_a_key_gets_a_page_that_says_where_to_go(service: Service) -> None:
     response = service.client.get("/", headers=BROWSER)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
