@@ -34,6 +34,9 @@ mlflow: setup ## serve MLflow's pages over the box's store
 bench: setup ## run the benchmarks and print a table (ONLY="training scale": only these)
 	@$(RUN)/python -m benchmarks $(ONLY)
 
+gpu-check: setup ## measure what must hold on a GPU, on the one that is here; takes up to 6 minutes (ONLY="training latency": only these parts)
+	@scripts/gpu-check $(ONLY)
+
 experiments: setup ## compare methods by training; writes tables to docs/experiments.md and resumes where it stopped
 	@$(RUN)/python -m benchmarks.experiments $(ONLY)
 
@@ -55,4 +58,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove the environments and the caches of the tools
 	rm -rf $(VENV) .venv-mlflow .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo lint mlflow bench experiments catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo lint mlflow bench gpu-check experiments catalog migrate lock setup clean

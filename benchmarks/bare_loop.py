@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: Images that are evaluated at once.
+EVALUATION_BATCH = {"cpu": 256, "cuda": 2048}
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -72,13 +74,17 @@ def bare_epochs(
     """
     torch.manual_seed(0)
     _, channels, height, _ = images.shape
-    model = vgg_small(channels, height).to(device, memory_format=torch.channels_last)
+    model = vgg_small(channels, height).to(device)
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
     images, labels = images.to(device), labels.to(device)
     pixels = images.float().div(255)
     mean, std = pixels.mean((0, 2, 3)).view(1, -1, 1, 1), pixels.std((0, 2, 3)).view(1, -1, 1, 1)
     images = images.contiguous(memory_format=torch.channels_last)
+    if validation is not None:
+        held_out = validation[0].to(device, memory_format=torch.channels_last)
+        validation = held_out, validation[1].to(device)
 
     def prepared(batch: Tensor) -> Tensor:
         return batch.to(memory_format=torch.channels_last).float().div_(255).sub_(mean).div_(std)
@@ -113,7 +119,8 @@ def bare_epochs(
 def accuracy(scores: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
     """Return the fraction of images whose label has the highest score."""
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for batch, batch_labels in zip(images.split(256), labels.split(256), strict=True):
+    size = EVALUATION_BATCH[labels.device.type]
+    for batch, batch_labels in zip(images.split(size), labels.split(size), strict=True):
         correct += (scores(batch).argmax(1) == batch_labels).sum()
     return correct.item() / len(images)
 

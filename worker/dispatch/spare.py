@@ -86,6 +86,7 @@ class Spare:
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "TRAINSHED_HOME": str(settings.home),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            "PYTORCH_ALLOC_CONF": "expandable_segments:True",  # less memory lost between tensors
             "OMP_NUM_THREADS": str(threads),
             "PYTHONUNBUFFERED": "1",
         }

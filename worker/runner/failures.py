@@ -113,7 +113,7 @@ def _resource_failure(error: BaseException, spec: dict[str, Any]) -> Failure | N
         return Failure(
             kind="out_of_memory",
             message=f"Out of memory at batch_size {batch_size}.",
-            hint=f"Try {smaller}smaller images or a smaller network.",
+            hint=f"Try {smaller}smaller images or a smaller network.{_limit_hint(spec)}",
         )
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Failure(
@@ -122,6 +122,11 @@ def _resource_failure(error: BaseException, spec: dict[str, Any]) -> Failure | N
             hint="Delete old jobs, or ask the administrator for disk space; then retry the job.",
         )
     return None
+
+
+def _limit_hint(spec: dict[str, Any]) -> str:
+    limit_mib = (spec.get("resources") or {}).get("gpu_memory_mib")
+    return f" On a GPU this job may use {limit_mib} MiB (gpu_memory_mib)." if limit_mib else ""
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

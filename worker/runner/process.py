@@ -25,6 +25,7 @@ from worker.assignment import READY, Assignment, ExitCode
 from worker.locks import device_lock, job_lock
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
+from worker.runner.gpu import select_gpu
 from worker.runner.retry import write_with_retry
 from worker.runner.warm_up import warm_up
 
@@ -76,7 +77,7 @@ def train(assignment: Assignment, settings: Settings) -> int:
     log.info("begin", device=assignment.device, threads=assignment.threads)
     try:
         if assignment.uuid:
-            torch.cuda.set_device(assignment.index)
+            select_gpu(assignment)
         # CUDA reserves far more addresses than there is memory, so no limit is possible with it.
         with _limited_memory(0 if assignment.uuid else settings.runner_memory_mib):
             code = attempt.run()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from worker.training.parameters import copy_to_cpu
+from worker.training.device_work import copy_to_cpu
 
 #: The optimizer's tensors by parameter name and key.
 OptimizerState = dict[str, dict[str, Tensor]]
@@ -13,15 +13,15 @@ OptimizerState = dict[str, dict[str, Tensor]]
 
 def capture_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> OptimizerState:
     """Return copies of the optimizer's tensors on the CPU."""
+    tensors = {
+        (name, key): value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
     state: OptimizerState = {}
-    for name, parameter in model.named_parameters():
-        tensors = {
-            key: value
-            for key, value in optimizer.state.get(parameter, {}).items()
-            if isinstance(value, Tensor)
-        }
-        if tensors:
-            state[name] = copy_to_cpu(tensors)
+    for (name, key), copy in copy_to_cpu(tensors).items():
+        state.setdefault(name, {})[key] = copy
     return state
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from worker.registry import SpecError
@@ -69,8 +69,3 @@ def gradient_norms(model: nn.Module) -> dict[str, float]:
 def has_batch_norm(model: nn.Module) -> bool:
     """Return whether a network normalizes over the batch, which takes at least two samples."""
     return any(isinstance(layer, _BatchNorm) for layer in model.modules())
-
-
-def copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies on the CPU that no later step changes."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from worker.training.parameters import copy_to_cpu
+from worker.training.device_work import copy_to_cpu
 
 Mode = Literal["min", "max"]
 

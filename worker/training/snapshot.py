@@ -1,11 +1,12 @@
 """Copies of a trainer as a `TrainingState`, and the way back."""
 
+import time
 from copy import copy
 from dataclasses import asdict
 
+from worker.training.device_work import copy_to_cpu
 from worker.training.epoch_sums import Sums
 from worker.training.optimizer_state import capture_optimizer
-from worker.training.parameters import copy_to_cpu
 from worker.training.reports import Snapshot
 from worker.training.seed import generator_states, restore_generators
 from worker.training.selection import PlateauRecord
@@ -29,7 +30,9 @@ def snapshot(trainer: Trainer) -> Snapshot:
 
 def _capture(trainer: Trainer) -> TrainingState:
     """Copy the training state at a step boundary; wait for the device."""
+    started_at = time.perf_counter()
     trainer.read_results()
+    trainer.sums.seconds += time.perf_counter() - started_at  # the device's unfinished steps
     stepper, model, selection = trainer.stepper, trainer.experiment.model, trainer.selection
     return TrainingState(
         position=copy(trainer.position),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worker.training import divergence
 from worker.training.determinism import Determinism
+from worker.training.device_work import is_busy
 from worker.training.epoch_sums import Sums, Window
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment, Stage
@@ -155,13 +156,17 @@ class Trainer:
     # Reports
 
     def emit(self, report: _Report) -> Generator[_Report, None, None]:
-        """Yield a report, with the clock stopped while the caller handles it."""
+        """Yield a report, with the clock stopped while the caller handles it.
+
+        A GPU that is still busy when the caller returns has lost no time, so nothing is left out.
+        """
         was_running = self._clock_started_at is not None
         self.stop_clock()
+        paused_at = time.perf_counter()
         yield report
         self.report_count += 1
         if was_running:
-            self.start_clock()
+            self.start_clock(paused_at if is_busy(self.experiment.device) else None)
 
     def position_fields(self) -> PositionFields:
         """Return the step, the finished epochs and the stage, for reports between epochs."""
@@ -186,9 +191,13 @@ class Trainer:
             )
         return tuple(notes)
 
-    def start_clock(self) -> None:
-        """Start to measure training time."""
-        self._clock_started_at = time.perf_counter()
+    def start_clock(self, since: float | None = None) -> None:
+        """Start to measure training time.
+
+        Args:
+            since: when the time began, by `time.perf_counter`; None for now.
+        """
+        self._clock_started_at = time.perf_counter() if since is None else since
 
     def stop_clock(self) -> None:
         """Add the time since the clock was started to the epoch's training time."""

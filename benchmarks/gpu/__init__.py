@@ -1,0 +1,1 @@
+"""`make gpu-check`: what must hold on a GPU, measured on this machine's GPU."""
