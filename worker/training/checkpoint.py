@@ -29,6 +29,8 @@ TENSORS = "state.safetensors"
 STATE = "state.json"
 MANIFEST = "manifest.json"
 FORMAT = 1
+#: In checkpoints of earlier versions, the end of a stage has no epochs.
+_UNKNOWN_EPOCHS = {"epoch": 0, "stage_epochs": 0, "planned_epochs": 0}
 
 Manifest = dict[str, dict[str, Any]]
 
@@ -128,7 +130,7 @@ def load(directory: Path, *, verify: bool = True) -> TrainingState:
             patience=Patience(**values["patience"]),
             best=values["best"],
             best_weights=_group(tensors, "best/") if values["has_best_weights"] else None,
-            ended=tuple(StageEnd(**end) for end in values["ended"]),
+            ended=tuple(StageEnd(**_UNKNOWN_EPOCHS | end) for end in values["ended"]),
             fingerprint=values["fingerprint"],
         )
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

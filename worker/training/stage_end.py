@@ -14,7 +14,7 @@ class StageEnd:
     reason: StageReason
     #: The last epoch, counted over the whole job.
     epoch: int
-    #: Epochs of this stage, and how many of them the specification plans.
+    #: Epochs of this stage, and how many of them the specification plans; 0 where not known.
     stage_epochs: int
     planned_epochs: int
     #: The metric of early stopping, and the smallest gain that counts; None without early stopping.
@@ -28,10 +28,12 @@ class StageEnd:
     @property
     def text(self) -> str:
         """The end as a sentence for the user, without the stage's name and a full stop."""
-        planned, first = self.planned_epochs, self.epoch == self.stage_epochs
+        planned, is_first = self.planned_epochs, self.epoch == self.stage_epochs
+        if planned == 0:
+            return "finished" if self.reason == "epochs" else "stopped early"
         if self.reason == "epochs":
             text = "finished its only epoch" if planned == 1 else f"finished all {planned} epochs"
-        elif first:
+        elif is_first:
             text = f"stopped early at epoch {self.epoch} of {planned}: {self._cause()}"
         else:
             of_stage = f"{self.stage_epochs} of its {planned} epochs"

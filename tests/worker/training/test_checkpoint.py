@@ -3,6 +3,7 @@
 import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -115,6 +116,26 @@ def test_unreadable_manifest_is_found(state: TrainingState, tmp_path: Path, cont
     (tmp_path / "checkpoint" / "manifest.json").write_text(content)
     with pytest.raises(CheckpointCorrupt, match="manifest"):
         load(tmp_path / "checkpoint")
+
+
+def test_checkpoint_of_an_earlier_version_can_be_read(state: TrainingState, tmp_path: Path) -> None:
+    """Its stages have a reason, and no epochs."""
+    save(state, tmp_path / "checkpoint")
+    ended = [{"stage": "warm_up", "reason": "epochs", "restored": False}]
+    _rewrite_state(tmp_path / "checkpoint", ended=ended)
+    (end,) = load(tmp_path / "checkpoint").ended
+    assert (end.stage, end.reason, end.text) == ("warm_up", "epochs", "finished")
+
+
+def _rewrite_state(directory: Path, **fields: Any) -> None:
+    path, manifest_path = directory / "state.json", directory / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    manifest = json.loads(manifest_path.read_text())
+    manifest["files"]["state.json"] = {
+        "bytes": path.stat().st_size,
+        "sha256": tensor_files.sha256_of(path),
+    }
+    manifest_path.write_text(json.dumps(manifest))
 
 
 def test_missing_directory_is_reported(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ def _end(epoch: int, stage_epochs: int, planned_epochs: int, **fields: Any) -> S
             f"{AFTER_3}has not improved since epoch 6",
         ),
         (_end(3, 3, 10, **EARLY), "stopped early at epoch 3 of 10: val_loss was never a number"),
+        # Of an earlier version, which did not keep the epochs of a stage.
+        (_end(0, 0, 0), "finished"),
+        (_end(0, 0, 0, reason="early_stopping"), "stopped early"),
     ],
 )
 def test_the_end_of_a_stage_is_a_sentence(end: StageEnd, text: str) -> None:
