@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from api.catalog.hints import hint
 from api.catalog.metrics import TaskName
-from api.catalog.places import SLOTS as PLACES_OF_SLOTS
+from api.catalog.places import SLOT_PLACES
 from api.catalog.schema_faults import faults_of
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import escape
@@ -145,7 +145,7 @@ class Methods:
         return self.catalog[slot][name]["parameters"].get("properties", {})
 
     def _unknown(self, slot: str, name: str, pointer: str) -> Fault:
-        text = f"{quoted(name)} is not {PLACES_OF_SLOTS[slot][1]}. {hint(name, self.catalog[slot])}"
+        text = f"{quoted(name)} is not {SLOT_PLACES[slot].noun}. {hint(name, self.catalog[slot])}"
         return Fault(pointer, text)
 
     def _object_form(self, slot: str, name: str, value: Any) -> Filled | None:

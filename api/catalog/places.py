@@ -10,15 +10,23 @@ from shared import catalog
 from shared.datasets import FACTS
 from shared.spec import JobSpec
 
-#: A slot of the catalogue → where its methods stand, and what one of them is called.
-SLOTS: Mapping[str, tuple[str, str]] = {
-    "architectures": ("/architecture", "an architecture"),
-    "augmentations": ("/augmentation", "an augmentation"),
-    "initializers": ("/initializer", "an initializer"),
-    "losses": ("/loss", "a loss"),
-    "optimizers": ("/optimizer", "an optimizer"),
-    "regularizers": ("/regularizers", "a regularizer"),
-    "schedules": ("/optimizer/schedule", "a schedule"),
+
+class SlotPlace(NamedTuple):
+    """Where the methods of a slot stand, and what one of them is called."""
+
+    pointer: str
+    #: With its article.
+    noun: str
+
+
+SLOT_PLACES: Mapping[str, SlotPlace] = {
+    "architectures": SlotPlace("/architecture", "an architecture"),
+    "augmentations": SlotPlace("/augmentation", "an augmentation"),
+    "initializers": SlotPlace("/initializer", "an initializer"),
+    "losses": SlotPlace("/loss", "a loss"),
+    "optimizers": SlotPlace("/optimizer", "an optimizer"),
+    "regularizers": SlotPlace("/regularizers", "a regularizer"),
+    "schedules": SlotPlace("/optimizer/schedule", "a schedule"),
 }
 #: The slots whose methods are named by the keys of an object.
 KEYED = frozenset({"augmentations", "regularizers"})
@@ -54,7 +62,7 @@ def places() -> Mapping[str, tuple[Place, ...]]:
 def _all() -> Iterator[Place]:
     yield from _fields(JobSpec, "")
     content = catalog.load()
-    for slot, (pointer, noun) in SLOTS.items():
+    for slot, (pointer, noun) in SLOT_PLACES.items():
         for name, entry in content[slot].items():
             at = f"{pointer}/{name}" if slot in KEYED else pointer
             yield Place(name, noun, at)

@@ -7,7 +7,7 @@ from worker.tracking.names import MAX_TAG_LENGTH, cut, name_of
 
 JOB_TAG = "trainshed.job_id"
 #: Before the tags of the owner, so that none is one of ours or of MLflow's.
-OWNER_S_PREFIX = "tag."
+OWNER_TAG_PREFIX = "tag."
 
 
 def start_tags(job: JobRow) -> dict[str, str]:
@@ -17,7 +17,7 @@ def start_tags(job: JobRow) -> dict[str, str]:
         "trainshed.owner": job.owner,
         "trainshed.created_at": rfc3339(job.created_at) or "",
     }
-    return ours | {name_of(key, OWNER_S_PREFIX): value for key, value in job.tags.items()}
+    return ours | {name_of(key, OWNER_TAG_PREFIX): value for key, value in job.tags.items()}
 
 
 def end_tags(job: JobRow) -> dict[str, str]:
