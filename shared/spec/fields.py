@@ -8,6 +8,7 @@ import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 #: The largest integer that every JSON reader represents exactly.
 MAX_INTEGER = 2**53 - 1
@@ -33,7 +34,7 @@ def check_text(value: str) -> str:
 def _check_number(value: object) -> object:
     """Refuse booleans and strings, which pydantic would convert to numbers."""
     if isinstance(value, bool | str):
-        raise ValueError("it must be a number")
+        raise PydanticCustomError("number_type", "it must be a number")
     return value
 
 

@@ -15,6 +15,8 @@ from api.http.faults import MAX_VALUE_LENGTH
 from shared.datasets import FACTS
 
 SPLITS = frozenset({"train", "validation", "test"})
+#: pydantic's types of the error that a value is not a number.
+NUMBER_TYPES = frozenset({"float_type", "number_type"})
 #: A part that is an object → the field that a number in its place probably meant.
 NUMBER_FIELDS = {
     "early_stopping": "patience",
@@ -59,7 +61,7 @@ def _text(kind: str, rule: str, value: Any) -> str:
             place.name for place in places().get(folded(str(value)), ()) if place.noun == METRIC
         ]
         return did_you_mean(metrics[0]) if metrics else ""
-    return number_hint(value) if rule.startswith("it must be a number") else ""
+    return number_hint(value) if kind in NUMBER_TYPES else ""
 
 
 def _list(name: str, value: Any) -> str:
