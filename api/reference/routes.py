@@ -18,8 +18,9 @@ _STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Vary": "Accept",
 }
+#: The answer of `/` depends on what the client accepts.
+VARY = {"Vary": "Accept"}
 
 
 @router.get("/", include_in_schema=False)
@@ -27,9 +28,9 @@ async def get_home(request: Request) -> Any:
     """Return a page that says where to go; for a program, the same as JSON."""
     document = request.app.openapi()
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(home(document["info"], _address(request)), headers=HEADERS)
+        return HTMLResponse(home(document["info"], _address(request)), headers=HEADERS | VARY)
     links = {"docs": "/docs", "openapi": "/openapi.json", "ready": "/readyz"}
-    return json_response({**document["info"], "links": links}, headers={"Vary": "Accept"})
+    return json_response({**document["info"], "links": links}, headers=VARY)
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -29,6 +29,17 @@ def test_a_program_gets_the_same_links_as_json(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
+def test_only_the_page_that_is_also_json_varies_with_what_is_accepted(
+    service: Service, path: str
+) -> None:
+    varies = [
+        "Accept" in service.client.get(path, headers={"Accept": accepted}).headers.get("vary", "")
+        for accepted in ("text/html", "application/json")
+    ]
+    assert varies == [path == "/"] * 2
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
 def test_pages_allow_their_own_style_and_nothing_else(service: Service, path: str) -> None:
     response = service.client.get(path, headers=BROWSER)
     policy = response.headers["content-security-policy"]
