@@ -9,6 +9,8 @@ from tests.worker.filled import filled
 from worker.build import build
 from worker.data.job_data import Data
 from worker.training.experiment import Experiment, Split, Splits
+from worker.training.fit import fit
+from worker.training.reports import EpochEnded
 
 CLASSES = 6
 
@@ -43,6 +45,11 @@ def spec(**fields: Any) -> JobSpec:
 
 def experiment(*, bundle: Data | None = None, **fields: Any) -> Experiment:
     return build(spec(**fields), bundle or data())
+
+
+def ended_epochs(training: Experiment) -> list[EpochEnded]:
+    """Train, and return the report of each epoch."""
+    return [report for report in fit(training) if isinstance(report, EpochEnded)]
 
 
 def vgg(**fields: Any) -> dict[str, Any]:

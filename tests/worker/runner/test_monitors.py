@@ -1,18 +1,12 @@
 """What a job does with the metrics that it monitors, from its specification to its test results."""
 
-import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.jobs import queries
 from shared.jobs.rows import JobRow
-from tests.worker.runner.installation import Installation
-from tests.worker.runner.jobs import FakeHeartbeat
+from tests.worker.runner.jobs import Jobs
 from worker.assignment import ExitCode
-from worker.runner import attempt
 
 DIGITS: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
 #: Few images and a high rate, so that the best and the last epoch differ.
@@ -24,49 +18,34 @@ RESTLESS: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    # The real heartbeat would end this process once the database is closed.
-    monkeypatch.setattr(attempt, "Heartbeat", FakeHeartbeat)
-    handler = signal.getsignal(signal.SIGTERM)
-    installation = Installation(tmp_path)
-    yield installation
-    installation.database.close()
-    signal.signal(signal.SIGTERM, handler)
-
-
-def _run(installation: Installation, **fields: Any) -> JobRow:
+def _run(jobs: Jobs, **fields: Any) -> JobRow:
     """Run a job to its end."""
-    job_id = installation.submit({**DIGITS, **fields})
-    parts = (installation.assignment(), installation.settings, installation.database)
-    assert attempt.Attempt(*parts).run() == ExitCode.DONE
-    return installation.job(job_id)
+    job_id = jobs.submit({**DIGITS, **fields})
+    assert jobs.run() == ExitCode.DONE
+    return jobs.job(job_id)
 
 
-def _values(installation: Installation, job: JobRow, name: str) -> list[float]:
-    with installation.database.read() as connection:
-        return [row.value for row in queries.list_metrics(connection, job.id, name=name)]
+def _values(jobs: Jobs, job: JobRow, name: str) -> list[float]:
+    return [row.value for row in jobs.metrics(job.id, name)]
 
 
 class TestDirection:
-    def test_early_stopping_on_an_accuracy_maximizes_it(self, installation: Installation) -> None:
+    def test_early_stopping_on_an_accuracy_maximizes_it(self, jobs: Jobs) -> None:
         stopping = {"monitor": "val_accuracy", "patience": 3, "restore_best": True}
-        job = _run(installation, training={"epochs": 15, "early_stopping": stopping})
+        job = _run(jobs, training={"epochs": 15, "early_stopping": stopping})
         assert job.spec["training"]["early_stopping"]["mode"] == "max"
         assert job.result is not None
         assert job.result["epochs"] > 4
         assert job.result["test"]["last"]["accuracy"] >= 0.9
-        accuracies = _values(installation, job, "val_accuracy")
+        accuracies = _values(jobs, job, "val_accuracy")
         assert job.best["val_accuracy"]["value"] == max(accuracies)
 
-    def test_plateau_of_an_accuracy_keeps_the_rate_while_it_rises(
-        self, installation: Installation
-    ) -> None:
+    def test_plateau_of_an_accuracy_keeps_the_rate_while_it_rises(self, jobs: Jobs) -> None:
         schedule = {"name": "reduce_on_plateau", "monitor": "val_accuracy", "patience": 2}
         optimizer = {"name": "sgd", "learning_rate": 0.01, "schedule": schedule}
-        job = _run(installation, training={"epochs": 15}, optimizer=optimizer)
+        job = _run(jobs, training={"epochs": 15}, optimizer=optimizer)
         assert job.spec["optimizer"]["schedule"]["mode"] == "max"
-        assert _values(installation, job, "learning_rate")[:5] == [0.01] * 5
+        assert _values(jobs, job, "learning_rate")[:5] == [0.01] * 5
         assert job.result is not None
         assert job.result["test"]["last"]["accuracy"] >= 0.9
 
@@ -93,9 +72,9 @@ class TestDirection:
     ids=["accuracy first", "loss first", "monitor after others", "no monitor", "no rule"],
 )
 def test_test_metrics_are_those_of_the_first_rule_that_monitors_a_metric(
-    installation: Installation, rules: list[Any], tested: str
+    jobs: Jobs, rules: list[Any], tested: str
 ) -> None:
-    job = _run(installation, **RESTLESS, checkpoints=rules)
+    job = _run(jobs, **RESTLESS, checkpoints=rules)
     assert job.result is not None
     summary = job.result["test"]
     assert {*summary} == {f"best_{rule['monitor']}" for rule in rules if "monitor" in rule} | {
