@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=60.0, ge=0.1, description="longest time between two checkpoints"
     )
+    downloads: bool = Field(
+        default=True, description="whether data sets and pretrained weights may be downloaded"
+    )
     limit_upload_mib: int = Field(
         default=4096, ge=1, description="maximum size of an uploaded file of weights"
     )

@@ -15,7 +15,7 @@ import numpy as np
 from shared.datasets import CIFAR10
 from worker.data.dataset import Bytes, Content, Integers
 from worker.data.errors import SourceFailed
-from worker.data.fetching import download, read_first_available
+from worker.data.fetching import download, read_first_available, responds
 from worker.data.locking import exclusive
 
 ARCHIVE = CIFAR10.files[0]
@@ -81,6 +81,11 @@ def read(data_dir: Path, publication: Publication = PUBLISHED) -> Content:
     readers = (lambda: read_archive(stored, publication), fetch)
     sources = list(zip(CIFAR10.ways, readers, strict=True))
     return read_first_available(CIFAR10.name, sources, hint=HINT)
+
+
+def can_be_fetched(publication: Publication = PUBLISHED) -> bool:
+    """Return whether the archive can be downloaded now."""
+    return responds(publication.address)
 
 
 def read_archive(path: Path, publication: Publication = PUBLISHED) -> Content:

@@ -18,7 +18,13 @@ import numpy as np
 from shared.datasets import FASHION_MNIST
 from worker.data.dataset import Bytes, Content
 from worker.data.errors import SourceFailed
-from worker.data.fetching import debian_package, download, read_first_available
+from worker.data.fetching import (
+    debian_package,
+    download,
+    is_debian_package_known,
+    read_first_available,
+    responds,
+)
 from worker.data.locking import exclusive
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FASHION_MNIST.files
@@ -91,6 +97,13 @@ def read(data_dir: Path, publication: Publication = PUBLISHED) -> Content:
     )
     sources = list(zip(FASHION_MNIST.ways, readers, strict=True))
     return read_first_available(FASHION_MNIST.name, sources, hint=HINT)
+
+
+def can_be_fetched(publication: Publication = PUBLISHED) -> bool:
+    """Return whether Debian's package or the published files can be downloaded now."""
+    return is_debian_package_known(publication.package) or responds(
+        f"{publication.address}/{TEST_LABELS}"
+    )
 
 
 def _from_debian(directory: Path, publication: Publication) -> Path:

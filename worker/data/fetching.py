@@ -9,13 +9,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
+from shared.settings import Settings
 from worker.data.errors import DatasetMissing, SourceFailed
 
 CONNECT_SECONDS = 10.0
+#: How long `responds` waits. The sidecar answers within seconds.
+PROBE_SECONDS = 2.5
 CHUNK_BYTES = 2**20
+NO_DOWNLOADS = "downloads are switched off (TRAINSHED_DOWNLOADS)"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 T = TypeVar("T")
@@ -48,6 +54,37 @@ def read_first_available(
     raise DatasetMissing(name, tried, hint)
 
 
+def responds(address: str) -> bool:
+    """Return whether a file can be downloaded from an address now, without downloading it."""
+    responses: list[int] = []
+
+    def probe() -> None:
+        request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - of this project
+        with (
+            suppress(OSError, http.client.HTTPException),
+            urllib.request.urlopen(request, timeout=PROBE_SECONDS) as response,  # noqa: S310
+        ):
+            responses.append(response.status)
+
+    # In a thread, since looking up the name of a host has no timeout.
+    thread = Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return bool(responses)
+
+
+def is_debian_package_known(package: str) -> bool:
+    """Return whether apt-get knows where to download a package from, or is too slow to say."""
+    command = ["apt-get", "--print-uris", "download", package]
+    try:
+        _run(command, Path.cwd(), PROBE_SECONDS)
+    except SourceFailed as error:
+        return isinstance(error.__cause__, subprocess.TimeoutExpired)
+    except OSError:  # there is no apt-get
+        return False
+    return True
+
+
 def download(address: str, target: Path, *, max_bytes: int, timeout_seconds: float) -> None:
     """Download an address into the file `target`.
 
@@ -58,8 +95,10 @@ def download(address: str, target: Path, *, max_bytes: int, timeout_seconds: flo
         timeout_seconds: limit for the whole file; connecting may take 10 s.
 
     Raises:
-        SourceFailed: no response, a status other than 200, too long or too slow.
+        SourceFailed: downloads are switched off, no response, a status other than 200, too long
+            or too slow.
     """
+    _check_downloads()
     deadline = time.monotonic() + timeout_seconds
     if not address.startswith(("http://", "https://")):
         raise SourceFailed(f"{address} is not an http or https address")
@@ -96,8 +135,9 @@ def debian_package(package: str, directory: Path, *, timeout_seconds: float) -> 
     """Download a Debian package and unpack it into `directory`; root rights are not needed.
 
     Raises:
-        SourceFailed: apt-get or dpkg-deb is missing or failed.
+        SourceFailed: downloads are switched off, or apt-get or dpkg-deb is missing or failed.
     """
+    _check_downloads()
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise SourceFailed(f"{tool} is not installed on this machine")
@@ -109,6 +149,11 @@ def debian_package(package: str, directory: Path, *, timeout_seconds: float) -> 
         raise SourceFailed(f"apt-get did not download {package}")
     _run(["dpkg-deb", "-x", str(files[0]), str(directory)], directory, timeout_seconds)
     files[0].unlink()
+
+
+def _check_downloads() -> None:
+    if not Settings().downloads:
+        raise SourceFailed(NO_DOWNLOADS)
 
 
 def _run(command: list[str], directory: Path, timeout_seconds: float) -> None:

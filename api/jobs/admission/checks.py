@@ -5,6 +5,7 @@ from typing import Any
 
 from api.http.faults import abbreviated
 from api.jobs.admission import (
+    availability,
     class_weights,
     dataset,
     fine_tuning,
@@ -60,6 +61,9 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     network.prepare,
     weights.check_file,
     network.describe,
+    # What the job reads, by the sidecar
+    availability.check_dataset,
+    availability.check_pretrained,
 )
 
 #: Each check of a valid draft records what is probably a mistake.

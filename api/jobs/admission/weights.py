@@ -110,7 +110,7 @@ def _check_normalization(draft: Draft, header: Header, at: str) -> None:
 
 def check_pretrained_name(draft: Draft) -> None:
     """Check that the weights belong to the architecture, and that the library has them."""
-    name, architecture = _pretrained(draft), draft.filled.get("architecture")
+    name, architecture = pretrained_name(draft), draft.filled.get("architecture")
     if name is None or not architecture:
         return
     available = draft.methods.with_fact("architectures", "pretrained")
@@ -125,7 +125,7 @@ def check_pretrained_name(draft: Draft) -> None:
 
 def check_pretrained_channels(draft: Draft) -> None:
     """Check that the images have as many channels as the weights expect."""
-    name, architecture = _pretrained(draft), draft.filled.get("architecture")
+    name, architecture = pretrained_name(draft), draft.filled.get("architecture")
     channels = draft.filled.get("dataset", {}).get("channels")
     if name is None or channels is None or not architecture or name != architecture["name"]:
         return
@@ -137,7 +137,7 @@ def check_pretrained_channels(draft: Draft) -> None:
         draft.fault("/dataset/channels", f"is {channels}; it must be {expected} for these weights")
 
 
-def _pretrained(draft: Draft) -> str | None:
+def pretrained_name(draft: Draft) -> str | None:
     """Return the name of the library's weights, if the job starts from them."""
     if draft.spec is None or draft.spec.fine_tuning is None:
         return None

@@ -4,8 +4,14 @@ from pathlib import Path
 import pytest
 
 from tests.worker.data.files import NOWHERE, Quiet, served
+from worker.data import fetching
 from worker.data.errors import DatasetMissing, SourceFailed
-from worker.data.fetching import debian_package, download, read_first_available
+from worker.data.fetching import (
+    debian_package,
+    download,
+    is_debian_package_known,
+    read_first_available,
+)
 
 
 class Odd(Quiet):
@@ -19,6 +25,24 @@ class Odd(Quiet):
         if self.path == "/stalls":
             self.wfile.flush()
             self.rfile.read(1)  # until the client hangs up
+
+
+@pytest.mark.parametrize(
+    ("script", "is_known"), [("exit 0", True), ("exit 100", False), ("exec sleep 60", True)]
+)
+def test_a_package_is_unknown_only_where_apt_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, is_known: bool
+) -> None:
+    (tmp_path / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(fetching, "PROBE_SECONDS", 0.5)
+    assert is_debian_package_known("any") == is_known
+
+
+def test_without_apt_no_package_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert not is_debian_package_known("any")
 
 
 class TestDownload:

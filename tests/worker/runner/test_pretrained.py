@@ -3,7 +3,7 @@ import torch
 
 from worker.architectures.zoo.timm_models import import_timm
 from worker.registry import SpecError, architectures
-from worker.runner import pretrained
+from worker.runner import hub, pretrained
 from worker.runner.pretrained import load_pretrained
 from worker.training.transfer import load_body
 
@@ -34,14 +34,23 @@ def test_packaged_weights_come_with_their_normalization() -> None:
     assert normalization.mean == normalization.deviation == (0.5, 0.5, 0.5)
 
 
-def test_without_a_network_connection_the_error_names_the_packaged_weights(
+def test_without_a_network_connection_the_error_says_how_to_bring_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def unreachable(*_: object, **__: object) -> None:
+    monkeypatch.setattr(hub, "responds", lambda _: False)
+    with pytest.raises(SpecError, match=r"hub does not respond\. .* efficientnet_lite0"):
+        pretrained._from_hub("resnet50")
+
+
+def test_a_download_that_breaks_off_says_how_to_bring_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(import_timm(), "create_model", unreachable)
-    with pytest.raises(SpecError, match=r"hub does not respond\. .* efficientnet_lite0"):
+    monkeypatch.setattr(hub, "responds", lambda _: True)
+    monkeypatch.setattr(import_timm(), "create_model", break_off)
+    with pytest.raises(SpecError, match=r"could not be read .* efficientnet_lite0"):
         pretrained._from_hub("resnet50")
 
 

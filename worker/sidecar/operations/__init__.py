@@ -1,13 +1,16 @@
 """The operations that the sidecar offers, one file each."""
 
+from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.table import TABLE
 from worker.sidecar.request import Operation
 
 OPERATIONS: dict[str, Operation] = {
+    "dataset": DATASET,
     "describe": DESCRIBE,
     "ping": Operation(lambda _: {}),
+    "pretrained": PRETRAINED,
     "preview": PREVIEW,
     "table": TABLE,
 }
