@@ -56,6 +56,6 @@ $(READY): requirements.lock scripts/setup
 	@touch $@
 
 clean: ## remove the environments and the caches of the tools
-	rm -rf $(VENV) .venv-mlflow .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .venv-mlflow .venv-generators node_modules .pytest_cache .ruff_cache build dist
 
 .PHONY: help demo up test test-zoo lint mlflow bench gpu-check experiments catalog migrate lock setup clean
