@@ -13,7 +13,7 @@ from api.catalog.schemas import (
     reference,
 )
 from api.http.problem import PROBLEM
-from shared.catalog import Catalog
+from shared.catalog import METRICS, Catalog
 from shared.datasets import FACTS
 from shared.spec import JobSpec
 
@@ -43,6 +43,9 @@ def extend_openapi(app: FastAPI) -> None:
         schemas = document["components"]["schemas"]
         schemas |= specification_schemas(app.state.services.methods.catalog)
         schemas["Problem"] = PROBLEM
+        schemas["Job"]["properties"]["metrics"]["description"] = metrics_description(
+            app.state.services.methods.catalog
+        )
         for name in REPLACED_MODELS:
             schemas.pop(name, None)
         _remove_default_objects(schemas)
@@ -81,6 +84,13 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
     for status, is_kept in is_possible.items():
         if not is_kept:
             responses.pop(status, None)
+
+
+def metrics_description(catalog: Catalog) -> str:
+    """Return what each metric is, as a Markdown list."""
+    declared = catalog[METRICS].items()
+    lines = [f"* `{name}` ({metric['unit']}): {metric['summary']}" for name, metric in declared]
+    return "The latest value by name.\n\n" + "\n".join(lines)
 
 
 def specification_schemas(catalog: Catalog) -> dict[str, Any]:

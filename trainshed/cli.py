@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trainshed.commands import box, jobs, results
+from trainshed.commands import box, jobs, metrics, results
 from trainshed.commands.common_options import ServiceOptions
 from trainshed.exit_codes import run_command
 
@@ -37,7 +37,7 @@ def options(
     ServiceOptions.url = url
 
 
-for group in (jobs, results, box):
+for group in (jobs, metrics, results, box):
     app.add_typer(group.app)
 
 

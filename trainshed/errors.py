@@ -1,5 +1,6 @@
 """The errors of the client."""
 
+import difflib
 from typing import Any
 
 import httpx
@@ -49,3 +50,11 @@ def not_found(name: str, available: list[str]) -> ApiError:
     """Return the error for something that a job does not have, with the names that it has."""
     names = ", ".join(available) or "none yet"
     return ApiError({"status": 404, "detail": f"The job has no {name}. Available: {names}."})
+
+
+def no_such(kind: str, name: str, available: list[str]) -> ApiError:
+    """Return the error for a name that the service does not have, with the nearest that it has."""
+    nearest = difflib.get_close_matches(name.lower(), available, n=1)
+    meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    detail = f"There is no {kind} {name!r}.{meant} Available: {', '.join(available)}."
+    return ApiError({"status": 404, "detail": detail})

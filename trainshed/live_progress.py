@@ -17,7 +17,7 @@ WIDE_COLUMNS = 130
 BAR_METRICS = ("val_loss", "val_accuracy", "val_mean_absolute_error")
 EPOCH_METRICS = (
     *("train_loss", "train_accuracy", "train_mixed_accuracy"),
-    *("val_loss", "val_accuracy", "val_top_5_accuracy"),
+    *("val_loss", "val_data_loss", "val_accuracy", "val_top_5_accuracy"),
     *("val_mean_absolute_error", "val_root_mean_squared_error"),
 )
 
@@ -89,6 +89,8 @@ def _state_line(data: Json) -> str:
 
 
 def _join(metrics: Json, names: tuple[str, ...]) -> str:
+    if metrics.get("val_data_loss") == metrics.get("val_loss"):  # there is no penalty
+        names = tuple(name for name in names if name != "val_data_loss")
     return ", ".join(f"{name} {number(metrics[name])}" for name in names if name in metrics)
 
 

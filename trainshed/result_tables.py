@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trainshed.escaping import escaped
-from trainshed.formatting import file_size, number, percent
+from trainshed.formatting import file_size, metric_value, number, percent
 
 Json = dict[str, Any]
 #: The entries of a checkpoint's test results that are not metrics.
@@ -17,27 +17,65 @@ NOT_METRICS = {"checkpoint", "epoch", "step"}
 MAX_MATRIX_CLASSES, MAX_CONFUSIONS = 20, 20
 
 
-def print_test_results(console: Console, job: Json) -> None:
-    """Print the test metrics of each checkpoint of a finished job."""
+def print_latest_metrics(console: Console, job: Json) -> None:
+    """Print the latest value of each metric, and the epoch or checkpoint that it belongs to."""
     job = escaped(job)
-    results = job["result"]["test"]
-    names = [name for name in next(iter(results.values()), {}) if name not in NOT_METRICS]
-    table = Table("checkpoint", "epoch", *(f"test {name.replace('_', ' ')}" for name in names))
-    for checkpoint, row in results.items():
-        cells = [(percent if "accuracy" in n else number)(row.get(n, "")) for n in names]
-        table.add_row(checkpoint, str(row["epoch"]), *cells)
+    if not job["metrics"]:
+        return
+    # The epoch in progress has no metrics yet.
+    epoch = f"epoch {job['progress']['epoch']}" if job["state"] == "succeeded" else "latest epoch"
+    tested = _tested_checkpoint(job)
+    table = Table("metric", "value", "measured at")
+    for name, value in job["metrics"].items():
+        table.add_row(name, number(value), tested if name.startswith("test_") else epoch)
     console.print(table)
+
+
+def _tested_checkpoint(job: Json) -> str:
+    """Return the checkpoint of the job's test metrics: the best by the first rule, or the last."""
+    monitors = (rule.get("monitor") for rule in job["spec"].get("checkpoints", []))
+    name = f"best_{next(filter(None, monitors), None)}"
+    return name if name in ((job["result"] or {}).get("test") or {}) else "last"
+
+
+def print_results(console: Console, job: Json) -> None:
+    """Print each checkpoint with the best validation value and the test values that it has."""
+    job = escaped(job)
+    best = {f"best_{monitor}": row for monitor, row in job["best"].items()}
+    tested: Json = (job["result"] or {}).get("test") or {}
+    if not best and not tested:
+        return
+    names = [name for name in next(iter(tested.values()), {}) if name not in NOT_METRICS]
+    if all(row.get("loss") == row.get("data_loss") for row in tested.values()):
+        names = [name for name in names if name != "data_loss"]  # without a penalty it is the loss
+    table = Table(
+        "checkpoint", "epoch", "best", *(f"test {name.replace('_', ' ')}" for name in names)
+    )
+    for checkpoint in {**tested, **best}:
+        row = tested.get(checkpoint, {})
+        cells = [metric_value(name, row.get(name, "")) for name in names]
+        epoch = str({**best.get(checkpoint, {}), **row}["epoch"])
+        table.add_row(checkpoint, epoch, _best_value(checkpoint, best), *cells)
+    console.print(table)
+
+
+def _best_value(checkpoint: str, best: Json) -> str:
+    return metric_value(checkpoint, best[checkpoint]["value"]) if checkpoint in best else ""
 
 
 def print_top_k(console: Console, top_k: Json) -> None:
     """Print the top-k accuracies of each checkpoint on the test split."""
     top_k = escaped(top_k)
     ks = sorted({k for checkpoint in top_k["checkpoints"] for k in checkpoint["top_k"]}, key=int)
-    table = Table("checkpoint", "epoch", "test loss", *(f"top-{k}" for k in ks))
+    losses = ["loss"]
+    if any(row.get("data_loss") not in {None, row["loss"]} for row in top_k["checkpoints"]):
+        losses.append("data_loss")
+    titles = [f"test {name.replace('_', ' ')}" for name in losses]
+    table = Table("checkpoint", "epoch", *titles, *(f"top-{k}" for k in ks))
     for checkpoint in top_k["checkpoints"]:
         accuracies = [percent(checkpoint["top_k"].get(k, "")) for k in ks]
-        cells = (str(checkpoint["epoch"]), number(checkpoint["loss"]))
-        table.add_row(checkpoint["name"], *cells, *accuracies)
+        cells = [number(checkpoint.get(name, "")) for name in losses]
+        table.add_row(checkpoint["name"], str(checkpoint["epoch"]), *cells, *accuracies)
     console.print(table)
 
 
@@ -132,33 +170,6 @@ def print_none(console: Console, job: Json, *, later: str) -> None:
     if job["ending"]:
         text = f"none, and none will come. The job has ended: {job['ending']}"
     console.print(Text(escaped(text)), soft_wrap=True)
-
-
-def print_metrics(console: Console, all_series: list[Json]) -> None:
-    """Print first, last, lowest and highest value of each metric, stage by stage."""
-    all_series = escaped(all_series)
-    stages = [*dict.fromkeys(series["stage"] for series in all_series)]
-    stage_column = ["stage"] if len(stages) > 1 else []
-    table = Table("metric", *stage_column, "first", "last", "lowest", "highest")
-    for index, stage in enumerate(stages):
-        if index:
-            table.add_section()
-        for series in all_series:
-            if series["stage"] == stage:
-                stage_cell = [stage] if stage_column else []
-                table.add_row(series["name"], *stage_cell, *_first_last_lowest_highest(series))
-    console.print(table)
-    console.print("epochs in brackets; test metrics are of the best checkpoint (all with `top-k`)")
-
-
-def _first_last_lowest_highest(series: Json) -> list[str]:
-    """Return the four cells of a series; of equal values the earliest counts."""
-    points = series["points"]
-    if series["split"] == "test":  # measured once, so it belongs to no epoch
-        return ["", number(points[-1]["value"])]
-    finite = [point for point in points if not isinstance(point["value"], str)]
-    extremes = [find(finite, key=lambda point: point["value"]) for find in (min, max) if finite]
-    return [f"{number(p['value'])} ({p['epoch']})" for p in (points[0], points[-1], *extremes)]
 
 
 def print_checkpoints(console: Console, checkpoints: list[Json]) -> None:

@@ -110,6 +110,14 @@ class TestSpecification:
         job = document["components"]["schemas"]["JobSpec"]
         assert job["required"] == ["dataset", "architecture"]
 
+    def test_every_metric_has_a_sentence(self, service: Service, document: dict[str, Any]) -> None:
+        declared = service.client.get("/v1/catalog").json()["metrics"]
+        text = document["components"]["schemas"]["Job"]["properties"]["metrics"]["description"]
+        for name, metric in declared.items():
+            line = next(line for line in text.splitlines() if line.startswith(f"* `{name}`"))
+            assert metric["summary"].endswith(".")
+            assert line.endswith(metric["summary"])
+
     def test_every_reference_leads_to_a_component(self, document: dict[str, Any]) -> None:
         for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
             assert name in document["components"]["schemas"]

@@ -17,6 +17,8 @@ JOB = {
     "queue_position": 1,
     "spec": {"dataset": {"name": "digits"}, "architecture": {"name": "mlp"}},
     "metrics": {},
+    "best": {},
+    "result": None,
     "warnings": [],
     "created_at": "2026-11-23T12:00:00Z",
 }

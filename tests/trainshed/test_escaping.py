@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.http_service import http_service, send
-from tests.trainshed.test_tables import JOB
+from tests.trainshed.test_job_tables import JOB
 from trainshed.cli import main
 from trainshed.escaping import escaped
 

@@ -1,6 +1,8 @@
+from datetime import timedelta
+
 import pytest
 
-from trainshed.formatting import file_size, number
+from trainshed.formatting import duration, file_size, number
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,11 @@ def test_number_is_short_and_reads_as_0_only_if_it_is_0(value: float | str, text
 )
 def test_file_size_has_a_unit_that_fits(size_bytes: int, text: str) -> None:
     assert file_size(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (59.9, "59 s"), (60, "1 min"), (7199, "1 h"), (86_400, "1 d"), (1e7, "115 d")],
+)
+def test_a_duration_is_shown_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == text

@@ -64,3 +64,18 @@ def test_bar_and_remaining_time_fit_on_the_terminal(width: int) -> None:
     assert "50%" in lines[-1]
     assert "1,234 images/s · 0:04 left" in lines[-1]
     assert "…" not in lines[-1]
+
+
+@pytest.mark.parametrize(("penalty", "is_shown"), [(1.5, True), (0.0, False)])
+def test_with_a_penalty_an_epoch_shows_the_data_loss_too(penalty: float, is_shown: bool) -> None:
+    metrics = {"val_loss": 0.25 + penalty, "val_data_loss": 0.25}
+    events = _event("epoch", {"epoch": 1, "epochs": 1, "metrics": metrics}, 1)
+    events += _event("state", {"state": "succeeded"}, 2)
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        send(handler, 200, events if handler.path.endswith("events") else b"{}")
+
+    screen = io.StringIO()
+    with http_service(respond) as client:
+        show_progress(Console(file=screen, width=200), client, "job_x")
+    assert ("val_data_loss 0.2500" in screen.getvalue()) is is_shown

@@ -27,7 +27,15 @@ def _check_id(value: str) -> str:
     return value
 
 
+def _check_ids(values: list[str] | None) -> list[str] | None:
+    return values and [_check_id(value) for value in values]
+
+
 Job = Annotated[str, typer.Argument(help="The id of a job.", callback=_check_id)]
+Jobs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[JOB]...", help="A job, or several.", callback=_check_ids),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Spec = Annotated[
     str | None, typer.Argument(help="A JSON file with the specification, or - for standard input.")

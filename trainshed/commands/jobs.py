@@ -22,14 +22,14 @@ from trainshed.commands.common_options import (
 from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
 from trainshed.exit_codes import BY_STATE
-from trainshed.live_progress import show_progress
-from trainshed.tables import (
+from trainshed.job_tables import (
     print_job,
     print_jobs,
     print_outcome,
     print_validation,
     print_warnings,
 )
+from trainshed.live_progress import show_progress
 
 app = typer.Typer()
 
@@ -120,7 +120,7 @@ def list_jobs(
 
 @app.command("show")
 def show_job(job: Job, *, as_json: AsJson = False) -> None:
-    """Show a job: state, progress and metrics."""
+    """Show a job: state, progress, hyperparameters, metrics and checkpoints."""
     with connect() as client:
         result = client.get(job)
     print_json(result) if as_json else print_job(console, result)

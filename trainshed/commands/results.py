@@ -1,4 +1,4 @@
-"""Commands for a job's results: metrics, test results, checkpoints and files."""
+"""Commands for a job's results: test results, checkpoints and files."""
 
 import shlex
 from typing import Annotated
@@ -16,13 +16,11 @@ from trainshed.commands.common_options import (
     print_line,
     transfer_progress,
 )
-from trainshed.errors import not_found
 from trainshed.result_tables import (
     print_artifacts,
     print_checkpoints,
     print_classes,
     print_confusion,
-    print_metrics,
     print_mistakes,
     print_none,
     print_samples,
@@ -30,29 +28,6 @@ from trainshed.result_tables import (
 )
 
 app = typer.Typer()
-
-
-@app.command()
-def metrics(
-    job: Job,
-    *,
-    name: Annotated[str | None, typer.Option(help="Show only this metric.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Summarize the metrics of a job.
-
-    Shows the first, last, lowest and highest value of each metric, with their epochs.
-    """
-    with connect() as client:
-        series = client.metrics(job, name=name)
-        if name is not None and not series:
-            available = dict.fromkeys(row["name"] for row in client.metrics(job, points=2))
-            if available or as_json:
-                raise not_found(f"metric {name!r}", [*available])
-        if not series and not as_json:
-            print_none(console, client.get(job), later="the first epoch adds them")
-            return
-    print_json(series) if as_json else print_metrics(console, series)
 
 
 @app.command("top-k")
