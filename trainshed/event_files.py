@@ -1,9 +1,10 @@
 """TensorBoard's event files of a job: downloaded as a zip and unpacked for TensorBoard."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import httpx
@@ -19,13 +20,13 @@ def download_event_files(
     job_id: str,
     progress: Callable[[int], None] | None,
 ) -> Path:
-    """Download the zip, unpack its files into `log_directory`/`job_id`, and return that folder.
+    """Download the zip and unpack the job's folder into `log_directory`; return the folder.
 
     Args:
         http: the connection.
         url: of the zip.
         log_directory: the directory for `tensorboard --logdir`; created if it is missing.
-        job_id: the job, and the only folder of the zip.
+        job_id: the job; the only folder of the zip ends with it.
         progress: called with the bytes so far; the total is unknown.
 
     Raises:
@@ -35,29 +36,31 @@ def download_event_files(
         path = download_of_unknown_size(http, url, Path(temporary) / "files.zip", progress)
         try:
             with ZipFile(path) as archive:
-                return _unpack(archive, log_directory / job_id, job_id)
+                return _unpack(archive, log_directory, job_id)
         except BadZipFile as error:
             raise Unreachable(f"The download is not a zip of event files: {error}") from error
 
 
-def _unpack(archive: ZipFile, folder: Path, job_id: str) -> Path:
-    """Unpack all files, or none if the path of a file leads out of the folder."""
+def _unpack(archive: ZipFile, log_directory: Path, job_id: str) -> Path:
+    """Unpack all files, or none if the path of a file leads out of the job's folder."""
     files = [entry for entry in archive.infolist() if not entry.is_dir()]
+    folders = {_folder_of(entry.filename, job_id) for entry in files}
+    if len(folders) != 1:
+        raise Unreachable(f"The zip holds {len(folders)} folders instead of that of {job_id}.")
     for entry in files:
-        if not _is_in_folder(entry.filename, job_id):
-            raise Unreachable(f"The zip holds a path outside of {job_id}/: {entry.filename!r}")
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in files:
-        name = PurePosixPath(entry.filename).name
-        partial = folder / f".{name}.part"
+        target = log_directory / entry.filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part")
         with archive.open(entry) as source, partial.open("wb") as file:
             shutil.copyfileobj(source, file)
         # Replaced at once, so that a running TensorBoard never reads half a file.
-        partial.replace(folder / name)
-    return folder
+        partial.replace(target)
+    return log_directory / folders.pop()
 
 
-def _is_in_folder(path: str, job_id: str) -> bool:
-    """Return whether a path of the zip names a file directly in the job's folder."""
-    folder, _, name = path.partition("/")
-    return folder == job_id and name not in {"", ".", ".."} and not set(name) & set("/\\:\0")
+def _folder_of(path: str, job_id: str) -> str:
+    """Return the first folder of FOLDER/RUN/FILE, which is the job's name and id, or its id."""
+    parts = re.fullmatch(rf"((?:[\w.-]+-)?{re.escape(job_id)})/[a-z]+/\w[^/\\:\0]*", path)
+    if parts is None:
+        raise Unreachable(f"The zip holds a path outside of the folder of {job_id}: {path!r}")
+    return parts[1]

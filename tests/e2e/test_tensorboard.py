@@ -20,6 +20,7 @@ from trainshed import Client
 pytestmark = pytest.mark.e2e
 
 SPEC = {
+    "name": "digits",
     "dataset": {"name": "digits", "train": 256, "validation": 64, "test": 64},
     "architecture": {"name": "vgg_small", "widths": [4, 8], "hidden_units": [16]},
     "training": {"epochs": 2},
@@ -69,17 +70,14 @@ def test_tensorboard_shows_the_event_files_of_a_job(box: EmbeddedBox, tmp_path: 
         _files(client, job["id"]).extractall(tmp_path)
         series = client.metrics(job["id"], name="val_loss")
     with _tensorboard(tmp_path) as pages:
-        # The test metrics come last: once they appear, everything has been read.
-        wait_until(
-            lambda: "accuracy/test_accuracy" in _scalars(pages).get(job["id"], {}), "the run"
-        )
-        assert set(_scalars(pages)) == {job["id"]}
-        assert "loss/val_loss" in _scalars(pages)[job["id"]]
-        query = {"run": job["id"], "tag": "loss/val_loss"}
+        runs = {split: f"digits-{job['id']}/{split}" for split in ("train", "validation", "test")}
+        wait_until(lambda: {*runs.values()} == {*_scalars(pages)}, "the runs")
+        assert all("loss" in tags for tags in _scalars(pages).values()), "three curves in a chart"
+        query = {"run": runs["validation"], "tag": "loss"}
         points = pages.get("/data/plugin/scalars/scalars", params=query).json()
-        histograms = pages.get("/data/plugin/histograms/tags").json()[job["id"]]
-        images = pages.get("/data/plugin/images/tags").json()[job["id"]]
-        graph = pages.get("/data/plugin/graphs/graph", params={"run": job["id"]}).text
+        histograms = pages.get("/data/plugin/histograms/tags").json()[runs["train"]]
+        images = pages.get("/data/plugin/images/tags").json()[runs["train"]]
+        graph = pages.get("/data/plugin/graphs/graph", params={"run": runs["train"]}).text
     (curve,) = series
     assert [(step, value) for _, step, value in points] == [
         (point["step"], pytest.approx(point["value"], rel=1e-6)) for point in curve["points"]
@@ -98,18 +96,19 @@ def test_event_files_can_be_downloaded_while_the_job_is_running(box: EmbeddedBox
         job = client.submit({**SPEC, "training": {"epochs": 1000}})["id"]
         for number in range(3):
             wait_until(partial(_is_past, client, job, epoch=number + 1), "the next epoch")
-            (name,) = _files(client, job).namelist()
+            names = _files(client, job).namelist()
         client.cancel(job)
         client.wait(job, timeout_seconds=TIMEOUT_SECONDS)
-        assert name.startswith(f"{job}/events.out.tfevents.")
+        runs = [name.rpartition("/")[0] for name in names]
+        assert runs == [f"digits-{job}/{run}" for run in ("train", "train", "validation")]
 
 
-def test_a_job_without_event_files_is_404_with_how_to_request_them(box: EmbeddedBox) -> None:
+def test_the_curves_of_any_finished_job_are_exported(box: EmbeddedBox, tmp_path: Path) -> None:
     with box.client() as client:
         spec = {**SPEC, "tracking": {"tensorboard": False}, "training": {"epochs": 1}}
         job = client.wait(client.submit(spec)["id"], timeout_seconds=TIMEOUT_SECONDS)
-        answer = client.http.get(f"/v1/jobs/{job['id']}/tensorboard")
+        client.tensorboard(job["id"], tmp_path)
         missing = client.http.get("/v1/jobs/job_01h/tensorboard")
-    assert answer.status_code == 404
-    assert '"tracking": {"tensorboard": true}' in answer.json()["detail"]
+    runs = {path.parent.name for path in tmp_path.rglob("events.*")}
+    assert runs == {"train", "validation", "test"}
     assert missing.status_code == 404

@@ -11,7 +11,8 @@ from trainshed import Unreachable, downloads
 from trainshed.cli import main
 
 JOB = "job_01m847ypybr28kppjvjqwjja05"
-FILE = "events.out.tfevents.1"
+FILE = "train/events.out.tfevents.1"
+NAMED = f"vgg-l2-{JOB}"
 
 
 @pytest.fixture(autouse=True)
@@ -57,16 +58,26 @@ def test_event_files_have_a_folder_per_job_and_the_command_to_view_them_is_print
     assert json.loads(capsys.readouterr().out) == {"directory": "a b", "files": files}
 
 
+def test_a_folder_has_the_name_of_the_job_and_a_folder_for_each_run(tmp_path: Path) -> None:
+    files = [f"{NAMED}/{FILE}", f"{NAMED}/validation/events.out.tfevents.2"]
+    with http_service(lambda handler: _send(handler, _zip(*files))) as client:
+        client.tensorboard(JOB, "runs")
+    for file in files:
+        assert (tmp_path / "runs" / file).read_text() == f"events of {file}"
+
+
 def test_new_event_files_replace_older_files_of_the_same_job_only(tmp_path: Path) -> None:
     for job in (JOB, "job_other"):
-        (tmp_path / "runs" / job).mkdir(parents=True)
+        (tmp_path / "runs" / job / "train").mkdir(parents=True)
         (tmp_path / "runs" / job / FILE).write_text("old")
     content = _zip(f"{JOB}/{FILE}")
     with http_service(lambda handler: _send(handler, content)) as client:
         assert client.tensorboard(JOB, "runs") == Path("runs")
     assert (tmp_path / "runs" / JOB / FILE).read_text() != "old"
     assert (tmp_path / "runs" / "job_other" / FILE).read_text() == "old"
-    assert [path.name for path in (tmp_path / "runs" / JOB).iterdir()] == [FILE]
+    assert [path.name for path in (tmp_path / "runs" / JOB / "train").iterdir()] == [
+        FILE.removeprefix("train/")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,12 +87,18 @@ def test_new_event_files_replace_older_files_of_the_same_job_only(tmp_path: Path
         "/evil",
         f"{JOB}/../evil",
         f"{JOB}/..",
-        f"{JOB}/below/evil",
+        f"{JOB}/evil",
+        f"{JOB}/train/..",
+        f"{JOB}/train/below/evil",
+        f"{JOB}/../../evil",
+        f"../{JOB}/train/evil",
+        f"a/b-{JOB}/train/evil",
         f"{JOB}\\..\\evil",
-        f"{JOB}/a\\..\\evil",
-        f"{JOB}/c:evil",
+        f"{JOB}/train/a\\..\\evil",
+        f"{JOB}/train/c:evil",
         "evil",
-        "job_other/evil",
+        "job_other/train/evil",
+        f"{NAMED}/{FILE}",
     ],
 )
 def test_path_outside_of_the_folder_is_refused_and_nothing_is_written(
@@ -90,7 +107,7 @@ def test_path_outside_of_the_folder_is_refused_and_nothing_is_written(
     content = _zip(f"{JOB}/{FILE}", name)
     with (
         http_service(lambda handler: _send(handler, content)) as client,
-        pytest.raises(Unreachable, match="a path outside of"),
+        pytest.raises(Unreachable, match=r"a path outside of|2 folders"),
     ):
         client.tensorboard(JOB)
     assert [*tmp_path.rglob("*")] == []

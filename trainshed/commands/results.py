@@ -132,12 +132,12 @@ def tensorboard(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Download the event files for TensorBoard."""
+    """Download the curves of a job for TensorBoard, also without `tracking.tensorboard`."""
     with connect() as client, transfer_progress("event files") as progress:
         log_directory = client.tensorboard(job, output, progress=progress)
-    files = sorted(str(path) for path in (log_directory / job).iterdir())
+    files = sorted(str(path) for path in log_directory.glob(f"*{job}/*/*"))
     if as_json:
         print_json({"directory": str(log_directory), "files": files})
         return
-    print_line(f"{len(files)} event files in {log_directory / job}")
+    print_line(f"{len(files)} event files in {log_directory}")
     print_line(f"to view them: tensorboard --logdir {shlex.quote(str(log_directory))}")

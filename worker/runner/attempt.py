@@ -231,8 +231,6 @@ class Attempt:
         batch.latest = recorder.latest | {
             name: json_number(value) for name, value in values.items()
         }
-        if recorder.tensorboard is not None:
-            recorder.tensorboard.write_test_metrics(last["step"], values)
         return batch, summary
 
     def _finish(self, batch: Batch, result: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ class Recorder:
 
     def _record_initial_state(self, report: InitialState) -> None:
         if self.tensorboard is not None:
-            self.tensorboard.write_step(report.step, {})
+            self.tensorboard.write_step(report.step)
         if report.checkpoint_keys:
             self._checkpoints.write(report.snapshot(), report.stage, report.checkpoint_keys)
 
@@ -136,7 +136,7 @@ class Recorder:
         self._writer.put(Batch(metrics=rows, events=events, latest=dict(self.latest)))
         if self.tensorboard is not None:
             # Before the checkpoint: an attempt that resumes from it does not write the epoch again.
-            self.tensorboard.write_step(report.step, report.metrics)
+            self.tensorboard.write_step(report.step)
         self.write_checkpoint(report, report.checkpoint_keys)
 
     def _record_end(self, report: Fitted) -> None:

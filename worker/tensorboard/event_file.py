@@ -42,7 +42,7 @@ class EventFile:
         self.close()
 
     def summary(self, value: Summary, step: int) -> None:
-        """Write scalars, histograms or images of a step."""
+        """Write histograms or images of a step."""
         self._write(Event(summary=value, step=step))
 
     def graph(self, value: GraphDef) -> None:

@@ -1,7 +1,7 @@
 """The TensorBoard log of a job. If writing it fails, training continues without it."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from functools import wraps
 from pathlib import Path
@@ -15,7 +15,6 @@ from worker.tensorboard.event_file import PREFIX, EventFile
 from worker.tensorboard.graph import graph
 from worker.tensorboard.probe import Probe
 from worker.training.experiment import Experiment
-from worker.training.metrics import PREFIXES, metric_of
 
 log = structlog.get_logger()
 
@@ -40,11 +39,11 @@ def _disable_on_error(write: Callable[..., None]) -> Callable[..., None]:
 
 
 class TensorBoardLog:
-    """The event files of a job, one for each attempt.
+    """The event files of a job, one for each attempt: what is not a scalar.
 
     Args:
         directory: of the job's event files.
-        spec: what to write in addition to scalars, the first layer and the graph.
+        spec: what to write in addition to the first layer and the graph.
         experiment: the network and its data.
         attempt: the attempt's number.
         step: the step that the attempt resumes from; None if it starts from scratch.
@@ -95,10 +94,8 @@ class TensorBoardLog:
         return channels, height, width
 
     @_disable_on_error
-    def write_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write metrics, weights and gradients after this step."""
-        for name, value in metrics.items():
-            self._file.summary(summaries.scalar(tag(name), value), step)
+    def write_step(self, step: int) -> None:
+        """Write weights and gradients after this step."""
         model = self._experiment.model
         if self._spec.histograms:
             self._histograms("weights", model.named_parameters(), step)
@@ -110,14 +107,6 @@ class TensorBoardLog:
             self._file.summary(summaries.filters(f"first_layer/{name}", tiles_OCHW), step)
         self._file.flush()
 
-    @_disable_on_error
-    def write_test_metrics(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write the metrics of the test split, to a separate file that a repeated call replaces."""
-        self.close()
-        with EventFile(self._directory / f"{PREFIX}test") as file:
-            for name, value in metrics.items():
-                file.summary(summaries.scalar(tag(name), value), step)
-
     def close(self) -> None:
         """Close the event file."""
         with suppress(OSError):  # a full disk, which has been reported already
@@ -128,9 +117,3 @@ class TensorBoardLog:
             summary = summaries.histogram(f"{group}/{name}", tensor)
             if summary is not None:
                 self._file.summary(summary, step)
-
-
-def tag(metric: str) -> str:
-    """Return the tag of a metric: `loss/val_loss` for `val_loss`, so that splits are grouped."""
-    split = metric_of(metric).split
-    return f"{metric.removeprefix(PREFIXES[split] if split else '')}/{metric}"

@@ -1,4 +1,4 @@
-"""TensorBoard summaries: scalars, histograms of tensors, and the first layer's filters as an image.
+"""TensorBoard summaries: histograms of tensors, and the first layer's filters as an image.
 
 Axes: O filters, C channels, H height, W width, B bins.
 """
@@ -19,11 +19,6 @@ CHUNK_SIZES = {"cpu": 2**15, "cuda": 2**22}
 MAX_TILES = 64
 #: A tile is enlarged to about this width and height.
 TILE_PIXELS = 24
-
-
-def scalar(name: str, value: float) -> Summary:
-    """Return the summary of a single value."""
-    return summary.scalar(name, value)
 
 
 def histogram(name: str, tensor: Tensor) -> Summary | None:

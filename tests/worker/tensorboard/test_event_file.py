@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from torch.utils.tensorboard import summary
+
 from tests.worker.tensorboard.event_files import scalars
-from worker.tensorboard import summaries
 from worker.tensorboard.event_file import PREFIX, EventFile
 
 
 def _write(path: Path, steps: range, value: float, *, purge_step: int | None = None) -> None:
     with EventFile(path, purge_step=purge_step) as file:
         for step in steps:
-            file.summary(summaries.scalar("loss", value), step)
+            file.summary(summary.scalar("loss", value), step)
 
 
 def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_flushed_events_can_be_read_before_the_file_is_closed(
     tmp_path: Path,
 ) -> None:
     file = EventFile(tmp_path / f"{PREFIX}1")
-    file.summary(summaries.scalar("loss", 0.5), 7)
+    file.summary(summary.scalar("loss", 0.5), 7)
     file.flush()
     assert scalars(tmp_path, "loss") == [(7, 0.5)]
     file.close()
