@@ -109,7 +109,8 @@ class Validation(BaseModel):
         description="An estimate; null while the sidecar is not available"
     )
     seconds_per_epoch: float | None = Field(
-        description="As measured in the newest comparable job; null without any"
+        description="As measured in the newest comparable job, otherwise a rough prediction; null "
+        "while the sidecar is not available"
     )
     queue_position: Count
     warnings: list[SpecWarning] = Field(description="What is allowed and probably a mistake")

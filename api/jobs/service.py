@@ -66,23 +66,23 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
     draft = check(services, parse(body))
     spec = draft.filled
     try:
-        memory = services.sidecar.describe(
+        step = services.sidecar.describe(
             {
                 **(draft.network or {}),
                 "batch_size": min(spec["training"]["batch_size"], spec["dataset"]["train"]),
                 "optimizers": distinct_optimizers(spec),
                 "precision": spec["training"]["precision"],
             }
-        )["memory_mib"]
+        )
     except Unavailable:
-        memory = None
+        step = {}
     return {
         "object": "validation",
         "valid": True,
         "spec": spec,
         "parameter_count": draft.description["parameter_count"],
-        "device_memory_mib": memory,
-        "seconds_per_epoch": seconds_per_epoch(services, spec),
+        "device_memory_mib": step.get("memory_mib"),
+        "seconds_per_epoch": seconds_per_epoch(services, spec, step.get("work")),
         "queue_position": _next_position(services, PRIORITIES[spec["priority"]]),
         "warnings": draft.warnings_json(),
     }

@@ -7,10 +7,10 @@ from worker.build import build
 from worker.data.job_data import Data
 from worker.registry import SLOTS, architectures
 from worker.runner import attempt as _  # noqa: F401 - imported here and not at the first job
-from worker.training.experiment import Split, Splits
+from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
 
-#: A filled specification, without the architecture.
+#: A filled specification, without the architecture and the training.
 SPEC = {
     "dataset": {"name": "synthetic", "normalization": "standardize"},
     "optimizer": {
@@ -19,11 +19,13 @@ SPEC = {
         "nesterov": False,
         "schedule": {"name": "constant", "warmup": 0},
     },
-    "training": {"epochs": 1, "batch_size": 4},
     "metrics": {"top_k": [1]},
 }
 ARCHITECTURE = "vgg_small"
 PARAMETERS = {"widths": [4], "hidden_units": [8]}
+IMAGE_SHAPE = (3, 8, 8)
+CLASSES = ("a", "b")
+IMAGES, BATCH_SIZE = 8, 4
 
 
 def warm_up() -> None:
@@ -34,13 +36,18 @@ def warm_up() -> None:
     """
     for registry in SLOTS.values():
         registry.entries()
-    images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
-    labels = torch.arange(8) % 2
-    split = Split(images, labels, torch.arange(8))
-    defaults = architectures.get(ARCHITECTURE).defaults
-    architecture = {"name": ARCHITECTURE, **defaults, **PARAMETERS}
-    spec = JobSpec.model_validate({**SPEC, "architecture": architecture})
-    experiment = build(spec, Data(("a", "b"), Splits(split, split, split)))
-    for report in fit(experiment):
+    for report in fit(tiny_experiment(epochs=1)):
         if hasattr(report, "snapshot"):
             report.snapshot()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def tiny_experiment(epochs: int) -> Experiment:
+    """Build a network of a few weights, with eight images in each split and batches of four."""
+    images = torch.zeros(IMAGES, *IMAGE_SHAPE, dtype=torch.uint8)
+    labels = torch.arange(IMAGES) % len(CLASSES)
+    split = Split(images, labels, torch.arange(IMAGES))
+    defaults = architectures.get(ARCHITECTURE).defaults
+    architecture = {"name": ARCHITECTURE, **defaults, **PARAMETERS}
+    training = {"epochs": epochs, "batch_size": BATCH_SIZE}
+    spec = JobSpec.model_validate({**SPEC, "architecture": architecture, "training": training})
+    return build(spec, Data(CLASSES, Splits(split, split, split)))

@@ -13,10 +13,14 @@ from worker.training.memory import (
     measure_penalty,
     predict_memory_mib,
 )
+from worker.training.work import WorkCounter
 
 
 def predict_mib(
-    request: Mapping[str, Any], parameters: Mapping[str, Any], head: Head | None
+    request: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    head: Head | None,
+    work: WorkCounter | None = None,
 ) -> float:
     """Return the device memory in MiB, rounded to a tenth.
 
@@ -24,6 +28,7 @@ def predict_mib(
         request: as `describe` takes it, with its fields for memory.
         parameters: of the architecture, with the overrides of regularizers.
         head: the new head, in fine-tuning.
+        work: counts the work of a step, where regularizers that repeat work do it once.
 
     Raises:
         SpecError: a name or a parameter is not allowed.
@@ -41,6 +46,7 @@ def predict_mib(
         terms=[effect.on_forward for effect in built if effect.on_forward],
         precision=request.get("precision", "float32"),
         head=head,
+        work=work,
     )
     return round(memory, 1)
 

@@ -6,6 +6,7 @@ C channels, H height, W width, M classes.
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from worker.training.head import Head
 from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.precision import DTYPES
 from worker.training.replay import frozen_statistics
+from worker.training.work import WorkCounter
 
 FLOAT_BYTES = 4
 
@@ -104,6 +106,7 @@ def predict_memory_mib(
     terms: Sequence[OnForward] = (),
     precision: str = "float32",
     head: Head | None = None,
+    work: WorkCounter | None = None,
 ) -> float:
     """Predict the device memory of training, in MiB: weights, optimizer and the step's peak.
 
@@ -122,6 +125,7 @@ def predict_memory_mib(
         terms: further terms of the objective, from regularizers.
         precision: float32, bfloat16 or float16.
         head: a new head, in fine-tuning.
+        work: counts the work of a step without its update.
 
     Raises:
         SpecError: the network does not accept these parameters, images or classes.
@@ -133,7 +137,8 @@ def predict_memory_mib(
     weight_bytes = FLOAT_BYTES * counts["with_statistics"]
     if dtype is not torch.float32:
         weight_bytes += slot_bytes  # a copy in half, and gradients not in half
-    step_bytes = _peak_of_step(model.to(dtype), image_shape, batch_size, dtype, terms)
+    with work or nullcontext():
+        step_bytes = _peak_of_step(model.to(dtype), image_shape, batch_size, dtype, terms)
     update_bytes = max(
         update.slots * slot_bytes + max(step_bytes, (1 + update.temporaries) * slot_bytes)
         for update in updates

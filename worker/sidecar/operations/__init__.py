@@ -3,6 +3,7 @@
 from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.preview import PREVIEW
+from worker.sidecar.operations.speed import SPEED
 from worker.sidecar.operations.table import TABLE
 from worker.sidecar.request import Operation
 
@@ -12,5 +13,6 @@ OPERATIONS: dict[str, Operation] = {
     "ping": Operation(lambda _: {}),
     "pretrained": PRETRAINED,
     "preview": PREVIEW,
+    "speed": SPEED,
     "table": TABLE,
 }

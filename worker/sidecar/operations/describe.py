@@ -3,6 +3,7 @@
 Networks are built on the meta device, shapes without storage.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from torch import nn
@@ -14,12 +15,13 @@ from worker.training.freezing import check_first
 from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.parameters import select, weights
 from worker.training.transfer import body_tensors, check_fits
+from worker.training.work import WorkCounter
 
 MAX_PARAMETERS = 2_000_000_000
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameter count of a network; with `batch_size` also the memory of training.
+    """Return the parameter count of a network; with `batch_size` also memory and work of a step.
 
     Args:
         request: architecture (object form), regularizers, image [C, H, W], classes, patterns of
@@ -49,7 +51,9 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
         raise RequestRefused(*faults)
     response: dict[str, Any] = {"parameter_count": count}
     if "batch_size" in request:
-        response["memory_mib"] = predict_mib(request, parameters, head)
+        counter = WorkCounter()
+        response["memory_mib"] = predict_mib(request, parameters, head, counter)
+        response["work"] = asdict(counter.work)
     return response
 
 
