@@ -4,3 +4,4 @@ from trainshed.client import Client
 from trainshed.errors import ApiError, Unreachable
 
 __all__ = ["ApiError", "Client", "Unreachable"]
+__version__ = "0.1.0"

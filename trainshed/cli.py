@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from trainshed.commands import box, jobs, metrics, results
-from trainshed.commands.common_options import ServiceOptions
+from trainshed import __version__
+from trainshed.commands import box, catalog, jobs, metrics, results
+from trainshed.commands.common_options import ServiceOptions, print_line
 from trainshed.exit_codes import run_command
 
 # Without typer's frames: errors are plain sentences.
@@ -22,11 +23,22 @@ app = typer.Typer(
 )
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        print_line(f"trainshed {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     url: Annotated[
         str | None, typer.Option(help="The service's address; default: the box on this machine.")
     ] = None,
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Submit and follow training jobs on the team's box.
 
@@ -37,7 +49,7 @@ def options(
     ServiceOptions.url = url
 
 
-for group in (jobs, metrics, results, box):
+for group in (jobs, metrics, results, catalog, box):
     app.add_typer(group.app)
 
 

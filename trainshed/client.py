@@ -12,6 +12,8 @@ from trainshed.downloads import CHUNK_BYTES, Target, download, target_file
 from trainshed.errors import not_found
 from trainshed.event_files import download_event_files
 from trainshed.event_stream import FINAL_STATES, follow
+from trainshed.frames import metrics_frame
+from trainshed.job_names import ID, MAX_SHOWN, the_only_job
 
 #: Called with the bytes so far and the total.
 Progress = Callable[[int, int], None]
@@ -25,6 +27,7 @@ class Client(Connection):
             TRAINSHED_PORT, then the address of the local box.
         key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of the local box.
 
+    A job is given by its id, by a beginning of its id or by its name, where only one job has it.
     Every method raises `ApiError` if the service refuses the request, and `Unreachable` if no
     service answers.
     """
@@ -39,7 +42,7 @@ class Client(Connection):
 
     def get(self, job_id: str, *, wait_seconds: float = 0) -> Json:
         """Return the job; with `wait_seconds` at its next change of state or phase."""
-        return self._json("GET", _job_path(job_id), params={"wait": wait_seconds})
+        return self._json("GET", self._job_path(job_id), params={"wait": wait_seconds})
 
     def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> Json:
         """Return the job once it has ended.
@@ -47,6 +50,7 @@ class Client(Connection):
         Raises:
             TimeoutError: it has not ended in time.
         """
+        job_id = self.job_id(job_id)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             seconds = MAX_WAIT_SECONDS
@@ -58,52 +62,113 @@ class Client(Connection):
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{job_id} is {job['state']} after {timeout_seconds} seconds.")
 
-    def jobs(self, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:
-        """Yield jobs, newest first. Filters: state, owner, tag, dataset, sweep."""
+    def jobs(
+        self,
+        *,
+        limit: int | None = None,
+        state: str | None = None,
+        owner: str | None = None,
+        tag: str | None = None,
+        dataset: str | None = None,
+        sweep: str | None = None,
+        named: str | None = None,
+    ) -> Iterator[Json]:
+        """Yield the jobs that match every filter, newest first.
+
+        `tag` is key or key:value; `named` is a name, or the beginning of an id.
+        """
+        filters = {"state": state, "owner": owner, "tag": tag}
+        filters |= {"dataset": dataset, "sweep": sweep, "named": named}
         yield from self._pages("/v1/jobs", limit, **filters)
 
-    def follow(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
-        """Yield events as they happen until the job has ended, each once.
+    def job_id(self, job: str) -> str:
+        """Return the id of a job that is given by its name, or by a beginning of its id.
 
-        Broken connections are resumed. Between the events come `{"type": "progress", "data": {…}}`
-        without an id.
+        Raises:
+            ApiError: there is no such job.
+            WrongUsage: there are several.
         """
-        yield from follow(self.http, quote(job_id, safe=""), after)
+        if ID.fullmatch(job):
+            return job
+        return the_only_job(job, [*self.jobs(named=job, limit=MAX_SHOWN + 1)])
+
+    def follow(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
+        """Yield events as they happen until the job has ended, each once; resume after a break.
+
+        Between the events come `{"type": "progress", "data": {…}}` without an id.
+        """
+        yield from follow(self.http, self.job_id(job_id), after)
 
     def events(self, job_id: str) -> Iterator[Json]:
         """Yield the events so far."""
-        yield from self._pages(_job_path(job_id, "events"))
+        yield from self._pages(self._job_path(job_id, "events"))
 
-    def metrics(self, job_id: str, **filters: Any) -> list[Json]:
-        """Return the series of metrics. Filters: name, split, stage, after_step, points."""
-        query = without_none(filters)
-        return self._json("GET", _job_path(job_id, "metrics"), params=query)["data"]
+    def metrics(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        split: str | None = None,
+        stage: str | None = None,
+        after_step: int | None = None,
+        points: int | None = None,
+        as_frame: bool = False,
+    ) -> Any:
+        """Return the series of metrics, each with its points.
 
-    def logs(self, job_id: str, **filters: Any) -> str:
-        """Return the output of an attempt. Filters: attempt, tail (bytes)."""
-        return self._send("GET", _job_path(job_id, "logs"), params=without_none(filters)).text
+        Args:
+            job_id: the job.
+            name: only this metric.
+            split: only metrics of this split.
+            stage: only this stage.
+            after_step: only points after this step.
+            points: about how many points of each series; default: all.
+            as_frame: return a pandas frame instead, with a row for each point.
+
+        Raises:
+            ImportError: `as_frame`, and pandas is not installed.
+        """
+        query = {"name": name, "split": split, "stage": stage}
+        query |= {"after_step": after_step, "points": points}
+        path = self._job_path(job_id, "metrics")
+        series = self._json("GET", path, params=without_none(query))["data"]
+        return metrics_frame(series) if as_frame else series
+
+    def logs(self, job_id: str, *, attempt: int | None = None, tail: int | None = None) -> str:
+        """Return the output of an attempt, by default of the newest; `tail` is in bytes."""
+        query = without_none({"attempt": attempt, "tail": tail})
+        return self._send("GET", self._job_path(job_id, "logs"), params=query).text
 
     def cancel(self, job_id: str) -> Json:
         """Request the job's end; return the job."""
-        return self._json("POST", _job_path(job_id, "cancel"))
+        return self._json("POST", self._job_path(job_id, "cancel"))
 
     def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
         """Submit a failed or cancelled job again, from its last checkpoint; return the new job."""
-        path = _job_path(job_id, "retry")
+        path = self._job_path(job_id, "retry")
         return self._post_with_retry(path, _idempotency(idempotency_key), None)
 
-    def top_k(self, job_id: str, **filters: Any) -> Json:
-        """Return accuracies, mistakes and samples. Filters: checkpoint, sample, after, limit."""
-        return self._json("GET", _job_path(job_id, "top-k"), params=without_none(filters))
+    def top_k(
+        self,
+        job_id: str,
+        *,
+        checkpoint: str | None = None,
+        sample: int | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> Json:
+        """Return accuracies, mistakes and samples of the test split."""
+        query = {"checkpoint": checkpoint, "sample": sample, "after": after, "limit": limit}
+        return self._json("GET", self._job_path(job_id, "top-k"), params=without_none(query))
 
     def confusion(self, job_id: str, *, checkpoint: str | None = None) -> Json:
         """Return the confusion matrix: how often each class was predicted for each label."""
         query = without_none({"checkpoint": checkpoint})
-        return self._json("GET", _job_path(job_id, "confusion"), params=query)
+        return self._json("GET", self._job_path(job_id, "confusion"), params=query)
 
     def checkpoints(self, job_id: str) -> list[Json]:
         """Return the stored checkpoints."""
-        return [*self._pages(_job_path(job_id, "checkpoints"))]
+        return [*self._pages(self._job_path(job_id, "checkpoints"))]
 
     def download(
         self, job_id: str, checkpoint: str, path: Target, *, progress: Progress | None = None
@@ -118,6 +183,7 @@ class Client(Connection):
             path: the file, or a directory: an existing directory, or a text that ends with `/`.
             progress: called with the bytes so far and the total.
         """
+        job_id = self.job_id(job_id)
         available = self.checkpoints(job_id)
         row = _find(available, checkpoint)
         if row is None:
@@ -127,12 +193,13 @@ class Client(Connection):
 
     def artifacts(self, job_id: str) -> list[Json]:
         """Return the files of the job's results."""
-        return [*self._pages(_job_path(job_id, "artifacts"))]
+        return [*self._pages(self._job_path(job_id, "artifacts"))]
 
     def download_artifact(
         self, job_id: str, name: str, path: Target, *, progress: Progress | None = None
     ) -> Path:
         """Download a file of the results by name or id; arguments like `download`."""
+        job_id = self.job_id(job_id)
         available = self.artifacts(job_id)
         row = _find(available, name)
         if row is None:
@@ -155,10 +222,21 @@ class Client(Connection):
                 that TensorBoard compares the jobs of one directory.
             progress: called with the bytes so far; the total is unknown.
         """
+        job_id = self.job_id(job_id)
         log_directory = Path(f"{job_id}-tensorboard" if directory is None else directory)
-        url = _job_path(job_id, "tensorboard")
+        url = self._job_path(job_id, "tensorboard")
         download_event_files(self.http, url, log_directory, job_id, progress)
         return log_directory
+
+    def preview(self, spec: Json, *, count: int | None = None) -> bytes:
+        """Return a PNG of training images before and after the augmentation of a specification."""
+        body = {name: spec[name] for name in ("dataset", "augmentation", "seed") if name in spec}
+        return self._send(
+            "POST",
+            "/v1/augmentation/preview",
+            content=to_json({**body, **without_none({"count": count})}),
+            headers={"Content-Type": "application/json"},
+        ).content
 
     def upload_weights(
         self, path: Path, *, name: str | None = None, progress: Progress | None = None
@@ -209,14 +287,13 @@ class Client(Connection):
         """Return the catalogue of methods."""
         return self._json("GET", "/v1/catalog")
 
+    def _job_path(self, job: str, part: str = "") -> str:
+        return f"/v1/jobs/{self.job_id(job)}" + (f"/{part}" if part else "")
+
 
 def _idempotency(key: str | None) -> dict[str, str]:
     """Return the header by which repeated requests make one job."""
     return {"Idempotency-Key": key or str(uuid4())}
-
-
-def _job_path(job_id: str, part: str = "") -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}" + (f"/{part}" if part else "")
 
 
 def _find(rows: list[Json], name_or_id: str) -> Json | None:

@@ -49,6 +49,9 @@ class Connection:
         except (httpx.InvalidURL, ValueError, ImportError) as error:
             raise WrongUsage(f"The environment names a proxy that is not valid: {error}") from error
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -127,7 +130,16 @@ def to_json(spec: Any) -> bytes:
 
     In contrast to httpx this accepts NaN and lone surrogates: the service reports such faults.
     """
-    return json.dumps(spec).encode()
+    return json.dumps(_plain(spec)).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without numpy's numbers and arrays, also as keys."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def without_none(parameters: Json) -> Json:

@@ -82,6 +82,9 @@ def list_jobs(
     tag: Annotated[Text | None, Query(max_length=600, description="key or key:value")] = None,
     dataset: Annotated[Text | None, Query(max_length=100)] = None,
     sweep: Annotated[Text | None, Query(max_length=40)] = None,
+    named: Annotated[
+        Text | None, Query(max_length=200, description="A name, or the beginning of an id")
+    ] = None,
 ) -> Any:
     """Return the jobs, newest first. `after` is the id of the last job of the page before."""
     check_cursor(after, "job")
@@ -95,6 +98,7 @@ def list_jobs(
             dataset=dataset,
             sweep=sweep,
             tag=tag,
+            named=named,
         )
     page = [
         rendering.job_json(row, queue_position=_queue_position(services, row))

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import tables
+from shared.ids import ALPHABET, LENGTH
 from shared.jobs.attempts import select_queued
 from shared.jobs.rows import (
     ArtifactRow,
@@ -19,6 +20,7 @@ from shared.jobs.rows import (
 )
 
 MAX_TAG_KEY_LENGTH = 64
+ID_LENGTH = len("job_") + LENGTH
 
 _job_and_live = sa.select(
     tables.jobs,
@@ -55,10 +57,12 @@ def list_jobs(
     dataset: str | None = None,
     sweep: str | None = None,
     tag: str | None = None,
+    named: str | None = None,
 ) -> list[JobRow]:
     """Return at most `limit` jobs that match every filter, newest first, older than `after`.
 
-    `tag` is a key, or a key and a value separated by a colon.
+    `tag` is a key, or a key and a value separated by a colon. `named` is a name, or the beginning
+    of an id.
     """
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
@@ -70,7 +74,21 @@ def list_jobs(
             query = query.where(column == value)
     if tag is not None:
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
+    if named is not None:
+        query = query.where(jobs.id.in_(_ids_of_name(named)))
     return JobRow.read_all(connection.execute(query).mappings())
+
+
+def _ids_of_name(text: str) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]]:
+    """Return the query for the ids of jobs with a name, or with this beginning of their id."""
+    jobs = tables.jobs.c
+    of_name = sa.select(jobs.id).where(jobs.name == text)
+    if not text.startswith("job_"):
+        return of_name
+    # Between complete ids, because the order of other characters depends on the database.
+    first, last = (text.ljust(ID_LENGTH, character) for character in (ALPHABET[0], ALPHABET[-1]))
+    # Two queries, so that each uses its index.
+    return sa.union(of_name, sa.select(jobs.id).where(jobs.id.between(first, last)))
 
 
 def _is_tag(text: str) -> sa.ColumnElement[bool]:

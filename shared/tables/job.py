@@ -56,6 +56,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_state", "state", "id"),
     sa.Index("ix_jobs_owner", "owner", "id"),
     sa.Index("ix_jobs_dataset", "dataset", "id"),
+    sa.Index("ix_jobs_name", "name", "id"),
     sa.Index("ix_jobs_sweep", "sweep_id", "id"),
     sa.Index(
         "ix_jobs_retry_of",

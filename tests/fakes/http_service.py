@@ -8,6 +8,8 @@ from typing import Any
 
 from trainshed import Client
 
+#: A complete id: the client resolves any shorter text with another request.
+JOB_ID = "job_01m847ypybr28kppjvjqwjja05"
 Respond = Callable[[BaseHTTPRequestHandler], None]
 
 

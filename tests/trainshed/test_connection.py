@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.http_service import http_service, request_body, send
+from tests.fakes.http_service import JOB_ID, http_service, request_body, send
 from trainshed import ApiError, Client, Unreachable
 
 
 @pytest.mark.parametrize(
-    "post", [lambda client: client.submit({}), lambda client: client.retry("job_x")]
+    "post",
+    [
+        lambda client: client.submit({}),
+        lambda client: client.retry(JOB_ID),
+    ],
 )
 def test_failed_post_is_repeated_with_the_same_idempotency_key(
     post: Callable[[Client], dict[str, Any]],
@@ -24,10 +28,10 @@ def test_failed_post_is_repeated_with_the_same_idempotency_key(
         elif len(keys) == 2:
             send(handler, 503, b'{"status": 503, "detail": "not now"}')
         else:
-            send(handler, 202, b'{"id": "job_x"}')
+            send(handler, 202, json.dumps({"id": JOB_ID}).encode())
 
     with http_service(respond) as client:
-        assert post(client)["id"] == "job_x"
+        assert post(client)["id"] == JOB_ID
     assert len(keys) == 3
     assert len(set(keys)) == 1
     assert keys[0]
@@ -98,4 +102,4 @@ def test_missing_service_is_unreachable() -> None:
         Client("http://127.0.0.1:1", "k" * 20) as client,
         pytest.raises(Unreachable, match="No service answers"),
     ):
-        client.get("job_x")
+        client.get(JOB_ID)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests.fakes.http_service import http_service, request_body, send
+from tests.fakes.http_service import JOB_ID, http_service, request_body, send
 
 TIMEOUT_SECONDS = 60
 DATASET = {"name": "digits", "train": 1, "validation": 1, "test": 1}
@@ -32,7 +32,11 @@ def test_interrupted_demo_cancels_its_job_even_if_a_second_signal_comes(
             if handler.command == "POST":
                 request_body(handler)
             validation = {"parameter_count": {"trainable": 1}, "spec": {"dataset": DATASET}}
-            send(handler, 200, json.dumps({"id": "job_x", **validation}).encode())
+            send(
+                handler,
+                200,
+                json.dumps({"id": JOB_ID, **validation}).encode(),
+            )
 
     with http_service(respond) as client:
         demo = subprocess.Popen(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import JOB_ID, http_service, send
 from trainshed import ApiError
 from trainshed.cli import main
 
@@ -16,7 +16,7 @@ CONTENT = bytes(range(256)) * 4096
 
 def _serve(handler: BaseHTTPRequestHandler, digest: str, *, breaks: bool) -> None:
     """Serve a list of one checkpoint and its file; break the first response if `breaks`."""
-    if handler.path.startswith("/v1/jobs/job_x/checkpoints?"):
+    if handler.path.startswith("/v1/jobs/job_01m847ypybr28kppjvjqwjja05/checkpoints?"):
         row = {
             "id": "ckpt_1",
             "name": "last",
@@ -45,7 +45,10 @@ def test_interrupted_download_resumes(tmp_path: Path) -> None:
     sizes: list[int] = []
     with http_service(lambda h: _serve(h, digest, breaks=True)) as client:
         path = client.download(
-            "job_x", "last", tmp_path, progress=lambda done, _total: sizes.append(done)
+            JOB_ID,
+            "last",
+            tmp_path,
+            progress=lambda done, _total: sizes.append(done),
         )
     assert path.read_bytes() == CONTENT
     assert sizes == sorted(sizes)
@@ -55,9 +58,9 @@ def test_interrupted_download_resumes(tmp_path: Path) -> None:
 def test_trailing_slash_creates_a_directory(tmp_path: Path) -> None:
     digest = hashlib.sha256(CONTENT).hexdigest()
     with http_service(lambda h: _serve(h, digest, breaks=False)) as client:
-        path = client.download("job_x", "last", f"{tmp_path}/new/")
-        other = client.download("job_x", "last", f"{tmp_path}/newer/weights")
-    assert path == tmp_path / "new" / "job_x-last.safetensors"
+        path = client.download(JOB_ID, "last", f"{tmp_path}/new/")
+        other = client.download(JOB_ID, "last", f"{tmp_path}/newer/weights")
+    assert path == tmp_path / "new" / "job_01m847ypybr28kppjvjqwjja05-last.safetensors"
     assert other == tmp_path / "newer" / "weights"
     assert path.read_bytes() == other.read_bytes() == CONTENT
 
@@ -67,7 +70,7 @@ def test_download_with_a_wrong_digest_is_deleted(tmp_path: Path) -> None:
         http_service(lambda h: _serve(h, "0" * 64, breaks=False)) as client,
         pytest.raises(ApiError, match="SHA-256"),
     ):
-        client.download("job_x", "last", tmp_path)
+        client.download(JOB_ID, "last", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -76,7 +79,7 @@ def test_unknown_checkpoint_is_refused_with_the_available_names(tmp_path: Path) 
         http_service(lambda h: _serve(h, "0" * 64, breaks=False)) as client,
         pytest.raises(ApiError, match=r"Available: last\."),
     ):
-        client.download("job_x", "best_val_loss", tmp_path)
+        client.download(JOB_ID, "best_val_loss", tmp_path)
 
 
 def test_download_does_not_replace_a_device(
@@ -88,6 +91,6 @@ def test_download_does_not_replace_a_device(
     rows = b'{"data": [{"id": "c", "name": "last"}], "has_more": false}'
     with http_service(lambda handler: send(handler, 200, rows)) as client:
         output = str(tmp_path / "device")
-        assert main(["--url", client.url, "download", "job_x", "-o", output]) == 2
+        assert main(["--url", client.url, "download", JOB_ID, "-o", output]) == 2
     assert "is not a regular file" in capsys.readouterr().err
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]

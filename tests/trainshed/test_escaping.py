@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import JOB_ID, http_service, send
 from tests.trainshed.test_job_tables import JOB
 from trainshed.cli import main
 from trainshed.escaping import escaped
@@ -86,14 +86,29 @@ FAULT = {"pointer": "/dataset", "detail": f"{HOSTILE} is not a column"}
     ("responses", "arguments"),
     [
         ({"/jobs": {"data": [HOSTILE_JOB], "has_more": False}}, ["list"]),
-        ({"/job_1": HOSTILE_JOB}, ["show", "job_1"]),
-        ({"/job_1": {**JOB, "queue_position": 1, "warnings": [WARNING]}}, ["show", "job_1"]),
-        ({"/top-k": TOP_K}, ["top-k", "job_1"]),
+        (
+            {f"/{JOB_ID}": HOSTILE_JOB},
+            ["show", JOB_ID],
+        ),
+        (
+            {
+                f"/{JOB_ID}": {
+                    **JOB,
+                    "queue_position": 1,
+                    "warnings": [WARNING],
+                }
+            },
+            ["show", JOB_ID],
+        ),
+        ({"/top-k": TOP_K}, ["top-k", JOB_ID]),
         (
             {"/confusion": {"name": "last", "classes": [HOSTILE], "matrix": [[1]]}},
-            ["confusion", "job_1"],
+            ["confusion", JOB_ID],
         ),
-        ({"/logs": HOSTILE.replace("\r\n", "").encode()}, ["logs", "job_1"]),
+        (
+            {"/logs": HOSTILE.replace("\r\n", "").encode()},
+            ["logs", JOB_ID],
+        ),
     ],
 )
 def test_commands_escape_what_they_print(
@@ -137,7 +152,14 @@ def test_an_empty_list_says_whether_something_will_come(
     ending = "failed (dataset_missing): There is no file." if is_failed else None
     job = {**JOB, "state": "failed" if is_failed else "running", "ending": ending}
     empty = {"data": [], "has_more": False}
-    assert _run({f"/{command}": empty, "/job_1": job}, command, "job_1") == 0
+    assert (
+        _run(
+            {f"/{command}": empty, f"/{JOB_ID}": job},
+            command,
+            JOB_ID,
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     if is_failed:
         assert out == f"none, and none will come. The job has ended: {ending}\n"

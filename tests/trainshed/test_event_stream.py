@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import JOB_ID, http_service, send
 from trainshed import ApiError, Client, Unreachable, event_stream
 
 
@@ -35,7 +35,7 @@ def test_broken_stream_is_resumed_without_gap_or_repeat() -> None:
             handler.wfile.write(b"0\r\n\r\n")
 
     with http_service(respond) as client:
-        ids = [event["id"] for event in client.follow("job_x")]
+        ids = [event["id"] for event in client.follow(JOB_ID)]
     assert ids == [1, 2, 3, 4, 5, 6]
     assert cursors == ["0", "2", "4"]
 
@@ -48,7 +48,7 @@ def test_stream_after_the_last_event_of_an_ended_job_is_empty() -> None:
             send(handler, 200, b'{"state": "succeeded"}')
 
     with http_service(respond) as client:
-        assert list(client.follow("job_x", after=6)) == []
+        assert list(client.follow(JOB_ID, after=6)) == []
 
 
 def test_line_separators_of_unicode_do_not_break_an_event() -> None:
@@ -57,7 +57,7 @@ def test_line_separators_of_unicode_do_not_break_an_event() -> None:
     assert raw != note
     body = raw + _event(2, "state", state="failed")
     with http_service(lambda handler: send(handler, 200, body)) as client:
-        first, _ = client.follow("job_x")
+        first, _ = client.follow(JOB_ID)
     assert first["data"]["text"] == "one\u2028two\x85three"
 
 
@@ -81,7 +81,7 @@ def test_service_that_answers_without_events_is_not_given_up(
         handler.connection.shutdown(socket.SHUT_RDWR)
 
     with http_service(respond) as client:
-        assert [event["id"] for event in client.follow("job_x")] == [1]
+        assert [event["id"] for event in client.follow(JOB_ID)] == [1]
     assert len(requests) == 4
 
 
@@ -91,7 +91,7 @@ def test_service_that_no_longer_answers_is_given_up(monkeypatch: pytest.MonkeyPa
         Client("http://127.0.0.1:1", "k" * 20) as client,
         pytest.raises(Unreachable, match="has not answered"),
     ):
-        list(client.follow("job_x"))
+        list(client.follow(JOB_ID))
 
 
 def test_refused_request_is_raised() -> None:
@@ -100,4 +100,4 @@ def test_refused_request_is_raised() -> None:
         http_service(lambda handler: send(handler, 404, json.dumps(problem).encode())) as client,
         pytest.raises(ApiError, match="no such job"),
     ):
-        list(client.follow("job_x"))
+        list(client.follow(JOB_ID))

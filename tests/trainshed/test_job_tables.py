@@ -4,12 +4,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.fakes.http_service import JOB_ID
 from trainshed.job_tables import print_job, print_jobs
 
 JOB: dict[str, Any] = {
     **dict.fromkeys(("name", "phase", "reason", "device", "mlflow_run_id"), ""),
     **dict.fromkeys(("retry_of", "started_at", "finished_at", "progress", "failure", "ending")),
-    "id": "job_1",
+    "id": JOB_ID,
     "state": "queued",
     "tags": {},
     "attempt": 0,
@@ -88,7 +89,16 @@ def test_the_list_shows_the_best_validation_value_the_test_value_and_the_age() -
     console = Console(width=200, record=True)
     created_at = (datetime.now(UTC) - timedelta(minutes=5, seconds=30)).isoformat()
     print_jobs(console, [{**ENDED, "name": "a", "created_at": created_at}])
-    row = ["job_1", "a", "succeeded", "90.00 % (7)", "87.50 %", "digits", "mlp", "5 min"]
+    row = [
+        JOB_ID,
+        "a",
+        "succeeded",
+        "90.00 % (7)",
+        "87.50 %",
+        "digits",
+        "mlp",
+        "5 min",
+    ]
     assert row in _rows(console)
 
 

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from rich.console import Console
 
-from tests.fakes.http_service import http_service, send
+from tests.fakes.http_service import JOB_ID, http_service, send
 from trainshed.live_progress import show_progress
 
 POSITION = {"stage": "training", "epoch": 1, "epochs": 2, "step": 157, "steps": 314}
@@ -43,7 +43,7 @@ def test_ends_and_notes_are_lines_of_text(kind: str, data: dict[str, str], line:
 
     screen = io.StringIO()
     with http_service(respond) as client:
-        show_progress(Console(file=screen, width=200), client, "job_x")
+        show_progress(Console(file=screen, width=200), client, JOB_ID)
     assert line in screen.getvalue().splitlines()
 
 
@@ -58,7 +58,7 @@ def test_bar_and_remaining_time_fit_on_the_terminal(width: int) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=width, color_system=None)
     with http_service(respond) as client:
-        show_progress(console, client, "job_x")
+        show_progress(console, client, JOB_ID)
     lines = [line for line in screen.getvalue().splitlines() if "training: epoch 1/2" in line]
     assert lines[-1].count("━") >= 10, lines[-1]  # half of the bar
     assert "50%" in lines[-1]
@@ -77,5 +77,5 @@ def test_with_a_penalty_an_epoch_shows_the_data_loss_too(penalty: float, is_show
 
     screen = io.StringIO()
     with http_service(respond) as client:
-        show_progress(Console(file=screen, width=200), client, "job_x")
+        show_progress(Console(file=screen, width=200), client, JOB_ID)
     assert ("val_data_loss 0.2500" in screen.getvalue()) is is_shown

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from trainshed.client import Client
 from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
+from trainshed.spec_changes import with_changes
 from trainshed.tables import make_console
 
 console = make_console()
@@ -31,10 +32,15 @@ def _check_ids(values: list[str] | None) -> list[str] | None:
     return values and [_check_id(value) for value in values]
 
 
-Job = Annotated[str, typer.Argument(help="The id of a job.", callback=_check_id)]
+JOB_HELP = "A job: its id, a beginning of its id, or its name if only one job has it."
+Job = Annotated[str, typer.Argument(help=JOB_HELP, callback=_check_id)]
 Jobs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[JOB]...", help="A job, or several.", callback=_check_ids),
+    typer.Argument(
+        metavar="[JOB]...",
+        help=f"{JOB_HELP} Or several.",
+        callback=_check_ids,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Spec = Annotated[
@@ -43,6 +49,15 @@ Spec = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(help="Use a preset instead of a file; `trainshed presets` lists them."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change a field of the specification: training.epochs=3. VALUE is JSON, or else a "
+        "string. Repeat the option for more.",
+    ),
 ]
 Checkpoint = Annotated[
     str | None,
@@ -95,7 +110,17 @@ def transfer_progress(name: str) -> Iterator[Any]:
         yield progress
 
 
-def read_spec(path: str) -> Any:
+def read_spec(
+    client: Client, file: str | None, preset: str | None, changes: list[str] | None
+) -> Any:
+    """Return the specification of a file or of a preset, with the changes of --set."""
+    if (file is None) == (preset is None):
+        raise WrongUsage("Name either a file with a specification or a --preset.")
+    spec = read_json(file) if file is not None else client.preset(str(preset))["spec"]
+    return with_changes(spec, changes or [])
+
+
+def read_json(path: str) -> Any:
     """Return the JSON of a file, or of standard input for `-`.
 
     Raises:

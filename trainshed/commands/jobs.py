@@ -2,13 +2,14 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from trainshed.client import Client
 from trainshed.commands.common_options import (
     AsJson,
+    Changes,
     Job,
     Preset,
     Spec,
@@ -21,6 +22,7 @@ from trainshed.commands.common_options import (
 )
 from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
+from trainshed.event_lines import print_events
 from trainshed.exit_codes import BY_STATE
 from trainshed.job_tables import (
     print_job,
@@ -39,6 +41,7 @@ def submit(
     spec: Spec = None,
     *,
     preset: Preset = None,
+    set_: Changes = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Follow the job to its end.")
     ] = False,
@@ -52,7 +55,7 @@ def submit(
     """Submit a job and print its id."""
     added_tags = dict(_parse_tag(text) for text in tag or [])
     with connect() as client:
-        body = _read(client, spec, preset)
+        body = read_spec(client, spec, preset, set_)
         if not isinstance(body, dict):
             raise WrongUsage(f"{spec} must hold a JSON object.")
         tags = body.get("tags", {})
@@ -70,13 +73,6 @@ def submit(
     print_json(job) if as_json else print_line(job["id"])
 
 
-def _read(client: Client, spec: str | None, preset: str | None) -> Any:
-    """Return the specification of a file or of a preset."""
-    if (spec is None) == (preset is None):
-        raise WrongUsage("Name either a file with a specification or a --preset.")
-    return read_spec(spec) if spec is not None else client.preset(str(preset))["spec"]
-
-
 def _parse_tag(text: str) -> tuple[str, str]:
     key, equals_sign, value = text.partition("=")
     if not equals_sign:
@@ -91,10 +87,16 @@ def _tag_filter(text: str) -> str:
 
 
 @app.command()
-def validate(spec: Spec = None, *, preset: Preset = None, as_json: AsJson = False) -> None:
+def validate(
+    spec: Spec = None,
+    *,
+    preset: Preset = None,
+    set_: Changes = None,
+    as_json: AsJson = False,
+) -> None:
     """Check a specification without a job."""
     with connect() as client:
-        validation = client.validate(_read(client, spec, preset))
+        validation = client.validate(read_spec(client, spec, preset, set_))
     print_json(validation) if as_json else print_validation(console, validation)
 
 
@@ -133,7 +135,7 @@ def follow(job: Job, *, as_json: AsJson = False) -> None:
     Shows its results afterwards; the exit code depends on its final state.
     """
     with connect() as client:
-        _follow(client, job, as_json=as_json)
+        _follow(client, client.job_id(job), as_json=as_json)
 
 
 def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
@@ -156,6 +158,14 @@ def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
 
 
 @app.command()
+def events(job: Job, *, as_json: AsJson = False) -> None:
+    """List what has happened to a job so far."""
+    with connect() as client:
+        rows = list(client.events(job))
+    print_json(rows) if as_json else print_events(console, rows)
+
+
+@app.command()
 def logs(
     job: Job,
     *,
@@ -173,7 +183,9 @@ def cancel(job: Job, *, as_json: AsJson = False) -> None:
     """Cancel a job."""
     with connect() as client:
         result = client.cancel(job)
-    print_json(result) if as_json else print_line(f"{job} is {result['phase'] or result['state']}")
+    print_json(result) if as_json else print_line(
+        f"{result['id']} is {result['phase'] or result['state']}"
+    )
 
 
 @app.command()

@@ -135,7 +135,8 @@ def tensorboard(
     """Download the curves of a job for TensorBoard, also without `tracking.tensorboard`."""
     with connect() as client, transfer_progress("event files") as progress:
         log_directory = client.tensorboard(job, output, progress=progress)
-    files = sorted(str(path) for path in log_directory.glob(f"*{job}/*/*"))
+        job_id = client.job_id(job)
+    files = sorted(str(path) for path in log_directory.glob(f"*{job_id}/*/*"))
     if as_json:
         print_json({"directory": str(log_directory), "files": files})
         return

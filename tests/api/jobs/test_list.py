@@ -55,3 +55,17 @@ def test_cursor_of_a_deleted_job_keeps_its_place(service: Service) -> None:
     service.submit()
     page = service.client.get("/v1/jobs", params={"after": deleted}).json()["data"]
     assert [job["id"] for job in page] == [older]
+
+
+def test_jobs_are_found_by_their_name_or_the_beginning_of_their_id(service: Service) -> None:
+    first = service.submit(name="deep")
+    second, other = service.submit(name="deep"), service.submit(name="deeper")
+
+    def found(named: str) -> list[str]:
+        page = service.client.get("/v1/jobs", params={"named": named}).raise_for_status().json()
+        return [job["id"] for job in page["data"]]
+
+    assert found("deep") == [second, first]
+    assert found(other) == found(other[:-1]) == [other]
+    assert found("job_") == [other, second, first]
+    assert found("dee") == found("Deep") == found("job_%") == found("job_z") == []
