@@ -129,8 +129,14 @@ def to_json(spec: Any) -> bytes:
     """Return a specification as JSON.
 
     In contrast to httpx this accepts NaN and lone surrogates: the service reports such faults.
+
+    Raises:
+        WrongUsage: it is nested too deeply.
     """
-    return json.dumps(_plain(spec)).encode()
+    try:
+        return json.dumps(_plain(spec)).encode()
+    except RecursionError as error:
+        raise WrongUsage("The specification is nested too deeply.") from error
 
 
 def _plain(value: Any) -> Any:

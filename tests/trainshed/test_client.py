@@ -89,6 +89,14 @@ def test_a_specification_may_hold_numbers_and_arrays_of_numpy() -> None:
     assert bodies == [{**plain, "weights": {"0": 1.0}}]
 
 
+def test_a_specification_that_is_nested_too_deeply_is_refused() -> None:
+    spec: dict[str, Any] = {}
+    for _ in range(5_000):
+        spec = {"a": spec}
+    with http_service(_respond) as client, pytest.raises(WrongUsage, match="nested too deeply"):
+        client.submit(spec)
+
+
 def test_the_representation_names_the_address_and_not_the_key() -> None:
     with Client("http://127.0.0.1:8123", "secret" * 4) as client:
         assert repr(client) == "Client('http://127.0.0.1:8123')"
