@@ -21,17 +21,19 @@ def measure(subject: Subject) -> Iterator[Result]:
     """Yield the seconds from submission to the first step, and from cancel to free memory."""
     with started() as box:
         box.finish(box.submit(_short(subject))["id"])  # the data are cached from here on
-        with_spare = []
+        with_spare: list[float] = []
+        times: dict[str, float] = {}
         for _ in range(subject.rounds):
             time.sleep(SPARE_SECONDS if subject.is_gpu else 4)
-            with_spare.append(_first_step_seconds(box, subject))
+            times = _timeline(box, subject)
+            with_spare.append(times["first_step"])
         yield Result(
             PART,
             "submission to first step, with a spare",
             statistics.median(with_spare),
             "s",
             target="≤ 0.5",
-            note=_spread(with_spare),
+            note=f"{_spread(with_spare)}; the last: {_listed(times)}",
         )
         # The last job took the spare, and the next is still importing torch.
         without = _first_step_seconds(box, subject)
@@ -45,10 +47,21 @@ def _short(subject: Subject) -> dict[str, object]:
 
 
 def _first_step_seconds(box: Box, subject: Subject) -> float:
+    return _timeline(box, subject)["first_step"]
+
+
+def _timeline(box: Box, subject: Subject) -> dict[str, float]:
+    """Return the seconds from the submission of a short job to its first event of each kind."""
     began = time.time()
     job_id = box.submit(_short(subject))["id"]
     box.finish(job_id)
-    return at(wait_for_event(box, job_id, "first_step")) - began
+    times: dict[str, float] = {}
+    for event in box.events(job_id):
+        kind = event["type"]
+        if kind == "state":
+            kind = str(event["data"].get("state"))
+        times.setdefault(kind, at(event) - began)
+    return times
 
 
 def _cancel(box: Box, subject: Subject) -> Iterator[Result]:
@@ -70,6 +83,10 @@ def _cancel(box: Box, subject: Subject) -> Iterator[Result]:
         target="≤ 2.5",
         note=_spread(seconds),
     )
+
+
+def _listed(times: dict[str, float]) -> str:
+    return ", ".join(f"{kind} {seconds:.2f}" for kind, seconds in times.items())
 
 
 def _spread(values: list[float]) -> str:
