@@ -26,7 +26,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/gpu-check", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: a rehearsal without a GPU")  # fmt: skip
-    parser.add_argument("--images", type=int, default=0, help="training images, if 50,000 take too long")  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks", help="directory of the page")  # fmt: skip
     parser.add_argument("--limit", type=float, default=LIMIT_SECONDS, help="seconds for all parts")
     options = parser.parse_args()
@@ -49,14 +48,14 @@ def main() -> int:
         if PARTS[name].needs_gpu and card is None:
             continue
         seconds = min(PARTS[name].limit_seconds, deadline - time.monotonic())
-        for result in _run(name, options, seconds):
+        for result in _run(name, options.device, seconds):
             print(result.row(), flush=True)
             results.append(result)
             page.write(results)
     return 0 if all(result.is_met for result in results) else 1
 
 
-def _run(name: str, options: argparse.Namespace, seconds: float) -> Iterator[Result]:
+def _run(name: str, device: str, seconds: float) -> Iterator[Result]:
     """Run a part and yield its results; stop it when its time is over."""
     if seconds < 1:
         yield _stopped(name, "no time was left")
@@ -68,8 +67,7 @@ def _run(name: str, options: argparse.Namespace, seconds: float) -> Iterator[Res
             "-m",
             "benchmarks.gpu.run_part",
             name,
-            options.device,
-            str(options.images),
+            device,
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""One part of the check, in a process of its own: `python -m benchmarks.gpu.run_part NAME DEVICE IMAGES`.
+"""One part of the check, in a process of its own: `python -m benchmarks.gpu.run_part NAME DEVICE`.
 
 Prints each result as a line of JSON as soon as it is measured.
 """
@@ -13,10 +13,10 @@ from benchmarks.gpu.result import Result
 from benchmarks.gpu.subject import Subject
 
 
-def main(name: str, device: str, images: str) -> int:
+def main(name: str, device: str) -> int:
     """Measure a part; an error is printed as a result that misses its target."""
     exit_on_signals()
-    subject = Subject.on(device, int(images) or None)
+    subject = Subject.on(device)
     if subject.is_gpu:
         find_card()  # opens NVML
     try:

@@ -20,17 +20,11 @@ class Subject:
     rounds: int
 
     @classmethod
-    def on(cls, device: str, images: int | None = None) -> "Subject":
-        """Return the subject for a device.
-
-        Args:
-            device: "cuda" or "cpu".
-            images: training images, for a machine that would need too long for 50,000.
-        """
+    def on(cls, device: str) -> "Subject":
+        """Return the subject for a device."""
         if device == "cuda":
-            train = images or 50_000
-            return cls(device, train, validation=train // 5, epochs=5, rounds=3)
-        return cls(device, images or 640, validation=200, epochs=2, rounds=1)
+            return cls(device, train=50_000, validation=10_000, epochs=5, rounds=3)
+        return cls(device, train=640, validation=200, epochs=2, rounds=1)
 
     @property
     def is_gpu(self) -> bool:

@@ -2,8 +2,10 @@
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from benchmarks.bare_loop import DTYPES, bare_epochs, photographs, vgg_small
 from benchmarks.boxes import Box, started
@@ -15,12 +17,18 @@ from benchmarks.gpu.subject import CHANNELS, IMAGE_SIZE, Subject
 from benchmarks.gpu.work import work_per_image
 
 PART = "training"
+#: The bare loop's; a host that launches the small network's kernels slowly takes longer.
+MAX_EPOCH_SECONDS = 2.0
+#: Images of the loop that estimates the seconds of an epoch.
+PROBE = 3200
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def measure(subject: Subject) -> Iterator[Result]:
     """Yield the speed of jobs in each precision, next to a bare loop's and the card's limit."""
     images, labels = photographs(subject.train)
+    subject = _fitting(subject, images, labels)
+    images, labels = images[: subject.train], labels[: subject.train]
     # A job evaluates the validation split, and as many training images for the gap.
     held_out = images[: 2 * subject.validation], labels[: 2 * subject.validation]
     torch.backends.cudnn.benchmark = True  # as a job without `deterministic`
@@ -37,7 +45,8 @@ def measure(subject: Subject) -> Iterator[Result]:
                 device=subject.device,
             )
             bare = statistics.harmonic_mean(rates[1:])
-            yield Result(PART, f"{precision}: seconds per epoch", subject.train / job, "s")
+            name = f"{precision}: seconds per epoch of {subject.train} images"
+            yield Result(PART, name, subject.train / job, "s")
             yield Result(
                 PART,
                 f"{precision}: images per second / bare loop",
@@ -48,6 +57,13 @@ def measure(subject: Subject) -> Iterator[Result]:
             if subject.is_gpu:
                 yield _against_limit(job, precision)
         yield _fit_alone(box, subject)
+
+
+def _fitting(subject: Subject, images: Tensor, labels: Tensor) -> Subject:
+    """Return the subject with so many images that an epoch takes a few seconds on a slow host."""
+    rates = bare_epochs(images[:PROBE], labels[:PROBE], epochs=2, device=subject.device)
+    train = min(subject.train, int(rates[-1] * MAX_EPOCH_SECONDS))
+    return replace(subject, train=train, validation=min(subject.validation, train // 5))
 
 
 def _job_rates(box: Box, subject: Subject, precision: str) -> tuple[float, float]:
