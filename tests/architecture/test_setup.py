@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import trainshed
+from api import app
+
 ROOT = Path(__file__).parents[2]
 #: Records its command; installs nothing, and fails like $UV_ERROR where uv is to install torch.
 RECORDER = """#!/usr/bin/env bash
@@ -201,3 +204,7 @@ def test_the_command_runs_from_any_directory_and_from_a_path_with_a_space(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage: trainshed [OPTIONS]")
+
+
+def test_the_api_has_the_version_of_the_package() -> None:
+    assert trainshed.__version__ == app.VERSION

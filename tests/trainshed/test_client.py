@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.fakes.http_service import http_service, request_body, send
@@ -103,13 +104,12 @@ def test_the_representation_names_the_address_and_not_the_key() -> None:
 
 
 def test_metrics_are_a_frame_with_a_row_for_each_point() -> None:
-    pandas = pytest.importorskip("pandas")
     with http_service(_respond) as client:
         frame = client.metrics("b", as_frame=True)
     assert [*frame.columns] == ["name", "split", "stage", "step", "epoch", "value", "at"]
     assert frame["value"].dtype == float
     assert frame["value"].isna().tolist() == [False, True]
-    assert frame["at"][0] == pandas.Timestamp("2026-01-02T03:04:05Z")
+    assert frame["at"][0] == pd.Timestamp("2026-01-02T03:04:05Z")
 
 
 def test_a_frame_without_pandas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,6 @@ def test_the_code_for_a_notebook_reads_the_curves(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_code_with_pandas_makes_a_curve_of_each_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pandas")
     curves = _run(PLAIN + WITH_PANDAS, monkeypatch)["curves"]
     assert curves["fast", "val_data_loss"].tolist() == [0.75, 0.625]
     assert {*curves.columns} == {(j, name) for j in IDS for name in NAMES[1:]}
