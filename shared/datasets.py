@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.regular_files import is_regular
+
 #: The target of a regression on images: the angle by which each image is turned.
 ROTATION_TARGET = "rotation"
 
@@ -200,8 +202,9 @@ def list_tables(home: Path) -> list[str]:
     Args:
         home: the data directory of the box (TRAINSHED_HOME).
     """
-    paths = (home / "data" / TABLE.name).glob("*")
-    return sorted(path.name for path in paths if path.suffix in TABLE_SUFFIXES)
+    directory = home / "data" / TABLE.name
+    names = [path.name for path in directory.glob("*") if path.suffix in TABLE_SUFFIXES]
+    return sorted(name for name in names if is_regular(directory, name))
 
 
 def is_available(name: str, home: Path) -> bool:
@@ -217,6 +220,6 @@ def is_available(name: str, home: Path) -> bool:
     directories = [home / "data" / name]
     if facts.installed:
         directories.append(Path(facts.installed))
-    if any(all((path / file).is_file() for file in facts.files) for path in directories):
+    if any(all(is_regular(path, file) for file in facts.files) for path in directories):
         return True
     return any((home / "cache").glob(f"{name}-*.json"))

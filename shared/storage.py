@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from shared.errors import NotFound
+from shared.regular_files import is_regular
 
 WEIGHTS = "weights.safetensors"
 LOG = "log.txt"
@@ -55,12 +56,11 @@ class Storage:
         """Return the path for a relative path from the database.
 
         Raises:
-            NotFound: the path is outside the storage, or the file does not exist.
+            NotFound: the path is outside the storage, or no regular file has it.
         """
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root) or not path.exists():
+        if not is_regular(self.root, relative):
             raise NotFound("The file no longer exists.")
-        return path
+        return self.root / relative
 
 
 def sha256_of_file(path: Path) -> str:

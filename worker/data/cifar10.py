@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from shared.datasets import CIFAR10
+from shared.regular_files import is_regular, open_regular
 from worker.data.dataset import Bytes, Content, Integers
 from worker.data.errors import SourceFailed
 from worker.data.fetching import download, read_first_available, responds
@@ -97,7 +98,7 @@ def read_archive(path: Path, publication: Publication = PUBLISHED) -> Content:
     Raises:
         SourceFailed: the archive is missing, damaged, incomplete or another file.
     """
-    if not path.is_file():
+    if not is_regular(path.parent, path.name):
         raise SourceFailed(f"{ARCHIVE} does not exist")
     try:
         files = _members(path, publication.images_per_file * RECORD_BYTES)
@@ -115,7 +116,7 @@ def read_archive(path: Path, publication: Publication = PUBLISHED) -> Content:
 def _members(path: Path, expected_bytes: int) -> dict[str, bytes]:
     """Return the contents of the six files by name."""
     files: dict[str, bytes] = {}
-    with gzip.open(path) as unpacked:
+    with open_regular(path.parent, path.name) as packed, gzip.open(packed) as unpacked:
         with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for count, member in enumerate(archive, start=1):
                 name = PurePosixPath(member.name).name

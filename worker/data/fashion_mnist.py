@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.datasets import FASHION_MNIST
+from shared.regular_files import is_regular, open_regular
 from worker.data.dataset import Bytes, Content
 from worker.data.errors import SourceFailed
 from worker.data.fetching import (
@@ -128,7 +129,7 @@ def read_files(directory: Path, publication: Publication = PUBLISHED) -> Content
     Raises:
         SourceFailed: a file is missing, damaged, or differs from the published file.
     """
-    missing = [name for name in publication.sha256 if not (directory / name).is_file()]
+    missing = [name for name in publication.sha256 if not is_regular(directory, name)]
     if missing:
         raise SourceFailed(f"no {', '.join(missing)}")
     arrays = {
@@ -146,7 +147,7 @@ def unpack(path: Path, publication: Publication) -> bytes:
         SourceFailed: the file is damaged, too large, or differs from the published file.
     """
     try:
-        with gzip.open(path) as file:
+        with open_regular(path.parent, path.name) as packed, gzip.open(packed) as file:
             content = file.read(publication.max_bytes + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceFailed(f"{path.name} is damaged ({error})") from error

@@ -114,7 +114,7 @@ def _redirect_output(path: Path) -> None:
     """Redirect standard output and error to the attempt's log; discard them if it does not open."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError:
         file = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):

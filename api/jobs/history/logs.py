@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 from api.deps import JobId, ServicesDep
 from api.jobs.lookup import read_job
 from shared.errors import NotFound
+from shared.regular_files import NotRegular, open_regular
 
 router = APIRouter()
 
@@ -35,14 +36,17 @@ def get_log(
     number = job.attempt if attempt is None else attempt
     if number > job.attempt:
         raise NotFound(f"The job has no attempt {number}; it has {job.attempt} so far.")
-    path = services.storage.log(job_id, number)
+    storage = services.storage
+    path = storage.log(job_id, number)
     try:
-        with path.open("rb") as file:
+        with open_regular(storage.root, storage.relative(path)) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - tail))
             text = file.read(tail).decode("utf-8", "replace")
     except FileNotFoundError:
         text = ""
+    except NotRegular as error:
+        raise NotFound("The log is no regular file, so it is not shown.") from error
     return PlainTextResponse(_CONTROL.sub(_escape, text))
 
 

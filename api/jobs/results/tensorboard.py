@@ -22,6 +22,7 @@ from shared.database import Database
 from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.rows import JobRow, MetricRow
+from shared.regular_files import is_regular, open_regular
 from shared.states import FINAL
 
 router = APIRouter()
@@ -59,7 +60,8 @@ def download_tensorboard(job_id: JobId, services: ServicesDep) -> StreamingRespo
     with services.database.read() as connection:
         runs = {RUNS[series.split] for series in queries.list_series(connection, job_id)}
     directory = services.storage.tensorboard(job_id)
-    files = sorted(directory.iterdir()) if directory.is_dir() else []
+    found = sorted(directory.iterdir()) if directory.is_dir() else []
+    files = [path for path in found if is_regular(directory, path.name)]
     if not runs and not files:
         when = "and will not have any" if job.state in FINAL else "yet: the first epoch has to end"
         raise NotFound(f"The job has no metrics {when}.")
@@ -133,7 +135,7 @@ def _files(paths: list[Path], folder: str) -> Iterator[Entry]:
 
 def _read(path: Path, size_bytes: int) -> Iterator[bytes]:
     """Yield a file, not beyond the size at the start: the job may still be writing."""
-    with path.open("rb") as source:
+    with open_regular(path.parent, path.name) as source:
         while size_bytes and (chunk := source.read(min(CHUNK_BYTES, size_bytes))):
             yield chunk
             size_bytes -= len(chunk)

@@ -1,6 +1,7 @@
 """Opens a table by the suffix of its file."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from shared.datasets import TABLE
+from shared.regular_files import NotRegular, open_regular
 from worker.data.errors import DatasetMissing
 from worker.data.table.csv_file import CsvFile
 from worker.data.table.faults import TableFault, TableRefused, quoted
@@ -43,13 +45,17 @@ def open_table(path: Path) -> tuple[OpenFile, str]:
 
     Raises:
         DatasetMissing: the file does not exist.
-        TableRefused: the file is too large or cannot be read.
+        TableRefused: the file is too large, is no regular file, or cannot be read.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            text = f"{quoted(path.name)} exceeds the limit of {MAX_BYTES // 2**20:,} MiB. "
-            raise TableRefused(TableFault("file", f"{text}Leave out columns or rows"))
-        content = path.read_bytes()
+        with open_regular(path.parent, path.name) as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                text = f"{quoted(path.name)} exceeds the limit of {MAX_BYTES // 2**20:,} MiB. "
+                raise TableRefused(TableFault("file", f"{text}Leave out columns or rows"))
+            content = file.read()
+    except NotRegular as error:
+        text = f"{quoted(path.name)} is a link or another special file. Put the file itself there"
+        raise TableRefused(TableFault("file", text)) from error
     except OSError as error:
         source = (TABLE.ways[0], f"has no file {path.name}")
         raise DatasetMissing(TABLE.name, [source], "Put the file there.") from error

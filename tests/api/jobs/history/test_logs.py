@@ -1,5 +1,7 @@
 """The logs of attempts."""
 
+from pathlib import Path
+
 from shared.jobs.attempts import Lease
 from tests.api.service import Service
 
@@ -49,3 +51,14 @@ def test_each_attempt_has_its_log(service: Service) -> None:
 
 def test_job_that_never_ran_has_an_empty_log(service: Service) -> None:
     assert service.client.get(f"/v1/jobs/{service.submit()}/logs").text == ""
+
+
+def test_link_in_the_place_of_the_log_is_not_followed(service: Service, tmp_path: Path) -> None:
+    lease = service.start_job()
+    (tmp_path / "key").write_text("secret")
+    path = service.storage.log(lease.job_id, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(tmp_path / "key")
+    response = service.client.get(f"/v1/jobs/{lease.job_id}/logs")
+    assert response.status_code == 404
+    assert "secret" not in response.text

@@ -1,0 +1,1 @@
+"""What hostile input and local users may try: each kind of attack that was seen, and its answer."""
