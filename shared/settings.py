@@ -11,6 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.local_access import (
+    close_database,
+    close_new_files,
+    make_private,
+    make_private_in_public,
+)
+
 MAX_SOCKET_PATH_BYTES = 100  # the limit of the kernel is 108 with the terminating zero
 #: The allowed schemes of each server address, and an example for messages.
 SERVERS = {
@@ -182,9 +189,18 @@ class Settings(BaseSettings):
         return self.home / "key"
 
     def make_directories(self) -> None:
-        """Create the directories of the box, closed to other users."""
+        """Create the directories of the box; close them, the database and new files to others.
+
+        Raises:
+            OSError: a directory cannot be created, or that of the sockets is not safe.
+        """
+        close_new_files()
+        make_private(self.home)
+        if not self.sockets.is_relative_to(self.home):
+            make_private_in_public(self.sockets)
+        if self.database.startswith("sqlite:///"):
+            close_database(Path(self.database.removeprefix("sqlite:///")))
         for directory in (
-            self.home,
             self.home / "data",
             self.home / "cache",
             self.home / "logs",
