@@ -1,5 +1,6 @@
 """The sidecar's server: one request and one response per connection."""
 
+import importlib
 import os
 import socket
 import socketserver
@@ -90,6 +91,12 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(orjson.dumps(response) + b"\n")
 
 
+def _import_large_libraries() -> None:
+    """Import what the first request about a table or a large network would wait for."""
+    importlib.import_module("worker.data.table")
+    import_timm()
+
+
 def main() -> None:
     """Serve until the process is ended."""
     settings = read_settings()
@@ -103,6 +110,6 @@ def main() -> None:
         if url.scheme == "unix":
             os.chmod(url.path, 0o600)  # noqa: PTH101
         log.info("listening", address=settings.sidecar)
-        # The import takes seconds; requests about small networks need not wait for it.
-        Thread(target=import_timm, daemon=True).start()
+        # The imports take seconds; requests about small networks need not wait for them.
+        Thread(target=_import_large_libraries, daemon=True).start()
         SidecarServer(listening).serve_forever()
