@@ -11,6 +11,7 @@ MAX_PLACES = 2
 #: How similar a name must be to count as a slip of the keyboard.
 SLIP = 0.8
 SIMILAR = 0.5
+FINE_TUNING = "/fine_tuning/"
 STAGES = "/fine_tuning/stages"
 
 
@@ -62,11 +63,19 @@ def _elsewhere(name: str) -> str:
     """Return where a name belongs that stands for something elsewhere; else nothing."""
     key = folded(name)
     foreign, found = FOREIGN.get(key), places().get(key, ())
-    if fields := [place for place in found if place.noun == FIELD]:
+    methods = [place for place in found if _is_method(place)]
+    fields = [place for place in found if place.noun == FIELD]
+    if methods:  # most jobs have no fine-tuning
+        fields = [place for place in fields if not place.pointer.startswith(FINE_TUNING)]
+    if fields:
         return _place(fields) + (_note(foreign.note) if foreign else "")
     if foreign is not None:
         return _foreign(foreign)
-    return _place(found) if found else ""
+    return _place(methods or found) if found else ""
+
+
+def _is_method(place: Place) -> bool:
+    return place.noun not in {FIELD, METRIC} and not place.noun.startswith(PARAMETER)
 
 
 def _did_you_mean(names: Collection[str], note: str = "") -> str:

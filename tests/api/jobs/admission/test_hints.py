@@ -128,6 +128,11 @@ def test_answer_to_a_common_mistake_names_the_fix(
     assert len(detail) < MAX_DETAIL
 
 
+def test_method_comes_before_a_field_of_fine_tuning_with_its_name() -> None:
+    detail = faults({**SPEC, "dropout": 0.25})["/dropout"]
+    assert "`dropout` is a regularizer: move it to `/regularizers/dropout`." in detail
+
+
 def test_list_of_what_exists_holds_every_field_of_the_object() -> None:
     names = "gradient_clipping, learning_rate, momentum, name, nesterov, schedule"
     assert faults({**SPEC, **_sgd(lr=0.01)})["/optimizer/lr"].endswith(f"Available: {names}")
