@@ -56,11 +56,14 @@ class Storage:
         """Return the path for a relative path from the database.
 
         Raises:
-            NotFound: the path is outside the storage, or no regular file has it.
+            NotFound: the path leads out of the storage or through a link, or there is neither a
+                directory nor a regular file.
         """
-        if not is_regular(self.root, relative):
+        path = self.root / relative
+        is_directory = path.is_dir() and path.resolve() == path
+        if not is_directory and not is_regular(self.root, relative):
             raise NotFound("The file no longer exists.")
-        return self.root / relative
+        return path
 
 
 def sha256_of_file(path: Path) -> str:

@@ -75,6 +75,14 @@ def _postgresql_answers() -> str | None:
         engine.dispose()
 
 
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """Each test starts with the usual umask, which `Settings.make_directories` changes."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def postgresql_away() -> str | None:
     """The reason why there is no PostgreSQL, or None."""

@@ -3,7 +3,6 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from shared.settings import Settings
 
 #: So long that sockets below it would have too long a path.
 LONG = "h" * 120
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def _mode(path: Path) -> int:
