@@ -53,17 +53,14 @@ class Storage:
         return path.relative_to(self.root).as_posix()
 
     def path(self, relative: str) -> Path:
-        """Return the path for a relative path from the database.
+        """Return the path of a file, for its relative path from the database.
 
         Raises:
-            NotFound: the path leads out of the storage or through a link, or there is neither a
-                directory nor a regular file.
+            NotFound: the path leads out of the storage or through a link, or has no regular file.
         """
-        path = self.root / relative
-        is_directory = path.is_dir() and path.resolve() == path
-        if not is_directory and not is_regular(self.root, relative):
+        if not is_regular(self.root, relative):
             raise NotFound("The file no longer exists.")
-        return path
+        return self.root / relative
 
 
 def sha256_of_file(path: Path) -> str:

@@ -8,6 +8,8 @@ import torch
 
 #: Bytes of a copy and side of a matrix: large enough to fill any card.
 COPY_BYTES, SIDE = 2**30, 8192
+#: What `used_mib` may show more than before a job, as drivers keep a little.
+SLACK_MIB = 64
 
 
 class NoCard(Exception):

@@ -1,7 +1,6 @@
 """The page of a check: Markdown for people and JSON for programs."""
 
 import json
-import platform
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ class Page:
 
     def title(self) -> str:
         """Return what was measured with what."""
-        versions = f"torch {torch.__version__}, Python {platform.python_version()}"
+        versions = f"torch {torch.__version__}"
         if self.card is None:
             return f"no GPU; {versions}; {machine()}"
         card = self.card

@@ -1,6 +1,6 @@
-"""Make an environment of this machine's packages and the packed, and print its Python.
+"""Make an environment of this machine's packages and the packed.
 
-    python3 benchmarks/gpu/unpack.py DIR
+    python3 benchmarks/gpu/unpack.py DIR ENVIRONMENT
 
 Packed packages come first. Needs nothing but Python.
 """
@@ -9,20 +9,19 @@ import shutil
 import sys
 import sysconfig
 import tarfile
-import tempfile
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def main(directory: str) -> int:
+def main(directory: str, target: str) -> int:
     """Unpack; return 2 if the directory is no pack."""
     pack = Path(directory)
     if not (pack / "site.tar.xz").is_file():
         print(f"{pack} has no site.tar.xz: scripts/gpu-pack makes it.", file=sys.stderr)
         return 2
-    environment = Path(tempfile.mkdtemp(prefix="trainshed-gpu-check-"))
+    environment = Path(target)
     venv.create(environment, with_pip=False, symlinks=True)
     names = {"base": str(environment), "platbase": str(environment)}
     site = Path(sysconfig.get_path("purelib", "venv", names))
@@ -33,7 +32,6 @@ def main(directory: str) -> int:
     (site / "machine.pth").write_text("".join(f"{path}\n" for path in of_machine))
     data = ROOT / "home" / "benchmarks" / "data" / "fashion-mnist"
     shutil.copytree(pack / "fashion-mnist", data, dirs_exist_ok=True)
-    print(environment / "bin" / "python")
     return 0
 
 

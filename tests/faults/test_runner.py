@@ -169,7 +169,7 @@ class TestDamagedCheckpoint:
         suspend(box, runner)
         rows = {row.kind: row for row in box.checkpoints(job_id)}
         assert rows["previous"].step < rows["last"].step
-        _flip_a_bit(box.storage.path(rows["last"].directory) / "state.safetensors")
+        _flip_a_bit(box.storage.path(f"{rows['last'].directory}/state.safetensors"))
         os.kill(runner, signal.SIGKILL)
         job = box.finish(job_id)
         assert job.state == "succeeded", job.failure
@@ -184,7 +184,7 @@ class TestDamagedCheckpoint:
         job_id = box.submit(SPEC)
         runner = _suspend_inside_an_epoch(box, job_id)
         for row in box.checkpoints(job_id):
-            _flip_a_bit(box.storage.path(row.directory) / "weights.safetensors")
+            _flip_a_bit(box.storage.path(f"{row.directory}/weights.safetensors"))
         os.kill(runner, signal.SIGKILL)
         assert box.finish(job_id).state == "succeeded"
         assert box.attempts(job_id)[1].first_step == 0

@@ -109,7 +109,7 @@ def _check_files(box: BoxDriver, job_id: str, files: Path) -> None:
         if row.kind == "previous":
             continue
         name = f"best_{row.monitor}" if row.monitor else row.kind
-        source = box.storage.path(row.directory) / "weights.safetensors"
+        source = box.storage.path(f"{row.directory}/weights.safetensors")
         linked = files / "checkpoints" / name / "weights.safetensors"
         assert linked.stat().st_ino == source.stat().st_ino, name
         results = json.loads((files / "top-k" / f"{name}.json").read_text())

@@ -13,8 +13,6 @@ from benchmarks.gpu.subject import Subject
 PART = "latency"
 #: An idle box has its next spare by then.
 SPARE_SECONDS = 6.0
-#: What NVML may show more than before a job, as drivers keep a little.
-SLACK_MIB = 64
 
 
 def measure(subject: Subject) -> Iterator[Result]:
@@ -73,7 +71,7 @@ def _cancel(box: Box, subject: Subject) -> Iterator[Result]:
         wait_for_event(box, job_id, "first_step")
         began = time.perf_counter()
         cancel(box, job_id)
-        wait_until(lambda: card.used_mib() <= before + SLACK_MIB, seconds=15, what="freeing")  # noqa: B023
+        wait_until(lambda: card.used_mib() <= before + card.SLACK_MIB, seconds=15, what="freeing")  # noqa: B023
         seconds.append(time.perf_counter() - began)
     yield Result(
         PART,

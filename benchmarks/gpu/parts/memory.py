@@ -12,7 +12,6 @@ from benchmarks.boxes import Box, started
 from benchmarks.gpu import card
 from benchmarks.gpu.experiments import experiment
 from benchmarks.gpu.jobs import wait_until
-from benchmarks.gpu.parts.latency import SLACK_MIB
 from benchmarks.gpu.result import Result
 from benchmarks.gpu.subject import Subject
 from worker.training.experiment import Experiment
@@ -86,7 +85,7 @@ def _out_of_memory(box: Box) -> Iterator[Result]:
     yield Result(
         PART, f"out of memory ends as {kind}", float(kind == "out_of_memory"), target="= 1"
     )
-    wait_until(lambda: card.used_mib() <= before + SLACK_MIB, seconds=15, what="freeing")
+    wait_until(lambda: card.used_mib() <= before + card.SLACK_MIB, seconds=15, what="freeing")
     seconds = max(0.0, time.time() - datetime.fromisoformat(job["finished_at"]).timestamp())
     yield Result(PART, "seconds until its memory is free", seconds, "s", target="≤ 5")
     del ballast

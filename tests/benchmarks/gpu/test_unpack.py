@@ -17,8 +17,9 @@ def test_environment_has_packed_packages_before_those_of_the_machine(tmp_path: P
     with tarfile.open(pack / "site.tar.xz", "w:xz") as archive:
         archive.add(site, arcname=".")
     unpack = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "unpack.py"), str(pack)]
-    made = subprocess.run(unpack, capture_output=True, text=True, check=True, cwd=tmp_path)
+    unpack += [str(tmp_path / "environment")]
+    subprocess.run(unpack, check=True, cwd=tmp_path)
     code = "import packed_alone, structlog, pydantic; print(structlog.ORIGIN)"
-    run = [made.stdout.strip(), "-c", code]
+    run = [str(tmp_path / "environment" / "bin" / "python"), "-c", code]
     done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "packed\n"), done.stderr

@@ -179,7 +179,7 @@ class TestRetry:
         assert checkpoints(retried) == checkpoints(origin)
         assert len({row.sha256 for row in jobs.checkpoints(origin) if row.step == 20}) == 2
         for row in jobs.checkpoints(retried):
-            path = jobs.storage.path(row.directory) / "weights.safetensors"
+            path = jobs.storage.path(f"{row.directory}/weights.safetensors")
             assert sha256_of_file(path) == row.sha256, (row.kind, row.step)
 
     def test_starts_with_the_metrics_and_best_values_of_the_origin(
