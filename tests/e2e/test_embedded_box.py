@@ -248,9 +248,17 @@ PARTS = ("-m api", "-m worker ", "worker.sidecar", "worker.tracking", "valkey-se
 
 
 def _count_parts(box: EmbeddedBox) -> dict[str, int]:
-    """Return the number of processes of each part."""
-    commands = [f"{command} " for command in processes_of(box.home).values()]
+    """Return the number of processes of each part, without its forks."""
+    running = {pid: f"{command} " for pid, command in processes_of(box.home).items()}
+    commands = [text for pid, text in running.items() if running.get(_parent(pid)) != text]
     return {part: sum(part in command for command in commands) for part in PARTS}
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _has_lock(pid: int) -> bool:

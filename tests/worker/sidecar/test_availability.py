@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.runner import hub
-from worker.sidecar import server
+from worker.sidecar.operations import respond
 
 
 @pytest.fixture(autouse=True)
@@ -18,20 +18,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_data_set_is_available_once_its_file_is_on_the_box(home: Path) -> None:
     request = {"operation": "dataset", "name": "cifar10"}
-    [fault] = server.respond(request)["faults"]
+    [fault] = respond(request)["faults"]
     assert fault["pointer"] == "/dataset/name"
     assert "TRAINSHED_HOME/data/cifar10" in fault["detail"]
     assert str(home) not in fault["detail"]
     (home / "data/cifar10").mkdir(parents=True)
     (home / "data/cifar10/cifar-10-binary.tar.gz").touch()
-    assert server.respond(request) == {"ok": True}
+    assert respond(request) == {"ok": True}
 
 
 def test_weights_are_available_from_a_package_or_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = {"operation": "pretrained", "name": hub.PACKAGED}
-    assert server.respond(packaged) == {"ok": True}
+    assert respond(packaged) == {"ok": True}
     monkeypatch.setattr(hub, "_is_cached", lambda _: False)
-    [fault] = server.respond({"operation": "pretrained", "name": "resnet50"})["faults"]
+    [fault] = respond({"operation": "pretrained", "name": "resnet50"})["faults"]
     assert fault["pointer"] == "/fine_tuning/weights/pretrained"
     monkeypatch.setattr(hub, "_is_cached", lambda _: True)
-    assert server.respond({"operation": "pretrained", "name": "resnet50"}) == {"ok": True}
+    assert respond({"operation": "pretrained", "name": "resnet50"}) == {"ok": True}

@@ -7,7 +7,7 @@ import pytest
 from api.jobs.estimates import GPU_SPEED, STEP_FACTOR
 from tests.worker.experiments import data, ended_epochs, experiment
 from tests.worker.filled import parameters
-from worker.sidecar import server
+from worker.sidecar.operations import respond
 
 OPTIMIZER = {"name": "sgd", **parameters("optimizers", "sgd")}
 
@@ -21,14 +21,14 @@ def _work(name: str, **fields: Any) -> dict[str, int]:
         "batch_size": 32,
         "optimizers": [OPTIMIZER],
     }
-    return server.respond({**request, **fields})["work"]
+    return respond({**request, **fields})["work"]
 
 
 def test_it_is_measured_once() -> None:
-    first = server.respond({"operation": "speed"})
+    first = respond({"operation": "speed"})
     assert first.keys() == {"ok", *GPU_SPEED}
     assert all(0 < first[part] < 0.1 for part in GPU_SPEED)
-    assert server.respond({"operation": "speed"}) == first
+    assert respond({"operation": "speed"}) == first
 
 
 def test_work_grows_with_the_batch_and_the_network() -> None:
@@ -45,7 +45,7 @@ def test_work_grows_with_the_batch_and_the_network() -> None:
 @pytest.mark.parametrize("name", ["mlp", "vgg_small"])
 def test_a_prediction_is_of_the_order_of_the_measured_duration(name: str) -> None:
     """A factor of 2 alone; other processes on the cores of this machine add to it."""
-    speed = server.respond({"operation": "speed"})
+    speed = respond({"operation": "speed"})
     step = STEP_FACTOR * sum(_work(name)[part] * speed[part] for part in GPU_SPEED)
     training = {"epochs": 3, "batch_size": 32}
     bundle = data(train=256, validation=1, size=32)

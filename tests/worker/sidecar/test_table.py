@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.sidecar import server
+from worker.sidecar.operations import respond
 
 REQUEST: dict[str, Any] = {
     "operation": "table",
@@ -26,14 +26,14 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _faults(**changes: Any) -> dict[str, str]:
-    response = server.respond({**REQUEST, **changes})
+    response = respond({**REQUEST, **changes})
     assert not response["ok"]
     return {fault["pointer"]: fault["detail"] for fault in response["faults"]}
 
 
 def test_columns_and_warnings_are_returned(tables: Path) -> None:
     (tables / "some.csv").write_text(",a,label\n0,1,x\n1,2,y\n2,3,x\n")
-    response = server.respond(REQUEST)
+    response = respond(REQUEST)
     assert response.pop("content_hash").startswith("sha256:")
     assert response == {
         "ok": True,

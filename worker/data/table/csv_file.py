@@ -16,6 +16,7 @@ from pyarrow import csv as arrow_csv
 
 from worker.data.table.encoding import without_mark
 from worker.data.table.faults import (
+    MAX_COUNTED,
     MAX_EXAMPLES,
     TableFault,
     TableRefused,
@@ -69,6 +70,8 @@ class CsvFile:
             return [pa.chunked_array([], pa.string()) for _ in positions]
         try:
             table = self._read(positions)
+        except MemoryError:
+            raise
         except pa.ArrowException as error:
             raise TableRefused(TableFault("file", self._malformed(positions, error))) from error
         return [table.column(str(position)) for position in positions]
@@ -148,7 +151,7 @@ class CsvFile:
 
         def collect(row: arrow_csv.InvalidRow) -> str:
             bad.append((row.number, f'{row.actual_columns} ("{visible(row.text)}")'))
-            return "skip"
+            return "skip" if len(bad) < MAX_COUNTED else "error"
 
         try:
             self._read(positions, collect, use_threads=False)
@@ -159,7 +162,8 @@ class CsvFile:
             return f"{quoted(self._file)} cannot be read as CSV: {reason}"
         first = bad[:MAX_EXAMPLES]
         rows = self.row_numbers([number - self._skipped_rows - 1 for number, _ in first])
-        examples = in_rows(len(bad), rows, [value for _, value in first])
+        has_more = len(bad) == MAX_COUNTED
+        examples = in_rows(len(bad), rows, [value for _, value in first], has_more=has_more)
         return (
             f"{quoted(self._file)} has another number of values than its {len(self.names)} columns "
             f"{examples}. Put values that contain commas in quotes"

@@ -6,6 +6,7 @@ import io
 from contextlib import suppress
 
 from worker.data.table.faults import (
+    MAX_COUNTED,
     MAX_EXAMPLES,
     TableFault,
     TableRefused,
@@ -48,6 +49,8 @@ def _detail(content: bytes, file: str) -> str:
             header = header or cells
             if not _is_utf8("".join(cells)):
                 bad.append((row, cells if len(bad) < MAX_EXAMPLES else []))
+            if len(bad) == MAX_COUNTED:
+                break
     if not bad:
         return f"{begin}. {SAVE}"
     if bad[0][1] is header:
@@ -55,7 +58,9 @@ def _detail(content: bytes, file: str) -> str:
         return f"{begin}: the header names column {position + 1} {_shown(header[position])}. {SAVE}"
     examples = bad[:MAX_EXAMPLES]
     values = [_example(cells, header) for _, cells in examples]
-    return f"{begin} {in_rows(len(bad), [row for row, _ in examples], values)}. {SAVE}"
+    has_more = len(bad) == MAX_COUNTED
+    rows = in_rows(len(bad), [row for row, _ in examples], values, has_more=has_more)
+    return f"{begin} {rows}. {SAVE}"
 
 
 def _example(cells: list[str], header: list[str]) -> str:

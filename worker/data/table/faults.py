@@ -11,6 +11,8 @@ from dataclasses import dataclass
 MAX_TEXT_LENGTH = 60
 #: Rows that are named of each problem.
 MAX_EXAMPLES = 3
+#: Rows after which counting stops where each takes long.
+MAX_COUNTED = 1_000
 #: Names that are listed where another name is unknown.
 MAX_LISTED = 20
 
@@ -52,15 +54,19 @@ def quoted(name: str) -> str:
     return f"`{visible(name)}`"
 
 
-def in_rows(count: int, rows: Sequence[int], values: Sequence[str] = ()) -> str:
+def in_rows(
+    count: int, rows: Sequence[int], values: Sequence[str] = (), *, has_more: bool = False
+) -> str:
     """Return how many rows have a problem, and examples: the first rows, with their values.
 
     Args:
         count: the number of rows.
         rows: the numbers of the first rows.
         values: the values in these rows, quoted where they are text; empty for rows alone.
+        has_more: whether counting stopped at `count`.
     """
-    total = "1 row" if count == 1 else f"{count:,} rows"
+    begin = "at least " if has_more else ""
+    total = "1 row" if count == 1 else f"{begin}{count:,} rows"
     examples = [f"row {row:,}" for row in rows]
     if values:
         examples = [f"{value} in {row}" for value, row in zip(values, examples, strict=True)]

@@ -36,6 +36,8 @@ class ParquetFile:
             schema = self._parquet.schema_arrow
             self.names = tuple(schema.names)
             self.rows: int | None = self._parquet.metadata.num_rows
+        except MemoryError:
+            raise
         except DAMAGED as error:
             raise self._damaged(error) from error
         stored = _pandas_index((schema.metadata or {}).get(b"pandas"))
@@ -55,6 +57,8 @@ class ParquetFile:
         try:
             table = self._parquet.read(columns=names)
             return [_plain(table.column(name)) for name in names]
+        except MemoryError:
+            raise
         except DAMAGED as error:
             raise self._damaged(error) from error
 

@@ -52,6 +52,7 @@ def select(
     if len(chosen.features) > MAX_FEATURES:
         count = f"has {len(chosen.features):,} features; at most {MAX_FEATURES:,} are allowed"
         chosen.faults.append(TableFault("features", f"{count}. Name fewer columns"))
+        chosen.features, chosen.fields = [], []  # reading them would take long
     return chosen
 
 

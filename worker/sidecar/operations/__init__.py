@@ -5,7 +5,7 @@ from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.speed import SPEED
 from worker.sidecar.operations.table import TABLE
-from worker.sidecar.request import Operation
+from worker.sidecar.request import Operation, Request, Response
 
 OPERATIONS: dict[str, Operation] = {
     "dataset": DATASET,
@@ -16,3 +16,12 @@ OPERATIONS: dict[str, Operation] = {
     "speed": SPEED,
     "table": TABLE,
 }
+
+
+def respond(request: Request) -> Response:
+    """Return the response to a request, in this process and without limits.
+
+    Raises:
+        KeyError: there is no such operation.
+    """
+    return OPERATIONS[request["operation"]].respond(request)

@@ -10,7 +10,7 @@ from torch import nn
 
 from worker.regularizers.overrides import architecture_parameters, build_regularizers, new_head
 from worker.sidecar.memory import predict_mib
-from worker.sidecar.request import Fault, Operation, RequestRefused, fault
+from worker.sidecar.request import Fault, Operation, RequestRefused, Subject, fault
 from worker.training.freezing import check_first
 from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.parameters import select, weights
@@ -92,5 +92,6 @@ def _pointer(text: str) -> str:
 
 DESCRIBE = Operation(
     describe,
-    too_slow=fault("/architecture", "The network takes too long to check. Use a smaller network."),
+    is_kept=True,
+    subject=Subject("/architecture", "check the network", "Use a smaller network."),
 )

@@ -26,5 +26,5 @@ def preview(request: dict[str, Any]) -> dict[str, Any]:
     return {"png": base64.b64encode(png).decode()}
 
 
-#: A picture takes a hundred times as long as a network, so pictures have a thread of their own.
-PREVIEW = Operation(preview, threads=1, max_waiting=4)
+#: A picture takes a hundred times as long as a network, so only one is made at a time.
+PREVIEW = Operation(preview, processes=1, max_waiting=4, memory_mib=2048, is_kept=True)

@@ -74,4 +74,5 @@ def _work_of_tiny_network() -> Work:
     return counter.work
 
 
-SPEED = Operation(speed, threads=1)
+#: Kept, since it remembers its measurement.
+SPEED = Operation(speed, processes=1, is_kept=True)

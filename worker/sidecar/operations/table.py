@@ -7,7 +7,7 @@ from typing import Any
 from shared import datasets
 from shared.settings import Settings
 from worker.data.errors import DatasetMissing
-from worker.sidecar.request import Operation, RequestRefused, fault
+from worker.sidecar.request import Operation, RequestRefused, Subject, fault
 
 
 def table(request: dict[str, Any]) -> dict[str, Any]:
@@ -68,5 +68,9 @@ def _missing(file: str, home: Path) -> str:
 
 TABLE = Operation(
     table,
-    too_slow=fault("/dataset/file", "The table takes too long to read. Use a smaller table."),
+    processes=4,
+    # Less than the time that a client waits.
+    cpu_seconds=3,
+    is_background=True,
+    subject=Subject("/dataset/file", "read the table", "Use a smaller table."),
 )

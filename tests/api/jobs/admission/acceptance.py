@@ -17,7 +17,7 @@ from worker import data as datasets
 from worker.build import build, is_regression
 from worker.data.job_data import Data
 from worker.data.tensors import take
-from worker.sidecar import server
+from worker.sidecar.operations import respond
 from worker.training.checkpoint import metadata
 from worker.training.divergence import Diverged
 from worker.training.evaluation import evaluate_classification, evaluate_regression
@@ -31,7 +31,7 @@ class Sidecar:
 
     def send(self, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
         request = json.loads(json.dumps({"operation": operation, **fields}))
-        response = json.loads(json.dumps(server.respond(request)))
+        response = json.loads(json.dumps(respond(request)))
         if not response["ok"]:
             raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
         return response
