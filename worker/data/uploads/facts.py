@@ -12,7 +12,7 @@ from PIL import Image
 
 from worker.data.uploads.decoding import in_order, opened
 from worker.data.uploads.faults import BadFile, Fault, UploadRejected, fault
-from worker.data.uploads.perceptual_hash import Hashes, Thumbnails, perceptual_hash
+from worker.data.uploads.perceptual_hash import THUMBNAIL, Hashes, Thumbnails, perceptual_hash
 from worker.data.uploads.upload import ImageUpload, Picture
 
 VALUES = np.arange(256) / 255
@@ -106,7 +106,7 @@ def collect(upload: ImageUpload, progress: Callable[[float], None]) -> Facts:
         digests=[facts.digest for facts in good],
         hashes=np.array([facts.hash for facts in good], np.uint64),
         thumbnails=np.frombuffer(b"".join(facts.thumbnail for facts in good), np.uint8).reshape(
-            len(good), -1
+            -1, THUMBNAIL**2
         ),
         rejected=rejected,
     )

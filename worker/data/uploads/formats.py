@@ -9,17 +9,18 @@ class PictureFormat:
 
     Args:
         max_pixels: of a picture.
-        bytes_per_pixel: the largest memory that decoding and converting takes.
+        bytes_per_pixel: the largest memory that decoding and converting takes; twice as much for a
+            progressive JPEG, which keeps two bytes of each coefficient until its last scan.
     """
 
     max_pixels: int
     bytes_per_pixel: int
 
 
-#: By Pillow's name. A progressive JPEG keeps two bytes for each coefficient, and WebP three copies.
+#: By Pillow's name. The decoder of WebP keeps three copies.
 FORMATS = {
     "PNG": PictureFormat(50_000_000, 10),
-    "JPEG": PictureFormat(50_000_000, 12),
+    "JPEG": PictureFormat(50_000_000, 6),
     "WEBP": PictureFormat(30_000_000, 20),
     "GIF": PictureFormat(50_000_000, 10),
     "BMP": PictureFormat(50_000_000, 10),

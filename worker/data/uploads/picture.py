@@ -43,7 +43,8 @@ def open_picture(content: bytes) -> Iterator[Image.Image]:
         BadFile: the content is no such file, is damaged or has too many pixels.
     """
     image, limits = _open(content)
-    with image, PIXELS.held(image.width * image.height * limits.bytes_per_pixel):
+    passes = 2 if image.info.get("progressive") else 1
+    with image, PIXELS.held(image.width * image.height * limits.bytes_per_pixel * passes):
         yield _decode(image)
 
 
