@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.http.timed_protocol import HAS_KEY
 from api.services.container import Services
 from shared.errors import BadRequest, NotFound, Unauthorized
 from shared.ids import LENGTH, is_id
@@ -46,6 +47,8 @@ async def caller(
         raise Unauthorized
     if not services.keys.is_admin(key):
         raise Unauthorized("The key is not valid.")
+    # A connection with a key is kept when there are too many.
+    setattr(request.state, HAS_KEY, True)
     return Caller("admin")
 
 

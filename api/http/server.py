@@ -19,7 +19,6 @@ def options(settings: Settings) -> dict[str, Any]:
         "proxy_headers": False,
         "timeout_keep_alive": 5,
         "timeout_graceful_shutdown": 3,
-        "limit_concurrency": 2000,
     }
 
 

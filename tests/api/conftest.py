@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from api.http import protocol
 from api.services import sidecar_client
 from shared import migrations, tables
 from shared.database import Database
@@ -43,7 +42,6 @@ def _serve(address: str, home: Path) -> Iterator[Service]:
 def _long_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lengthen timeouts, since API, fake sidecar and test share a core."""
     monkeypatch.setattr(sidecar_client, "TURN_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", TIMEOUT_SECONDS)
     monkeypatch.setitem(send.__kwdefaults__, "timeout_seconds", TIMEOUT_SECONDS)
 
 
