@@ -14,6 +14,7 @@ from starlette.routing import Match
 from api.http.problem import RETRY_AFTER_SECONDS, problem
 from shared import errors
 from shared.errors import Fault, ServiceError
+from shared.jobs import unreadable_rows
 
 log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.RowUnreadable: 500,
+    errors.RowUnreadable: 409,
     errors.DamagedFile: 500,
     errors.Fenced: 409,
     errors.TooLarge: 413,
@@ -57,6 +58,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     status = STATUS[type(error)]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("service error", path=request.url.path, exc_info=error)
+    if isinstance(error, errors.RowUnreadable):
+        unreadable_rows.note(error)
     extra = dict(error.data)
     if isinstance(error, errors.InvalidSpec):
         extra["errors"] = [vars(fault) for fault in error.faults]

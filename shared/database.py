@@ -9,7 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import orjson
+import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,6 +20,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from shared.errors import Unavailable
 
 MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of several connections
+
+
+#: Values up to this depth are written as JSON in any case.
+MAX_WRITTEN_DEPTH = 200
 
 
 class InvalidJson:
@@ -85,9 +92,19 @@ def _dumps(value: Any) -> str:
 def _loads(text: str | bytes) -> Any:
     """Return the JSON value, or `InvalidJson`: `StoredRow.read` then names the column."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = orjson.loads(text)
+        if isinstance(value, dict | list) and _brackets(text) > MAX_WRITTEN_DEPTH:
+            orjson.dumps(value)  # which refuses deep values that it reads
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return InvalidJson()
+    return value
+
+
+def _brackets(text: str | bytes) -> int:
+    """Return how many brackets are opened, which no depth exceeds."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
 
 
 def sqlite_driver() -> ModuleType:
@@ -125,6 +142,7 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # `_begin` sends BEGIN
+        connection.text_factory = _text
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -143,8 +161,36 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
     return engine
 
 
+def _text(stored: bytes) -> str | bytes:
+    """Return a text of SQLite; unchanged if it is not UTF-8: `StoredRow.read` names the column."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
+
+
+class _TimeLoader(Loader):
+    """Reads a time of PostgreSQL; unchanged as text where Python has no such time.
+
+    These are `infinity` and years that are not 1 to 9999.
+    """
+
+    def __init__(self, oid: int, context: Any = None) -> None:
+        super().__init__(oid, context)
+        default = psycopg.adapters.get_loader(oid, Format.TEXT)
+        assert default is not None, "psycopg reads times"
+        self._loader = default(oid, context)
+
+    def load(self, data: Any) -> Any:
+        """Return the time."""
+        try:
+            return self._loader.load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
+
+
 def _postgresql(url: str, pool_size: int) -> sa.Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         json_serializer=_dumps,
         json_deserializer=_loads,
@@ -158,3 +204,9 @@ def _postgresql(url: str, pool_size: int) -> sa.Engine:
             "-c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
         },
     )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.adapters.register_loader("timestamptz", _TimeLoader)
+
+    return engine

@@ -104,7 +104,7 @@ class Unavailable(ServiceError):
 
 
 class RowUnreadable(ServiceError):
-    """A stored record cannot be read; the log of the service names it."""
+    """The stored record cannot be read. Ask the administrator to repair it; the log names it."""
 
     def __init__(self, *, table: str, row_id: str, column: str, why: str) -> None:
         super().__init__()

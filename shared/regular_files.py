@@ -25,7 +25,9 @@ def open_regular(root: Path, relative: str | PurePosixPath) -> BinaryIO:
         NotRegular: it is no regular file, or a directory on the way is a link.
         OSError: it cannot be read.
     """
-    *directories, name = PurePosixPath(relative).parts
+    *directories, name = PurePosixPath(relative).parts or ("",)
+    if not name or "\0" in str(relative):
+        raise NotRegular("the path names no file")
     if ".." in directories or name == ".." or PurePosixPath(relative).is_absolute():
         raise NotRegular(f"{relative} leads out of the directory")
     parent = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

@@ -33,6 +33,10 @@ def print_jobs(console: Console, jobs: list[Json]) -> None:
     table = Table(*columns)
     now = datetime.now(UTC)
     for job in jobs:
+        if job.get("unreadable"):
+            state = Text(f"{job['state'] or 'unknown'}, unreadable", style="red")
+            table.add_row(job["id"], Text(job["name"] or ""), state)
+            continue
         spec, age = job["spec"], now - datetime.fromisoformat(job["created_at"])
         monitor = _shown_monitor(job)
         wide = (spec["dataset"]["name"], spec["architecture"]["name"], duration(age))
@@ -49,6 +53,19 @@ def print_jobs(console: Console, jobs: list[Json]) -> None:
         test = "; test: of the checkpoint by the first rule" if is_medium else ""
         more = "`trainshed show JOB` has every checkpoint"
         console.print(f"best validation: with its epoch{test}; {more}", soft_wrap=True)
+
+
+def _print_unreadable(console: Console, job: Json) -> None:
+    """Print what of a damaged job can be read, and what cannot."""
+    state = job["state"] or "unknown"
+    console.print(f"{job['id']} {job['name'] or ''}: {state}", markup=False, soft_wrap=True)
+    console.print(
+        "The stored record of this job cannot be read. The queue passes it; cancel it, or ask the "
+        "administrator of the box to repair it:",
+        soft_wrap=True,
+    )
+    for fault in job["unreadable"]:
+        console.print(f"  {fault['field']} {fault['detail']}", markup=False, soft_wrap=True)
 
 
 def _state(job: Json) -> str:
@@ -96,6 +113,9 @@ def _named_value(metric: str, value: Any) -> str:
 def print_job(console: Console, job: Json) -> None:
     """Print a job: its specification in short, its progress, metrics and checkpoints."""
     job = escaped(job)
+    if job.get("unreadable"):
+        _print_unreadable(console, job)
+        return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     spec = job["spec"]
     rows = {

@@ -37,9 +37,10 @@ class Methods:
         """Return the task that a loss is for.
 
         Args:
-            loss: a name of the catalogue.
+            loss: its name. One that is not in the catalogue, as in a job of a newer version, is
+                taken as a loss for classification.
         """
-        is_number = self.catalog["losses"][loss].get("target") == "number"
+        is_number = self.catalog["losses"].get(loss, {}).get("target") == "number"
         return "regression" if is_number else "classification"
 
     def with_fact(self, slot: str, fact: str) -> list[str]:

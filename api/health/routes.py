@@ -6,7 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+)
 
 from api.deps import ServicesDep
 from api.health.schemas import Alive, Ready
@@ -16,7 +22,7 @@ from api.services.container import Services
 from shared import tables
 from shared.clock import now
 from shared.errors import Unavailable
-from shared.jobs import liveness
+from shared.jobs import liveness, quarantine, unreadable_rows
 from shared.jobs.rows import WorkerRow
 from shared.states import STATES
 
@@ -73,16 +79,21 @@ def get_prometheus_metrics(services: ServicesDep) -> Response:
         counts = connection.execute(
             sa.select(column.state, sa.func.count()).group_by(column.state)
         ).all()
+        quarantined = quarantine.count(connection)
     for state in STATES:
         jobs.labels(state).set(0)
     for state, count in counts:
-        jobs.labels(state).set(count)
+        jobs.labels(state if state in STATES else "unknown").inc(count)
     workers = _present_workers(services)
     kinds = [device["name"].partition(":")[0] for worker in workers for device in worker.devices]
     devices = Gauge("trainshed_devices", "Devices by kind", ["kind"], registry=registry)
     for kind in DEVICE_KINDS:
         devices.labels(kind).set(kinds.count(kind))
     gauges = {
+        "trainshed_quarantined_jobs": (
+            "Jobs that cannot be read; the queue passes them",
+            quarantined,
+        ),
         "trainshed_workers": ("Workers seen recently", len(workers)),
         "trainshed_doorbell_rings": (
             "Doorbell messages that the broker accepted",
@@ -95,6 +106,14 @@ def get_prometheus_metrics(services: ServicesDep) -> Response:
     }
     for name, (description, value) in gauges.items():
         Gauge(name, description, registry=registry).set(value)
+    rows = Counter(
+        "trainshed_unreadable_rows",
+        "Rows that this process could not read",
+        ["table"],
+        registry=registry,
+    )
+    for table in tables.metadata.tables:
+        rows.labels(table).inc(unreadable_rows.counts().get(table, 0))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

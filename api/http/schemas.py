@@ -1,7 +1,7 @@
 """Types and response declarations that the OpenAPI document uses for several routes."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
 from pydantic import BaseModel, Field, create_model
 
@@ -26,9 +26,14 @@ class _ListOf(BaseModel, Generic[Item]):
     has_more: bool
 
 
-def list_of(item: type[BaseModel]) -> type[BaseModel]:
-    """Return the model of a page of items; its name in the document is `ListOf` and the item's."""
-    page: type[BaseModel] = _ListOf[item]
+def list_of(item: type[BaseModel], *others: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of a page of items; its name in the document is `ListOf` and the item's.
+
+    Args:
+        item: the model of an item.
+        *others: further models that an item may have.
+    """
+    page: type[BaseModel] = _ListOf[Union[item, *others]]
     return create_model(f"ListOf{item.__name__}", __doc__=_ListOf.__doc__, __base__=page)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from api.services.container import Services
 from shared.errors import Unavailable
 from shared.jobs import liveness, queries
+from shared.jobs.partial_rows import UnreadableJobRow
 
 #: How many finished jobs are searched, newest first.
 MAX_JOBS = 50
@@ -67,10 +68,15 @@ def _as_measured(services: Services, spec: dict[str, Any]) -> float | None:
         rows = queries.list_jobs(connection, limit=MAX_JOBS, state="succeeded")
     cost = _cost_per_image(spec)
     for row in rows:
+        if isinstance(row, UnreadableJobRow):
+            continue
         seconds = row.metrics.get("seconds")
-        if isinstance(seconds, float) and _cost_per_image(row.spec) == cost:
-            scale = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
-            return round(seconds * scale, 3)
+        try:
+            if isinstance(seconds, float) and _cost_per_image(row.spec) == cost:
+                scale = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
+                return round(seconds * scale, 3)
+        except (KeyError, TypeError, ZeroDivisionError):  # a stored specification without defaults
+            continue
     return None
 
 

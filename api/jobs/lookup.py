@@ -1,4 +1,4 @@
-"""The row of a job that a path names."""
+"""The row of a job that a path names: whole, or what of it can be read."""
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ def find_job(connection: sa.Connection, job_id: str) -> JobRow:
     Raises:
         NotFound: There is no such job.
     """
-    row = queries.get_job(connection, job_id)
+    row = queries.get_job_in_part(connection, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return row

@@ -1,7 +1,8 @@
-"""A job's row as the API shows it."""
+"""A job's row as the API shows it, in part where it cannot be read."""
 
 from typing import Any
 
+from api.jobs.unreadable import mark_unreadable
 from shared.clock import rfc3339
 from shared.jobs.ending import ending
 from shared.jobs.rows import AttemptRow, JobRow
@@ -18,7 +19,10 @@ def etag(row: JobRow, queue_position: int | None) -> str:
 def job_json(
     row: JobRow, *, queue_position: int | None, attempts: list[AttemptRow] | None = None
 ) -> Json:
-    """Return a job; without `attempts`, as in lists, that field is left out."""
+    """Return a job; without `attempts`, as in lists, that field is left out.
+
+    Of a damaged row, what can be read is returned and the rest is null.
+    """
     job: Json = {
         "id": row.id,
         "object": "job",
@@ -50,6 +54,7 @@ def job_json(
         "mlflow_run_id": row.mlflow_run_id,
         "links": _links(row),
     }
+    mark_unreadable(job, row)
     if attempts is not None:
         job["attempts"] = [_attempt_json(attempt) for attempt in attempts]
     return job
@@ -67,7 +72,8 @@ def _links(row: JobRow) -> dict[str, str]:
         "logs": f"{address}/logs",
         "artifacts": f"{address}/artifacts",
     }
-    if (row.spec.get("tracking") or {}).get("tensorboard"):
+    tracking = row.spec.get("tracking")
+    if isinstance(tracking, dict) and tracking.get("tensorboard"):
         links["tensorboard"] = f"{address}/tensorboard"
     if row.retry_of is not None:
         links["retry_of"] = f"/v1/jobs/{row.retry_of}"
@@ -81,12 +87,13 @@ def _progress(row: JobRow) -> Json | None:
         return progress
     if row.state != "succeeded":
         return None if progress is None else {**progress, "eta_seconds": None}
-    if "steps" not in result:
+    stages = result.get("stages")
+    if not isinstance(stages, dict) or not {"epochs", "steps"} <= result.keys():
         return progress
-    last = progress or {"stage": None, "images_per_second": None}
+    last = {"stage": None, "images_per_second": None, **(progress or {})}
     # After early stopping the job is complete too: no steps are left.
     return {
-        "stage": next(reversed(result["stages"]), last["stage"]),
+        "stage": next(reversed(stages), last["stage"]),
         "epoch": result["epochs"],
         "epochs": result["epochs"],
         "step": result["steps"],

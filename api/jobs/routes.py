@@ -18,7 +18,7 @@ from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, list_of
 from api.jobs import rendering, service
 from api.jobs.lookup import read_job
-from api.jobs.schemas import Job, Validation
+from api.jobs.schemas import Job, UnreadableJob, Validation
 from api.openapi import SPEC_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
@@ -72,7 +72,7 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
     return json_response(await services.sidecar.in_thread(service.validate, services, body))
 
 
-@router.get("", summary="List the jobs", responses={200: {"model": list_of(Job)}})
+@router.get("", summary="List the jobs", responses={200: {"model": list_of(Job, UnreadableJob)}})
 def list_jobs(
     services: ServicesDep,
     limit: Limit = 20,
@@ -100,6 +100,7 @@ def list_jobs(
             tag=tag,
             named=named,
         )
+    services.quarantine.report(rows)
     page = [
         rendering.job_json(row, queue_position=_queue_position(services, row))
         for row in rows[:limit]
@@ -110,7 +111,7 @@ def list_jobs(
 @router.get(
     "/{job_id}",
     summary="Get a job, or wait until it changes",
-    responses={200: {"model": Job, **ETAG}, **NOT_MODIFIED},
+    responses={200: {"model": Job | UnreadableJob, **ETAG}, **NOT_MODIFIED},
 )
 async def get_job(
     job_id: JobId,
@@ -147,7 +148,10 @@ async def get_job(
 
 
 @router.post(
-    "/{job_id}/cancel", status_code=202, summary="Cancel a job", responses={202: {"model": Job}}
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job",
+    responses={202: {"model": Job | UnreadableJob}},
 )
 def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
     """Request that a job ends; repeating the request has no further effect.
@@ -198,6 +202,8 @@ def _read(
 ) -> tuple[JobRow, int | None]:
     """Return a job's row and its position in the queue."""
     row = read_job(services, job_id)
+    if services.quarantine.report([row]):
+        row = read_job(services, job_id)  # with the event of the quarantine
     return row, _queue_position(services, row, allow_extra_read=allow_extra_read)
 
 

@@ -88,6 +88,54 @@ class Job(BaseModel):
     device: str | None
     mlflow_run_id: str | None
     links: dict[str, str]
+    unreadable: None = Field(description="Null: the whole record of the job can be read")
+    attempts: list[Attempt] | None = None
+
+
+class UnreadableField(BaseModel):
+    """A field of a job that cannot be read, or that this version does not know."""
+
+    field: str = Field(description="The name of the field, or of an internal column")
+    detail: str
+
+
+class UnreadableJob(BaseModel):
+    """A job whose stored record was damaged or written by a newer version.
+
+    What cannot be read is null; a specification of a newer version is shown as it is stored. The
+    queue passes the job, and it can be cancelled.
+    """
+
+    id: str
+    object: Literal["job"]
+    name: str | None
+    owner: str | None
+    state: State | None
+    phase: str | None
+    reason: str | None
+    priority: Literal["low", "normal", "high"] | None
+    tags: dict[str, str] | None
+    notes: str | None
+    spec: dict[str, Any] | None = Field(description="As it is stored")
+    warnings: list[SpecWarning] | None
+    created_at: Timestamp | None
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+    queue_position: None
+    cancel_requested_at: Timestamp | None
+    pause_requested_at: Timestamp | None
+    progress: Progress | None
+    metrics: dict[str, JsonNumber | None] | None
+    best: dict[str, dict[str, Any]] | None
+    result: dict[str, Any] | None
+    failure: Failure | None
+    ending: str | None
+    attempt: Count | None
+    retry_of: str | None
+    device: str | None
+    mlflow_run_id: str | None
+    links: dict[str, str]
+    unreadable: list[UnreadableField] = Field(min_length=1)
     attempts: list[Attempt] | None = None
 
 

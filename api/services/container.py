@@ -6,6 +6,7 @@ from api.catalog.methods import Methods
 from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
 from api.services.keys import KeyCheck
+from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
 from api.services.sidecar_client import SidecarClient
 from api.weights.unfinished import delete_unfinished
@@ -29,6 +30,7 @@ class Services:
     queue_order: QueueOrder
     watcher: ChangeWatcher
     keys: KeyCheck
+    quarantine: Quarantine
 
     def close(self) -> None:
         """Stop the threads and close the connections."""
@@ -52,4 +54,5 @@ def open_services(settings: Settings) -> Services:
         queue_order=queue_order,
         watcher=ChangeWatcher(database, queue_order),
         keys=KeyCheck(settings),
+        quarantine=Quarantine(database),
     )

@@ -14,19 +14,35 @@ def add(connection: sa.Connection, upload: UploadRow) -> None:
 
 
 def get(connection: sa.Connection, weights_id: str) -> UploadRow | None:
-    """Return an upload, or None."""
+    """Return an upload, or None.
+
+    Raises:
+        RowUnreadable: its row cannot be read.
+    """
     query = sa.select(tables.weights).where(tables.weights.c.id == weights_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else UploadRow.read(row)
 
 
-def page(connection: sa.Connection, *, limit: int, after: str | None) -> list[UploadRow]:
-    """Return at most `limit` uploads after the id `after`, newest first."""
+def exists(connection: sa.Connection, weights_id: str) -> bool:
+    """Return whether there is an upload, even if its row cannot be read."""
+    query = sa.select(tables.weights.c.id).where(tables.weights.c.id == weights_id)
+    return connection.execute(query).first() is not None
+
+
+def page(
+    connection: sa.Connection, *, limit: int, after: str | None
+) -> tuple[list[UploadRow], bool]:
+    """Return at most `limit` uploads after the id `after`, newest first, and if there are more.
+
+    Uploads whose rows cannot be read are left out.
+    """
     uploads = tables.weights.c
-    query = sa.select(tables.weights).order_by(uploads.id.desc()).limit(limit)
+    query = sa.select(tables.weights).order_by(uploads.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(uploads.id < after)
-    return UploadRow.read_all(connection.execute(query).mappings())
+    rows = connection.execute(query).mappings().all()
+    return UploadRow.read_all(rows[:limit]), len(rows) > limit
 
 
 def delete(connection: sa.Connection, weights_id: str) -> None:

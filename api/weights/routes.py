@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/weights", tags=["weights"])
 MEDIA_TYPE = "application/octet-stream"
 #: Method and path of the upload, whose body has a separate limit.
 UPLOAD = ("POST", "/v1/weights")
+UNKNOWN = "There are no such weights; GET /v1/weights lists the uploads."
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -63,9 +64,8 @@ def list_weights(
     """Return the uploads, newest first. `after` is the id of the last upload of the page before."""
     check_cursor(after, "weights")
     with services.database.read() as connection:
-        rows = queries.page(connection, limit=limit + 1, after=after)
-    page = map(_weights_json, rows[:limit])
-    return json_response(list_page(page, has_more=len(rows) > limit))
+        rows, has_more = queries.page(connection, limit=limit, after=after)
+    return json_response(list_page(map(_weights_json, rows), has_more=has_more))
 
 
 @router.get("/{weights_id}", summary="Get an upload", responses={200: {"model": Weights}})
@@ -82,11 +82,14 @@ async def delete_weights(services: ServicesDep, weights_id: str) -> Response:
 
 
 def _delete(services: Services, weights_id: str) -> int:
-    row = _find(services, weights_id)
     with services.database.write() as connection:
+        if not is_id("weights", weights_id) or not queries.exists(connection, weights_id):
+            raise NotFound(UNKNOWN)
         queries.delete(connection, weights_id)
-    services.storage.weights(weights_id).unlink(missing_ok=True)
-    return row.bytes
+    path = services.storage.weights(weights_id)
+    freed_bytes = path.stat().st_size if path.is_file() else 0
+    path.unlink(missing_ok=True)
+    return freed_bytes
 
 
 def _find(services: Services, weights_id: str) -> UploadRow:
@@ -95,7 +98,7 @@ def _find(services: Services, weights_id: str) -> UploadRow:
         with services.database.read() as connection:
             row = queries.get(connection, weights_id)
     if row is None:
-        raise NotFound("There are no such weights; GET /v1/weights lists the uploads.")
+        raise NotFound(UNKNOWN)
     return row
 
 

@@ -13,9 +13,15 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Failure, Fenced
+from shared.jobs import quarantine
+from shared.jobs.counts import is_count, next_revision
 from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
+from shared.jobs.rows import JobRow
 from shared.states import FINAL
+
+#: Unreadable jobs that one claim passes; the next claim passes further ones.
+MAX_PASSED = 100
 
 
 @dataclass(frozen=True)
@@ -43,45 +49,48 @@ def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
 
 def select_queued() -> sa.Select[Any]:
     """Return the query for the ids of queued jobs, in the order in which they start."""
+    return in_starting_order(sa.select(tables.jobs.c.id))
+
+
+def in_starting_order(query: sa.Select[Any]) -> sa.Select[Any]:
+    """Return a query of jobs limited to those that may start, in the order in which they start."""
     jobs = tables.jobs.c
     # A literal, not a parameter: otherwise the planner does not use the partial index.
-    return (
-        sa.select(jobs.id)
-        .where(sa.text("jobs.state = 'queued'"))
-        .order_by(jobs.priority.desc(), jobs.id)
-    )
+    is_queued = sa.text("jobs.state = 'queued'")
+    may_start = quarantine.is_not_quarantined()
+    return query.where(is_queued, may_start).order_by(jobs.priority.desc(), jobs.id)
 
 
 def claim(
     connection: sa.Connection, *, worker: str, host: str, device: str, devices: list[Any], gpus: int
 ) -> ClaimedJob | None:
-    """Claim the next job that needs at most `gpus` devices; return None if no job is queued."""
+    """Claim the next job that needs at most `gpus` devices; return None if no job is queued.
+
+    Jobs whose rows cannot be read are quarantined and passed.
+    """
+    row = _lock_next(connection, gpus)
+    if row is None:
+        return None
     at, jobs = now(), tables.jobs.c
-    best = (
-        select_queued().where(jobs.gpus <= max(gpus, 1)).limit(1).with_for_update(skip_locked=True)
-    )
-    row = connection.execute(
+    lease = Lease(row.id, 1 + max(row.attempt, _newest_attempt(connection, row.id)))
+    connection.execute(
         sa.update(tables.jobs)
-        .where(jobs.id == best.scalar_subquery(), jobs.state == "queued")
+        .where(jobs.id == row.id)
         .values(
             state="running",
             phase="preflight",
             reason=None,
-            attempt=jobs.attempt + 1,
-            started_at=sa.func.coalesce(jobs.started_at, sa.bindparam("at", at, tables.UtcTime)),
+            attempt=lease.attempt,
+            started_at=row.started_at or at,
             device=device,
         )
-        .returning(jobs.id, jobs.attempt, jobs.spec, jobs.resume_from)
-    ).one_or_none()
-    if row is None:
-        return None
-    lease = Lease(row.id, row.attempt)
+    )
     connection.execute(sa.delete(tables.live).where(tables.live.c.job_id == row.id))
     connection.execute(
         sa.insert(tables.live),
         {
             "job_id": row.id,
-            "attempt": row.attempt,
+            "attempt": lease.attempt,
             "beat": 0,
             "at": at,
             "worker": worker,
@@ -93,7 +102,7 @@ def claim(
         sa.insert(tables.attempts),
         {
             "job_id": row.id,
-            "number": row.attempt,
+            "number": lease.attempt,
             "worker": worker,
             "host": host,
             "device": device,
@@ -101,9 +110,37 @@ def claim(
             "first_step": 0,
         },
     )
-    data = {"state": "running", "phase": "preflight", "attempt": row.attempt, "device": device}
+    data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
     append_events(connection, row.id, at, NewEvent("state", data))
     return ClaimedJob(lease, row.spec, row.resume_from)
+
+
+def _lock_next(connection: sa.Connection, gpus: int) -> JobRow | None:
+    """Lock and return the next readable job that needs at most `gpus` devices."""
+    jobs = tables.jobs.c
+    # What is no number becomes 0 in SQLite, so that the job is found and quarantined.
+    fits = sa.cast(jobs.gpus, sa.Integer) <= max(gpus, 1)
+    # The columns of the row that was locked: a subquery would be read before the lock.
+    query = in_starting_order(quarantine.select_job).where(fits).limit(1)
+    query = query.with_for_update(skip_locked=True, of=tables.jobs)
+    for _ in range(MAX_PASSED):
+        columns = connection.execute(query).mappings().first()
+        if columns is None:
+            return None
+        faults = JobRow.faults(columns)
+        if not faults:
+            return JobRow.read(columns)
+        quarantine.add(connection, columns["id"], faults)
+    return None
+
+
+def _newest_attempt(connection: sa.Connection, job_id: str) -> int:
+    """Return the greatest number of the job's attempts; 0 before the first."""
+    attempts = tables.attempts.c
+    newest = sa.select(sa.func.max(attempts.number)).where(
+        attempts.job_id == job_id, is_count(attempts.number)
+    )
+    return connection.execute(newest).scalar_one() or 0
 
 
 def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
@@ -161,7 +198,7 @@ def lock_job(connection: sa.Connection, lease: Lease) -> bool:
     row = connection.execute(
         sa.update(jobs)
         .where(is_held_by(lease))
-        .values(revision=jobs.c.revision + 1)
+        .values(revision=next_revision())
         .returning(jobs.c.cancel_requested_at)
     ).one_or_none()
     if row is None:
@@ -193,7 +230,9 @@ def _end(
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
         .values(ended_at=at, outcome=outcome or reason, exit_code=exit_code)
     )
-    data: dict[str, Any] = {"state": state, "reason": reason, "attempt": lease.attempt}
+    # A damaged number may be of any type, and its job must end all the same.
+    number = lease.attempt if isinstance(lease.attempt, int) else None
+    data: dict[str, Any] = {"state": state, "reason": reason, "attempt": number}
     if "failure" in values:
         data["failure"] = values["failure"]
     if state in FINAL:

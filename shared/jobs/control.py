@@ -10,6 +10,8 @@ from shared.clock import now
 from shared.errors import Conflict, NotFound
 from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
+from shared.jobs.quarantine import select_job
+from shared.jobs.rows import JobRow
 from shared.states import FINAL, STATES
 
 RETRYABLE = ("failed", "cancelled")
@@ -70,13 +72,14 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
     Raises:
         NotFound: no such job.
         Conflict: the job has succeeded or not ended.
+        RowUnreadable: its row cannot be read.
     """
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
-    row = connection.execute(
-        sa.select(jobs.state, jobs.spec, jobs.warnings).where(jobs.id == job_id).with_for_update()
-    ).one_or_none()
-    if row is None:
+    query = select_job.where(jobs.id == job_id).with_for_update(of=tables.jobs)
+    columns = connection.execute(query).mappings().one_or_none()
+    if columns is None:
         raise NotFound(f"There is no job {job_id}.")
+    row = JobRow.read(columns)
     if row.state not in RETRYABLE:
         raise Conflict(
             f"The job is {row.state}; only a failed or cancelled job can be retried.",

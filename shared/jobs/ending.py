@@ -29,17 +29,25 @@ def ending(
         if len(texts) == 1:
             return next(iter(texts.values()))
         return ". ".join(f"{name}: {text}" for name, text in texts.items()) or state
-    at = f" at epoch {progress['epoch']} of {progress['epochs']}" if progress else ""
-    if failure is None:
+    at = ""
+    if isinstance(progress, dict) and {"epoch", "epochs"} <= progress.keys():
+        at = f" at epoch {progress['epoch']} of {progress['epochs']}"
+    if not isinstance(failure, dict) or not {"kind", "message"} <= failure.keys():
         return f"{state}{at}"
     return f"{state}{at} ({failure['kind']}): {failure['message']}"
 
 
 def stage_ends(result: Json | None) -> dict[str, str]:
-    """Return how each stage of a job ended, by its name, from the job's result."""
-    stages = (result or {}).get("stages") or {}
+    """Return how each stage of a job ended, by its name, from the job's result.
+
+    Without what cannot be read: a job must end even if its row was damaged.
+    """
+    stages = result.get("stages") if isinstance(result, dict) else None
+    if not isinstance(stages, dict):
+        return {}
     # A job of an earlier version has a text instead of an object.
-    return {name: end if isinstance(end, str) else end["text"] for name, end in stages.items()}
+    ends = {name: end.get("text") if isinstance(end, dict) else end for name, end in stages.items()}
+    return {name: end for name, end in ends.items() if isinstance(end, str)}
 
 
 def read_ending(connection: sa.Connection, job_id: str) -> str | None:

@@ -1,13 +1,19 @@
 """The events of a job, numbered in order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared import tables
+from shared.jobs import unreadable_rows
+from shared.jobs.counts import is_count, next_revision, usable
 from shared.jobs.rows import EventRow
+
+#: Of an event whose time cannot be read.
+MISSING_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,19 @@ def append_events(connection: sa.Connection, job_id: str, at: datetime, *events:
     """Number and store events. The update locks the job's row until the end of the transaction."""
     if not events:
         return
+    jobs, numbers = tables.jobs.c, tables.events.c.number
+    newest = sa.select(sa.func.max(numbers)).where(
+        tables.events.c.job_id == job_id, is_count(numbers)
+    )
+    newest = sa.func.coalesce(newest.scalar_subquery(), 0)
+    last_event = usable(jobs.last_event)
+    # The greater of both: a hand may have changed the number in the row.
+    last_event = sa.case((last_event >= newest, last_event), else_=newest)
     last = connection.execute(
         sa.update(tables.jobs)
-        .where(tables.jobs.c.id == job_id)
-        .values(
-            last_event=tables.jobs.c.last_event + len(events), revision=tables.jobs.c.revision + 1
-        )
-        .returning(tables.jobs.c.last_event)
+        .where(jobs.id == job_id)
+        .values(last_event=last_event + len(events), revision=next_revision())
+        .returning(jobs.last_event)
     ).scalar_one()
     first = last - len(events) + 1
     values = [event.values(job_id, first + index, at) for index, event in enumerate(events)]
@@ -50,11 +62,26 @@ def append_events(connection: sa.Connection, job_id: str, at: datetime, *events:
 def list_events(
     connection: sa.Connection, job_id: str, *, after: int = 0, limit: int = 100
 ) -> list[EventRow]:
-    """Return the events with a number greater than `after`, oldest first."""
+    """Return the events with a number greater than `after`, oldest first.
+
+    An event that cannot be read keeps its number: it is of the type `unreadable`, without data.
+    """
     rows = connection.execute(
         sa.select(tables.events)
         .where(tables.events.c.job_id == job_id, tables.events.c.number > after)
         .order_by(tables.events.c.number)
         .limit(limit)
     )
-    return EventRow.read_all(rows.mappings())
+    return [event for row in rows.mappings() if (event := _read(row)) is not None]
+
+
+def _read(columns: Mapping[Any, Any]) -> EventRow | None:
+    faults = EventRow.faults(columns)
+    if not faults:
+        return EventRow.read(columns)
+    unreadable_rows.note(EventRow.unreadable(columns, faults))
+    if faults.keys() & {*EventRow.KEY}:
+        return None
+    at = MISSING_TIME if "at" in faults else columns["at"]
+    values = {**columns, "type": "unreadable", "step": None, "at": at, "data": {}}
+    return EventRow.read(values)

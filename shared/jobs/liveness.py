@@ -29,7 +29,7 @@ class ObservedHeartbeat:
     host: str
     pid: int | None
     worker: str
-    devices: list[Any]
+    devices: list[str]
     is_cancel_requested: bool
 
 
@@ -84,13 +84,23 @@ def list_heartbeats(
             Lease(row.id, row.attempt),
             row.beat,
             row.host,
-            row.pid,
+            _pid(row.pid),
             row.worker,
-            row.devices,
+            _device_names(row.devices),
             row.cancel_requested_at is not None,
         )
         for row in connection.execute(query)
     ]
+
+
+def _pid(value: Any) -> int | None:
+    """Return the id of a process; None for a damaged value, which must not receive a signal."""
+    return value if isinstance(value, int) and value > 1 else None
+
+
+def _device_names(value: Any) -> list[str]:
+    """Return the names of an attempt's devices, without what cannot be read."""
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def record_worker(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from shared import tables
+from shared.jobs.counts import next_revision
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def record_run(connection: sa.Connection, job_id: str, run_id: str) -> None:
     connection.execute(
         sa.update(jobs)
         .where(jobs.c.id == job_id)
-        .values(mlflow_run_id=run_id, revision=jobs.c.revision + 1)
+        .values(mlflow_run_id=run_id, revision=next_revision())
     )
 
 

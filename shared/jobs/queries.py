@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from shared import tables
 from shared.ids import ALPHABET, LENGTH
 from shared.jobs.attempts import select_queued
+from shared.jobs.partial_rows import read_in_part
+from shared.jobs.quarantine import is_not_quarantined
 from shared.jobs.rows import (
     ArtifactRow,
     AttemptRow,
@@ -17,8 +19,10 @@ from shared.jobs.rows import (
     JobRow,
     MetricPoint,
     MetricRow,
+    Split,
 )
 
+SPLITS = {*get_args(Split), None}
 MAX_TAG_KEY_LENGTH = 64
 ID_LENGTH = len("job_") + LENGTH
 
@@ -31,9 +35,19 @@ _job_and_live = sa.select(
 
 
 def get_job(connection: sa.Connection, job_id: str) -> JobRow | None:
-    """Return a job with its newest heartbeat, or None."""
+    """Return a job with its newest heartbeat, or None.
+
+    Raises:
+        RowUnreadable: its row cannot be read.
+    """
     row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
     return None if row is None else JobRow.read(row)
+
+
+def get_job_in_part(connection: sa.Connection, job_id: str) -> JobRow | None:
+    """Return a job, as `get_job` does, or what of it can be read as an `UnreadableJobRow`."""
+    row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
+    return None if row is None else read_in_part(row)
 
 
 def get_versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -62,7 +76,7 @@ def list_jobs(
     """Return at most `limit` jobs that match every filter, newest first, older than `after`.
 
     `tag` is a key, or a key and a value separated by a colon. `named` is a name, or the beginning
-    of an id.
+    of an id. A job whose row cannot be read is an `UnreadableJobRow`.
     """
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
@@ -76,7 +90,7 @@ def list_jobs(
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
     if named is not None:
         query = query.where(jobs.id.in_(_ids_of_name(named)))
-    return JobRow.read_all(connection.execute(query).mappings())
+    return [read_in_part(row) for row in connection.execute(query).mappings()]
 
 
 def _ids_of_name(text: str) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]]:
@@ -109,9 +123,8 @@ def count_ahead_of(connection: sa.Connection, priority: int) -> int:
     """Return how many queued jobs start before a new job of this priority."""
     jobs = tables.jobs.c
     query = sa.select(sa.func.count()).where(sa.text("jobs.state = 'queued'"))
-    return connection.execute(
-        query.select_from(tables.jobs).where(jobs.priority >= priority)
-    ).scalar_one()
+    query = query.select_from(tables.jobs).where(jobs.priority >= priority)
+    return connection.execute(query.where(is_not_quarantined())).scalar_one()
 
 
 def list_attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:
@@ -135,11 +148,18 @@ def list_artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
     return ArtifactRow.read_all(_of_job(connection, tables.artifacts, job_id, order_by="name"))
 
 
-def get_checkpoint(connection: sa.Connection, checkpoint_id: str) -> CheckpointRow | None:
-    """Return a checkpoint by its id, or None."""
-    query = sa.select(tables.checkpoints).where(tables.checkpoints.c.id == checkpoint_id)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else CheckpointRow.read(row)
+def get_job_of(connection: sa.Connection, checkpoint_id: str) -> str | None:
+    """Return the id of the job of a checkpoint, or None."""
+    checkpoints = tables.checkpoints.c
+    query = sa.select(checkpoints.job_id).where(checkpoints.id == checkpoint_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def list_directories(connection: sa.Connection, job_id: str) -> set[Any]:
+    """Return the directories of a job's checkpoints, as stored, also of unreadable rows."""
+    checkpoints = tables.checkpoints.c
+    query = sa.select(checkpoints.directory).where(checkpoints.job_id == job_id)
+    return set(connection.execute(query).scalars())
 
 
 def list_metrics(
@@ -205,7 +225,8 @@ def list_series(
     """Return the series of a job's metrics, in the order in which they began.
 
     A metric name belongs to one split. The points are counted by an index without the split, which
-    is then read from the first point of each series.
+    is then read from the first point of each series. Series whose names cannot be read are left
+    out.
     """
     column = tables.metrics.c
     counts = sa.select(sa.func.min(column.id).label("id"), sa.func.count().label("count"))
@@ -220,7 +241,11 @@ def list_series(
     query = query.join(firsts, firsts.c.id == column.id).order_by(column.id)
     if split is not None:
         query = query.where(column.split == split)
-    return [Series(*row) for row in connection.execute(query)]
+    return [
+        Series(*row)
+        for row in connection.execute(query)
+        if isinstance(row.name, str) and isinstance(row.stage, str) and row.split in SPLITS
+    ]
 
 
 def list_points(

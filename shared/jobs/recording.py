@@ -10,6 +10,7 @@ from shared import tables
 from shared.clock import now
 from shared.errors import Fenced
 from shared.jobs.attempts import Lease, is_held_by
+from shared.jobs.counts import next_revision
 from shared.jobs.events import NewEvent, append_events
 
 
@@ -100,7 +101,7 @@ def record(
         Fenced: the attempt no longer holds the job; nothing was stored.
     """
     jobs = tables.jobs
-    changes: dict[str, Any] = {"revision": jobs.c.revision + 1}
+    changes: dict[str, Any] = {"revision": next_revision()}
     if batch.phase is not None:
         is_cancelling = jobs.c.cancel_requested_at.is_not(None)
         changes["phase"] = sa.case((is_cancelling, "cancelling"), else_=batch.phase)

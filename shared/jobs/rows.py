@@ -1,86 +1,43 @@
-"""Rows of the database as frozen objects, checked while they are read.
+"""Rows of the database as frozen objects, checked while they are read."""
 
-A column that holds something else than its type (edited by hand, written by a newer version) is
-refused here, by its name, instead of failing somewhere in the code that uses it.
-"""
-
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from types import UnionType
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal
 
-from shared.errors import RowUnreadable
-from shared.states import State
+from shared.jobs.stored_row import Check, StoredRow, check_count, check_not_negative
+from shared.jobs.stored_spec import spec_fault
+from shared.states import PRIORITY_NAMES, State
 
 CheckpointKind = Literal["last", "previous", "initial", "best", "series"]
+Split = Literal["train", "validation", "test"]
+SHA256_LENGTH = 64
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredRow:
-    """A row of one table. Each field is a column, and its annotation the column's type."""
-
-    TABLE: ClassVar[str]
-    #: The columns that identify a row, as the error for an unreadable row names it.
-    KEY: ClassVar[tuple[str, ...]] = ("id",)
-
-    @classmethod
-    def read(cls, columns: Mapping[Any, Any]) -> Self:
-        """Return the row with these columns.
-
-        Raises:
-            RowUnreadable: a column is missing or holds something else than its type.
-        """
-        values = dict(columns)
-        types_by_name, choices_by_name = _checks(cls)
-        for name, types in types_by_name:
-            if name not in values:
-                raise cls._unreadable(values, name, "is missing")
-            if type(values[name]) not in types:
-                raise cls._unreadable(values, name, f"is of type {type(values[name]).__name__}")
-        for name, choices in choices_by_name:
-            if values[name] not in choices:
-                raise cls._unreadable(values, name, f"is {values[name]!r}, which is unknown")
-        row = cls.__new__(cls)
-        row.__dict__.update(values)  # what the frozen __init__ does, at a tenth of its cost
-        return row
-
-    @classmethod
-    def read_all(cls, rows: Iterable[Mapping[Any, Any]]) -> list[Self]:
-        """Return every row of a result.
-
-        Raises:
-            RowUnreadable: a column of a row is missing or holds something else than its type.
-        """
-        return [cls.read(row) for row in rows]
-
-    @classmethod
-    def _unreadable(cls, values: dict[Any, Any], column: str, why: str) -> RowUnreadable:
-        row_id = "/".join(str(values.get(part)) for part in cls.KEY)
-        return RowUnreadable(table=cls.TABLE, row_id=row_id, column=column, why=why)
+def _check_sha256(value: str) -> str | None:
+    is_digest = len(value) == SHA256_LENGTH and set(value) <= set("0123456789abcdef")
+    return None if is_digest else "is no SHA-256 digest"
 
 
-Checks = tuple[list[tuple[str, frozenset[type]]], list[tuple[str, frozenset[str]]]]
+def _check_tags(tags: dict[str, Any]) -> str | None:
+    return (
+        None if all(isinstance(value, str) for value in tags.values()) else "has a tag of no text"
+    )
 
 
-@cache
-def _checks(kind: type[StoredRow]) -> Checks:
-    """Return the accepted types of each column, and the accepted values of closed lists."""
-    types_by_name: list[tuple[str, frozenset[type]]] = []
-    choices_by_name: list[tuple[str, frozenset[str]]] = []
-    hints = get_type_hints(kind)
-    for field in fields(kind):
-        hint = hints[field.name]
-        if get_origin(hint) is Literal:
-            types_by_name.append((field.name, frozenset({str})))
-            choices_by_name.append((field.name, frozenset(get_args(hint))))
-        else:
-            parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            types_by_name.append(
-                (field.name, frozenset(get_origin(part) or part for part in parts))
-            )
-    return types_by_name, choices_by_name
+def _check_objects(values: list[Any]) -> str | None:
+    return None if all(isinstance(value, dict) for value in values) else "has an entry of no object"
+
+
+def _check_devices(devices: list[Any]) -> str | None:
+    are_named = all(
+        isinstance(device, dict) and isinstance(device.get("name"), str) for device in devices
+    )
+    return None if are_named else "has a device without a name"
+
+
+def _check_priority(value: int) -> str | None:
+    return None if value in PRIORITY_NAMES else "is unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +45,17 @@ class JobRow(StoredRow):
     """A job, with the newest heartbeat of its attempt."""
 
     TABLE: ClassVar[str] = "jobs"
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "priority": _check_priority,
+        "gpus": check_count,
+        "tags": _check_tags,
+        "spec": spec_fault,
+        "warnings": _check_objects,
+        "attempt": check_count,
+        "deaths": check_count,
+        "revision": check_count,
+        "last_event": check_count,
+    }
 
     id: str
     owner: str
@@ -135,6 +103,10 @@ class AttemptRow(StoredRow):
 
     TABLE: ClassVar[str] = "attempts"
     KEY: ClassVar[tuple[str, ...]] = ("job_id", "number")
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "number": check_count,
+        "first_step": check_not_negative,
+    }
 
     job_id: str
     number: int
@@ -170,11 +142,15 @@ class MetricRow(StoredRow):
     """One value of one metric. `value` may be infinite or not a number."""
 
     TABLE: ClassVar[str] = "metrics"
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "step": check_not_negative,
+        "epoch": check_not_negative,
+    }
 
     id: int
     job_id: str
     name: str
-    split: str | None
+    split: Split | None
     stage: str
     step: int
     epoch: int
@@ -188,6 +164,7 @@ class MetricPoint(StoredRow):
 
     TABLE: ClassVar[str] = "metrics"
     KEY: ClassVar[tuple[str, ...]] = ("step",)
+    CHECKS: ClassVar[Mapping[str, Check]] = MetricRow.CHECKS
 
     step: int
     epoch: int
@@ -200,13 +177,19 @@ class CheckpointRow(StoredRow):
     """A checkpoint of a job. `previous` is the fallback of `last`, without a public name."""
 
     TABLE: ClassVar[str] = "checkpoints"
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "epoch": check_not_negative,
+        "step": check_not_negative,
+        "bytes": check_not_negative,
+        "sha256": _check_sha256,
+    }
 
     id: str
     job_id: str
     attempt: int
     kind: CheckpointKind
     monitor: str | None
-    mode: str | None
+    mode: Literal["min", "max"] | None
     value: float
     stage: str
     epoch: int
@@ -236,6 +219,10 @@ class ArtifactRow(StoredRow):
     """A result file of a job, in the storage."""
 
     TABLE: ClassVar[str] = "artifacts"
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "bytes": check_not_negative,
+        "sha256": _check_sha256,
+    }
 
     id: str
     job_id: str
@@ -252,6 +239,7 @@ class WorkerRow(StoredRow):
     """A worker and the devices that it last reported."""
 
     TABLE: ClassVar[str] = "workers"
+    CHECKS: ClassVar[Mapping[str, Check]] = {"devices": _check_devices}
 
     id: str
     host: str
@@ -266,6 +254,12 @@ class UploadRow(StoredRow):
     """An uploaded file of weights."""
 
     TABLE: ClassVar[str] = "weights"
+    CHECKS: ClassVar[Mapping[str, Check]] = {
+        "bytes": check_not_negative,
+        "sha256": _check_sha256,
+        "tensors": check_not_negative,
+        "parameters": check_not_negative,
+    }
 
     id: str
     owner: str

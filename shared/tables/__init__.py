@@ -8,6 +8,7 @@ from shared.tables.event import events
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
+from shared.tables.quarantine import quarantine
 from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
 from shared.tables.worker import leases, workers
@@ -27,6 +28,7 @@ __all__ = [
     "live",
     "metadata",
     "metrics",
+    "quarantine",
     "sidecar_responses",
     "tags",
     "tracking",

@@ -34,6 +34,8 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
                     value = parse(value)
                 except (TypeError, ValueError):
                     return value
+            if not isinstance(value, datetime):
+                return value
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
         return read

@@ -16,7 +16,7 @@ LAYOUT = {
         "augmentation catalog datasets health http jobs presets reference services weights",
     ),
     "api/jobs": (
-        "__init__ estimates lookup rendering router routes schemas service",
+        "__init__ estimates lookup rendering router routes schemas service unreadable",
         "admission history results",
     ),
     "worker": (

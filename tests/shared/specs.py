@@ -10,6 +10,9 @@ def filled_in(**changes: Any) -> dict[str, Any]:
         "priority": "normal",
         "tags": {},
         "dataset": {"name": "digits"},
+        "architecture": {"name": "mlp"},
+        "loss": {"name": "cross_entropy"},
+        "checkpoints": [],
         "resources": {"gpus": 1},
     }
     return spec | changes

@@ -40,13 +40,13 @@ def test_upgrade_after_downgrade_gives_the_tables_of_the_code(empty_database_url
 def test_running_job_records_before_and_after_a_migration(
     empty_database_url: str,
 ) -> None:
-    """The job is claimed by the earlier version, and released after the downgrade."""
+    """The attempt began before the tables changed, and ends after they changed back."""
     database = Database(empty_database_url, pool_size=2)
     migrations.upgrade(database)
     with database.write() as connection:
         submit(connection, Submission(owner="admin", spec=filled_in()))
-    migrations.downgrade(database, "0002")
     lease = claimed_again(database)
+    migrations.downgrade(database, "0002")
     migrations.upgrade(database)
     for _ in range(2):
         with database.write() as connection:
@@ -55,6 +55,7 @@ def test_running_job_records_before_and_after_a_migration(
     migrations.downgrade(database, "0002")
     with database.write() as connection:
         attempts.stop(connection, lease, "worker_lost")
+    migrations.upgrade(database)
     assert claimed_again(database).attempt == 2
     database.close()
 

@@ -35,6 +35,19 @@ def test_queue_position_is_shown_if_it_is_known(position: int | None) -> None:
     assert text.count("queued") == 2
 
 
+def test_job_that_cannot_be_read_is_shown_as_such() -> None:
+    """The service returns null for what it cannot read; the other jobs are shown as usual."""
+    console = Console(width=200, record=True)
+    faults = [{"field": "spec", "detail": "is of type list"}]
+    damaged = {**dict.fromkeys(JOB), "id": JOB_ID, "state": None, "unreadable": faults}
+    print_jobs(console, [{**JOB, "queue_position": 1, "name": "whole"}, damaged])
+    assert "whole" in console.export_text(clear=False)
+    print_job(console, damaged)
+    text = console.export_text()
+    assert "unknown, unreadable" in text
+    assert "spec is of type list" in text
+
+
 def test_a_job_shows_how_it_ended() -> None:
     console = Console(width=200, record=True)
     print_job(console, {**JOB, "state": "succeeded", "ending": "finished all 20 epochs"})

@@ -16,7 +16,7 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs import attempts, liveness, queries
+from shared.jobs import attempts, liveness, quarantine, queries
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from worker.dispatch.dispatcher import Dispatcher
@@ -76,6 +76,7 @@ class Reaper:
         with self.database.read() as connection:
             beats = liveness.list_heartbeats(connection)
             is_waiting = bool(queries.list_queued(connection, limit=1))
+            has_quarantined = quarantine.count(connection) > 0
         self._silences = {
             beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
             for beat in beats
@@ -84,7 +85,17 @@ class Reaper:
             seconds = self._silences[beat.lease].observe(beat.beat)
             if seconds >= self.settings.lease_seconds and self._is_gone(beat, seconds):
                 self._give_back(beat, seconds)
+        if has_quarantined:
+            self._release_repaired()
         if is_waiting:
+            self.dispatcher.notify()
+
+    def _release_repaired(self) -> None:
+        """Let the quarantined jobs start whose rows can be read again."""
+        with self.database.write() as connection:
+            released = quarantine.release_readable(connection)
+        if released:
+            log.info("repaired jobs released", jobs=released)
             self.dispatcher.notify()
 
     def _is_gone(self, beat: liveness.ObservedHeartbeat, silent_seconds: float) -> bool:

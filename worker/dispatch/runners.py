@@ -141,7 +141,7 @@ def record_exit(runner: Runner, code: int, database: Database) -> str | None:
             return _end_attempt(connection, runner, code)
     except Fenced:
         with database.read() as connection:
-            job = queries.get_job(connection, runner.lease.job_id)
+            job = queries.get_job_in_part(connection, runner.lease.job_id)
         return None if job is None else job.state
 
 

@@ -142,7 +142,7 @@ class Attempt:
         job_id = self.assignment.job_id
         earlier = read_with_retry(self.database, lambda c: queries.list_attempts(c, job_id))
         rows = read_with_retry(self.database, lambda c: queries.list_checkpoints(c, job_id))
-        job = read_with_retry(self.database, lambda c: queries.get_job(c, job_id))
+        job = read_with_retry(self.database, lambda c: queries.get_job_in_part(c, job_id))
         checkpoints.set_best(rows)
         self.time_limit.add(earlier)
         lease = self.assignment.lease

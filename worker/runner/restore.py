@@ -64,9 +64,8 @@ def load_from_other_job(
     by hard links, so that each job can be deleted without the other. Arguments as for
     `load_latest`, and the id of the other job's last checkpoint.
     """
-    origin = read_with_retry(database, lambda c: queries.get_checkpoint(c, checkpoint_id))
-    job_id = "" if origin is None else origin.job_id
-    job = read_with_retry(database, lambda c: queries.get_job(c, job_id))
+    job_id = read_with_retry(database, lambda c: queries.get_job_of(c, checkpoint_id)) or ""
+    job = read_with_retry(database, lambda c: queries.get_job_in_part(c, job_id))
     if job is None:
         add_note("The earlier job and its checkpoints no longer exist.")
         return None, Batch()
@@ -110,8 +109,9 @@ def delete_orphans(database: Database, storage: Storage, lease: Lease) -> None:
     Their runner was killed while writing them, or they are past the step from which this attempt
     resumes.
     """
-    rows = read_with_retry(database, lambda c: queries.list_checkpoints(c, lease.job_id))
-    used = {row.directory for row in rows}
+    used = read_with_retry(database, lambda c: queries.list_directories(c, lease.job_id))
+    if not all(isinstance(directory, str) for directory in used):
+        return  # the row that names a directory may be damaged: nothing is lost by waiting
     for attempt in range(1, lease.attempt):
         for path in storage.attempt(lease.job_id, attempt).glob("*/"):
             if storage.relative(path) not in used:

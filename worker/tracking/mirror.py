@@ -120,6 +120,8 @@ class Mirror:
         self._log_tags(run_id, end_tags(job))
         names = {row.id: checkpoint_name(row) for row in checkpoints}
         for row in evaluations:
+            if row.checkpoint_id not in names:  # the row of the checkpoint cannot be read
+                continue
             self.client.log_dict(run_id, row.data, f"top-k/{names[row.checkpoint_id]}.json")
         self.client.log_dict(run_id, job.spec, "spec.json")
         files = RunFiles.of(self.client, self.storage, run_id)

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import structlog
 
 from shared.database import Database
-from shared.errors import Unavailable
-from shared.jobs import mlflow_sync, queries
+from shared.errors import RowUnreadable, Unavailable
+from shared.jobs import mlflow_sync, queries, unreadable_rows
 from shared.jobs.rows import CheckpointRow, JobRow
 from shared.settings import Settings
 from shared.states import FINAL
@@ -94,6 +94,9 @@ class Sync:
             self._retry_at.pop(job_id, None)
         except Unavailable:
             raise
+        except RowUnreadable as error:
+            unreadable_rows.note(error)
+            self._retry_at[job_id] = time.monotonic() + MAX_BACKOFF_SECONDS
         except Exception as error:
             if not self.mirror.is_available():
                 raise

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sse_starlette.sse import EventSourceResponse
 
 from api.deps import JobId, ServicesDep
@@ -19,6 +19,7 @@ from api.services.container import Services
 from shared.clock import rfc3339
 from shared.errors import BadRequest
 from shared.jobs import events as stored_events
+from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import EventRow
 from shared.states import FINAL
 
@@ -37,7 +38,7 @@ class Event(BaseModel):
 
     id: Count
     object: Literal["event"]
-    type: str
+    type: str = Field(description="`unreadable` for an event whose stored record is damaged")
     at: Timestamp
     data: dict[str, Any]
 
@@ -62,7 +63,7 @@ async def list_events(
     row = await run_in_threadpool(read_job, services, job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
         start = after if last_event_id is None else _event_number(last_event_id)
-        if start > row.last_event:
+        if start > row.last_event and not isinstance(row, UnreadableJobRow):
             raise BadRequest(
                 f"The job has no event {start}: it has {row.last_event} events so far. "
                 "Leave out the number to receive all events."
@@ -83,8 +84,8 @@ async def _follow(services: Services, job_id: str, after: int) -> AsyncIterator[
             after = event.number
             data = orjson.dumps(event_json(event)).decode()
             yield {"id": str(after), "event": event.type, "data": data}
-        if job.state in FINAL and after >= job.last_event:
-            return
+        if job.state in FINAL and len(events) < PAGE:
+            return  # all events are recorded before a job becomes final
         if job.progress != progress and job.state == "running":
             progress = job.progress
             yield {"event": "progress", "data": orjson.dumps(progress).decode()}

@@ -85,8 +85,8 @@ def _pages(
             rows = queries.list_points(
                 connection, job_id, series, positions=positions, after_step=after_step
             )
-        if not rows:  # a resumed attempt has deleted the rows since
-            return
+        if not rows:  # unreadable, or deleted since by a resumed attempt
+            continue
         yield [_point(row) for row in rows]
         skipped, after_step = page[-1] + 1, rows[-1].step
 

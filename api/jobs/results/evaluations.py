@@ -6,14 +6,16 @@ from typing import Annotated
 from fastapi import Query
 
 from api.jobs.lookup import find_job
+from api.jobs.results.accuracies import check_results
 from api.services.container import Services
-from shared.errors import Conflict
-from shared.jobs import queries
+from shared.errors import Conflict, RowUnreadable
+from shared.jobs import queries, unreadable_rows
 from shared.jobs.checkpoint_names import (
     checkpoint_name,
     default_checkpoint_name,
     find_checkpoint,
 )
+from shared.jobs.partial_rows import require
 from shared.jobs.rows import CheckpointRow, EvaluationRow
 from shared.states import FINAL
 
@@ -59,9 +61,11 @@ def read_classification(services: Services, job_id: str) -> Evaluated:
     Raises:
         NotFound: There is no such job.
         Conflict: It is a regression job, or it has no test results.
+        RowUnreadable: Its specification cannot be read.
     """
     with services.database.read() as connection:
         job = find_job(connection, job_id)
+        require(job, "spec")
         checkpoints = {row.id: row for row in queries.list_checkpoints(connection, job_id)}
         evaluations = queries.list_evaluations(connection, job_id)
     if services.methods.task(job.spec["loss"]["name"]) == "regression":
@@ -75,11 +79,33 @@ def read_classification(services: Services, job_id: str) -> Evaluated:
             if job.state in FINAL
             else "The job has no test results yet; its best checkpoints are tested at its end."
         )
+    pairs = _readable_pairs(checkpoints, evaluations)
+    if not pairs:
+        raise Conflict(
+            "The stored test results of the job cannot be read. Ask the administrator to repair "
+            "them, or retry the job."
+        )
     monitors = [rule.get("monitor") for rule in job.spec["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
-    pairs = [(checkpoints[evaluation.checkpoint_id], evaluation) for evaluation in evaluations]
     pairs.sort(key=lambda pair: _rank(order, checkpoint_name(pair[0])))
     return Evaluated(pairs, default_checkpoint_name(monitors))
+
+
+def _readable_pairs(
+    checkpoints: dict[str, CheckpointRow], evaluations: list[EvaluationRow]
+) -> list[tuple[CheckpointRow, EvaluationRow]]:
+    """Return the checkpoints with their test results, without what cannot be read."""
+    pairs: list[tuple[CheckpointRow, EvaluationRow]] = []
+    for evaluation in evaluations:
+        checkpoint = checkpoints.get(evaluation.checkpoint_id)
+        try:
+            check_results(evaluation)
+        except RowUnreadable as error:
+            unreadable_rows.note(error)
+        else:
+            if checkpoint is not None:
+                pairs.append((checkpoint, evaluation))
+    return pairs
 
 
 def _rank(order: list[str], name: str) -> int:

@@ -7,6 +7,7 @@ images, the graph) belong to the run of the training split.
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -68,7 +69,7 @@ def download_tensorboard(job_id: JobId, services: ServicesDep) -> StreamingRespo
     folder = folder_of(job)
     entries = [*_files(files, f"{folder}/{TRAINING_RUN}")]
     for run in sorted(runs):
-        entry = ZipInfo(f"{folder}/{run}/{SCALARS}", job.created_at.timetuple()[:6])
+        entry = ZipInfo(f"{folder}/{run}/{SCALARS}", _zip_time(job.created_at))
         entries.append((entry, _scalars(services.database, job, run)))
     return StreamingResponse(
         _zip(entries),
@@ -81,6 +82,12 @@ def folder_of(job: JobRow) -> str:
     """Return the folder of a job: its name, as far as file systems take it, and its id."""
     name = re.sub(r"[^\w.-]+", "-", job.name or "")[:MAX_NAME_LENGTH].strip("-.")
     return f"{name}-{job.id}" if name else job.id
+
+
+def _zip_time(at: datetime) -> tuple[int, int, int, int, int, int]:
+    """Return a time for a zip, which has the years 1980 to 2107."""
+    year = min(max(at.year, 1980), 2107)
+    return year, at.month, at.day, at.hour, at.minute, at.second
 
 
 def _scalars(database: Database, job: JobRow, run: str) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from api.deps import JobId, ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import Count, Fraction, JsonNumber, list_of
+from api.http.schemas import Count, JsonNumber, list_of
+from api.jobs.results.accuracies import FIELDS, Accuracies
 from api.jobs.results.evaluations import CheckpointName, read_classification
 from shared import predictions
 from shared.errors import DamagedFile, NotFound
@@ -19,41 +20,6 @@ from shared.json_numbers import json_number
 from shared.predictions import Prediction
 
 router = APIRouter()
-
-ACCURACY_FIELDS = ("loss", "data_loss", "accuracy", "top_k", "per_class", "mistakes")
-
-
-class ClassAccuracy(BaseModel):
-    """The accuracy of a class; null if the split has no sample of it."""
-
-    label: Count
-    name: str
-    count: Count
-    accuracy: Fraction | None
-
-
-class Mistake(BaseModel):
-    """A wrong prediction of high confidence; null if a score is not finite."""
-
-    sample: Count
-    label: Count
-    predicted: Count | None
-    probability: JsonNumber | None
-
-
-class Accuracies(BaseModel):
-    """The results of a checkpoint on the test split."""
-
-    checkpoint: str
-    name: str
-    epoch: Count
-    split: str
-    loss: JsonNumber | None = Field(description="With the penalty of the weights")
-    data_loss: JsonNumber | None
-    accuracy: Fraction = Field(description="By the first class with the highest score")
-    top_k: dict[str, Fraction] = Field(description="By k; ties count as in")
-    per_class: list[ClassAccuracy]
-    mistakes: list[Mistake]
 
 
 class RankedClass(BaseModel):
@@ -165,7 +131,7 @@ def _accuracies_json(row: CheckpointRow, evaluation: EvaluationRow) -> dict[str,
         "name": checkpoint_name(row),
         "epoch": row.epoch,
         "split": evaluation.split,
-        **{field: evaluation.data[field] for field in ACCURACY_FIELDS},
+        **{field: evaluation.data[field] for field in FIELDS},
     }
 
 

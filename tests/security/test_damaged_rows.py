@@ -1,0 +1,154 @@
+"""A value that cannot be read, in any column of any table, stops no route, queue or list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from api.jobs.schemas import Job, UnreadableJob
+from shared import tables
+from shared.clock import now
+from shared.ids import new_id
+from shared.jobs import liveness, mlflow_sync
+from shared.jobs.attempts import Lease
+from shared.jobs.recording import NewArtifact
+from tests.api.jobs.results.files import CONTENT, SHA256, evaluate, with_file
+from tests.api.service import SPEC, Service, checkpoint_row, metric_row
+from tests.security.damage import Shell, values_for
+
+JOB = "/v1/jobs/{job}"
+LISTS = ("/v1/jobs", "/v1/jobs?owner=admin&tag=a&named=a", "/metrics")
+METRICS = (f"{JOB}/metrics", f"{JOB}/metrics?format=csv&points=2", f"{JOB}/tensorboard")
+TOP_K = (f"{JOB}/top-k", f"{JOB}/confusion")
+CHECKPOINTS = (f"{JOB}/checkpoints", f"{JOB}/checkpoints/last/download")
+ARTIFACTS = (f"{JOB}/artifacts", f"{JOB}/artifacts/a.csv/download")
+EVENTS = (f"{JOB}/events", f"{JOB}/events?after=1")
+OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
+#: Where a value of each table can be seen.
+ADDRESSES: dict[str, tuple[str, ...]] = {
+    "jobs": (JOB, f"{JOB}/logs", EVENTS[0], METRICS[0], METRICS[2], *TOP_K, *OF_ROWS),
+    "live": (JOB, *LISTS),
+    "attempts": (JOB, f"{JOB}/logs"),
+    "events": (JOB, *EVENTS),
+    "metrics": METRICS,
+    "checkpoints": (*CHECKPOINTS, *TOP_K),
+    "evaluations": TOP_K,
+    "artifacts": ARTIFACTS,
+    "weights": ("/v1/weights", "/v1/weights/{weights}"),
+    "workers": ("/metrics", "/readyz"),
+    "quarantine": (JOB, *LISTS),
+    "tags": LISTS,
+    "tracking": (JOB,),
+    "leases": ("/readyz",),
+    "idempotency": (JOB,),
+    "sidecar_responses": (JOB,),
+}
+#: Tables without rows here.
+EMPTY = {"sidecar_responses", "quarantine"}
+#: A damaged path or digest of a file cannot be told from a damaged file, which is a 500.
+OF_FILES = {("checkpoints", "sha256"), ("artifacts", "sha256"), ("checkpoints", "bytes")} | {
+    ("artifacts", "bytes")
+}
+
+
+@dataclass
+class Box:
+    """A service with a running job that has recorded everything, and a job that is whole."""
+
+    service: Service
+    shell: Shell
+    lease: Lease
+    whole: str
+    weights: str
+
+    def get(self, address: str) -> int:
+        path = address.format(job=self.lease.job_id, weights=self.weights)
+        return self.service.client.get(path).status_code
+
+    def where(self, table: sa.Table) -> str:
+        """Return the condition for the rows of the job that is damaged."""
+        if table is tables.jobs:
+            return f"id = '{self.lease.job_id}'"
+        return f"job_id = '{self.lease.job_id}'" if "job_id" in table.c else "1 = 1"
+
+
+@pytest.fixture
+def box(service: Service, shell: Shell) -> Box:
+    weights = new_id("weights")
+    whole = service.submit(name="whole")
+    service.stop(service.claim())
+    service.post(f"/v1/jobs/{whole}/cancel")
+    key = {"Idempotency-Key": "k"}
+    service.post("/v1/jobs", {**SPEC, "name": "a", "tags": {"a": "b"}}, **key)
+    lease = service.claim()
+    rows = [checkpoint_row("best", 10, monitor="val_loss", mode="min", value=0.5)]
+    rows += [checkpoint_row("last", 10)]
+    results = service.storage.results(lease.job_id)
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "a.csv").write_bytes(CONTENT)
+    artifact = NewArtifact(
+        id=new_id("art"),
+        name="a.csv",
+        path=service.storage.relative(results / "a.csv"),
+        media_type="text/csv",
+        bytes=len(CONTENT),
+        sha256=SHA256,
+        created_at=now(),
+    )
+    service.record(
+        lease,
+        metrics=[metric_row("val_loss", step, 0.5) for step in (10, 20, 30)],
+        checkpoints=[with_file(service, lease, row) for row in rows],
+        artifacts=[artifact],
+    )
+    evaluate(service, lease)
+    with service.database.write() as connection:
+        liveness.record_heartbeat(connection, lease, pid=2**30, progress={"epoch": 1, "epochs": 2})
+        liveness.record_worker(connection, worker="w", host="h", pid=7, devices=[{"name": "cpu:0"}])
+        liveness.take_lead(connection, "reaper", "w", seen=None)
+        mlflow_sync.record_run(connection, lease.job_id, "run")
+        upload = {"id": weights, "owner": "admin", "name": "", "bytes": 3, "sha256": SHA256}
+        upload |= {"tensors": 1, "parameters": 1, "created_at": now()}
+        connection.execute(sa.insert(tables.weights), upload)
+    return Box(service, shell, lease, whole, weights)
+
+
+def test_every_table_is_walked() -> None:
+    assert ADDRESSES.keys() == tables.metadata.tables.keys()
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_damaged_value_stops_no_route(box: Box, name: str) -> None:
+    table = tables.metadata.tables[name]
+    faults: list[tuple[str, str, str, int]] = []
+    taken = 0
+    for column in table.c:
+        for value in values_for(box.service.database, column):
+            with box.shell.damaged(table, column.name, value, box.where(table)) as is_taken:
+                taken += is_taken
+                for address in ADDRESSES[name] if is_taken else ():
+                    status = box.get(address)
+                    is_other_part = address == "/readyz" or (name, column.name) in OF_FILES
+                    if status >= 500 and not is_other_part:
+                        faults.append((column.name, value[:40], address, status))
+    assert faults == []
+    assert taken or name in EMPTY
+
+
+def test_damaged_job_leaves_the_list_as_declared(box: Box) -> None:
+    """The list and the job have the form that the OpenAPI document declares, whatever is wrong."""
+    declared = TypeAdapter[Any](Job | UnreadableJob)
+    whole = box.service.job(box.whole)
+    del whole["attempts"]
+    for column in tables.jobs.c:
+        for value in values_for(box.service.database, column):
+            with box.shell.damaged(tables.jobs, column.name, value, box.where(tables.jobs)):
+                listed = box.service.client.get("/v1/jobs").raise_for_status().json()["data"]
+                assert whole in listed
+                assert len(listed) == 2
+                for job in listed:
+                    declared.validate_python(job)
+                if column.name != "id":
+                    declared.validate_python(box.service.job(box.lease.job_id))
