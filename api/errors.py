@@ -36,6 +36,8 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Unavailable: 503,
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+#: Of requests that `api.http` refuses before a route is called, in addition to `STATUS`.
+REFUSALS = (414, 431)
 #: The error responses that every route may have, for the OpenAPI document.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -44,7 +46,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
         },
     }
-    for status in sorted({*STATUS.values()} - {500})
+    for status in sorted({*STATUS.values(), *REFUSALS} - {500})
 }
 
 

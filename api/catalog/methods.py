@@ -37,8 +37,8 @@ class Methods:
         """Return the task that a loss is for.
 
         Args:
-            loss: its name. One that is not in the catalogue, as in a job of a newer version, is
-                taken as a loss for classification.
+            loss: its name. A name that is not in the catalogue, as in a job of a newer version,
+                is taken as a loss for classification.
         """
         is_number = self.catalog["losses"].get(loss, {}).get("target") == "number"
         return "regression" if is_number else "classification"

@@ -1,5 +1,6 @@
 """ASGI middleware: limits on every request, and security headers on every response."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from starlette.requests import Request
@@ -11,6 +12,11 @@ MAX_BODY_BYTES = 1_000_000
 MAX_ADDRESS_BYTES = 8_192
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
+#: Headers of which a request has one at most: of two, nobody could say which counts.
+SINGLE_HEADERS = (
+    *("Authorization", "Content-Length", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
+    "Range",
+)
 BODY_TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES:,} bytes."
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -65,6 +71,10 @@ class Guard:
         if len(headers) > MAX_HEADERS or header_bytes > MAX_HEADER_BYTES:
             limit = f"{MAX_HEADERS} headers and {MAX_HEADER_BYTES:,} bytes"
             return 431, f"The headers exceed the limit of {limit}."
+        names = Counter(name for name, _ in headers)
+        repeated = next((name for name in SINGLE_HEADERS if names[name.lower().encode()] > 1), None)
+        if repeated is not None:
+            return 400, f"The request has more than one {repeated} header; send it once."
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.hosts:
             return 400, (

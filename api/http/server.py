@@ -3,7 +3,7 @@
 import resource
 from typing import Any
 
-from api.http.protocol import LimitedProtocol
+from api.http.explained_protocol import ExplainedProtocol
 from shared.settings import Settings
 
 
@@ -12,7 +12,8 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": LimitedProtocol,
+        "http": ExplainedProtocol,
+        "ws": "none",
         "log_config": None,
         "access_log": False,
         "server_header": False,

@@ -1,4 +1,4 @@
-"""Marks what of a job cannot be read, so that one damaged record stops no answer."""
+"""Marks what of a job cannot be read, so that a damaged record stops no answer."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ from shared.jobs.events import NewEvent, append_events
 from shared.jobs.rows import JobRow
 from shared.states import FINAL
 
-#: Unreadable jobs that one claim passes; the next claim passes further ones.
+#: Unreadable jobs that a claim passes; the next claim passes further jobs.
 MAX_PASSED = 100
 
 
@@ -53,7 +53,7 @@ def select_queued() -> sa.Select[Any]:
 
 
 def in_starting_order(query: sa.Select[Any]) -> sa.Select[Any]:
-    """Return a query of jobs limited to those that may start, in the order in which they start."""
+    """Return a query of jobs limited to the jobs that may start, in the order in which they start."""
     jobs = tables.jobs.c
     # A literal, not a parameter: otherwise the planner does not use the partial index.
     is_queued = sa.text("jobs.state = 'queued'")

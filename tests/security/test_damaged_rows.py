@@ -47,7 +47,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 }
 #: Tables without rows here.
 EMPTY = {"sidecar_responses", "quarantine"}
-#: A damaged path or digest of a file cannot be told from a damaged file, which is a 500.
+#: A damaged path or digest of a file looks like a damaged file, which is a 500.
 OF_FILES = {("checkpoints", "sha256"), ("artifacts", "sha256"), ("checkpoints", "bytes")} | {
     ("artifacts", "bytes")
 }

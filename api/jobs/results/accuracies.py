@@ -1,4 +1,4 @@
-"""The test results of a checkpoint: how they look, and whether stored ones look like this."""
+"""The test results of a checkpoint: how they look, and whether a stored row has this form."""
 
 from typing import Any
 

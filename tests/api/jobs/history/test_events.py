@@ -12,6 +12,8 @@ from shared.jobs import liveness
 from shared.jobs.events import NewEvent
 from tests.api.service import TIMEOUT_SECONDS, Service
 
+PROGRESS: dict[str, Any] = {"stage": "training", "epoch": 1, "epochs": 2, "step": 7, "steps": 9}
+PROGRESS |= {"fraction": 0.5, "images_per_second": None, "eta_seconds": None}
 STREAM = {"Accept": "text/event-stream"}
 
 
@@ -83,7 +85,7 @@ def test_stream_follows_live_with_progress(service: Service) -> None:
     thread = threading.Thread(target=lambda: frames.extend(_stream(service, lease.job_id)))
     thread.start()
     with service.database.write() as connection:
-        liveness.record_heartbeat(connection, lease, pid=1, progress={"step": 7})
+        liveness.record_heartbeat(connection, lease, pid=1, progress=PROGRESS)
     service.record(lease, events=_notes(2))
     service.wait_until(lambda: service.job(lease.job_id)["progress"], "progress")
     service.record(lease, events=_notes(1))
@@ -94,7 +96,7 @@ def test_stream_follows_live_with_progress(service: Service) -> None:
     assert [int(frame["id"]) for frame in numbered] == [1, 2, 3, 4, 5, 6]
     for frame in frames:
         if frame["event"] == "progress":
-            assert json.loads(frame["data"]) == {"step": 7}
+            assert json.loads(frame["data"]) == PROGRESS
 
 
 @pytest.mark.parametrize("event_id", ["x", "-1", "1.5", "9" * 30, "¹"])
