@@ -53,7 +53,7 @@ def select_queued() -> sa.Select[Any]:
 
 
 def in_starting_order(query: sa.Select[Any]) -> sa.Select[Any]:
-    """Return a query of jobs limited to the jobs that may start, in the order in which they start."""
+    """Return a query limited to the jobs that may start, in the order in which they start."""
     jobs = tables.jobs.c
     # A literal, not a parameter: otherwise the planner does not use the partial index.
     is_queued = sa.text("jobs.state = 'queued'")
