@@ -2,23 +2,13 @@
 
 import sys
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
-from api.http import protocol
-from api.http.guard import MAX_ADDRESS_BYTES, SECURITY_HEADERS
+from api.http.guard import MAX_ADDRESS_BYTES
 from api.http.parser_errors import TOO_LONG, parser_problem
-from api.http.problem import problem
+from api.http.protocol import LimitedProtocol
+from api.http.timed_protocol import whole_response
 
 
-def whole_response(status: int, detail: str) -> bytes:
-    """Return the bytes of a response to a request that could not go through the application."""
-    response = problem(status, detail, instance="/")
-    headers = [*response.raw_headers, *SECURITY_HEADERS, (b"connection", b"close")]
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)])
-
-
-class ExplainedProtocol(protocol.LimitedProtocol):
+class ExplainedProtocol(LimitedProtocol):
     """Answers an error of the parser with a problem, in the place of the request that has it."""
 
     _data = b""
@@ -38,26 +28,25 @@ class ExplainedProtocol(protocol.LimitedProtocol):
         self._explain(*parser_problem(sys.exception(), self._data))
 
     def _refuse(self) -> None:
-        is_of_address = not self.headers and len(self.url) > MAX_ADDRESS_BYTES
-        if is_of_address:
+        has_begun = self.scope is not None  # empty lines before a request do not begin it
+        if has_begun and not self.headers and len(self.url) > MAX_ADDRESS_BYTES:
             self._explain(*TOO_LONG)
         else:
             super()._refuse()
 
     def _explain(self, status: int, detail: str) -> None:
-        self._is_refused = True
         cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        if not self.can_write_response():
             if not cycle.more_body:
                 # The error is in the request after it: respond to it first, and then close.
-                cycle.keep_alive = False
+                self._is_refused, cycle.keep_alive = True, False
                 return
             # The error is in its body.
             if cycle.response_started:
+                self._is_refused = True
                 self.transport.close()
                 return
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.write(whole_response(status, detail))
-        self.transport.write_eof()
-        self.loop.call_later(protocol.LINGER_SECONDS, self.transport.close)
+        self._stop_reading()

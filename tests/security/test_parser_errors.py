@@ -74,6 +74,7 @@ REQUESTS: dict[str, tuple[str, int, str]] = {
     "10,000 headers": (_get("".join(f"X{n}: 1\r\n" for n in range(10_000))), 431, "65,536"),
     "1,000 headers": (_get("".join(f"X{n}: 1\r\n" for n in range(1_000))), 431, "100 headers"),
     "a long value": (_get(f"X: {LONG * 2}\r\n"), 431, "65,536"),
+    "only empty lines": ("\r\n" * 70_000, 431, "65,536"),
     "no host": ("GET /healthz HTTP/1.1\r\n\r\n", 400, "Host header"),
 }
 
