@@ -1,4 +1,4 @@
-"""Opens a table by the suffix of its file."""
+"""Opens a table by the suffix of its file; with another suffix, by its content."""
 
 import hashlib
 import os
@@ -59,6 +59,9 @@ def open_table(path: Path) -> tuple[OpenFile, str]:
     except OSError as error:
         source = (TABLE.ways[0], f"has no file {path.name}")
         raise DatasetMissing(TABLE.name, [source], "Put the file there.") from error
-    open_file = CsvFile if path.suffix == ".csv" else ParquetFile
+    is_parquet = path.suffix == ".parquet" or (
+        path.suffix != ".csv" and content.startswith(b"PAR1")
+    )
+    open_file = ParquetFile if is_parquet else CsvFile
     digest = hashlib.sha256(content).hexdigest()
     return open_file(content, path.name), f"sha256:{digest}"

@@ -36,7 +36,9 @@ class Report:
         std: likewise.
         warnings: what is probably a mistake.
         rejected: files that were left out.
-        content_hash: of names, labels, splits and bytes; also for a directory.
+        content_hash: of names, labels, splits and bytes; of a table the hash of its file.
+        target: of a table: the column to predict.
+        features: of a table: the other columns, without an index.
     """
 
     kind: str
@@ -50,6 +52,8 @@ class Report:
     warnings: Sequence[UploadWarning]
     rejected: Sequence[Fault]
     content_hash: str
+    target: str | None = None
+    features: Sequence[str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as the API shows them."""

@@ -1,7 +1,8 @@
-"""An opened upload: pictures with their labels."""
+"""An opened upload: pictures with their labels, or a table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -65,3 +66,19 @@ class ImageUpload(Protocol):
     def close(self) -> None:
         """Close the file."""
         ...
+
+
+@dataclass(frozen=True)
+class TableUpload:
+    """A table, which is opened, read and closed by its check.
+
+    Args:
+        path: of the file.
+        target: the column to predict; None for the last column.
+    """
+
+    path: Path
+    target: str | None
+
+    def close(self) -> None:
+        """Do nothing; as for images."""
