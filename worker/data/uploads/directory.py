@@ -44,7 +44,7 @@ def open_directory(root: Path) -> FolderUpload:
 def fingerprint(root: Path) -> str:
     """Return a hash of the names, sizes and times of change of all files below a directory.
 
-    It is computed without reading the files, to notice that one has changed.
+    It is computed without reading the files, to notice that a file has changed.
 
     Raises:
         OSError: the directory cannot be read.
