@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.catalog.methods import Methods
 from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
+from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
@@ -29,6 +30,7 @@ class Services:
     doorbell: Doorbell
     queue_order: QueueOrder
     watcher: ChangeWatcher
+    event_feeds: EventFeeds
     keys: KeyCheck
     quarantine: Quarantine
 
@@ -44,6 +46,7 @@ def open_services(settings: Settings) -> Services:
     delete_unfinished(storage.weights("").parent)
     version = sha256_of_json(catalog.load())
     queue_order = QueueOrder(database)
+    watcher = ChangeWatcher(database, queue_order)
     return Services(
         settings=settings,
         database=database,
@@ -52,7 +55,8 @@ def open_services(settings: Settings) -> Services:
         sidecar=SidecarClient(settings.sidecar, database, version),
         doorbell=Doorbell(settings),
         queue_order=queue_order,
-        watcher=ChangeWatcher(database, queue_order),
+        watcher=watcher,
+        event_feeds=EventFeeds(database, watcher),
         keys=KeyCheck(settings),
         quarantine=Quarantine(database),
     )

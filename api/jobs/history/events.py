@@ -1,36 +1,45 @@
 """The events of a job: a page, or a live stream of server-sent events."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-import orjson
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from sse_starlette.sse import EventSourceResponse
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from api.deps import JobId, ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Timestamp, content, list_of
 from api.jobs.lookup import read_job
-from api.services.change_watcher import Change, Version
 from api.services.container import Services
-from shared.clock import rfc3339
+from api.services.event_feed import event_json
 from shared.errors import BadRequest
 from shared.jobs import events as stored_events
 from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import EventRow
-from shared.states import FINAL
+
+log = structlog.get_logger()
 
 router = APIRouter()
 
 #: Between two comments, which keep an idle connection open.
 PING_SECONDS = 15
-#: After so long without a change the stream reads the job again.
-MAX_WAIT_SECONDS = 5.0
-#: Events that a stream reads at once.
-PAGE = 500
+#: A client that takes in nothing for so long is dropped; it may resume after its last event.
+SEND_TIMEOUT_SECONDS = 30
+
+
+class _EventStream(EventSourceResponse):
+    """A stream that drops a client which takes in nothing."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; returning early makes the server close the connection."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.info("a slow follower is dropped", path=scope["path"])
 
 
 class Event(BaseModel):
@@ -58,7 +67,8 @@ async def list_events(
 ) -> Any:
     """Return a page of events in order, or follow them live with `Accept: text/event-stream`.
 
-    A stream continues after `Last-Event-ID` and closes after the last event of a finished job.
+    A stream continues after `Last-Event-ID` and closes after the last event of a finished job. It
+    writes at most twice a second. A client that takes in nothing for 30 s is dropped.
     """
     row = await run_in_threadpool(read_job, services, job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -68,42 +78,14 @@ async def list_events(
                 f"The job has no event {start}: it has {row.last_event} events so far. "
                 "Leave out the number to receive all events."
             )
-        return EventSourceResponse(_follow(services, job_id, start), ping=PING_SECONDS)
+        return _EventStream(
+            services.event_feeds.follow(job_id, start),
+            ping=PING_SECONDS,
+            send_timeout=SEND_TIMEOUT_SECONDS,
+        )
     rows = await run_in_threadpool(_read, services, job_id, after, limit + 1)
     page = [event_json(row) for row in rows[:limit]]
     return json_response(list_page(page, has_more=len(rows) > limit))
-
-
-async def _follow(services: Services, job_id: str, after: int) -> AsyncIterator[dict[str, Any]]:
-    """Yield every event once, and the job's progress in between."""
-    progress: Any = None
-    while True:
-        job = await run_in_threadpool(read_job, services, job_id)
-        events = await run_in_threadpool(_read, services, job_id, after, PAGE)
-        for event in events:
-            after = event.number
-            data = orjson.dumps(event_json(event)).decode()
-            yield {"id": str(after), "event": event.type, "data": data}
-        if job.state in FINAL and len(events) < PAGE:
-            return  # all events are recorded before a job becomes final
-        if job.progress != progress and job.state == "running":
-            progress = job.progress
-            yield {"event": "progress", "data": orjson.dumps(progress).decode()}
-        if len(events) < PAGE:
-            await services.watcher.wait_for_change(
-                job_id, Version.of(job), timeout_seconds=MAX_WAIT_SECONDS, change=Change.RECORD
-            )
-
-
-def event_json(row: EventRow) -> dict[str, Any]:
-    """Return an event as the API shows it."""
-    return {
-        "id": row.number,
-        "object": "event",
-        "type": row.type,
-        "at": rfc3339(row.at),
-        "data": row.data,
-    }
 
 
 def _read(services: Services, job_id: str, after: int, limit: int) -> list[EventRow]:
