@@ -26,6 +26,10 @@ MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of se
 MAX_WRITTEN_DEPTH = 200
 
 
+#: What PostgreSQL answers while a table or column is missing; SQLite's is an `OperationalError`.
+MIGRATING = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+
+
 class InvalidJson:
     """The value of a column whose text is not JSON."""
 
@@ -82,6 +86,8 @@ def _translate_errors() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error, OperationalError):
             raise Unavailable("The database does not answer; try again.") from error
+        if isinstance(error.orig, MIGRATING):
+            raise Unavailable("The database belongs to another version; try again.") from error
         raise
 
 

@@ -129,4 +129,5 @@ def _database_responds(services: Services) -> bool:
 def _present_workers(services: Services) -> list[WorkerRow]:
     with services.database.read() as connection:
         workers = liveness.list_workers(connection)
-    return [worker for worker in workers if now() - worker.seen_at < MAX_SILENCE]
+    # A clock that was set back leaves times in the future, of workers that may be gone.
+    return [worker for worker in workers if abs(now() - worker.seen_at) < MAX_SILENCE]
