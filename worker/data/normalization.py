@@ -9,11 +9,12 @@ from torch import Tensor
 from worker.registry import SpecError
 from worker.training.deviation import deviation_of
 from worker.training.device_split import Normalization
+from worker.training.host_split import HostImages
 from worker.training.transfer import Weights
 
 
 def choose_normalization(
-    kind: str | None, train_NCHW: Tensor, weights: Weights | None
+    kind: str | None, train_NCHW: Tensor | HostImages, weights: Weights | None
 ) -> Normalization:
     """Return the normalization of a job.
 
@@ -33,12 +34,12 @@ def choose_normalization(
                 "normalization; it must be standardize, unit or none."
             )
         return weights.normalization
-    if train_NCHW.is_floating_point():
+    if isinstance(train_NCHW, Tensor) and train_NCHW.is_floating_point():
         return _of_table(kind, train_NCHW.flatten(1).double())
     return _of_images(kind, train_NCHW)
 
 
-def _of_images(kind: str | None, train_NCHW: Tensor) -> Normalization:
+def _of_images(kind: str | None, train_NCHW: Tensor | HostImages) -> Normalization:
     """Return the normalization of uint8 images.
 
     `standardize` counts each of the 256 pixel values, so its result is exact and the same on every
@@ -46,7 +47,7 @@ def _of_images(kind: str | None, train_NCHW: Tensor) -> Normalization:
     """
     channels = train_NCHW.shape[1]
     if kind == "standardize":
-        moments = [_moments(train_NCHW[:, channel]) for channel in range(channels)]
+        moments = [_moments(counts_V) for counts_V in _count_values(train_NCHW)]
         return Normalization(
             mean=tuple(mean for mean, _ in moments),
             deviation=tuple(deviation for _, deviation in moments),
@@ -73,15 +74,22 @@ def _of_table(kind: str | None, rows_NC: Tensor) -> Normalization:
     return Normalization(tuple(mean_C.tolist()), tuple(deviation_C.tolist()), largest=1.0)
 
 
-def _moments(pixels: Tensor) -> tuple[float, float]:
+def _count_values(images_NCHW: Tensor | HostImages) -> Tensor:
+    """Return how often each channel has each of the 256 pixel values, float64 [C, 256]."""
+    counts_CV = torch.zeros(images_NCHW.shape[1], 256, dtype=torch.float64)
+    # bincount converts to int64, and images may be outside of memory: not all at once
+    for start in range(0, len(images_NCHW), 1024):
+        for channel, pixels in enumerate(images_NCHW[start : start + 1024].unbind(1)):
+            counts_CV[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    return counts_CV
+
+
+def _moments(counts_V: Tensor) -> tuple[float, float]:
     """Return mean and standard deviation of uint8 pixels as fractions of 255.
 
     A standard deviation of 0 is returned as 1.
     """
-    counts = torch.zeros(256, dtype=torch.float64)
-    for part in pixels.split(1024):  # bincount converts to int64, so not all pixels at once
-        counts += torch.bincount(part.flatten(), minlength=256)
     values = torch.arange(256, dtype=torch.float64) / 255
-    mean = (counts @ values / counts.sum()).item()
-    deviation = (counts @ (values - mean).square() / counts.sum()).sqrt().item()
+    mean = (counts_V @ values / counts_V.sum()).item()
+    deviation = (counts_V @ (values - mean).square() / counts_V.sum()).sqrt().item()
     return mean, deviation or 1.0

@@ -1,4 +1,4 @@
-"""A split on the training device, as uint8, and normalized batches of it.
+"""Normalized batches of a split, and a split on the training device, as uint8.
 
 The rows of a table are float64 images of one pixel, with a channel for each column. They are
 normalized in float64 and only then stored as float32: a Unix time in float32 is exact to two
@@ -8,7 +8,8 @@ Axes: N samples, H height, W width, C channels. Images are stored as [N, H, W, C
 viewed as [N, C, H, W], is in channels-last order without another copy.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,26 +46,23 @@ class Normalization:
         return ((columns_NCHW.double() / self.largest - mean_C11) / deviation_C11).float()
 
 
-class DeviceSplit:
-    """Images and labels of one split on the device."""
+class Batches(ABC):
+    """Normalized batches of a split, wherever its images are."""
 
     def __init__(
         self,
-        images_NCHW: Tensor,
+        image_shape: tuple[int, int, int],
         labels_N: Tensor,
         normalization: Normalization,
         device: torch.device,
     ) -> None:
-        if images_NCHW.is_floating_point():
-            images_NCHW = normalization.applied(images_NCHW)
-            normalization = normalization.identity()
-        self.images_NHWC = images_NCHW.permute(0, 2, 3, 1).contiguous().to(device)
+        channels, self.height, self.width = image_shape
+        self.device = device
         self.labels_N = labels_N.to(device)
-        _, height, width, channels = self.images_NHWC.shape
         scale_C, shift_C = normalization.on(device)
         # As large as an image: broadcasting over a few channels is ten times slower on a CPU
-        self._scale_HWC = scale_C.expand(height, width, channels).contiguous()
-        self._shift_HWC = shift_C.expand(height, width, channels).contiguous()
+        self._scale_HWC = scale_C.expand(self.height, self.width, channels).contiguous()
+        self._shift_HWC = shift_C.expand(self.height, self.width, channels).contiguous()
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -78,13 +76,47 @@ class DeviceSplit:
             samples: the indices of the samples, int64.
             augment: changes the pixels, in 0–255, before they are normalized.
         """
+        pixels_NHWC = self._pixels(samples)
         if isinstance(samples, slice):
-            pixels_NHWC, labels_N = self.images_NHWC[samples], self.labels_N[samples]
+            labels_N = self.labels_N[samples]
         else:
-            pixels_NHWC = self.images_NHWC.index_select(0, samples)
             labels_N = self.labels_N.index_select(0, samples)
         images_NHWC = pixels_NHWC.to(torch.float32, copy=True)
         if augment is not None:
             images_NHWC = augment(images_NHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         images_NHWC = images_NHWC.mul_(self._scale_HWC).add_(self._shift_HWC)
         return images_NHWC.permute(0, 3, 1, 2), labels_N
+
+    @abstractmethod
+    def announce(self, batches: Sequence[Tensor | slice]) -> None:
+        """Announce the next calls of `batch`, so that their images can be read ahead."""
+
+    @abstractmethod
+    def _pixels(self, samples: Tensor | slice) -> Tensor:
+        """Return stored pixels on the device, [n, H, W, C]."""
+
+
+class DeviceSplit(Batches):
+    """Images and labels of one split on the device."""
+
+    def __init__(
+        self,
+        images_NCHW: Tensor,
+        labels_N: Tensor,
+        normalization: Normalization,
+        device: torch.device,
+    ) -> None:
+        if images_NCHW.is_floating_point():
+            images_NCHW = normalization.applied(images_NCHW)
+            normalization = normalization.identity()
+        _, *image_shape = images_NCHW.shape
+        super().__init__(tuple(image_shape), labels_N, normalization, device)
+        self.images_NHWC = images_NCHW.permute(0, 2, 3, 1).contiguous().to(device)
+
+    def announce(self, batches: Sequence[Tensor | slice]) -> None:
+        """Do nothing: the images are on the device."""
+
+    def _pixels(self, samples: Tensor | slice) -> Tensor:
+        if isinstance(samples, slice):
+            return self.images_NHWC[samples]
+        return self.images_NHWC.index_select(0, samples)

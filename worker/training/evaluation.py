@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from worker.training.device_split import DeviceSplit
+from worker.training.device_split import Batches
 from worker.training.experiment import Experiment, Split
 from worker.training.inference import mean_loss, predict_batches
 from worker.training.penalties import Penalties
@@ -87,7 +87,7 @@ class RegressionEvaluation:
 @torch.inference_mode()
 def score(
     experiment: Experiment,
-    split: DeviceSplit,
+    split: Batches,
     *,
     samples_N: Tensor | None = None,
     has_metrics: bool = False,

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from worker.registry import SpecError
 from worker.regularizers.regularizer import Regularizer
 from worker.training.clipping import Clipping
-from worker.training.device_split import Augment, DeviceSplit, Normalization
+from worker.training.device_split import Augment, Batches, DeviceSplit, Normalization
 from worker.training.freezing import check_first
+from worker.training.host_split import HostImages, HostSplit
 from worker.training.metrics import Conditions, epoch_metric_names
 from worker.training.parameters import has_batch_norm, select, weights
 from worker.training.precision import Arithmetic, Precision
@@ -30,7 +31,7 @@ class Split:
     """The samples of one split, as they come from the data set."""
 
     #: uint8 [N, C, H, W]; the rows of a table are float64 [N, columns, 1, 1].
-    images: Tensor
+    images: Tensor | HostImages
     #: Classes, int64 [N]; or the numbers to predict, in their own unit, float32 or float64 [N].
     labels: Tensor
     #: int64 [N]: the sample's index in the data set.
@@ -38,17 +39,22 @@ class Split:
 
     def __post_init__(self) -> None:
         """Check types, axes and lengths."""
-        is_table = self.images.is_floating_point() and self.images.shape[2:] == (1, 1)
-        if self.images.ndim != 4 or not (is_table or self.images.dtype == torch.uint8):
-            raise ValueError(
-                f"The images of a split are {self.images.dtype} {list(self.images.shape)}; they "
-                "must be uint8 [N, C, H, W], or float64 [N, columns, 1, 1]."
-            )
+        if isinstance(self.images, Tensor):
+            _check_images(self.images)
         if not len(self.images) == len(self.labels) == len(self.indices) > 0:
             raise ValueError(
                 f"A split has {len(self.images)} images, {len(self.labels)} labels and "
                 f"{len(self.indices)} indices; it must have as many of each, and at least one."
             )
+
+
+def _check_images(images: Tensor) -> None:
+    is_table = images.is_floating_point() and images.shape[2:] == (1, 1)
+    if images.ndim != 4 or not (is_table or images.dtype == torch.uint8):
+        raise ValueError(
+            f"The images of a split are {images.dtype} {list(images.shape)}; they must be uint8 "
+            "[N, C, H, W], or float64 [N, columns, 1, 1]."
+        )
 
 
 @dataclass(frozen=True)
@@ -183,9 +189,11 @@ class Experiment:
             return Regression(self.target_scale.deviation)
         return Classification(self.ks, self.is_mixed)
 
-    def on_device(self, split: Split) -> DeviceSplit:
-        """Return a split on the training device, with scaled targets in a regression."""
+    def on_device(self, split: Split) -> Batches:
+        """Return batches of a split for the training device; scaled targets in a regression."""
         labels_N = split.labels if self.class_names else self.target_scale.scaled(split.labels)
+        if not isinstance(split.images, Tensor):
+            return HostSplit(split.images, labels_N, self.normalization, self.device)
         return DeviceSplit(split.images, labels_N, self.normalization, self.device)
 
     @property

@@ -131,6 +131,7 @@ def _fit_epoch(trainer: Trainer, stage: Stage, stepper: Stepper) -> Generator[Re
     epoch, steps = position.epoch + 1, experiment.steps_of_epoch(stage)
     order_N = sample_order(len(trainer.train), experiment.seed, epoch).to(experiment.device)
     batches = order_N.split(stage.batch_size)
+    trainer.train.announce(batches[position.epoch_step : steps])
     planned_steps = experiment.steps
     set_modes(experiment.model, stepper.frozen)
     trainer.start_clock()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from worker.training.device_split import DeviceSplit
+from worker.training.device_split import Batches
 from worker.training.experiment import Experiment
 
 #: Pixels of a channel in one batch. 64 images of 32x32 stay in a CPU's caches, which makes them
@@ -16,7 +16,7 @@ MIN_BATCH_SIZE = 32
 
 
 def predict_batches(
-    experiment: Experiment, model: nn.Module, split: DeviceSplit, samples_N: Tensor | None = None
+    experiment: Experiment, model: nn.Module, split: Batches, samples_N: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield outputs [n, M] and targets [n] of each batch.
 
@@ -33,6 +33,8 @@ def predict_batches(
     """
     count = len(split) if samples_N is None else len(samples_N)
     size = _batch_size(experiment, split)
+    parts = [slice(start, start + size) for start in range(0, count, size)]
+    split.announce(parts if samples_N is None else [samples_N[part] for part in parts])
     start = 0
     while start < count:
         part = slice(start, start + size)
@@ -56,7 +58,7 @@ def mean_loss(losses: list[Tensor], sizes: list[int]) -> float:
 
 
 def _forward(
-    experiment: Experiment, model: nn.Module, split: DeviceSplit, batch: Tensor | slice
+    experiment: Experiment, model: nn.Module, split: Batches, batch: Tensor | slice
 ) -> tuple[Tensor, Tensor]:
     images_NCHW, targets_N = split.batch(batch)
     with experiment.arithmetic.autocast():
@@ -64,9 +66,8 @@ def _forward(
     return outputs_NM.float(), targets_N
 
 
-def _batch_size(experiment: Experiment, split: DeviceSplit) -> int:
+def _batch_size(experiment: Experiment, split: Batches) -> int:
     """Return a batch size that suits the device, whatever the batch size of training."""
-    _, height, width, _ = split.images_NHWC.shape
-    pixels = BATCH_PIXELS.get(split.images_NHWC.device.type, BATCH_PIXELS["cpu"])
+    pixels = BATCH_PIXELS.get(split.device.type, BATCH_PIXELS["cpu"])
     largest = max(stage.batch_size for stage in experiment.stages)
-    return max(min(MIN_BATCH_SIZE, largest), pixels // (height * width))
+    return max(min(MIN_BATCH_SIZE, largest), pixels // (split.height * split.width))

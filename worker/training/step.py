@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from worker.training.clipping import clip
-from worker.training.device_split import DeviceSplit
+from worker.training.device_split import Batches
 from worker.training.epoch_sums import StepResult
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import freeze
@@ -17,7 +17,7 @@ from worker.training.tensor_norms import euclidean_norms
 class Stepper:
     """Takes the steps of one stage. Nothing in it waits for the device."""
 
-    def __init__(self, experiment: Experiment, stage: Stage, train: DeviceSplit) -> None:
+    def __init__(self, experiment: Experiment, stage: Stage, train: Batches) -> None:
         self.experiment = experiment
         self.stage = stage
         self.train = train
