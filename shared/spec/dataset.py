@@ -40,3 +40,6 @@ class DatasetSpec(SpecPart):
     channels: Annotated[Literal[1, 3], one_of_numbers(1, 3)] | None = None
     #: Null stands for `standardize`, or for `of_weights` when fine-tuning starts with weights.
     normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
+    #: Of images: where they stay during training, on the device or outside of it. Null for the
+    #: device, unless they do not fit there next to the network.
+    residency: Literal["device", "host"] | None = None

@@ -24,6 +24,7 @@ from shared.settings import Settings
 from shared.spec import JobSpec
 from shared.storage import Storage
 from worker.assignment import Assignment, ExitCode
+from worker.data.mapped_images import MappedImages
 from worker.registry import SpecError
 from worker.runner.checkpoints import CheckpointWriter
 from worker.runner.experiment import build_experiment
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
     from worker.tensorboard.log import TensorBoardLog
 
 log = structlog.get_logger()
+
+ON_HOST = (
+    "The images stay outside of the device, and batches are read ahead of each step: residency is "
+    "host, or the images do not fit next to the network."
+)
 
 
 class Attempt:
@@ -89,6 +95,8 @@ class Attempt:
         dataset, experiment = build_experiment(
             self.spec, self.assignment, self.settings, self.database
         )
+        if isinstance(experiment.splits.train.images, MappedImages):
+            self._add_note(ON_HOST)
         checkpoints = CheckpointWriter(self.writer, experiment)
         data = data_facts(dataset, experiment)
         state, latest = self._resume(experiment, checkpoints, data)

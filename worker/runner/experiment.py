@@ -7,9 +7,10 @@ from shared.storage import Storage
 from worker import data as datasets
 from worker.assignment import Assignment
 from worker.build import build, is_regression
-from worker.data.dataset import Dataset
+from worker.data.dataset import Dataset, Integers
 from worker.data.job_data import Data
-from worker.data.tensors import take
+from worker.data.tensors import map_images, take
+from worker.runner.residency import available_bytes, stays_on_host
 from worker.runner.weights import load_initial_weights
 from worker.training.experiment import Experiment, Split, Splits
 
@@ -30,12 +31,24 @@ def build_experiment(
         data_dir=settings.home / "data",
         cache_dir=settings.home / "cache",
     )
+    device = "cuda" if assignment.uuid else "cpu"
+    resources = assignment.spec.get("resources") or {}
+    is_on_host = not dataset.features and stays_on_host(
+        spec,
+        dataset.images.shape[1:],
+        len(indices.train) + len(indices.validation) + len(indices.test),
+        len(dataset.class_names),
+        available_bytes=available_bytes(device, resources, settings.runner_memory_mib),
+    )
     splits = Splits(
-        train=Split(*take(dataset, indices.train)),
-        validation=Split(*take(dataset, indices.validation)),
-        test=Split(*take(dataset, indices.test)),
+        train=_split(dataset, indices.train, is_on_host=is_on_host),
+        validation=_split(dataset, indices.validation, is_on_host=is_on_host),
+        test=_split(dataset, indices.test, is_on_host=is_on_host),
     )
     weights = load_initial_weights(spec, database, Storage(settings.storage))
-    device = "cuda" if assignment.uuid else "cpu"
     data = Data(dataset.class_names, splits, dataset.features)
     return dataset, build(spec, data, device=device, weights=weights)
+
+
+def _split(dataset: Dataset, indices: Integers, *, is_on_host: bool) -> Split:
+    return Split(*(map_images if is_on_host else take)(dataset, indices))

@@ -13,7 +13,9 @@ from shared.errors import Fault
 from shared.spec import DatasetSpec
 
 #: Fields that only a table has, and the target; left out of an image dataset where they are null.
-OPTIONAL = ("target", "file", "features", "content_hash", "target_normalization")
+OPTIONAL = ("target", "file", "features", "content_hash", "target_normalization", "residency")
+#: The fields among them that an image dataset may have.
+OF_IMAGES = ("target", "residency")
 
 
 def check_name(draft: Draft) -> None:
@@ -70,7 +72,7 @@ def fill_images(spec: DatasetSpec, facts: DatasetFacts) -> tuple[dict[str, Any],
     for name in OPTIONAL:
         if filled[name] is None:
             del filled[name]
-        elif name != "target":
+        elif name not in OF_IMAGES:
             text = f"is for tables, but {facts.name} has images; leave it out"
             faults.append(Fault(f"/dataset/{name}", text))
     faults += _target_faults(spec.target, facts)

@@ -49,6 +49,17 @@ def test_fields_of_tables_are_refused_for_images(field: str) -> None:
     assert found == {f"/dataset/{field}": "is for tables, but digits has images; leave it out"}
 
 
+@pytest.mark.parametrize("residency", ["device", "host"])
+def test_residency_of_images_is_kept(residency: str) -> None:
+    found = filled({**SPEC, "dataset": {**DIGITS, "residency": residency}})
+    assert found["dataset"]["residency"] == residency
+
+
+def test_unknown_residency_is_refused() -> None:
+    spec = {**SPEC, "dataset": {**DIGITS, "residency": "disk"}}
+    assert list(faults(spec)) == ["/dataset/residency"]
+
+
 class TestTarget:
     def test_unknown_target_is_reported_with_the_nearest_name(self) -> None:
         assert faults({**SPEC, "dataset": {**DIGITS, "target": "rotatoin"}}) == {

@@ -44,6 +44,7 @@ def test_columns_and_content_are_filled_in() -> None:
         "test": 15,
         "image_size": None,
         "channels": None,
+        "residency": None,
     }
     of_table, of_network = sidecar.requests
     assert of_table == {
@@ -91,6 +92,7 @@ def test_classification_of_a_table_has_no_normalization_of_the_target() -> None:
         ({"dataset": {**TABLE, "file": "a.xlsx"}}, {"/dataset/file"}),
         ({"dataset": {**TABLE, "image_size": 32}}, {"/dataset/image_size"}),
         ({"dataset": {**TABLE, "channels": 3}}, {"/dataset/channels"}),
+        ({"dataset": {**TABLE, "residency": "host"}}, {"/dataset/residency"}),
         ({"dataset": {**TABLE, "normalization": "unit"}}, {"/dataset/normalization"}),
         ({"dataset": {**TABLE, "features": []}}, {"/dataset/features"}),
         ({"dataset": {**TABLE, "content_hash": "sha256:" + "b" * 64}}, {"/dataset/content_hash"}),
