@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import augmentation, latency, routes, scale, training
+from benchmarks import augmentation, data, latency, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
 from benchmarks.references import suite
@@ -31,6 +31,7 @@ SUITES = {
     "scale": scale.measure,
     "training": _training,
     "augmentation": augmentation.measure,
+    "data": data.measure,
     "references": suite.measure,
 }
 

@@ -109,8 +109,8 @@ class DeviceSplit(Batches):
         if images_NCHW.is_floating_point():
             images_NCHW = normalization.applied(images_NCHW)
             normalization = normalization.identity()
-        _, *image_shape = images_NCHW.shape
-        super().__init__(tuple(image_shape), labels_N, normalization, device)
+        _, channels, height, width = images_NCHW.shape
+        super().__init__((channels, height, width), labels_N, normalization, device)
         self.images_NHWC = images_NCHW.permute(0, 2, 3, 1).contiguous().to(device)
 
     def announce(self, batches: Sequence[Tensor | slice]) -> None:

@@ -102,6 +102,8 @@ def _is_same(announced: Tensor | slice, samples: Tensor | slice) -> bool:
 
     The announced tensors are kept, so no other tensor has their memory.
     """
-    if isinstance(announced, slice) or isinstance(samples, slice):
+    if isinstance(announced, slice) and isinstance(samples, slice):
         return announced == samples
+    if isinstance(announced, slice) or isinstance(samples, slice):
+        return False
     return announced.data_ptr() == samples.data_ptr() and len(announced) == len(samples)
