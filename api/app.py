@@ -13,8 +13,10 @@ from api.deps import caller
 from api.health.routes import private as metrics
 from api.health.routes import public as health
 from api.http.guard import Guard
+from api.http.methods import Methods
 from api.http.query_parameters import check_query_parameters
 from api.jobs.router import router as jobs
+from api.jobs.routes import VALIDATE
 from api.openapi import extend_openapi
 from api.presets.routes import router as presets
 from api.reference.routes import router as reference
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in PRIVATE:
         app.include_router(router, dependencies=[Depends(caller), known_parameters])
     extend_openapi(app)
+    app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
     app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD])
     return app
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.http.requests import JobIdText
 from api.http.timed_protocol import HAS_KEY
 from api.services.container import Services
 from shared.errors import BadRequest, NotFound, Unauthorized
@@ -55,7 +56,7 @@ async def caller(
 CallerDep = Annotated[Caller, Depends(caller)]
 
 
-async def job_id(job_id: str) -> str:
+async def job_id(job_id: JobIdText) -> str:
     """Return the job id from the path.
 
     Raises:

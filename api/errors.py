@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
 
+from api.http.methods import allowed_methods, not_allowed
 from api.http.problem import RETRY_AFTER_SECONDS, problem
 from shared import errors
 from shared.errors import Fault, ServiceError
@@ -35,7 +35,6 @@ STATUS: dict[type[ServiceError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.Unavailable: 503,
 }
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 #: Of requests that `api.http` refuses before a route is called, in addition to `STATUS`.
 REFUSALS = (414, 431)
 #: The error responses that every route may have, for the OpenAPI document.
@@ -79,28 +78,13 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = allowed_methods(request.app.router.routes, request.scope)
+        return not_allowed(request.scope, allowed)
     detail, headers = str(error.detail), dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "There is no such address; /docs lists the addresses of the API."
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = allowed = ", ".join(_allowed_methods(request))
-        detail = f"{request.method} is not allowed here; allowed: {allowed}."
     return problem(error.status_code, detail, instance=request.url.path, headers=headers)
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes at this address.
-
-    Starlette names only the methods of the first route.
-    """
-    routes = request.app.router.routes
-    return [
-        method
-        for method in METHODS
-        if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
-        )
-    ]
 
 
 async def _invalid_parameters(request: Request, error: Exception) -> Response:

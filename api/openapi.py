@@ -29,6 +29,8 @@ SPEC_BODY: dict[str, Any] = {
         },
     }
 }
+#: Addresses without an id that may conflict with a state: here, of a data set.
+WITH_CONFLICTS = {"/v1/augmentation/preview"}
 #: Models of the specification that are replaced by components made from the catalogue.
 REPLACED_MODELS = ("MethodSpec", "InitializerSpec", "LossSpec", "OptimizerSpec")
 
@@ -52,6 +54,7 @@ def extend_openapi(app: FastAPI) -> None:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 _remove_impossible_errors(path, operation)
+                _remove_nulls(operation)
         return document
 
     app.openapi = openapi
@@ -70,13 +73,23 @@ def _remove_default_objects(schema: Any) -> None:
         _remove_default_objects(part)
 
 
+def _remove_nulls(operation: dict[str, Any]) -> None:
+    """Remove null from the schemas of parameters, which are left out instead."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        others = [part for part in schema.get("anyOf", ()) if part != {"type": "null"}]
+        if len(others) == 1:
+            del schema["anyOf"]
+            schema.update(others[0])
+
+
 def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
     """Remove the error responses that an operation cannot have."""
     has_body, responses = "requestBody" in operation, operation["responses"]
     is_possible = {
         "401": "security" in operation,
         "404": "{" in path,
-        "409": "{" in path,
+        "409": "{" in path or path in WITH_CONFLICTS,
         "413": has_body,
         "415": has_body,
         "416": "206" in responses,
@@ -107,6 +120,7 @@ def specification_schemas(catalog: Catalog) -> dict[str, Any]:
     dataset_names = {"enum": sorted(FACTS)}
     models["DatasetSpec"]["properties"]["name"] = dataset_names
     stage, fields = models["StageSpec"]["properties"], job["properties"]
+    _declare_names(fields["tags"])
     stage["optimizer"] = _with_schema(
         stage["optimizer"], {"anyOf": [reference("Optimizer"), {"type": "null"}]}
     )
@@ -115,6 +129,16 @@ def specification_schemas(catalog: Catalog) -> dict[str, Any]:
         if model.lower() in fields:
             fields[model.lower()] = _with_schema(fields[model.lower()], reference(model))
     return {**models, **components(catalog, further_fields), "JobSpec": job}
+
+
+def _declare_names(field: dict[str, Any]) -> None:
+    """Make the pattern of an object's names a rule for all of them, as it is.
+
+    pydantic declares what the properties are whose names match, and nothing of the others.
+    """
+    ((pattern, value),) = field.pop("patternProperties").items()
+    field["additionalProperties"] = value
+    field["propertyNames"]["pattern"] = pattern
 
 
 def _further_fields(model: dict[str, Any], **schemas: dict[str, Any]) -> dict[str, Any]:

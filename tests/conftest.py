@@ -60,7 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
     return SideBySide(config, log)
 
 
-def _postgresql_answers() -> str | None:
+def postgresql_answers() -> str | None:
     """Return why PostgreSQL does not respond, or None."""
     engine = sa.create_engine(
         sa.make_url(POSTGRESQL).set(drivername="postgresql+psycopg"),
@@ -86,7 +86,7 @@ def usual_umask() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgresql_away() -> str | None:
     """The reason why there is no PostgreSQL, or None."""
-    return _postgresql_answers()
+    return postgresql_answers()
 
 
 @contextmanager

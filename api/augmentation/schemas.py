@@ -4,12 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from api.catalog.schemas import reference
+from shared.datasets import FACTS, TABLE
 from shared.spec import DatasetSpec, SpecPart
 from shared.spec.fields import MAX_SEED, NUMBER, MethodName, allow_name
 
 #: Of all images of a picture together: the sidecar draws them in well under a second.
 MAX_PIXELS = 2**21
 DEFAULT_COUNT = 8
+DATASET_NAMES = {"enum": sorted({*FACTS} - {TABLE.name})}
 
 
 class PreviewSpec(SpecPart):
@@ -44,11 +47,12 @@ PREVIEW_BODY: dict[str, Any] = {
                     "type": "object",
                     "required": ["dataset"],
                     "properties": {
-                        "dataset": {"type": ["string", "object"]},
-                        "augmentation": {"type": "object"},
-                        "seed": {"type": "integer", "minimum": 0},
+                        "dataset": {"anyOf": [DATASET_NAMES, reference("DatasetSpec")]},
+                        "augmentation": reference("Augmentation"),
+                        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
                         "count": {"type": ["integer", "null"], "minimum": 1, "maximum": 32},
                     },
+                    "additionalProperties": False,
                 },
                 "example": {"dataset": "digits", "augmentation": {"rotation": 15}},
             }

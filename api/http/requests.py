@@ -1,21 +1,51 @@
 """Checks of headers, cursors and bodies that several routes share."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
+from pydantic import AfterValidator, Field
 
 from shared.errors import BadRequest, UnsupportedMediaType
-from shared.ids import LENGTH, is_id
-from shared.spec.fields import PLAIN_TEXT
+from shared.ids import ALPHABET, LENGTH, is_id
+from shared.spec.fields import REFUSED_CHARACTERS, TEXT_PATTERN
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_REFUSED_CHARACTER = re.compile(f"[{REFUSED_CHARACTERS}]")
+
+
+def _check_text(value: str) -> str:
+    """Refuse characters that the document excludes too."""
+    refused = _REFUSED_CHARACTER.search(value)
+    if refused is not None:
+        raise ValueError(
+            f"it contains U+{ord(refused[0]):04X}, but control, invisible and bidirectional "
+            "characters are not allowed"
+        )
+    return value
+
+
+def _matching(pattern: str) -> Any:
+    """Declare a pattern that the service checks elsewhere, with an error in words."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+def id_pattern(prefix: str) -> str:
+    """Return the pattern of an id with this prefix."""
+    return f"^{prefix}_[{ALPHABET}]{{{LENGTH}}}$"
+
+
 #: The length of a page.
 Limit = Annotated[int, Query(ge=1, le=100)]
-#: The value of a filter: any text that a specification may contain.
-Text = Annotated[str, PLAIN_TEXT]
+#: The value of a filter, or a name.
+Text = Annotated[str, AfterValidator(_check_text), _matching(TEXT_PATTERN)]
+#: Ids, in paths and as cursors.
+JobIdText = Annotated[str, _matching(id_pattern("job"))]
+CheckpointId = Annotated[str, _matching(id_pattern("ckpt"))]
+WeightsId = Annotated[str, _matching(id_pattern("weights"))]
+LastEventId = Annotated[str, _matching("^[0-9]{1,9}$")]
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[str, _matching("^[\\x21-\\x7e]{1,255}$")] | None,
     Header(
         description="1 to 255 visible ASCII characters. Requests with the same key have the effect "
         "of a single request"

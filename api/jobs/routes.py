@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.deps import CallerDep, JobId, ServicesDep
 from api.http.requests import (
     IdempotencyKey,
+    JobIdText,
     Limit,
     Text,
     check_cursor,
@@ -29,6 +30,8 @@ from shared.states import FINAL, State
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 MAX_WAIT_SECONDS = 60
+#: An address that looks like a job's.
+VALIDATE = ("POST", "/v1/jobs/validate")
 
 
 @router.post(
@@ -76,7 +79,7 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
 def list_jobs(
     services: ServicesDep,
     limit: Limit = 20,
-    after: Annotated[str | None, Query(max_length=40)] = None,
+    after: JobIdText | None = None,
     state: State | None = None,
     owner: Annotated[Text | None, Query(max_length=64)] = None,
     tag: Annotated[Text | None, Query(max_length=600, description="key or key:value")] = None,

@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from api.catalog.hints import spelling_hint
 from api.http.requests import Limit
@@ -13,12 +14,14 @@ from api.presets.presets import presets
 from api.presets.schemas import Preset
 from shared.errors import BadRequest, NotFound
 
+#: Declared in the document; the error for another name is in words.
+PresetName = Annotated[str, Field(json_schema_extra={"enum": [*presets()]})]
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
 
 
 @router.get("", summary="List the presets", responses={200: {"model": list_of(Preset)}})
 def list_presets(
-    limit: Limit = 20, after: Annotated[str | None, Query(max_length=100)] = None
+    limit: Limit = 20, after: Annotated[PresetName | None, Query(max_length=100)] = None
 ) -> Any:
     """Return specifications that can be submitted without change, each of them a lesson.
 

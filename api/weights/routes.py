@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.deps import CallerDep, ServicesDep
-from api.http.requests import Limit, check_cursor, media_type
+from api.http.requests import Limit, Text, WeightsId, check_cursor, media_type
 from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, Deleted, list_of
 from api.services.container import Services
@@ -14,7 +14,7 @@ from api.weights import queries
 from api.weights.schemas import Weights
 from api.weights.upload import store_upload
 from shared.clock import rfc3339
-from shared.errors import BadRequest, NotFound, UnsupportedMediaType
+from shared.errors import NotFound, UnsupportedMediaType
 from shared.ids import is_id
 from shared.jobs.rows import UploadRow
 
@@ -43,13 +43,11 @@ async def upload_weights(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
-    name: Annotated[str, Query(max_length=200)] = "",
+    name: Annotated[Text, Query(max_length=200)] = "",
 ) -> Any:
     """Store the body, which is the file itself. The file is checked and never unpickled."""
     if media_type(request) != MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body must be the file itself, sent as {MEDIA_TYPE}.")
-    if not name.isprintable():
-        raise BadRequest("`name` contains a character that is not printable.")
     upload = await store_upload(services, request, owner=caller.name, name=name)
     headers = {"Location": f"/v1/weights/{upload.id}"}
     return json_response(_weights_json(upload), status=201, headers=headers)
@@ -59,7 +57,7 @@ async def upload_weights(
 def list_weights(
     services: ServicesDep,
     limit: Limit = 20,
-    after: Annotated[str | None, Query(max_length=40)] = None,
+    after: WeightsId | None = None,
 ) -> Any:
     """Return the uploads, newest first. `after` is the id of the last upload of the page before."""
     check_cursor(after, "weights")
@@ -69,13 +67,13 @@ def list_weights(
 
 
 @router.get("/{weights_id}", summary="Get an upload", responses={200: {"model": Weights}})
-def get_weights(services: ServicesDep, weights_id: str) -> Any:
+def get_weights(services: ServicesDep, weights_id: WeightsId) -> Any:
     """Return the facts of an upload."""
     return json_response(_weights_json(_find(services, weights_id)))
 
 
 @router.delete("/{weights_id}", summary="Delete an upload", responses={200: {"model": Deleted}})
-async def delete_weights(services: ServicesDep, weights_id: str) -> Response:
+async def delete_weights(services: ServicesDep, weights_id: WeightsId) -> Response:
     """Delete an upload and return the bytes freed. Jobs that started from it are not affected."""
     freed_bytes = await run_in_threadpool(_delete, services, weights_id)
     return json_response({"id": weights_id, "object": "weights", "freed_bytes": freed_bytes})

@@ -7,8 +7,16 @@ missing from the JSON Schema and thus from the OpenAPI document.
 import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 #: The largest integer that every JSON reader represents exactly.
 MAX_INTEGER = 2**53 - 1
@@ -18,6 +26,23 @@ MAX_COUNT = MAX_INTEGER
 MAX_COLUMN_NAME_LENGTH = 200
 #: The maximum number of feature columns of a table.
 MAX_FEATURES = 10_000
+
+
+#: Characters that no text may contain, for patterns: control characters, line separators, and
+#: characters that hide or reorder others. `check_text` also refuses those without a meaning yet.
+REFUSED_CHARACTERS = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+)
+TEXT_PATTERN = f"^[^{REFUSED_CHARACTERS}]*$"
+
+
+class _PlainText(AfterValidator):
+    """A validator of text that declares its pattern in the JSON Schema."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": TEXT_PATTERN}
 
 
 def check_text(value: str) -> str:
@@ -87,7 +112,7 @@ PATTERN_RULES = {
 }
 
 #: Text without control and invisible characters.
-PLAIN_TEXT = AfterValidator(check_text)
+PLAIN_TEXT = _PlainText(check_text)
 #: An integer or a number, but not a boolean or a string.
 NUMBER = BeforeValidator(_check_number)
 

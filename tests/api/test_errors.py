@@ -27,8 +27,11 @@ def test_method_that_is_not_allowed_is_refused_with_the_allowed_methods(service:
         assert response.status_code == 405
         assert response.json()["status"] == 405
     response = service.client.delete("/v1/jobs")
-    assert response.headers["allow"] == "GET, POST"
-    assert response.json()["detail"] == "DELETE is not allowed here; allowed: GET, POST."
+    assert response.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert (
+        response.json()["detail"]
+        == "DELETE is not allowed here; allowed: GET, HEAD, POST, OPTIONS."
+    )
 
 
 def test_method_override_header_is_ignored(service: Service) -> None:

@@ -10,7 +10,7 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from api.deps import JobId, ServicesDep
-from api.http.requests import Limit
+from api.http.requests import LastEventId, Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Timestamp, content, list_of
 from api.jobs.lookup import read_job
@@ -63,16 +63,16 @@ async def list_events(
     services: ServicesDep,
     limit: Limit = 20,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[LastEventId | None, Header()] = None,
 ) -> Any:
     """Return a page of events in order, or follow them live with `Accept: text/event-stream`.
 
     A stream continues after `Last-Event-ID` and closes after the last event of a finished job. It
     writes at most twice a second. A client that takes in nothing for 30 s is dropped.
     """
+    start = after if last_event_id is None else _event_number(last_event_id)
     row = await run_in_threadpool(read_job, services, job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
-        start = after if last_event_id is None else _event_number(last_event_id)
         if start > row.last_event and not isinstance(row, UnreadableJobRow):
             raise BadRequest(
                 f"The job has no event {start}: it has {row.last_event} events so far. "

@@ -1,14 +1,14 @@
 """The checkpoints of a job, and the download of their weights."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from api.deps import JobId, ServicesDep
 from api.http.files import file_response
-from api.http.requests import Limit, check_cursor
+from api.http.requests import CheckpointId, Limit, check_cursor
 from api.http.responses import json_response, list_page
 from api.http.schemas import FILE, Count, JsonNumber, Sha256, Timestamp, list_of
 from api.jobs.lookup import find_job
@@ -50,7 +50,7 @@ def list_checkpoints(
     job_id: JobId,
     services: ServicesDep,
     limit: Limit = 20,
-    after: Annotated[str | None, Query(max_length=40)] = None,
+    after: CheckpointId | None = None,
 ) -> Any:
     """Return the checkpoints, oldest first. `after` is an id."""
     check_cursor(after, "ckpt")

@@ -15,7 +15,7 @@ def test_other_media_types_are_refused(service: Service) -> None:
 
 
 def test_invalid_name_is_refused(service: Service) -> None:
-    assert upload(service, name="a\nb").status_code == 400
+    assert upload(service, name="a\nb").status_code == 422
     assert upload(service, name="x" * 201).status_code == 422
     assert stored(service) == ([], 0)
 
