@@ -10,7 +10,7 @@ from worker.data.uploads.checking import check_images
 from worker.data.uploads.directory import fingerprint
 from worker.data.uploads.faults import BadFile, Fault, UploadRejected
 from worker.data.uploads.framing import frame
-from worker.data.uploads.images import Images, read_images
+from worker.data.uploads.images import Images, prepare, read_images
 from worker.data.uploads.opening import open_upload
 from worker.data.uploads.picture import open_picture
 from worker.data.uploads.report import Report
@@ -29,6 +29,7 @@ __all__ = [
     "frame",
     "open_picture",
     "open_upload",
+    "prepare",
     "read_images",
 ]
 

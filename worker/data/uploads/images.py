@@ -9,12 +9,14 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from worker.data.dataset import BLOCK_BYTES, Bytes, Content
 from worker.data.uploads.class_folders import TEST
 from worker.data.uploads.decoding import in_order, opened
 from worker.data.uploads.faults import BadFile, UploadRejected, fault, shown
 from worker.data.uploads.framing import CROP, frame
+from worker.data.uploads.picture import open_picture
 from worker.data.uploads.upload import ImageUpload, Picture
 
 
@@ -88,9 +90,29 @@ def _blocks(
         yield np.stack(block)
 
 
+def prepare(content: bytes, *, image_size: int, channels: int, resize: str = CROP) -> Bytes:
+    """Return a single picture as a job reads it, uint8 [C, H, W]: for predictions.
+
+    Args:
+        content: of a picture's file.
+        image_size: side length in pixels.
+        channels: 1 for luminance (ITU-R BT.601), 3 for RGB.
+        resize: `crop`, `pad` or `stretch`; see `framing`.
+
+    Raises:
+        BadFile: the content is no picture, or is damaged.
+    """
+    with open_picture(content) as image:
+        return _pixels(image, image_size, channels, resize)
+
+
 def _image(picture: Picture, *, image_size: int, channels: int, resize: str) -> Bytes:
     with opened(picture) as decoded:
-        # Pillow's luminance is that of worker.data.resize, in the same fixed point
-        image = decoded.image.convert("L" if channels == 1 else "RGB")
-        pixels = np.asarray(frame(image, image_size, resize))
+        return _pixels(decoded.image, image_size, channels, resize)
+
+
+def _pixels(image: Image.Image, image_size: int, channels: int, resize: str) -> Bytes:
+    # Pillow's luminance is that of worker.data.resize, in the same fixed point
+    converted = image.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(frame(converted, image_size, resize))
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.worker.data.uploads.archives import encoded, noise, png, two_classes, zipped
-from worker.data.uploads import Images, UploadRejected, open_upload, read_images
+from worker.data.uploads import Images, UploadRejected, open_upload, prepare, read_images
 
 
 def _read(path: Path, *, image_size: int = 8, channels: int = 3, **options: object) -> Images:
@@ -60,6 +60,19 @@ def test_grey_picture_fills_three_channels(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"a/1.png": png(1, size=(8, 8), channels=1)})
     (pixels,) = _pixels(_read(path))
     assert (pixels == pixels[0]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+def test_prediction_prepares_a_picture_as_training_does(
+    tmp_path: Path, channels: int, resize: str
+) -> None:
+    content = encoded(noise(4, size=(30, 17)), "JPEG")
+    images = _read(
+        zipped(tmp_path / "a.zip", {"a/1.jpg": content}), channels=channels, resize=resize
+    )
+    alone = prepare(content, image_size=8, channels=channels, resize=resize)
+    assert np.array_equal(_pixels(images)[0], alone)
 
 
 def _bars() -> bytes:

@@ -1,3 +1,4 @@
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -110,3 +111,12 @@ def test_array_that_is_shorter_than_its_header_says_is_refused(tmp_path: Path) -
         for name, content in contents.items():
             archive.writestr(name, content[:-64] if name == "images.npy" else content)
     assert "its shape" in refusal(path)["images.npy"]
+
+
+def test_array_of_many_times_the_memory_is_read_in_parts(tmp_path: Path) -> None:
+    images = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (400, 512, 512), (0, 0, 0))
+    path = _saved(tmp_path / "a.npz", images=images, labels=np.arange(400) % 2)
+    tracemalloc.start()
+    assert checked(path).images == 400  # 100 MiB
+    assert tracemalloc.get_traced_memory()[1] < 60 * 2**20
+    tracemalloc.stop()
