@@ -18,6 +18,8 @@ MAX_DEPTH = 16
 #: What operating systems put next to the files of a person, apart from dot-files.
 IGNORED = {"__macosx", "thumbs.db"}
 DRIVE = re.compile(r"[A-Za-z]:")
+#: Control characters and surrogates: Unicode's categories Cc and Cs.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 UTF8_FLAG = 1 << 11
 UNICODE_PATH = 0x7075
 
@@ -69,7 +71,7 @@ def problem(name: str) -> str | None:
     reason = None
     if not name.strip("/"):
         reason = "has no name"
-    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+    elif CONTROL.search(name):
         reason = "has a control character in its name"
     elif name.startswith("/") or DRIVE.match(name):
         reason = "has an absolute path; only paths below the folder are allowed"
