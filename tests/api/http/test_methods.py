@@ -1,9 +1,12 @@
 """The methods of every address: OPTIONS, HEAD and the Allow header."""
 
+import asyncio
 import re
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from api.http.methods import Methods
 from shared.ids import new_id
 from tests.api.raw import send_raw
 from tests.api.service import Service
@@ -64,6 +67,27 @@ def test_head_of_a_stream_ends(service: Service) -> None:
         response = service.client.head(address, headers={"Accept": "text/event-stream"})
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.content == b""
+
+
+def test_head_sends_the_headers_and_an_end_and_nothing_more() -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    sent: list[Message] = []
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["method"] == "GET"
+        await send(start)
+        for part in (b"a", b"b"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/"}
+    asyncio.run(Methods(stream, routes=[])(scope, receive, send))
+    assert sent == [start, {"type": "http.response.body", "body": b"", "more_body": False}]
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "TRACE"])
