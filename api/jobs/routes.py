@@ -24,6 +24,7 @@ from api.openapi import SPEC_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
 from shared.jobs import queries
+from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, State
 
@@ -134,9 +135,12 @@ async def get_job(
     etag = rendering.etag(row, queue_position)
     is_current = if_none_match is None or matches_etag(if_none_match, etag)
     if wait and is_current and row.state not in FINAL:
+        version = Version.of(row, queue_position)
+        if isinstance(row, UnreadableJobRow):
+            version = await run_in_threadpool(services.watcher.read_version, job_id) or version
         await services.watcher.wait_for_change(
             job_id,
-            Version.of(row, queue_position),
+            version,
             timeout_seconds=wait,
             change=Change.STATE if if_none_match is None else Change.ANY,
         )

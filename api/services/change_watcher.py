@@ -102,6 +102,10 @@ class ChangeWatcher:
                 del self._waiting[job_id]
                 self._versions.pop(job_id, None)
 
+    def read_version(self, job_id: str) -> Version | None:
+        """Return the version as stored, for a job whose row cannot be read; None for no job."""
+        return self._read([job_id]).get(job_id)
+
     async def close(self) -> None:
         """Cancel the task."""
         if self._task is not None:

@@ -1,6 +1,7 @@
 """A job that cannot be read is passed by the queue, shown as unreadable, and can be cancelled."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -131,6 +132,16 @@ def test_wait_for_it_ends_with_its_state(service: Service, shell: Shell) -> None
     assert response.json()["state"] == "succeeded"
     headers = {"If-None-Match": response.headers["etag"]}
     assert service.client.get(f"/v1/jobs/{lease.job_id}", headers=headers).status_code == 304
+
+
+def test_wait_for_a_job_in_an_unknown_state_lasts(service: Service, shell: Shell) -> None:
+    """A client that waits in a loop must not send one request after the other."""
+    job_id = service.submit()
+    shell.set(job_id, "state", "'resting'")
+    service.job(job_id)
+    began = time.monotonic()
+    service.client.get(f"/v1/jobs/{job_id}?wait=0.5").raise_for_status()
+    assert time.monotonic() - began >= 0.5
 
 
 def test_reading_it_again_writes_nothing(service: Service, shell: Shell) -> None:
