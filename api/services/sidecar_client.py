@@ -18,6 +18,8 @@ from shared.errors import Fault, InvalidSpec, Unavailable
 Response = dict[str, Any]
 
 MAX_CACHED = 4096
+#: A field that every stored response has.
+PARAMETERS = "parameter_count"
 #: Requests that this process has open at the sidecar, and how long another request waits to join.
 MAX_OPEN_REQUESTS = 8
 TURN_TIMEOUT_SECONDS = 1.0
@@ -105,10 +107,13 @@ class SidecarClient:
             self._turns.release()
 
     def _load(self, digest: str) -> Response | None:
+        """Return a stored response; None if there is none, or none that can be read."""
         columns = tables.sidecar_responses.c
         with self.database.read() as connection:
             query = sa.select(columns.response).where(columns.request == digest)
-            return connection.execute(query).scalar_one_or_none()
+            response = connection.execute(query).scalar_one_or_none()
+        is_whole = isinstance(response, dict) and response.get("ok") and PARAMETERS in response
+        return response if is_whole else None
 
     def _fetch(self, entry: _Entry, digest: str, request: dict[str, Any]) -> Response:
         with self._turn():

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.jobs import attempts, liveness, quarantine
-from tests.api.service import Service, metric_row
+from tests.api.service import SPEC, Service, metric_row
 from tests.security.damage import Shell
 
 #: Columns of a queued job with a value that this version cannot read, as SQL.
@@ -154,6 +154,29 @@ def test_reading_it_again_writes_nothing(service: Service, shell: Shell) -> None
     events = service.client.get(f"/v1/jobs/{job_id}/events").json()["data"]
     assert [event["type"] for event in events] == ["state", "quarantined"]
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("value", ["3", "{}", '{"ok": true}', '{"ok": 1, "faults": 2}'])
+def test_damaged_response_of_the_sidecar_is_requested_again(
+    service: Service, shell: Shell, value: str
+) -> None:
+    service.submit()
+    shell.run(f"UPDATE sidecar_responses SET response = '{value}'")  # noqa: S608
+    service.app.state.services.sidecar._cache.cache_clear()
+    before = len(service.sidecar.requests)
+
+    service.submit()
+    assert len(service.sidecar.requests) == before + 1
+
+
+def test_fine_tuning_from_it_is_checked_as_from_any_job(service: Service, shell: Shell) -> None:
+    job_id = service.submit()
+    shell.set(job_id, "tags", "'[3]'")
+    spec = {**SPEC, "fine_tuning": {"weights": {"job": job_id}, "stages": [{"name": "a"}]}}
+    response = service.post("/v1/jobs", spec)
+    assert response.status_code == 422
+    pointers = {fault["pointer"] for fault in response.json()["errors"]}
+    assert "/fine_tuning/weights/job" not in pointers
 
 
 def test_filters_find_it(service: Service, shell: Shell) -> None:

@@ -48,7 +48,7 @@ def check_file(draft: Draft) -> None:
 def _of_job(draft: Draft, weights: dict[str, Any]) -> Path | None:
     job_id, name = weights["job"], weights["checkpoint"] or "last"
     with draft.context.database.read() as connection:
-        job = queries.get_job(connection, job_id) if is_id("job", job_id) else None
+        job = queries.get_job_in_part(connection, job_id) if is_id("job", job_id) else None
         rows = queries.list_checkpoints(connection, job_id) if job is not None else []
     if job is None:
         draft.fault(f"{AT}/job", f"{quoted(job_id)} is not a job")
