@@ -8,6 +8,7 @@ from benchmarks import augmentation, data, latency, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
 from benchmarks.references import suite
+from benchmarks.robustness import suite as robustness
 
 PAGES = ROOT / "docs" / "benchmarks"
 
@@ -33,6 +34,7 @@ SUITES = {
     "augmentation": augmentation.measure,
     "data": data.measure,
     "references": suite.measure,
+    "robustness": robustness.measure,
 }
 
 

@@ -17,6 +17,7 @@ import structlog
 from fastapi.concurrency import run_in_threadpool
 
 from api.services.change_watcher import Change, ChangeWatcher, Version
+from api.services.free_memory import free_memory
 from shared.clock import rfc3339
 from shared.database import Database
 from shared.errors import Unavailable
@@ -220,6 +221,7 @@ class EventFeeds:
             if not feed.followers:
                 feed.close()
                 del self._feeds[job_id]
+                asyncio.get_running_loop().call_later(1.0, free_memory)
 
 
 def _frame(kind: str, data: Any, number: int | None = None) -> bytes:

@@ -80,7 +80,10 @@ class CsvFile:
         """Return the row numbers of rows of data, which are counted from 0."""
         if not positions or not self._has_blank_lines:
             return [position + 2 for position in positions]
-        numbered = (number for number, cells in enumerate(self._records(), start=1) if cells)
+        if self._has_plain_lines:
+            numbered = self._line_numbers()
+        else:
+            numbered = (number for number, cells in enumerate(self._records(), start=1) if cells)
         try:  # the header is the first of them
             numbers = list(islice(numbered, 1, max(positions) + 2))
         except csv.Error:  # a value too long for this reader
@@ -90,6 +93,20 @@ class CsvFile:
     @cached_property
     def _has_blank_lines(self) -> bool:
         return self._skipped_rows > 1 or any(blank in self._content for blank in BLANK_LINES)
+
+    @cached_property
+    def _has_plain_lines(self) -> bool:
+        """Return whether every line is a row, since no value in quotes contains a line break."""
+        content = self._content
+        return b'"' not in content and content.count(b"\r") == content.count(b"\r\n")
+
+    def _line_numbers(self) -> Iterator[int]:
+        """Yield the numbers of lines that are not blank; blank lines are passed without a loop."""
+        number, begin = 1, 0
+        for line in re.finditer(rb"[^\r\n]+", self._content):
+            number += self._content.count(b"\n", begin, line.start())
+            begin = line.start()
+            yield number
 
     def _read_header(self) -> tuple[int, tuple[str, ...]]:
         try:

@@ -68,7 +68,7 @@ def _missing(file: str, home: Path) -> str:
 
 TABLE = Operation(
     table,
-    processes=4,
+    processes=3,
     # Less than the time that a client waits.
     cpu_seconds=3,
     is_background=True,
