@@ -92,6 +92,11 @@ def test_training_resumes_in_the_same_bits(step: int) -> None:
     assert isinstance(list(fit(resumed, state=state))[-1], Fitted)
     for name, tensor in _weights(whole).items():
         assert torch.equal(_weights(resumed)[name], tensor), name
+    train, gap_sample = resumed.splits.train.images, len(resumed.splits.validation.labels)
+    assert isinstance(train, Recorded)
+    samples = sum(len(part) for part in train.read if isinstance(part, Tensor))
+    epochs = 3 - (step - 1) // 4
+    assert samples == (12 - step) * 8 + epochs * gap_sample, "no batch is read in vain"
 
 
 def _splits(samples: int = 20) -> tuple[HostSplit, DeviceSplit, Recorded]:
@@ -129,12 +134,13 @@ def test_batch_that_was_not_announced_is_right_too(batch: Tensor | slice) -> Non
 
 
 def test_announcement_replaces_the_previous_announcement() -> None:
-    on_host, resident, _ = _splits()
+    on_host, resident, images = _splits()
     on_host.announce([slice(0, 4), slice(4, 8)])
     second = [slice(8, 12), slice(0, 4)]
     on_host.announce(second)
     for batch in second:
         _assert_equal(on_host.batch(batch), resident.batch(batch))
+    assert len(images.read) == 4, "the second announcement is read ahead as well"
 
 
 def test_error_of_the_thread_is_raised_at_its_batch() -> None:
