@@ -3,6 +3,7 @@
 A link would let its maker read what only the service can read; a FIFO or a device never ends.
 """
 
+import errno
 import os
 import stat
 from pathlib import Path, PurePosixPath
@@ -62,3 +63,7 @@ def _open(name: str, flags: int, parent: int) -> int:
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=parent)
     except NotADirectoryError as error:
         raise NotRegular(f"{name} is no directory") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that was put there in between
+            raise NotRegular(f"{name} is a link") from error
+        raise

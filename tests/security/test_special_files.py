@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import regular_files
 from shared.datasets import list_tables
 from shared.errors import NotFound
 from shared.regular_files import NotRegular, is_regular, open_regular
@@ -117,3 +118,14 @@ def test_files_of_a_data_set_may_not_be_special(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name)
     with pytest.raises(SourceFailed, match="no train-images"):
         fashion_mnist.read_files(tmp_path)
+
+
+def test_link_that_is_put_there_after_the_check_is_not_followed(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file").symlink_to(secret)
+    monkeypatch.setattr(regular_files.stat, "S_ISLNK", lambda _: False)
+    with pytest.raises(NotRegular, match="file is a link"):
+        open_regular(root, "file")
