@@ -15,6 +15,7 @@ from api.health.routes import public as health
 from api.http.guard import Guard
 from api.http.methods import Methods
 from api.http.query_parameters import check_query_parameters
+from api.jobs.results.prediction_input import UPLOAD as PICTURES
 from api.jobs.router import router as jobs
 from api.jobs.routes import VALIDATE
 from api.openapi import extend_openapi
@@ -63,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(caller), known_parameters])
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
-    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD])
+    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD, PICTURES])
     return app
 
 

@@ -68,14 +68,14 @@ MAX_FAULTS = 100
 
 
 class InvalidSpec(ServiceError):
-    """The specification has faults."""
+    """The specification, or another body, has faults."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[Fault], *, subject: str = "specification") -> None:
         count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
         named = "each"
         if len(faults) > MAX_FAULTS:
             count, named = f"more than {MAX_FAULTS} faults", f"the first {MAX_FAULTS}"
-        super().__init__(f"The specification has {count}; `errors` names {named}.")
+        super().__init__(f"The {subject} has {count}; `errors` names {named}.")
         self.faults = faults[:MAX_FAULTS]
 
 

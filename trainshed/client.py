@@ -1,25 +1,20 @@
 """The client: one method per request; results are plain dictionaries as the API returns them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from trainshed.connection import MAX_WAIT_SECONDS, Connection, Json, to_json, without_none
-from trainshed.downloads import CHUNK_BYTES, Target, download, target_file
-from trainshed.errors import not_found
-from trainshed.event_files import download_event_files
+from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
+from trainshed.downloads import CHUNK_BYTES
 from trainshed.event_stream import FINAL_STATES, follow
 from trainshed.frames import metrics_frame
-from trainshed.job_names import ID, MAX_SHOWN, the_only_job
-
-#: Called with the bytes so far and the total.
-Progress = Callable[[int, int], None]
+from trainshed.job_results import JobResults, Progress
 
 
-class Client(Connection):
+class Client(JobResults):
     """A client of a service.
 
     Args:
@@ -61,36 +56,6 @@ class Client(Connection):
                 return job
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{job_id} is {job['state']} after {timeout_seconds} seconds.")
-
-    def jobs(
-        self,
-        *,
-        limit: int | None = None,
-        state: str | None = None,
-        owner: str | None = None,
-        tag: str | None = None,
-        dataset: str | None = None,
-        sweep: str | None = None,
-        named: str | None = None,
-    ) -> Iterator[Json]:
-        """Yield the jobs that match every filter, newest first.
-
-        `tag` is key or key:value; `named` is a name, or the beginning of an id.
-        """
-        filters = {"state": state, "owner": owner, "tag": tag}
-        filters |= {"dataset": dataset, "sweep": sweep, "named": named}
-        yield from self._pages("/v1/jobs", limit, **filters)
-
-    def job_id(self, job: str) -> str:
-        """Return the id of a job that is given by its name, or by a beginning of its id.
-
-        Raises:
-            ApiError: there is no such job.
-            WrongUsage: there are several.
-        """
-        if ID.fullmatch(job):
-            return job
-        return the_only_job(job, [*self.jobs(named=job, limit=MAX_SHOWN + 1)])
 
     def follow(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
         """Yield events as they happen until the job has ended, each once; resume after a break.
@@ -147,86 +112,6 @@ class Client(Connection):
         """Submit a failed or cancelled job again, from its last checkpoint; return the new job."""
         path = self._job_path(job_id, "retry")
         return self._post_with_retry(path, _idempotency(idempotency_key), None)
-
-    def top_k(
-        self,
-        job_id: str,
-        *,
-        checkpoint: str | None = None,
-        sample: int | None = None,
-        after: int | None = None,
-        limit: int | None = None,
-    ) -> Json:
-        """Return accuracies, mistakes and samples of the test split."""
-        query = {"checkpoint": checkpoint, "sample": sample, "after": after, "limit": limit}
-        return self._json("GET", self._job_path(job_id, "top-k"), params=without_none(query))
-
-    def confusion(self, job_id: str, *, checkpoint: str | None = None) -> Json:
-        """Return the confusion matrix: how often each class was predicted for each label."""
-        query = without_none({"checkpoint": checkpoint})
-        return self._json("GET", self._job_path(job_id, "confusion"), params=query)
-
-    def checkpoints(self, job_id: str) -> list[Json]:
-        """Return the stored checkpoints."""
-        return [*self._pages(self._job_path(job_id, "checkpoints"))]
-
-    def download(
-        self, job_id: str, checkpoint: str, path: Target, *, progress: Progress | None = None
-    ) -> Path:
-        """Download a checkpoint's weights and check their digest; return the file.
-
-        An interrupted download resumes.
-
-        Args:
-            job_id: the job.
-            checkpoint: an id, `last`, or `best_<monitor>`.
-            path: the file, or a directory: an existing directory, or a text that ends with `/`.
-            progress: called with the bytes so far and the total.
-        """
-        job_id = self.job_id(job_id)
-        available = self.checkpoints(job_id)
-        row = _find(available, checkpoint)
-        if row is None:
-            raise not_found(f"checkpoint {checkpoint!r}", [row["name"] for row in available])
-        file = target_file(path, f"{job_id}-{row['name']}.safetensors")
-        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
-
-    def artifacts(self, job_id: str) -> list[Json]:
-        """Return the files of the job's results."""
-        return [*self._pages(self._job_path(job_id, "artifacts"))]
-
-    def download_artifact(
-        self, job_id: str, name: str, path: Target, *, progress: Progress | None = None
-    ) -> Path:
-        """Download a file of the results by name or id; arguments like `download`."""
-        job_id = self.job_id(job_id)
-        available = self.artifacts(job_id)
-        row = _find(available, name)
-        if row is None:
-            raise not_found(f"artifact {name!r}", [row["name"] for row in available])
-        file = target_file(path, f"{job_id}-{row['name']}")
-        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
-
-    def tensorboard(
-        self,
-        job_id: str,
-        directory: Target | None = None,
-        *,
-        progress: Callable[[int], None] | None = None,
-    ) -> Path:
-        """Download the job's event files; return the directory for `tensorboard --logdir`.
-
-        Args:
-            job_id: the job.
-            directory: the directory, default `JOB-tensorboard`. Each job has a folder in it, so
-                that TensorBoard compares the jobs of one directory.
-            progress: called with the bytes so far; the total is unknown.
-        """
-        job_id = self.job_id(job_id)
-        log_directory = Path(f"{job_id}-tensorboard" if directory is None else directory)
-        url = self._job_path(job_id, "tensorboard")
-        download_event_files(self.http, url, log_directory, job_id, progress)
-        return log_directory
 
     def preview(self, spec: Json, *, count: int | None = None) -> bytes:
         """Return a PNG of training images before and after the augmentation of a specification."""
@@ -287,14 +172,7 @@ class Client(Connection):
         """Return the catalogue of methods."""
         return self._json("GET", "/v1/catalog")
 
-    def _job_path(self, job: str, part: str = "") -> str:
-        return f"/v1/jobs/{self.job_id(job)}" + (f"/{part}" if part else "")
-
 
 def _idempotency(key: str | None) -> dict[str, str]:
     """Return the header by which repeated requests make one job."""
     return {"Idempotency-Key": key or str(uuid4())}
-
-
-def _find(rows: list[Json], name_or_id: str) -> Json | None:
-    return next((row for row in rows if name_or_id in {row["id"], row["name"]}), None)

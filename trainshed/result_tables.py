@@ -124,6 +124,23 @@ def print_samples(console: Console, top_k: Json) -> None:
     console.print(table)
 
 
+def print_predictions(console: Console, predictions: list[Json]) -> None:
+    """Print the predictions for new samples: the most probable classes, or the value."""
+    predictions = escaped(predictions)
+    if any("value" in row for row in predictions):
+        table = Table("sample", Column("value", justify="right"))
+        for row in predictions:
+            table.add_row(row["name"], number(row["value"]))
+        console.print(table)
+        return
+    max_classes = max((len(row["top_k"]) for row in predictions), default=0)
+    table = Table("sample", *(f"{rank}." for rank in range(1, max_classes + 1)))
+    for row in predictions:
+        classes = [f"{c['class']}\n{percent(c['probability'])}" for c in row["top_k"]]
+        table.add_row(row["name"], *map(Text, classes))
+    console.print(table)
+
+
 def print_confusion(console: Console, confusion: Json) -> None:
     """Print the confusion matrix, or its largest entries if there are many classes."""
     confusion = escaped(confusion)

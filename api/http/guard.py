@@ -1,5 +1,6 @@
 """ASGI middleware: limits on every request, and security headers on every response."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -17,7 +18,6 @@ SINGLE_HEADERS = (
     *("Authorization", "Content-Length", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
     "Range",
 )
-BODY_TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES:,} bytes."
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -37,18 +37,23 @@ class Guard:
     """Refuses requests for another host or beyond the limits, before any route is called."""
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Iterable[str], uploads: Iterable[tuple[str, str]] = ()
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str],
+        uploads: Iterable[tuple[str, str, int | None]] = (),
     ) -> None:
         """Wrap an application.
 
         Args:
             app: The application.
             hosts: The host names of this service.
-            uploads: Methods and paths whose bodies are not limited here.
+            uploads: Methods and patterns of paths whose bodies may be larger, with their limits in
+                bytes; None where the route limits them itself.
         """
         self.app = app
         self.hosts = frozenset(map(host_name, hosts)) - {""}
-        self.uploads = frozenset(uploads)
+        self.uploads = [(method, re.compile(path), limit) for method, path, limit in uploads]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or pass it on; add headers to the response."""
@@ -56,13 +61,19 @@ class Guard:
             await self.app(scope, receive, send)
             return
         send = _with_security_headers(send)
-        max_bytes = None if (scope["method"], scope["path"]) in self.uploads else MAX_BODY_BYTES
+        max_bytes = self._max_bytes(scope)
         refusal = self._refusal(scope, max_bytes)
         if refusal is not None:
             status, detail = refusal
             await problem(status, detail, instance=scope["path"])(scope, receive, send)
             return
         await self._pass_on(scope, receive, send, max_bytes)
+
+    def _max_bytes(self, scope: Scope) -> int | None:
+        for method, path, limit in self.uploads:
+            if scope["method"] == method and path.fullmatch(scope["path"]):
+                return limit
+        return MAX_BODY_BYTES
 
     def _refusal(self, scope: Scope, max_bytes: int | None) -> tuple[int, str] | None:
         """Return the status and detail with which the request is refused, if it is."""
@@ -86,7 +97,7 @@ class Guard:
         for name, value in headers:
             length = int(value) if name == b"content-length" and value.isdigit() else 0
             if max_bytes is not None and length > max_bytes:
-                return 413, BODY_TOO_LARGE
+                return 413, _too_large(max_bytes)
         return None
 
     async def _pass_on(
@@ -113,7 +124,12 @@ class Guard:
         except _BodyTooLargeError:
             if not has_response:
                 path = Request(scope).url.path
-                await problem(413, BODY_TOO_LARGE, instance=path)(scope, receive, send)
+                detail = _too_large(max_bytes or MAX_BODY_BYTES)
+                await problem(413, detail, instance=path)(scope, receive, send)
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"The body exceeds the limit of {max_bytes:,} bytes."
 
 
 def host_name(text: str) -> str:

@@ -25,6 +25,9 @@ MAX_OPEN_REQUESTS = 8
 TURN_TIMEOUT_SECONDS = 1.0
 #: Threads of the routes that may send requests; most responses are cached already.
 THREADS = 16
+#: Predictions that this process has open at the sidecar, and that wait to join.
+PREDICTIONS = 2
+MAX_WAITING_PREDICTIONS = 8
 #: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -55,6 +58,7 @@ class SidecarClient:
         self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
         self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
+        self._predictions = CapacityLimiter(PREDICTIONS)
 
     async def in_thread(
         self,
@@ -96,6 +100,22 @@ class SidecarClient:
         with self._turn():
             return _checked(sidecar.send(self.address, {"operation": operation, **fields}))
 
+    async def predict(self, fields: dict[str, Any]) -> Response:
+        """Send a request for predictions, which may take long, in a thread of its own.
+
+        Raises:
+            InvalidSpec: the sidecar finds faults in the request.
+            Unavailable: the sidecar does not respond, or other predictions wait already.
+        """
+        if self._predictions.statistics().tasks_waiting >= MAX_WAITING_PREDICTIONS:
+            raise Unavailable("Too many predictions wait already. Try again.")
+        request = {"operation": "predict", **fields}
+        send = partial(
+            sidecar.send, self.address, request, timeout_seconds=sidecar.PREDICTION_SECONDS
+        )
+        response = await to_thread.run_sync(send, limiter=self._predictions)
+        return _checked(response, subject="request")
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold one of the open requests that this process may have."""
@@ -131,7 +151,7 @@ class SidecarClient:
         return response
 
 
-def _checked(response: Response) -> Response:
+def _checked(response: Response, *, subject: str = "specification") -> Response:
     if not response["ok"]:
-        raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
+        raise InvalidSpec([Fault(**fault) for fault in response["faults"]], subject=subject)
     return response

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/weights", tags=["weights"])
 
 MEDIA_TYPE = "application/octet-stream"
 #: Method and path of the upload, whose body has a separate limit.
-UPLOAD = ("POST", "/v1/weights")
+UPLOAD = ("POST", "/v1/weights", None)
 UNKNOWN = "There are no such weights; GET /v1/weights lists the uploads."
 BODY: dict[str, Any] = {
     "requestBody": {

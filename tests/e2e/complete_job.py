@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import wait_until
 from trainshed import ApiError, Client
+from worker.data import digits
 
 SPEC: dict[str, Any] = {
     "name": "e2e",
@@ -41,6 +43,7 @@ def check_complete_job(client: Client, tmp_path: Path) -> dict[str, Any]:
     assert job["state"] == "succeeded", job["failure"]
     _check_metrics(client, job)
     _check_results(client, job)
+    _check_predictions(client, job, tmp_path)
     _check_files(client, job, tmp_path)
     _wait_for_mlflow(client, job)
     _check_refusals(client)
@@ -83,6 +86,28 @@ def _check_results(client: Client, job: dict[str, Any]) -> None:
     assert {"predictions-best_val_loss.csv", "confusion-best_val_loss.csv"} <= set(names)
     table = client.http.get(artifacts[names.index("predictions-best_val_loss.csv")]["download"])
     assert len(table.text.splitlines()) == 1 + job["spec"]["dataset"]["test"]
+
+
+def _check_predictions(client: Client, job: dict[str, Any], tmp_path: Path) -> None:
+    """Predict pictures of the test split: as the job's own test does."""
+    samples = client.top_k(job["id"], limit=100)["samples"]["data"]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    [originals_NCHW] = digits.read().blocks
+    for sample in samples:
+        picture = Image.fromarray(originals_NCHW[sample["sample"], 0])
+        picture.save(folder / f"{sample['sample']:04}.png")
+    predicted = {row["name"]: row["top_k"] for row in client.predict(job["id"], [folder])}
+    assert len(predicted) == len(samples) > 64, "more than one request"
+    for sample in samples:
+        top_k = predicted[f"{sample['sample']:04}.png"]
+        assert [c["class"] for c in top_k] == [c["name"] for c in sample["classes"]]
+        expected = [c["probability"] for c in sample["classes"]]
+        assert [c["probability"] for c in top_k] == pytest.approx(expected, abs=1e-6)
+    notes = tmp_path / "notes.png"
+    notes.write_text("no picture")
+    with pytest.raises(ApiError, match=r"notes\.png is not a picture"):
+        client.predict(job["id"], [notes])
 
 
 def _check_files(client: Client, job: dict[str, Any], tmp_path: Path) -> None:

@@ -10,13 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.sidecar import TIMEOUT_SECONDS, digest
+from shared.sidecar import digest
 from worker.sidecar.fork_server import ForkServer
 from worker.sidecar.request import BUSY, Operation, Request, Response
 from worker.sidecar.request_process import RequestProcess
 
-#: A little less than the API's timeout, so that the API receives the response.
-RESPONSE_SECONDS = TIMEOUT_SECONDS - 1
 #: Late responses that are kept, and for how long after the last request for them.
 MAX_LATE = 16
 LATE_SECONDS = 30.0
@@ -40,7 +38,7 @@ class RequestPool:
         name: of the operation.
         operation: with its limits.
         server: returns the fork server to start processes with; it may change once.
-        timeout_seconds: how long a caller waits for the response.
+        timeout_seconds: how long a caller waits for the response; None for the operation's time.
     """
 
     def __init__(
@@ -49,12 +47,12 @@ class RequestPool:
         operation: Operation,
         server: Callable[[], ForkServer],
         *,
-        timeout_seconds: float = RESPONSE_SECONDS,
+        timeout_seconds: float | None = None,
     ) -> None:
         self._name = name
         self._operation = operation
         self._server = server
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds = timeout_seconds or operation.response_seconds
         self._turns = asyncio.Semaphore(operation.processes)
         self._idle: list[RequestProcess] = []
         #: Requests in progress and late responses, by the digest of the request.

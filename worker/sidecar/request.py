@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.sidecar import TIMEOUT_SECONDS
+
 Request = dict[str, Any]
 Response = dict[str, Any]
 #: `{"pointer": …, "detail": …}`, as the protocol carries it.
@@ -52,6 +54,8 @@ class Operation:
     is_kept: bool = False
     #: Whether other processes come first when cores are scarce.
     is_background: bool = False
+    #: How long a client waits for the response; a little less than the API does.
+    response_seconds: float = TIMEOUT_SECONDS - 1
     #: None where a request that exceeds a limit may only be repeated.
     subject: Subject | None = None
 

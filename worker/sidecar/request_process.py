@@ -58,7 +58,7 @@ class RequestProcess:
     async def respond(self, request: Request) -> Response:
         """Return the response; a request that exceeds a limit ends the process and is refused."""
         try:
-            async with asyncio.timeout(MAX_SECONDS):
+            async with asyncio.timeout(max(MAX_SECONDS, self._operation.response_seconds)):
                 line = await self._exchange(orjson.dumps(request) + b"\n")
         except TimeoutError:
             self.end()

@@ -50,7 +50,7 @@ OPERATIONS = {
     "spin": Operation(spin, cpu_seconds=1, subject=FILE),
     "spin_alone": Operation(spin, cpu_seconds=1),
     "allocate": Operation(allocate, memory_mib=64, subject=FILE),
-    "sleep": Operation(lambda _: time.sleep(60) or {}),
+    "sleep": Operation(lambda _: time.sleep(60) or {}, response_seconds=0.1),
     "open_files": Operation(open_files),
     "refuse": Operation(refuse),
     "crash": Operation(crash, subject=FILE),

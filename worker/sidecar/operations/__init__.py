@@ -2,6 +2,7 @@
 
 from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
+from worker.sidecar.operations.predict import PREDICT
 from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.speed import SPEED
 from worker.sidecar.operations.table import TABLE
@@ -12,6 +13,7 @@ OPERATIONS: dict[str, Operation] = {
     "describe": DESCRIBE,
     "ping": Operation(lambda _: {}),
     "pretrained": PRETRAINED,
+    "predict": PREDICT,
     "preview": PREVIEW,
     "speed": SPEED,
     "table": TABLE,

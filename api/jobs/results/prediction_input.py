@@ -1,0 +1,136 @@
+"""The body of a request for predictions: pictures as multipart files, or rows as JSON."""
+
+import base64
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from api.http.faults import Faults, abbreviated
+from api.http.requests import media_type
+from api.http.strict_json import parse
+from shared.errors import BadRequest, Fault, InvalidSpec, UnsupportedMediaType
+
+MAX_PICTURES = 64
+MAX_BODY_BYTES = 32_000_000
+MAX_NAME_LENGTH = 200
+#: Method, path and limit of the body.
+UPLOAD = ("POST", r"/v1/jobs/[^/]+/predictions", MAX_BODY_BYTES)
+MULTIPART, JSON = "multipart/form-data", "application/json"
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MULTIPART: {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "minItems": 1,
+                            "maxItems": MAX_PICTURES,
+                            "description": "PNG, JPEG, WebP, GIF, BMP or TIFF",
+                        }
+                    },
+                    "additionalProperties": False,
+                }
+            },
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["rows"],
+                    "properties": {
+                        "rows": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "additionalProperties": {"type": "number"},
+                            },
+                            "minItems": 1,
+                            "description": "Each row has a value for every feature of the table",
+                        }
+                    },
+                    "additionalProperties": False,
+                },
+                "example": {"rows": [{"length": 5.1, "width": 3.5}]},
+            },
+        },
+    }
+}
+
+
+async def read_input(request: Request, *, is_table: bool) -> dict[str, Any]:
+    """Return `pictures` or `rows` as the sidecar takes them.
+
+    Args:
+        request: The request.
+        is_table: Whether the job was trained on a table, whose samples are rows.
+
+    Raises:
+        UnsupportedMediaType: The body is declared as something else than the job needs.
+        BadRequest: It is malformed.
+        InvalidSpec: With every fault of its content.
+    """
+    declared = media_type(request)
+    if is_table:
+        if declared != JSON:
+            raise UnsupportedMediaType(
+                'The job was trained on a table: send {"rows": [{column: value}]} as '
+                "application/json."
+            )
+        return {"rows": _rows(parse(await request.body()))}
+    if declared != MULTIPART:
+        raise UnsupportedMediaType(
+            "The job was trained on images: send pictures as multipart/form-data, each as a part "
+            "named `files`."
+        )
+    return {"pictures": await _pictures(request)}
+
+
+async def _pictures(request: Request) -> list[dict[str, str]]:
+    async with request.form(max_files=MAX_PICTURES + 1, max_fields=8) as form:
+        parts = form.multi_items()
+        faults = Faults()
+        for name, part in parts:
+            if name != "files" or not isinstance(part, UploadFile):
+                faults.add(f"/{name[:MAX_NAME_LENGTH]}", "is not known; name each file `files`")
+        faults.raise_if_any()
+        if not 1 <= len(parts) <= MAX_PICTURES:
+            text = f"has {len(parts)} pictures; 1 to {MAX_PICTURES} are allowed"
+            raise InvalidSpec([Fault("/files", text)], subject="request")
+        pictures: list[dict[str, str]] = []
+        for number, (_, part) in enumerate(parts, start=1):
+            assert isinstance(part, UploadFile)
+            content = base64.b64encode(await part.read()).decode()
+            name = (part.filename or f"picture {number}")[-MAX_NAME_LENGTH:]
+            pictures.append({"name": name, "content": content})
+        return pictures
+
+
+def _rows(body: Any) -> list[dict[str, float]]:
+    """Return the rows; every value must be a number."""
+    if not isinstance(body, dict) or set(body) != {"rows"}:
+        raise BadRequest('The body must be {"rows": [{column: value}]}.')
+    rows = body["rows"]
+    if not isinstance(rows, list) or not rows:
+        text = f"is {abbreviated(rows)}; it must be a list of one or more rows"
+        raise InvalidSpec([Fault("/rows", text)], subject="request")
+    faults = [
+        *[
+            Fault(f"/rows/{number}", f"is {abbreviated(row)}; it must be an object")
+            for number, row in enumerate(rows)
+            if not isinstance(row, dict)
+        ],
+        *[
+            Fault(f"/rows/{number}/{column}", f"is {abbreviated(value)}; it must be a number")
+            for number, row in enumerate(rows)
+            if isinstance(row, dict)
+            for column, value in row.items()
+            if type(value) not in (int, float)
+        ],
+    ]
+    if faults:
+        raise InvalidSpec(faults, subject="request")
+    return rows

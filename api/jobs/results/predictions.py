@@ -1,0 +1,105 @@
+"""`POST /v1/jobs/{job_id}/predictions`: what a job's network says of new samples."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from api.deps import JobId, ServicesDep
+from api.http.responses import json_response
+from api.http.schemas import JsonNumber
+from api.jobs.lookup import find_job
+from api.jobs.results.evaluations import CheckpointName
+from api.jobs.results.prediction_input import BODY, read_input
+from api.services.container import Services
+from shared.datasets import TABLE
+from shared.jobs import queries
+from shared.jobs.checkpoint_names import (
+    checkpoint_name,
+    default_checkpoint_name,
+    find_checkpoint,
+)
+from shared.jobs.partial_rows import require
+from shared.jobs.rows import CheckpointRow, JobRow
+from shared.storage import WEIGHTS
+
+router = APIRouter()
+
+
+class PredictedClass(BaseModel):
+    """One of the most probable classes."""
+
+    class_: str = Field(alias="class")
+    probability: JsonNumber | None = Field(
+        description="Null where the network's output is not finite"
+    )
+
+
+class SamplePrediction(BaseModel):
+    """The prediction for a picture or a row: `top_k`, or `value` of a regression."""
+
+    name: str = Field(description="Of the file, or the number of the row from 1")
+    top_k: list[PredictedClass] | None = None
+    value: JsonNumber | None = None
+
+
+class PredictionList(BaseModel):
+    """The predictions in the order of the request."""
+
+    object: Literal["list"]
+    checkpoint: str = Field(description="The name of the checkpoint that predicts")
+    data: list[SamplePrediction]
+
+
+@router.post(
+    "/predictions",
+    summary="Predict new pictures or rows",
+    openapi_extra=BODY,
+    responses={200: {"model": PredictionList}},
+)
+async def predict(
+    job_id: JobId, request: Request, services: ServicesDep, checkpoint: CheckpointName = None
+) -> Any:
+    """Predict with a checkpoint of the job, on the CPU, without waiting for trainings.
+
+    Pictures are prepared as in training: turned as their camera says, on white, cropped to a square
+    (`dataset.resize`), resized and normalized. At most 64 pictures and 32 MB.
+    """
+    job, row = await run_in_threadpool(_find, services, job_id, checkpoint)
+    is_table = job.spec["dataset"]["name"] == TABLE.name
+    fields = {
+        **await read_input(request, is_table=is_table),
+        "weights": f"{row.directory}/{WEIGHTS}",
+        "sha256": row.sha256,
+        "dataset": job.spec["dataset"],
+        "top_k": max(job.spec["metrics"]["top_k"] or [1]),
+    }
+    response = await services.sidecar.predict(fields)
+    body = {
+        "object": "list",
+        "checkpoint": checkpoint_name(row),
+        "data": response["predictions"],
+    }
+    return json_response(body)
+
+
+def _find(services: Services, job_id: str, name: str | None) -> tuple[JobRow, CheckpointRow]:
+    """Return the job and the checkpoint with this name, by default the job's best.
+
+    Raises:
+        NotFound: There is no such job or checkpoint.
+        RowUnreadable: The job's row is damaged.
+    """
+    with services.database.read() as connection:
+        job = find_job(connection, job_id)
+        require(job, "spec")
+        rows = queries.list_checkpoints(connection, job_id)
+    if name is None:
+        rules = job.spec["checkpoints"]
+        name = default_checkpoint_name(rule.get("monitor") for rule in rules)
+        if name not in {checkpoint_name(row) for row in rows if row.kind != "previous"}:
+            name = "last"
+    row = find_checkpoint(rows, name)
+    services.storage.path(f"{row.directory}/{WEIGHTS}")
+    return job, row

@@ -1,0 +1,124 @@
+"""The results of a job: test results, checkpoints, files, and predictions for new samples."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from trainshed.connection import Json, without_none
+from trainshed.downloads import Target, download, target_file
+from trainshed.errors import not_found
+from trainshed.event_files import download_event_files
+from trainshed.job_requests import JobRequests
+from trainshed.prediction_input import prediction_bodies
+
+#: Called with the bytes so far and the total.
+Progress = Callable[[int, int], None]
+
+
+class JobResults(JobRequests):
+    """Reads and downloads the results of jobs."""
+
+    def top_k(
+        self,
+        job_id: str,
+        *,
+        checkpoint: str | None = None,
+        sample: int | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> Json:
+        """Return accuracies, mistakes and samples of the test split."""
+        query = {"checkpoint": checkpoint, "sample": sample, "after": after, "limit": limit}
+        return self._json("GET", self._job_path(job_id, "top-k"), params=without_none(query))
+
+    def confusion(self, job_id: str, *, checkpoint: str | None = None) -> Json:
+        """Return the confusion matrix: how often each class was predicted for each label."""
+        query = without_none({"checkpoint": checkpoint})
+        return self._json("GET", self._job_path(job_id, "confusion"), params=query)
+
+    def predict(
+        self, job_id: str, files: Iterable[Target], *, checkpoint: str | None = None
+    ) -> list[Json]:
+        """Return the predictions for new samples, in the order of the files.
+
+        Args:
+            job_id: the job.
+            files: pictures and folders of pictures; for a job on a table, one CSV file.
+            checkpoint: an id, `last` or `best_<monitor>`; default: the first best.
+
+        Raises:
+            WrongUsage: a file does not exist or cannot be read.
+        """
+        path, query = (
+            self._job_path(job_id, "predictions"),
+            without_none({"checkpoint": checkpoint}),
+        )
+        predictions: list[Json] = []
+        for body in prediction_bodies([Path(file) for file in files]):
+            predictions += self._json("POST", path, params=query, **body)["data"]
+        return predictions
+
+    def checkpoints(self, job_id: str) -> list[Json]:
+        """Return the stored checkpoints."""
+        return [*self._pages(self._job_path(job_id, "checkpoints"))]
+
+    def download(
+        self, job_id: str, checkpoint: str, path: Target, *, progress: Progress | None = None
+    ) -> Path:
+        """Download a checkpoint's weights and check their digest; return the file.
+
+        An interrupted download resumes.
+
+        Args:
+            job_id: the job.
+            checkpoint: an id, `last`, or `best_<monitor>`.
+            path: the file, or a directory: an existing directory, or a text that ends with `/`.
+            progress: called with the bytes so far and the total.
+        """
+        job_id = self.job_id(job_id)
+        available = self.checkpoints(job_id)
+        row = _find(available, checkpoint)
+        if row is None:
+            raise not_found(f"checkpoint {checkpoint!r}", [row["name"] for row in available])
+        file = target_file(path, f"{job_id}-{row['name']}.safetensors")
+        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
+
+    def artifacts(self, job_id: str) -> list[Json]:
+        """Return the files of the job's results."""
+        return [*self._pages(self._job_path(job_id, "artifacts"))]
+
+    def download_artifact(
+        self, job_id: str, name: str, path: Target, *, progress: Progress | None = None
+    ) -> Path:
+        """Download a file of the results by name or id; arguments like `download`."""
+        job_id = self.job_id(job_id)
+        available = self.artifacts(job_id)
+        row = _find(available, name)
+        if row is None:
+            raise not_found(f"artifact {name!r}", [row["name"] for row in available])
+        file = target_file(path, f"{job_id}-{row['name']}")
+        return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
+
+    def tensorboard(
+        self,
+        job_id: str,
+        directory: Target | None = None,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Download the job's event files; return the directory for `tensorboard --logdir`.
+
+        Args:
+            job_id: the job.
+            directory: the directory, default `JOB-tensorboard`. Each job has a folder in it, so
+                that TensorBoard compares the jobs of one directory.
+            progress: called with the bytes so far; the total is unknown.
+        """
+        job_id = self.job_id(job_id)
+        log_directory = Path(f"{job_id}-tensorboard" if directory is None else directory)
+        url = self._job_path(job_id, "tensorboard")
+        download_event_files(self.http, url, log_directory, job_id, progress)
+        return log_directory
+
+
+def _find(rows: list[Json], name_or_id: str) -> Json | None:
+    return next((row for row in rows if name_or_id in {row["id"], row["name"]}), None)
