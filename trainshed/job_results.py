@@ -1,7 +1,9 @@
 """The results of a job: test results, checkpoints, files, and predictions for new samples."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 from trainshed.connection import Json, without_none
 from trainshed.downloads import Target, download, target_file
@@ -81,6 +83,23 @@ class JobResults(JobRequests):
             raise not_found(f"checkpoint {checkpoint!r}", [row["name"] for row in available])
         file = target_file(path, f"{job_id}-{row['name']}.safetensors")
         return download(self.http, row["download"], file, row["sha256"], row["bytes"], progress)
+
+    def export(
+        self, job_id: str, checkpoint: str, path: Target, *, progress: Progress | None = None
+    ) -> tuple[Path, float]:
+        """Download a checkpoint's network as an ONNX file; arguments like `download`.
+
+        Return the file, and the largest difference between its outputs and the network's.
+        """
+        job_id = self.job_id(job_id)
+        url = self._job_path(job_id, f"checkpoints/{quote(checkpoint, safe='')}/export?format=onnx")
+        # Makes the file. Unlike HEAD, it is answered with the reason where it is refused.
+        headers = self._send("GET", url, headers={"Range": "bytes=0-0"}).headers
+        name = re.search(r'filename="([^"]+)"', headers["Content-Disposition"])
+        file = target_file(path, name[1] if name else f"{job_id}.onnx")
+        sha256, size = headers["ETag"].strip('"'), int(headers["Content-Range"].rpartition("/")[2])
+        file = download(self.http, url, file, sha256, size, progress)
+        return file, float(headers["Largest-Difference"])
 
     def artifacts(self, job_id: str) -> list[Json]:
         """Return the files of the job's results."""

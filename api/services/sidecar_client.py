@@ -28,6 +28,9 @@ THREADS = 16
 #: Predictions that this process has open at the sidecar, and that wait to join.
 PREDICTIONS = 2
 MAX_WAITING_PREDICTIONS = 8
+#: Exports that this process has open at the sidecar, and that wait to join.
+EXPORTS = 2
+MAX_WAITING_EXPORTS = 8
 #: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -58,6 +61,7 @@ class SidecarClient:
         self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
         self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
+        self._exports = CapacityLimiter(EXPORTS)
         self._predictions = CapacityLimiter(PREDICTIONS)
 
     async def in_thread(
@@ -115,6 +119,21 @@ class SidecarClient:
         )
         response = await to_thread.run_sync(send, limiter=self._predictions)
         return _checked(response, subject="request")
+
+    async def export(self, fields: dict[str, Any]) -> Response:
+        """Send a request for an export, which may take long, in a thread of its own.
+
+        Raises:
+            InvalidSpec: the sidecar finds faults in the request.
+            Unavailable: the sidecar does not respond, or other exports wait already.
+        """
+        if self._exports.statistics().tasks_waiting >= MAX_WAITING_EXPORTS:
+            raise Unavailable("Too many exports wait already. Try again.")
+        request = {"operation": "export", **fields}
+        send = partial(
+            sidecar.send, self.address, request, timeout_seconds=sidecar.PREDICTION_SECONDS
+        )
+        return _checked(await to_thread.run_sync(send, limiter=self._exports), subject="request")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

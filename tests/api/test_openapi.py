@@ -193,6 +193,7 @@ class TestResponses:
         with_etag = [
             ("get", job),
             ("get", f"{job}/checkpoints/{{checkpoint}}/download"),
+            ("get", f"{job}/checkpoints/{{checkpoint}}/export"),
             ("get", f"{job}/artifacts/{{artifact}}/download"),
         ]
         expected = {route: {"Location"} for route in creating}

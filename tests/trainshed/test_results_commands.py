@@ -191,3 +191,41 @@ class TestArtifacts:
     ) -> None:
         assert _run("artifacts", JOB, "nothing.csv") == 4
         assert "confusion-last.csv" in capsys.readouterr().err
+
+
+class TestExport:
+    def test_file_is_downloaded_and_its_difference_shown(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def respond(handler: BaseHTTPRequestHandler) -> None:
+            assert handler.path == f"{AT}/checkpoints/best_val_loss/export?format=onnx"
+            size = 1 if "Range" in handler.headers else len(CSV)
+            headers = {
+                "ETag": f'"{hashlib.sha256(CSV).hexdigest()}"',
+                "Content_Disposition": f'attachment; filename="{JOB}-best_val_loss.onnx"',
+                "Content_Range": f"bytes 0-0/{len(CSV)}",
+                "Largest_Difference": "2.5e-07",
+            }
+            send(handler, 206 if size == 1 else 200, CSV[:size], **headers)
+
+        with http_service(respond) as client:
+            command = ["--url", client.url, "export", JOB, "--checkpoint", "best_val_loss"]
+            assert main([*command, "--output", f"{tmp_path}/"]) == 0
+            assert main([*command, "--output", f"{tmp_path}/other.onnx", "--json"]) == 0
+        file = tmp_path / f"{JOB}-best_val_loss.onnx"
+        assert file.read_bytes() == CSV == (tmp_path / "other.onnx").read_bytes()
+        first, second, printed = capsys.readouterr().out.split("\n", 2)
+        assert (first, second.split()[-1]) == (str(file), "2.5e-07")
+        assert json.loads(printed)["largest_difference"] == 2.5e-07
+
+    def test_reason_of_a_refusal_is_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        problem = {"status": 409, "title": "Conflict", "detail": "ONNX lacks the operation."}
+
+        def respond(handler: BaseHTTPRequestHandler) -> None:
+            send(
+                handler, 409, json.dumps(problem).encode(), Content_Type="application/problem+json"
+            )
+
+        with http_service(respond) as client:
+            assert main(["--url", client.url, "export", JOB]) != 0
+        assert "ONNX lacks the operation." in capsys.readouterr().err

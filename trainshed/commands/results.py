@@ -94,6 +94,29 @@ def download(
 
 
 @app.command()
+def export(
+    job: Job,
+    *,
+    checkpoint: Annotated[
+        str, typer.Option(help="A checkpoint's id, last, initial, or best_<monitor>.")
+    ] = "last",
+    output: Output = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Export a checkpoint to ONNX, with its normalization and class names.
+
+    The service compares the file with the network on the same inputs before it sends it.
+    """
+    with connect() as client, transfer_progress(checkpoint) as progress:
+        path, difference = client.export(job, checkpoint, output, progress=progress)
+    if as_json:
+        print_json({"path": str(path), "largest_difference": difference})
+        return
+    print_line(str(path))
+    print_line(f"largest difference of its outputs from the network's: {difference:.2g}")
+
+
+@app.command()
 def artifacts(
     job: Job,
     name: Annotated[str | None, typer.Argument(help="Download this file.")] = None,

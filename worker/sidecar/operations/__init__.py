@@ -2,6 +2,7 @@
 
 from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
+from worker.sidecar.operations.export import EXPORT
 from worker.sidecar.operations.predict import PREDICT
 from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.speed import SPEED
@@ -11,6 +12,7 @@ from worker.sidecar.request import Operation, Request, Response
 OPERATIONS: dict[str, Operation] = {
     "dataset": DATASET,
     "describe": DESCRIBE,
+    "export": EXPORT,
     "ping": Operation(lambda _: {}),
     "pretrained": PRETRAINED,
     "predict": PREDICT,
