@@ -153,7 +153,7 @@ def test_reading_it_again_writes_nothing(service: Service, shell: Shell) -> None
             service.client.get("/v1/jobs").raise_for_status()
     events = service.client.get(f"/v1/jobs/{job_id}/events").json()["data"]
     assert [event["type"] for event in events] == ["state", "quarantined"]
-    assert len(lines) == 1
+    assert len([line for line in lines if "table" in line]) == 1
 
 
 @pytest.mark.parametrize("value", ["3", "{}", '{"ok": true}', '{"ok": 1, "faults": 2}'])

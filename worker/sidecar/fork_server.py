@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakSet
 
 #: Messages to the fork server: b"f" and a name with a socket starts a process; b"e" and its id ends
 #: it. Each is answered by a number: the process id, or the status as `os.waitpid` returns it.
@@ -20,6 +21,10 @@ MAX_MESSAGE_BYTES = 128
 READY = b"ready"
 #: A fork server answers at once; it is broken if it does not.
 TIMEOUT_SECONDS = 10.0
+
+
+#: Our ends of the connections to all fork servers.
+_controls = WeakSet[socket.socket]()
 
 
 class ForkServerFailed(Exception):
@@ -48,9 +53,12 @@ class ForkServer:
         self, main: Callable[[str, socket.socket], None], prepare: Callable[[], None] | None = None
     ) -> None:
         self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _controls.add(self._control)
         self._is_ready = False
         self._pid = os.fork()
         if self._pid == 0:
+            for control in _controls:  # so that the end of this process shows in its sockets
+                control.close()
             _run(lambda: _serve(remote, main, prepare))
         remote.close()
         self._control.settimeout(TIMEOUT_SECONDS)
@@ -119,7 +127,6 @@ def _serve(
 ) -> None:
     """Start and end processes until the other side closes the socket; then end all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the sidecar too
-    _close_others(control)
     if prepare is not None:
         prepare()
     gc.collect()
@@ -156,14 +163,3 @@ def _end(pid: int) -> int:
     """Kill a process, which may have ended, and return its status; until then its id is taken."""
     os.kill(pid, signal.SIGKILL)
     return os.waitpid(pid, 0)[1]
-
-
-def _close_others(control: socket.socket) -> None:
-    """Close inherited descriptors, so that the end of each process shows in its sockets."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - no file is read
-        descriptor = int(name)
-        if descriptor > 2 and descriptor != control.fileno():
-            try:
-                os.close(descriptor)
-            except OSError:  # the directory that was listed
-                continue

@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -213,12 +214,14 @@ def test_a_job_whose_log_cannot_be_written_ends_all_the_same(
     The specification has no architecture, so a traceback is written to the log.
     """
     break_log(Storage(settings.storage).log(lease.job_id, lease.attempt))
+    without_architecture = {name: SPEC[name] for name in SPEC if name != "architecture"}
+    assignment = replace(_assignment(lease), spec=without_architecture)
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     runner = subprocess.run(
         [sys.executable, "-c", RUNNER],
         cwd=ROOT,
         env=buffered | {"TRAINSHED_HOME": str(settings.home), "OMP_NUM_THREADS": "1"},
-        input=_assignment(lease).line(),
+        input=assignment.line(),
         capture_output=True,
         check=False,
         timeout=120,
@@ -226,4 +229,4 @@ def test_a_job_whose_log_cannot_be_written_ends_all_the_same(
     assert runner.stdout == b"ready\n"
     assert runner.returncode == ExitCode.DONE, runner.stderr
     row = job(database, lease)
-    assert (row.state, row.failure["kind"]) == ("failed", "invalid_spec")
+    assert (row.state, row.failure["kind"]) == ("failed", "invalid_spec"), row.failure
