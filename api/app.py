@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 from api import errors
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
+from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
 from api.deps import caller
 from api.health.routes import private as metrics
@@ -64,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(caller), known_parameters])
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
-    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD, PICTURES])
+    uploads = [UPLOAD, UPLOAD_DATASET, PICTURES]
+    app.add_middleware(Guard, hosts=_hosts(settings), uploads=uploads)
     return app
 
 

@@ -16,6 +16,7 @@ from api.http.problem import PROBLEM
 from shared.catalog import METRICS, Catalog
 from shared.datasets import FACTS
 from shared.spec import JobSpec
+from shared.uploaded_datasets import REFERENCE_PATTERN
 
 #: The body of routes that read and check a specification themselves.
 SPEC_BODY: dict[str, Any] = {
@@ -117,7 +118,11 @@ def specification_schemas(catalog: Catalog) -> dict[str, Any]:
         "losses": _further_fields(loss),
         "optimizers": _further_fields(optimizer, schedule=reference("Schedule")),
     }
-    dataset_names = {"enum": sorted(FACTS)}
+    dataset_names = {
+        "type": "string",
+        "pattern": f"^{REFERENCE_PATTERN}$",
+        "description": f"{', '.join(sorted(FACTS))}, or an upload: `name` or `name@version`",
+    }
     models["DatasetSpec"]["properties"]["name"] = dataset_names
     stage, fields = models["StageSpec"]["properties"], job["properties"]
     _declare_names(fields["tags"])

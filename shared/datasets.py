@@ -46,6 +46,10 @@ class DatasetFacts:
     default_counts: tuple[int, int, int] = (0, 0, 0)
     #: Of a synthetic set: the largest number of images, over all splits.
     max_images: int = 0
+    #: Images of the data set's own validation split; 0 where it has none.
+    validation: int = 0
+    #: Of an uploaded set: the hash that a job pins.
+    content_hash: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as the API shows them."""

@@ -8,13 +8,14 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
+from trainshed.dataset_requests import DatasetRequests
 from trainshed.downloads import CHUNK_BYTES
 from trainshed.event_stream import FINAL_STATES, follow
 from trainshed.frames import metrics_frame
 from trainshed.job_results import JobResults, Progress
 
 
-class Client(JobResults):
+class Client(JobResults, DatasetRequests):
     """A client of a service.
 
     Args:
@@ -155,10 +156,6 @@ class Client(JobResults):
     def weights(self) -> list[Json]:
         """Return the uploaded weights."""
         return [*self._pages("/v1/weights")]
-
-    def datasets(self) -> list[Json]:
-        """Return the data sets."""
-        return [*self._pages("/v1/datasets")]
 
     def presets(self) -> list[Json]:
         """Return the presets: specifications to submit as they are, each a lesson."""

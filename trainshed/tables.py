@@ -1,4 +1,4 @@
-"""Tables of data sets, presets and weights for people."""
+"""Tables of presets and weights for people."""
 
 import os
 from typing import Any
@@ -20,21 +20,6 @@ def make_console(*, stderr: bool = False) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
-
-
-def print_datasets(console: Console, datasets: list[Json]) -> None:
-    """Print the data sets."""
-    datasets = escaped(datasets)
-    table = Table("name", "images", "classes", "size", "available", "description")
-    for dataset in datasets:
-        shape = f"{dataset['image_size']}×{dataset['image_size']}×{dataset['channels']}"
-        images = f"{dataset['train'] + dataset['test']:,}"
-        classes = str(len(dataset["classes"]))
-        if "files" in dataset:  # a table: its size is that of the file
-            shape, classes, images = "", "", ", ".join(dataset["files"])
-        is_available = "yes" if dataset["is_available"] else "no"
-        table.add_row(dataset["id"], images, classes, shape, is_available, dataset["summary"])
-    console.print(table)
 
 
 def print_presets(console: Console, presets: list[Json]) -> None:

@@ -71,6 +71,11 @@ def device_lock(settings: Settings, device: str, uuid: str) -> Lock:
     return Lock(settings.locks / f"device-{_file_name(uuid or device)}.lock")
 
 
+def check_lock(settings: Settings, dataset_id: str) -> Lock:
+    """Return the lock that the check of an uploaded data set holds."""
+    return Lock(settings.locks / f"check-{dataset_id}.lock")
+
+
 def worker_lock(settings: Settings, worker: str) -> Lock:
     """Return a worker's lock: two workers of one name would adopt each other's runners."""
     return Lock(settings.locks / f"worker-{_file_name(worker)}.lock")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.http.schemas import Count
+from api.http.schemas import Count, Timestamp
 
 
 class Dataset(BaseModel):
@@ -27,3 +27,60 @@ class Dataset(BaseModel):
     ways: list[str]
     is_available: bool = Field(description="False if it has to be fetched first")
     files: list[str] | None = Field(default=None, description="Only of the data set `table`")
+
+
+class ImageSizes(BaseModel):
+    """Width and height, each by itself."""
+
+    min: tuple[Count, Count]
+    median: tuple[Count, Count]
+    max: tuple[Count, Count]
+
+
+class DatasetClass(BaseModel):
+    """A class; per split null where each job draws its splits."""
+
+    name: str
+    images: Count
+    train: Count | None
+    validation: Count | None
+    test: Count | None
+
+
+class DatasetWarning(BaseModel):
+    """What is probably a mistake."""
+
+    rule: str
+    detail: str
+    files: list[str]
+
+
+class RejectedFile(BaseModel):
+    """A file that was left out, or the reason of a rejection; `file` is empty for the upload."""
+
+    file: str
+    detail: str
+
+
+class UploadedDataset(BaseModel):
+    """A version of an uploaded data set. What its check finds is null until it has ended."""
+
+    id: str
+    object: Literal["dataset"]
+    name: str
+    version: Count
+    content_hash: str | None
+    state: Literal["checking", "ready", "rejected"]
+    owner: str
+    bytes: Count
+    kind: Literal["images", "table"] | None
+    task: Literal["classification", "regression"] | None
+    images: Count | None
+    classes: list[DatasetClass]
+    image_sizes: ImageSizes | None
+    channels: Count | None
+    mean: list[float] | None
+    std: list[float] | None
+    warnings: list[DatasetWarning]
+    rejected: list[RejectedFile]
+    created_at: Timestamp

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.catalog.methods import Methods
+from api.http.received_file import delete_unfinished
 from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
@@ -10,8 +11,7 @@ from api.services.keys import KeyCheck
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
 from api.services.sidecar_client import SidecarClient
-from api.weights.unfinished import delete_unfinished
-from shared import catalog
+from shared import catalog, uploaded_datasets
 from shared.database import Database
 from shared.jobs.submission import sha256_of_json
 from shared.settings import Settings
@@ -44,6 +44,7 @@ def open_services(settings: Settings) -> Services:
     """Create the services. No network connection is opened yet."""
     database, storage = Database(settings.database), Storage(settings.storage)
     delete_unfinished(storage.weights("").parent)
+    delete_unfinished(uploaded_datasets.directory(settings.home))
     version = sha256_of_json(catalog.load())
     queue_order = QueueOrder(database)
     watcher = ChangeWatcher(database, queue_order)

@@ -29,7 +29,7 @@ class DatasetSpec(SpecPart):
     features: (
         Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=MAX_FEATURES)] | None
     ) = None
-    #: Of a table: the digest that the file must have; filled in at admission.
+    #: Of a table or an upload: the digest that it must have; filled in at admission.
     content_hash: Digest | None = None
     #: Of the regression of a table: how the target is scaled for the network.
     target_normalization: Literal["standardize", "none"] | None = None
@@ -38,6 +38,8 @@ class DatasetSpec(SpecPart):
     test: Count | None = None
     image_size: Annotated[int, Field(ge=8, le=1024), NUMBER] | None = None
     channels: Annotated[Literal[1, 3], one_of_numbers(1, 3)] | None = None
+    #: Of images that are not square; null for `crop`.
+    resize: Literal["crop", "pad", "stretch"] | None = None
     #: Null stands for `standardize`, or for `of_weights` when fine-tuning starts with weights.
     normalization: Literal["standardize", "unit", "none", "of_weights"] | None = None
     #: Of images: where they stay during training, on the device or outside of it. Null for the

@@ -4,6 +4,7 @@ from shared.tables.artifact import artifacts
 from shared.tables.attempt import attempts, live
 from shared.tables.checkpoint import checkpoints, evaluations
 from shared.tables.columns import BigInt, Measured, UtcTime, metadata
+from shared.tables.dataset import datasets
 from shared.tables.event import events
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.metric import metrics
@@ -20,6 +21,7 @@ __all__ = [
     "artifacts",
     "attempts",
     "checkpoints",
+    "datasets",
     "evaluations",
     "events",
     "idempotency",

@@ -14,7 +14,13 @@ from tests.api.service import TIMEOUT_SECONDS, Service, serve
 from tests.conftest import postgresql_database
 from tests.fakes.sidecar import accept_everything
 
-EMPTIED = (tables.jobs, tables.sidecar_responses, tables.workers, tables.weights)
+EMPTIED = (
+    tables.jobs,
+    tables.sidecar_responses,
+    tables.workers,
+    tables.weights,
+    tables.datasets,
+)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -1,4 +1,4 @@
-"""Commands for the box: presets, data sets, uploaded weights, and its start."""
+"""Commands for the box: presets, uploaded weights, and its start."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from trainshed.commands.common_options import (
     transfer_progress,
 )
 from trainshed.local_checkout import exec_box
-from trainshed.tables import print_datasets, print_preset, print_presets, print_weights
+from trainshed.tables import print_preset, print_presets, print_weights
 
 app = typer.Typer()
 
@@ -37,14 +37,6 @@ def presets(
         print_presets(console, result)
     else:
         print_preset(console, result)
-
-
-@app.command()
-def datasets(*, as_json: AsJson = False) -> None:
-    """List the data sets."""
-    with connect() as client:
-        rows = client.datasets()
-    print_json(rows) if as_json else print_datasets(console, rows)
 
 
 @app.command()

@@ -65,6 +65,8 @@ class Dataset:
             table of its file.
         targets: float32 or float64 [N], the targets of a regression; None for a classification.
         features: the names of a table's columns, in the order of `images`.
+        first_validation: index of the first image of the data set's validation split, which comes
+            before its test split, or None.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     content_hash: str
     targets: Floats | None = None
     features: tuple[str, ...] = ()
+    first_validation: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

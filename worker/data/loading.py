@@ -22,6 +22,7 @@ from worker.data.errors import DatasetMissing
 from worker.data.resize import resized_content
 from worker.data.rotation import rotate
 from worker.data.splits import SplitIndices, split
+from worker.data.uploaded import load_upload
 from worker.registry import SpecError
 
 
@@ -113,6 +114,9 @@ def load_splits(
     if dataset["name"] == TABLE.name:
         table = _table(dataset, data_dir, is_number=is_number)
         return table, split(table, **counts, seed=seed)
+    if dataset["name"] not in FACTS:
+        upload = load_upload(dataset, data_dir=data_dir, cache_dir=cache_dir)
+        return upload, split(upload, **counts, seed=seed)
     loaded = load(
         dataset["name"],
         data_dir=data_dir,

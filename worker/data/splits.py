@@ -31,7 +31,7 @@ def split(dataset: Dataset, *, train: int, validation: int, test: int, seed: int
     images.
 
     Args:
-        dataset: if it has a test split, test images come only from there.
+        dataset: if it has a test split, test images come only from there; likewise of validation.
         train: number of images to train on.
         validation: number of images to validate on.
         test: number of images to test on.
@@ -46,9 +46,15 @@ def split(dataset: Dataset, *, train: int, validation: int, test: int, seed: int
         pool, test_pool = everything, everything
     else:
         pool, test_pool = everything[: dataset.first_test], everything[dataset.first_test :]
+    own_validation = None
+    if dataset.first_validation is not None:
+        own_validation = pool[dataset.first_validation :]
+        pool = pool[: dataset.first_validation]
+        test_pool = pool if dataset.first_test is None else test_pool
     drawn_test = _draw(dataset.labels, order_N, test_pool, test, "test")
     remaining = np.setdiff1d(pool, drawn_test, assume_unique=True)
-    drawn_validation = _draw(dataset.labels, order_N, remaining, validation, "validation")
+    validation_pool = remaining if own_validation is None else own_validation
+    drawn_validation = _draw(dataset.labels, order_N, validation_pool, validation, "validation")
     remaining = np.setdiff1d(remaining, drawn_validation, assume_unique=True)
     drawn_train = _draw(dataset.labels, order_N, remaining, train, "train")
     return SplitIndices(drawn_train, drawn_validation, drawn_test)

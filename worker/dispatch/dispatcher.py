@@ -19,6 +19,7 @@ from shared.states import FINAL
 from worker.assignment import Assignment, ExitCode
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
+from worker.dispatch.checks import Checks
 from worker.dispatch.devices import Device
 from worker.dispatch.quarantine import Quarantine
 from worker.dispatch.runners import Runner, count_oom_kills, record_exit
@@ -55,6 +56,7 @@ class Dispatcher:
         #: By the name of the device.
         self.runners: dict[str, Runner] = {}
         self.quarantine = Quarantine()
+        self.checks = Checks(settings, database)
         self.spare: Spare | None = None
         self._wake = threading.Event()
         self._draining = threading.Event()
@@ -71,6 +73,7 @@ class Dispatcher:
     def notify(self) -> None:
         """Look for a job now: there may be one."""
         self._poll_at = 0.0
+        self.checks.notify()
         self._wake.set()
 
     def stop_claiming(self) -> None:
@@ -101,6 +104,7 @@ class Dispatcher:
             except Exception:
                 log.exception("the dispatcher's tick failed")
                 time.sleep(0.5)
+        self.checks.stop()
         if self.spare is not None:
             self.spare.dismiss()
 
@@ -123,6 +127,7 @@ class Dispatcher:
             self._watch_at = time.monotonic() + WATCH_SECONDS
             self._show_life()
             self._stop_cancelled_runners()
+        self.checks.tick()
         self._ensure_spare()
         self._claim()
 

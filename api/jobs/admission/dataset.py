@@ -5,22 +5,26 @@ from typing import Any
 
 from api.catalog.hints import hint, spelling_hint
 from api.http.faults import quoted
-from api.jobs.admission import tables
+from api.jobs.admission import tables, uploaded
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.splits import fill_splits
+from shared.database import Database
 from shared.datasets import FACTS, TABLE, DatasetFacts
 from shared.errors import Fault
 from shared.spec import DatasetSpec
 
 #: Fields that only a table has, and the target; left out of an image dataset where they are null.
-OPTIONAL = ("target", "file", "features", "content_hash", "target_normalization", "residency")
+OPTIONAL = (
+    *("target", "file", "features", "content_hash", "target_normalization"),
+    *("resize", "residency"),
+)
 #: The fields among them that an image dataset may have.
-OF_IMAGES = ("target", "residency")
+OF_IMAGES = ("target", "resize", "residency")
 
 
 def check_name(draft: Draft) -> None:
     """Find the dataset."""
-    draft.facts = draft.faults.take(facts_of(draft.raw.get("dataset")))
+    draft.facts = draft.faults.take(facts_of(draft.raw.get("dataset"), draft.context.database))
 
 
 def fill(draft: Draft) -> None:
@@ -51,17 +55,20 @@ def fill_normalization(draft: Draft) -> None:
     draft.filled["dataset"]["normalization"] = normalization or default
 
 
-def facts_of(raw: Any) -> tuple[DatasetFacts | None, list[Fault]]:
+def facts_of(raw: Any, database: Database | None = None) -> tuple[DatasetFacts | None, list[Fault]]:
     """Return the facts of a dataset; None where it is unknown or has no name.
 
     Args:
         raw: a name, or an object with a name. The check of the structure reports anything else.
+        database: of the uploads; without it only built-in datasets are known.
     """
     name = raw.get("name") if isinstance(raw, dict) else raw
     if not isinstance(name, str):
         return None, []
     if name in FACTS:
         return FACTS[name], []
+    if database is not None and (found := uploaded.find(name, database)) is not None:
+        return found
     text = f"{quoted(name)} is not a dataset. {hint(name, FACTS)}"
     return None, [Fault("/dataset/name", text)]
 
@@ -72,10 +79,14 @@ def fill_images(spec: DatasetSpec, facts: DatasetFacts) -> tuple[dict[str, Any],
     for name in OPTIONAL:
         if filled[name] is None:
             del filled[name]
-        elif name not in OF_IMAGES:
+        elif name not in OF_IMAGES and not (name == "content_hash" and facts.content_hash):
             text = f"is for tables, but {facts.name} has images; leave it out"
             faults.append(Fault(f"/dataset/{name}", text))
     faults += _target_faults(spec.target, facts)
+    if facts.content_hash:
+        faults += uploaded.check_hash(spec.content_hash, facts)
+        filled |= {"name": facts.name, "content_hash": facts.content_hash}
+        filled["resize"] = spec.resize or "crop"
     filled["image_size"] = spec.image_size or facts.image_size
     filled["channels"] = spec.channels or facts.channels
     splits, split_faults = fill_splits(spec, facts)

@@ -24,8 +24,8 @@ def fill_splits(spec: DatasetSpec, facts: DatasetFacts) -> tuple[Counts, list[Fa
     requested = {"train": spec.train, "validation": spec.validation, "test": spec.test}
     if facts.synthetic:
         counts, faults = _of_synthetic(requested, facts)
-    elif facts.test:
-        counts, faults = _with_own_test_split(requested, facts)
+    elif facts.test or facts.validation:
+        counts, faults = _with_own_splits(requested, facts)
     else:
         counts, faults = _distribute(requested, facts.train)
     return ({} if faults else {split: counts[split] for split in requested}), faults
@@ -45,15 +45,19 @@ def _of_synthetic(requested: Requested, facts: DatasetFacts) -> tuple[Counts, li
     return counts, [_fault(largest, f"{text}at most {facts.max_images} are generated")]
 
 
-def _with_own_test_split(requested: Requested, facts: DatasetFacts) -> tuple[Counts, list[Fault]]:
-    """Return the counts of a dataset with a test split: the other splits share the rest."""
-    others = {split: count for split, count in requested.items() if split != "test"}
+def _with_own_splits(requested: Requested, facts: DatasetFacts) -> tuple[Counts, list[Fault]]:
+    """Return the counts of a dataset with a test or validation split: others share the rest."""
+    own = {"validation": facts.validation, "test": facts.test}
+    own = {split: available for split, available in own.items() if available}
+    others = {split: count for split, count in requested.items() if split not in own}
     counts, faults = _distribute(others, facts.train)
-    test = requested["test"] or facts.test
-    if test > facts.test:
-        text = f"is {test}; it must be at most {facts.test}, the test split of {facts.name}"
-        faults.append(_fault("test", text))
-    return counts | {"test": test}, faults
+    for split, available in own.items():
+        count = requested[split] or available
+        if count > available:
+            text = f"is {count}; it must be at most {available}, the {split} split of {facts.name}"
+            faults.append(_fault(split, text))
+        counts[split] = count
+    return counts, faults
 
 
 def _distribute(requested: Requested, available: int) -> tuple[Counts, list[Fault]]:

@@ -9,7 +9,7 @@ from shared.errors import InvalidSpec
 from shared.spec import DatasetSpec
 
 REQUIRED = {"file": "is required: the file of the table", "target": "is required: a column"}
-OF_IMAGES = ("image_size", "channels", "residency")
+OF_IMAGES = ("image_size", "channels", "resize", "residency")
 
 
 def check_methods(draft: Draft) -> None:

@@ -1,6 +1,6 @@
 from rich.console import Console
 
-from trainshed.tables import print_datasets
+from trainshed.dataset_tables import print_datasets
 
 
 def test_datasets_are_shown_with_their_shape_or_their_files() -> None:

@@ -1,0 +1,84 @@
+"""Stores an uploaded data set: written to a temporary file, then published as a new version.
+
+If anything fails on the way, no file and no row remain. The content is checked by a process of the
+worker.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import IntegrityError
+
+from api.http.received_file import UNFINISHED, receive, temporary_file
+from api.services.container import Services
+from shared import uploaded_datasets
+from shared.clock import now
+from shared.errors import BadRequest
+from shared.ids import new_id
+from shared.storage import publish
+from shared.uploaded_datasets import DatasetRow
+
+#: Uploads of one name at the same time compete for its next version.
+MAX_TRIES = 20
+
+
+async def store_upload(
+    services: Services, request: Request, *, owner: str, name: str, skip_bad: bool
+) -> DatasetRow:
+    """Store the body of a request as a new version.
+
+    Raises:
+        TooLarge: it exceeds TRAINSHED_LIMIT_UPLOAD_MIB.
+        BadRequest: it is empty.
+        Unavailable: the disk is full.
+    """
+    dataset_id = new_id("ds")
+    path = uploaded_datasets.directory(services.settings.home) / f"{dataset_id}{UNFINISHED}"
+    with temporary_file(path) as temporary:
+        size, _ = await receive(request, temporary, max_mib=services.settings.limit_upload_mib)
+        if not size:
+            raise BadRequest("The body is empty; it must be the file of the data set.")
+        row = DatasetRow(
+            id=dataset_id,
+            owner=owner,
+            name=name,
+            version=1,
+            bytes=size,
+            skip_bad=skip_bad,
+            state="checking",
+            attempts=0,
+            content_hash=None,
+            report=None,
+            created_at=now(),
+        )
+        stored = await run_in_threadpool(_publish, services, temporary, row)
+    services.doorbell.notify()
+    return stored
+
+
+def _publish(services: Services, temporary: Path, row: DatasetRow) -> DatasetRow:
+    for _ in range(MAX_TRIES):
+        try:
+            return _publish_next_version(services, temporary, row)
+        except IntegrityError:
+            continue
+    raise RuntimeError(f"{MAX_TRIES} other uploads took the next version of {row.name}.")
+
+
+def _publish_next_version(services: Services, temporary: Path, row: DatasetRow) -> DatasetRow:
+    """Insert the row first, which reserves the version, and publish the file before the commit."""
+    final: Path | None = None
+    try:
+        with services.database.write() as connection:
+            version = uploaded_datasets.next_version(connection, row.name)
+            row = replace(row, version=version)
+            uploaded_datasets.add(connection, row)
+            final = uploaded_datasets.file(services.settings.home, row.reference)
+            publish(temporary, final)
+    except BaseException:
+        if final is not None:
+            final.unlink(missing_ok=True)
+        raise
+    return row

@@ -1,0 +1,1 @@
+"""The process that checks one uploaded data set, with limits of memory and time."""

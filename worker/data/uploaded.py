@@ -1,0 +1,115 @@
+"""An uploaded data set as a job trains on it: decoded once in its size, and then from the cache."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared import uploaded_datasets
+from worker.data.cache import Cache
+from worker.data.dataset import Content, Dataset
+from worker.data.errors import DatasetMissing
+from worker.data.uploads import TableUpload, UploadRejected, open_upload, read_images
+
+DELETED = "it was deleted"
+CHANGED = "its content has changed since the job was submitted"
+HINT = "Upload the data set again, and submit the job again."
+
+
+def write_facts(home: Path, reference: str, report: Mapping[str, Any]) -> None:
+    """Write what a job needs of a check next to the upload."""
+    status = uploaded_datasets.file(home, reference).stat()
+    facts = {
+        "content_hash": report["content_hash"],
+        "classes": report["classes"],
+        "channels": report["channels"],
+        "rejected": [found["file"] for found in report["rejected"]],
+        "bytes": status.st_size,
+        "changed_ns": status.st_mtime_ns,
+    }
+    path = uploaded_datasets.facts_file(home, reference)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(facts))
+    temporary.replace(path)
+
+
+def load_upload(dataset: Mapping[str, Any], *, data_dir: Path, cache_dir: Path) -> Dataset:
+    """Open the uploaded images of a filled specification.
+
+    Args:
+        dataset: the field `dataset` of the specification.
+        data_dir: `data` of the home directory.
+        cache_dir: `cache` of the home directory.
+
+    Raises:
+        DatasetMissing: the upload was deleted, or has changed since the job was submitted.
+        OSError: the disk is full (ENOSPC).
+    """
+    reference, content_hash = dataset["name"], dataset.get("content_hash")
+    path, facts = _find(data_dir.parent, reference)
+    if content_hash not in {None, facts["content_hash"]}:
+        raise DatasetMissing(reference, [("upload", CHANGED)], HINT)
+    size, resize = dataset["image_size"], dataset.get("resize") or "crop"
+    # Grey images are repeated in each channel; only one is stored.
+    stored_channels = min(dataset["channels"], facts["channels"])
+    digest = facts["content_hash"].removeprefix("sha256:")[:12]
+
+    def read() -> Content:
+        try:
+            return _content(path, facts, size, stored_channels, resize)
+        except UploadRejected as error:
+            raise DatasetMissing(reference, [("upload", str(error))], HINT) from error
+
+    # The hash in the key: a name that was deleted and uploaded again has other images.
+    key = f"{reference}-{resize}-{digest}-{size}x{stored_channels}"
+    entry = Cache(cache_dir).get(key, read, name=f"{reference}-{resize}")
+    count, classes = len(entry.labels), facts["classes"]
+    own = {split: sum(c[split] or 0 for c in classes) for split in ("validation", "test")}
+    return Dataset(
+        name=reference,
+        images=np.broadcast_to(entry.images, (count, dataset["channels"], size, size)),
+        labels=entry.labels,
+        class_names=tuple(c["name"] for c in classes),
+        first_test=count - own["test"] if own["test"] else None,
+        content_hash=entry.content_hash,
+        first_validation=count - own["test"] - own["validation"] if own["validation"] else None,
+    )
+
+
+def _find(home: Path, reference: str) -> tuple[Path, dict[str, Any]]:
+    """Return the file of an upload and its facts.
+
+    Raises:
+        DatasetMissing: one of them is missing, or the file has changed since its check.
+    """
+    path = uploaded_datasets.file(home, reference)
+    try:
+        facts = json.loads(uploaded_datasets.facts_file(home, reference).read_text())
+        status = path.stat()
+    except (FileNotFoundError, ValueError) as error:
+        raise DatasetMissing(reference, [("upload", DELETED)], HINT) from error
+    if (status.st_size, status.st_mtime_ns) != (facts["bytes"], facts["changed_ns"]):
+        raise DatasetMissing(reference, [("upload", CHANGED)], HINT)
+    return path, facts
+
+
+def _content(
+    path: Path, facts: Mapping[str, Any], size: int, channels: int, resize: str
+) -> Content:
+    upload = open_upload(path)
+    if isinstance(upload, TableUpload):
+        raise DatasetMissing(path.name, [("upload", "it is a table")], HINT)
+    images = read_images(
+        upload, image_size=size, channels=channels, resize=resize, skipped=facts["rejected"]
+    )
+
+    def blocks() -> Any:
+        try:
+            yield from images.content.blocks
+        finally:
+            upload.close()
+
+    return replace(images.content, blocks=blocks(), content_hash=facts["content_hash"])
