@@ -158,6 +158,8 @@ def _delete(services: Services, name: str) -> int:
 
 
 def _find(services: Services, name: str) -> list[DatasetRow]:
+    if name in FACTS:
+        raise NotFound(f"{name} is a built-in data set, which has no versions.")
     with services.database.read() as connection:
         rows = uploaded_datasets.find(connection, name)
         if rows:

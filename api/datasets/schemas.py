@@ -1,6 +1,6 @@
 """Data sets in the OpenAPI document."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -29,12 +29,15 @@ class Dataset(BaseModel):
     files: list[str] | None = Field(default=None, description="Only of the data set `table`")
 
 
+Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
 class ImageSizes(BaseModel):
     """Width and height, each by itself."""
 
-    min: tuple[Count, Count]
-    median: tuple[Count, Count]
-    max: tuple[Count, Count]
+    min: Size
+    median: Size
+    max: Size
 
 
 class DatasetClass(BaseModel):

@@ -51,7 +51,7 @@ INVALID: dict[str, dict[str, Any]] = {
     "gpus": {"resources": {"gpus": 65}},
     "clipping": {"optimizer": {"name": "sgd", "gradient_clipping": {"value": 0}}},
     "top_k": {"metrics": {"top_k": [0]}},
-    "a data set": {"dataset": "digit"},
+    "a data set": {"dataset": "Digits"},
     "an architecture": {"architecture": "mpl"},
     "a parameter": {"architecture": {"name": "mlp", "hidden_unit": [1]}},
     "a parameter's value": {"regularizers": {"l2": -1}},
@@ -189,7 +189,9 @@ class TestResponses:
             if status in {"200", "201", "202"} and "headers" in response
         }
         job = "/v1/jobs/{job_id}"
-        creating = [("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights")]
+        creating = [
+            ("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights", "/v1/datasets")
+        ]
         with_etag = [
             ("get", job),
             ("get", f"{job}/checkpoints/{{checkpoint}}/download"),

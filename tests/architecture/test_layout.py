@@ -21,7 +21,7 @@ LAYOUT = {
     ),
     "worker": (
         "__init__ __main__ app assignment build catalog locks registry tasks",
-        """architectures augmentations data dispatch initializers losses optimizers regularizers
+        """architectures augmentations checker data dispatch initializers losses optimizers regularizers
         runner schedules sidecar tensorboard tracking training""",
     ),
     "worker/runner": (None, "results"),

@@ -28,6 +28,7 @@ from shared.jobs.rows import (
     UploadRow,
     WorkerRow,
 )
+from shared.uploaded_datasets import DatasetRow
 from tests.shared.rows import checkpoint, job_row, point
 from tests.worker.jobs import claimed
 
@@ -39,6 +40,7 @@ TABLES = (
     (EventRow, tables.events),
     (MetricRow, tables.metrics),
     (UploadRow, tables.weights),
+    (DatasetRow, tables.datasets),
     (WorkerRow, tables.workers),
 )
 OF_A_HEARTBEAT = {"beat", "progress", "heartbeat_at"}

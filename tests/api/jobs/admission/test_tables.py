@@ -44,6 +44,7 @@ def test_columns_and_content_are_filled_in() -> None:
         "test": 15,
         "image_size": None,
         "channels": None,
+        "resize": None,
         "residency": None,
     }
     of_table, of_network = sidecar.requests
