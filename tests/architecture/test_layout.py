@@ -21,8 +21,8 @@ LAYOUT = {
     ),
     "worker": (
         "__init__ __main__ app assignment build catalog locks registry tasks",
-        """architectures augmentations checker data dispatch initializers losses optimizers regularizers
-        runner schedules sidecar tensorboard tracking training""",
+        """architectures augmentations checker data dispatch initializers losses optimizers
+        regularizers runner schedules sidecar tensorboard tracking training""",
     ),
     "worker/runner": (None, "results"),
 }
