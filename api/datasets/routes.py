@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
 MEDIA_TYPES = ("application/zip", "application/octet-stream")
 #: Method and path of the upload, whose body has a separate limit.
-UPLOAD = ("POST", "/v1/datasets")
+UPLOAD = ("POST", "/v1/datasets", None)
 FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
