@@ -7,6 +7,7 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from shared import tables
+from shared.datasets import FACTS
 from shared.ids import ALPHABET, LENGTH
 from shared.jobs.attempts import select_queued
 from shared.jobs.partial_rows import read_in_part
@@ -82,15 +83,22 @@ def list_jobs(
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     if after is not None:
         query = query.where(jobs.id < after)
-    filters = ((jobs.state, state), (jobs.owner, owner), (jobs.dataset, dataset))
-    for column, value in (*filters, (jobs.sweep_id, sweep)):
+    for column, value in ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep)):
         if value is not None:
             query = query.where(column == value)
+    if dataset is not None:
+        query = query.where(_is_of_dataset(dataset))
     if tag is not None:
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
     if named is not None:
         query = query.where(jobs.id.in_(_ids_of_name(named)))
     return [read_in_part(row) for row in connection.execute(query).mappings()]
+
+
+def _is_of_dataset(name: str) -> sa.ColumnElement[bool]:
+    """Return the condition for a data set; the name of an upload stands for all its versions."""
+    column, is_whole = tables.jobs.c.dataset, name in FACTS or "@" in name
+    return column == name if is_whole else column.startswith(f"{name}@", autoescape=True)
 
 
 def _ids_of_name(text: str) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]]:

@@ -1,7 +1,9 @@
 """`GET /v1/jobs`: pages and filters."""
 
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
 from shared.ids import new_id
 from tests.api.service import Service
 
@@ -69,3 +71,21 @@ def test_jobs_are_found_by_their_name_or_the_beginning_of_their_id(service: Serv
     assert found(other) == found(other[:-1]) == [other]
     assert found("job_") == [other, second, first]
     assert found("dee") == found("Deep") == found("job_%") == found("job_z") == []
+
+
+def test_name_of_an_upload_stands_for_all_its_versions(service: Service) -> None:
+    versions = ("flowers@1", "flowers@2", "flowers_2@1", "flowers2@1")
+    ids = {name: service.submit() for name in versions}
+    with service.database.write() as connection:
+        for name, job_id in ids.items():
+            change = sa.update(tables.jobs).where(tables.jobs.c.id == job_id)
+            connection.execute(change.values(dataset=name))
+
+    def listed(dataset: str) -> list[str]:
+        response = service.client.get("/v1/jobs", params={"dataset": dataset})
+        return [job["id"] for job in response.json()["data"]]
+
+    assert listed("flowers") == [ids["flowers@2"], ids["flowers@1"]]
+    assert listed("flowers@1") == [ids["flowers@1"]]
+    assert listed("flowers_2") == [ids["flowers_2@1"]]
+    assert listed("flower") == []
