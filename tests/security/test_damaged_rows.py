@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from api.jobs.schemas import Job, UnreadableJob
-from shared import tables
+from shared import tables, uploaded_datasets
 from shared.clock import now
 from shared.ids import new_id
 from shared.jobs import liveness, mlflow_sync
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import NewArtifact
+from shared.uploaded_datasets import DatasetRow
 from tests.api.jobs.results.files import CONTENT, SHA256, evaluate, with_file
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
 from tests.security.damage import Shell, values_for
@@ -37,6 +38,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "evaluations": TOP_K,
     "artifacts": ARTIFACTS,
     "weights": ("/v1/weights", "/v1/weights/{weights}"),
+    "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
     "workers": ("/metrics", "/readyz"),
     "quarantine": (JOB, *LISTS),
     "tags": LISTS,
@@ -112,7 +114,32 @@ def box(service: Service, shell: Shell) -> Box:
         upload = {"id": weights, "owner": "admin", "name": "", "bytes": 3, "sha256": SHA256}
         upload |= {"tensors": 1, "parameters": 1, "created_at": now()}
         connection.execute(sa.insert(tables.weights), upload)
+        connection.execute(sa.delete(tables.datasets))
+        uploaded_datasets.add(connection, _dataset())
     return Box(service, shell, lease, whole, weights)
+
+
+def _dataset() -> DatasetRow:
+    classes = [
+        {"name": name, "images": 30, "train": None, "validation": None, "test": None}
+        for name in ("rose", "tulip")
+    ]
+    report = {"kind": "images", "task": "classification", "images": 60, "classes": classes}
+    report |= {"image_sizes": {"min": [32, 32], "median": [32, 32], "max": [32, 32]}}
+    report |= {"channels": 3, "mean": [0.5] * 3, "std": [0.1] * 3, "warnings": [], "rejected": []}
+    return DatasetRow(
+        id=new_id("ds"),
+        owner="admin",
+        name="flowers",
+        version=1,
+        bytes=3,
+        skip_bad=False,
+        state="ready",
+        attempts=1,
+        content_hash=f"sha256:{SHA256}",
+        report=report,
+        created_at=now(),
+    )
 
 
 def test_every_table_is_walked() -> None:

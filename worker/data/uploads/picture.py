@@ -26,7 +26,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 #: All threads together. The checker may have 1 GB, of which Python and its libraries take a part.
-PIXELS = Budget(600 * 10**6)
+PIXELS = Budget(450 * 10**6)
 
 
 @contextmanager

@@ -44,11 +44,15 @@ def from_array(pixels: np.ndarray) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
+    """Return a picture with its transparent pixels on white. Strip by strip, for memory."""
     is_grey = image.mode in {"1", "L", "LA", "La"}
-    straight = image.convert({"LA": "LA", "La": "LA"}.get(image.mode, "RGBA"))
-    white = Image.new("L" if is_grey else "RGB", image.size, 255 if is_grey else WHITE)
-    colours = straight.convert("L" if is_grey else "RGB")
-    white.paste(colours, mask=straight.getchannel("A"))
+    shown = "L" if is_grey else "RGB"
+    straight = {"LA": "LA", "La": "LA"}.get(image.mode, "RGBA")
+    white = Image.new(shown, image.size, 255 if is_grey else WHITE)
+    for top in range(0, image.height, STRIP_ROWS):
+        box = (0, top, image.width, min(top + STRIP_ROWS, image.height))
+        strip = image.crop(box).convert(straight)
+        white.paste(strip.convert(shown), (0, top), mask=strip.getchannel("A"))
     return white
 
 

@@ -108,8 +108,7 @@ def test_body_is_limited_to_32_megabytes(service: Service, lease: Lease) -> None
 def test_other_bodies_are_refused(
     service: Service, lease: Lease, options: dict[str, Any], status: int, part: str
 ) -> None:
-    files = options.pop("files", None)
-    response = post(service, lease, files, **options)
+    response = post(service, lease, **{"files": None, **options})
     assert response.status_code == status, response.text
     assert part in response.text
     assert response.headers["content-type"] == "application/problem+json"
