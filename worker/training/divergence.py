@@ -1,6 +1,7 @@
 """The error of a job whose loss or gradient is not finite."""
 
 import math
+from typing import Any
 
 #: This many skipped steps in a row are no search for float16's scale any more.
 MAX_SKIPPED_IN_A_ROW = 30
@@ -9,12 +10,16 @@ MAX_SKIPPED_IN_A_ROW = 30
 class Diverged(Exception):
     """The loss or a gradient is not finite."""
 
-    def __init__(self, step: int, stage: str, what: str, hint: str) -> None:
+    def __init__(
+        self, step: int, stage: str, what: str, hint: str, values: tuple[Any, ...] = ()
+    ) -> None:
         #: The first such step, counted over the whole job from 1.
         self.step = step
         self.stage = stage
         self.what = what
         self.hint = hint
+        #: The `StepValues` of the last steps that were read, this step's last.
+        self.values = values
         super().__init__(f"{what} was not finite at step {step} of stage {stage!r}. {hint}")
 
 

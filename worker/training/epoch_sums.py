@@ -70,7 +70,23 @@ class StepResult:
     data_loss: Tensor
     penalty: Tensor | None
     gradient_norm: Tensor
+    #: Of each trained tensor, in the order of the network's parameters.
+    gradient_norms: Tensor
     was_clipped: Tensor | None
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class StepValues:
+    """The results of one step, as they are read."""
+
+    step: int
+    data_loss: float
+    penalty: float
+    gradient_norm: float
+    #: Of each trained tensor, before clipping, in the order of the network's parameters.
+    gradient_norms: tuple[float, ...]
+    was_clipped: bool
     learning_rate: float
 
 
@@ -81,6 +97,8 @@ class Window:
         self.task = task
         self.capacity = capacity
         self._steps: list[StepResult] = []
+        #: The steps that were read since `take_values`.
+        self._values: list[StepValues] = []
 
     @property
     def is_full(self) -> bool:
@@ -90,6 +108,11 @@ class Window:
     def add(self, result: StepResult) -> None:
         """Keep the result of a step."""
         self._steps.append(result)
+
+    def take_values(self) -> tuple[StepValues, ...]:
+        """Return the values of the steps that were read since the last call."""
+        values, self._values = self._values, []
+        return tuple(values)
 
     def empty_into(self, sums: Sums, *, skips_overflow: bool, stage: str, hint: str) -> None:
         """Wait for the device and add the results of all steps here to the sums.
@@ -122,17 +145,29 @@ class Window:
                 )
             ]
         )
-        for result, row in zip(steps, rows.view(-1, 4).tolist(), strict=True):
+        norms = torch.stack([result.gradient_norms for result in steps]).tolist()
+        for result, row, norms_of_step in zip(steps, rows.view(-1, 4).tolist(), norms, strict=True):
             data_loss, penalty, gradient_norm, was_clipped = row
+            self._values.append(
+                StepValues(
+                    step=result.step,
+                    data_loss=data_loss,
+                    penalty=penalty,
+                    gradient_norm=gradient_norm,
+                    gradient_norms=tuple(norms_of_step),
+                    was_clipped=bool(was_clipped),
+                    learning_rate=result.learning_rate,
+                )
+            )
             if not is_finite(data_loss, penalty):
-                raise Diverged(result.step, stage, "The training loss", hint)
+                raise Diverged(result.step, stage, "The training loss", hint, self.take_values())
             has_overflowed = not is_finite(gradient_norm)
             sums.skipped_in_a_row = sums.skipped_in_a_row + 1 if has_overflowed else 0
             if has_overflowed and (
                 not skips_overflow or sums.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW
             ):
                 first = result.step - sums.skipped_in_a_row + 1
-                raise Diverged(first, stage, "The gradient", hint)
+                raise Diverged(first, stage, "The gradient", hint, self.take_values())
             images = len(result.targets_N)
             sums.steps += 1
             sums.images += images

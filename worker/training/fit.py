@@ -147,6 +147,7 @@ def _fit_epoch(trainer: Trainer, stage: Stage, stepper: Stepper) -> Generator[Re
                 steps=planned_steps,
                 images=len(samples_N),
                 ends_epoch=position.epoch_step == steps,
+                values=trainer.take_values(),
                 snapshot=snapshot(trainer),
             )
         )
@@ -181,5 +182,6 @@ def _end_epoch(trainer: Trainer, stage: Stage, epoch: int) -> EpochEnded:
         improved=improved,
         checkpoint_keys=tuple(keys),
         notes=notes,
+        values=trainer.take_values(),
         snapshot=snapshot(trainer),
     )

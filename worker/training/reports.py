@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from worker.training.epoch_sums import StepValues
 from worker.training.stage_end import StageEnd
 from worker.training.state import TrainingState
 
@@ -54,6 +55,8 @@ class Stepped(Report):
     #: Whether it was the epoch's last step: `EpochEnded` follows, and a checkpoint should wait for
     #: that.
     ends_epoch: bool
+    #: The steps whose results were read since the last report: on a GPU, several at once.
+    values: tuple[StepValues, ...]
     snapshot: Snapshot
 
 
@@ -68,6 +71,8 @@ class EpochEnded(Report):
     checkpoint_keys: tuple[str, ...]
     #: Remarks on this epoch for the user.
     notes: tuple[str, ...]
+    #: The last steps of the epoch whose results no `Stepped` has reported.
+    values: tuple[StepValues, ...]
     snapshot: Snapshot
 
 

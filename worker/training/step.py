@@ -97,6 +97,7 @@ class Stepper:
             data_loss=data_loss.detach(),
             penalty=penalty,
             gradient_norm=norms.norm(),
+            gradient_norms=norms,
             was_clipped=was_clipped,
             learning_rate=learning_rate,
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 from worker.training import divergence
 from worker.training.determinism import Determinism
 from worker.training.device_work import is_busy
-from worker.training.epoch_sums import Sums, Window
+from worker.training.epoch_sums import StepValues, Sums, Window
 from worker.training.evaluation import score
 from worker.training.experiment import Experiment, Stage
 from worker.training.metrics import PREFIXES
@@ -130,6 +130,10 @@ class Trainer:
                 is_clipped=stage.clipping is not None,
             ),
         )
+
+    def take_values(self) -> tuple[StepValues, ...]:
+        """Return the values of the steps that were read since the last call."""
+        return self._window.take_values()
 
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation split, and the gap to training samples."""

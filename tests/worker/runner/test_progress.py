@@ -21,6 +21,7 @@ def _stepped(step: int, *, steps: int = 100, images: int = 32) -> Stepped:
         steps=steps,
         images=images,
         ends_epoch=False,
+        values=(),
         snapshot=_unused,
     )
 

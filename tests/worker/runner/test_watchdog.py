@@ -26,7 +26,15 @@ def _started() -> StageStarted:
 
 def _stepped(*, ends_epoch: bool = False) -> Stepped:
     return Stepped(
-        1, 1, "main", epochs=9, steps=9, images=1, ends_epoch=ends_epoch, snapshot=_unused
+        1,
+        1,
+        "main",
+        epochs=9,
+        steps=9,
+        images=1,
+        ends_epoch=ends_epoch,
+        values=(),
+        snapshot=_unused,
     )
 
 
@@ -39,6 +47,7 @@ def _epoch_ended() -> EpochEnded:
         improved=(),
         checkpoint_keys=(),
         notes=(),
+        values=(),
         snapshot=_unused,
     )
 
