@@ -1,12 +1,19 @@
 """The columns of a table: which names they may have, and how a file of weights records them."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from shared.spec.fields import MAX_COLUMN_NAME_LENGTH, check_text
 
 #: The key of the feature columns in the metadata of a file of weights: a JSON list, in the order
 #: of the network's inputs.
 METADATA_KEY = "features"
+
+
+def is_table(dataset: Mapping[str, Any]) -> bool:
+    """Return whether the data set of a filled specification is a table."""
+    return bool(dataset.get("features"))
 
 
 def name_problem(name: str) -> str | None:

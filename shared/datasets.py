@@ -6,7 +6,7 @@ No image is read here: reading and decoding is done in `worker.data`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shared.regular_files import is_regular
 
@@ -21,6 +21,8 @@ class DatasetFacts:
     name: str
     title: str
     summary: str
+    #: What a sample is: an image, or a row of a table.
+    kind: Literal["images", "table"] = "images"
     #: Names of the classes, by label.
     classes: tuple[str, ...]
     #: Images from which training and validation are drawn, and test where `test` is 0.
@@ -40,6 +42,8 @@ class DatasetFacts:
     synthetic: bool = False
     #: The names of the regression targets that it offers besides its classes.
     number_targets: tuple[str, ...] = ()
+    #: The column of a table that is predicted by default; empty where a job has to name it.
+    target: str = ""
     #: The input columns of a table, once they are known.
     features: tuple[str, ...] = ()
     #: Of a synthetic set: the default images of train, validation and test.
@@ -55,6 +59,7 @@ class DatasetFacts:
         """Return the facts as the API shows them."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "title": self.title,
             "summary": self.summary,
             "classes": list(self.classes),
@@ -182,6 +187,7 @@ SYNTHETIC = DatasetFacts(
 #: The number of rows, columns and classes comes from the file that a specification names.
 TABLE = DatasetFacts(
     name="table",
+    kind="table",
     title="A table of your own",
     summary="A CSV or parquet file on the box, read by column names: for linear and mlp.",
     classes=(),

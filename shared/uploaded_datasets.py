@@ -6,7 +6,7 @@ written before the row becomes ready.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,6 +24,8 @@ REFERENCE_PATTERN = f"({NAME_PATTERN})(?:@([1-9][0-9]{{0,8}}))?"
 REFERENCE = re.compile(REFERENCE_PATTERN)
 #: The default image size is that of the originals, within these bounds.
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 224
+#: What the samples of a kind are called.
+SAMPLES = {"images": "images", "table": "rows"}
 #: The suffix of the facts, next to the file.
 FACTS_SUFFIX = ".facts.json"
 
@@ -48,6 +50,8 @@ class DatasetRow(StoredRow):
     bytes: int
     #: Whether files that cannot be read are left out instead of rejecting the upload.
     skip_bad: bool
+    #: Of a table: the column to predict, as the upload named it; None for the last column.
+    target: str | None
     state: State
     #: Checks that were started.
     attempts: int
@@ -65,24 +69,41 @@ class DatasetRow(StoredRow):
         """Return the facts of a version that is ready."""
         assert self.report is not None
         report = self.report
-        classes = report["classes"]
-        own = {split: sum(c[split] or 0 for c in classes) for split in ("validation", "test")}
-        shorter = min(report["image_sizes"]["median"])
-        return DatasetFacts(
+        facts = DatasetFacts(
             name=self.reference,
             title=self.name,
-            summary=f"{report['images']:,} images in {len(classes)} classes, uploaded.",
-            classes=tuple(c["name"] for c in classes),
-            train=report["images"] - own["validation"] - own["test"],
-            validation=own["validation"],
-            test=own["test"],
-            image_size=max(MIN_IMAGE_SIZE, min(MAX_IMAGE_SIZE, shorter)),
-            channels=report["channels"],
+            kind=report["kind"],
+            summary=f"{report['images']:,} {SAMPLES[report['kind']]}, uploaded.",
+            classes=tuple(c["name"] for c in report["classes"]),
+            train=report["images"],
+            test=0,
+            image_size=1,
+            channels=0,
             licence="its owner's",
             source=f"uploaded by {self.owner}",
             ways=("uploaded",),
             content_hash=self.content_hash or "",
         )
+        return (_of_table if facts.kind == "table" else _of_images)(facts, report)
+
+
+def _of_images(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
+    classes = report["classes"]
+    own = {split: sum(c[split] or 0 for c in classes) for split in ("validation", "test")}
+    shorter = min(report["image_sizes"]["median"])
+    return replace(
+        facts,
+        train=facts.train - own["validation"] - own["test"],
+        validation=own["validation"],
+        test=own["test"],
+        image_size=max(MIN_IMAGE_SIZE, min(MAX_IMAGE_SIZE, shorter)),
+        channels=report["channels"],
+    )
+
+
+def _of_table(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
+    target, is_number = report["target"], report["task"] == "regression"
+    return replace(facts, target=target, number_targets=(target,) if is_number else ())
 
 
 def directory(home: Path) -> Path:

@@ -30,6 +30,7 @@ class DatasetRequests(Connection):
         path: Path,
         *,
         skip_bad: bool = False,
+        target: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Json:
         """Upload a data set and return its new version, which is then checked.
@@ -38,6 +39,7 @@ class DatasetRequests(Connection):
             name: of the data set.
             path: a file, or a folder of class folders, which is zipped on the way.
             skip_bad: leave out files that cannot be read, instead of rejecting the upload.
+            target: of a table: the column to predict; by default the last.
             progress: called with the bytes so far and the total.
 
         Raises:
@@ -53,6 +55,7 @@ class DatasetRequests(Connection):
             chunks = _chunks(path, lambda done: progress and progress(done, total))
             headers["Content-Length"] = str(total)
         query = {"name": name, "skip_bad": "true" if skip_bad else "false"}
+        query |= {} if target is None else {"target": target}
         return self._json("POST", "/v1/datasets", params=query, content=chunks, headers=headers)
 
     def wait_for_dataset(self, reference: str) -> Json:

@@ -41,14 +41,9 @@ def print_dataset(console: Console, dataset: Json) -> None:
     facts = [dataset["state"], file_size(dataset["bytes"]), timestamp(dataset["created_at"])]
     console.print(f"{dataset['name']}@{dataset['version']}: {', '.join(facts)}")
     if dataset["state"] == "ready":
-        sizes = dataset["image_sizes"]
-        width, height = sizes["median"]
-        console.print(f"{dataset['images']:,} images, median size {width}×{height}")
-        table = Table("class", "images", "train", "validation", "test")
-        for found in dataset["classes"]:
-            counts = [found[split] for split in ("images", "train", "validation", "test")]
-            table.add_row(found["name"], *("" if c is None else f"{c:,}" for c in counts))
-        console.print(table)
+        console.print(_content(dataset), soft_wrap=True)
+        if dataset["classes"]:
+            _print_classes(console, dataset)
     for warning in dataset["warnings"]:
         console.print(f"warning: {warning['detail']}", soft_wrap=True)
     _print_rejected(console, dataset["rejected"])
@@ -61,9 +56,32 @@ def print_rejection(console: Console, dataset: Json) -> None:
     _print_rejected(console, dataset["rejected"])
 
 
+def _content(dataset: Json) -> str:
+    """Return what a ready upload holds, in a sentence."""
+    if dataset["kind"] == "images":
+        width, height = dataset["image_sizes"]["median"]
+        return f"{dataset['images']:,} images, median size {width}×{height}"
+    features = dataset["features"]
+    more = f" and {len(features) - MAX_LISTED:,} more" if len(features) > MAX_LISTED else ""
+    listed = f"{', '.join(features[:MAX_LISTED])}{more}"
+    return f"{dataset['images']:,} rows; predicts {dataset['target']} from {listed}"
+
+
+def _print_classes(console: Console, dataset: Json) -> None:
+    table = Table("class", "rows" if dataset["kind"] == "table" else "images")
+    splits = ("train", "validation", "test")
+    has_splits = any(dataset["classes"][0][split] is not None for split in splits)
+    for split in splits if has_splits else ():
+        table.add_column(split)
+    for found in dataset["classes"]:
+        counts = [found[name] for name in ("images", *(splits if has_splits else ()))]
+        table.add_row(found["name"], *(f"{count:,}" for count in counts))
+    console.print(table)
+
+
 def _upload_row(dataset: Json) -> tuple[str, ...]:
     images = "" if dataset["images"] is None else f"{dataset['images']:,}"
-    shape = ""
+    shape = f"{len(dataset['features'])} columns" if dataset["features"] else ""
     if dataset["image_sizes"] is not None:
         width, height = dataset["image_sizes"]["median"]
         shape = f"{width}×{height}×{dataset['channels']}"

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.catalog.schemas import reference
-from shared.datasets import FACTS, TABLE
+from shared.datasets import FACTS
 from shared.spec import DatasetSpec, SpecPart
 from shared.spec.fields import MAX_SEED, NUMBER, MethodName, allow_name
 
 #: Of all images of a picture together: the sidecar draws them in well under a second.
 MAX_PIXELS = 2**21
 DEFAULT_COUNT = 8
-DATASET_NAMES = {"enum": sorted({*FACTS} - {TABLE.name})}
+DATASET_NAMES = {"enum": sorted(name for name in FACTS if FACTS[name].kind == "images")}
 
 
 class PreviewSpec(SpecPart):

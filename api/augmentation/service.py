@@ -9,7 +9,7 @@ from api.http.strict_json import parse
 from api.jobs.admission import dataset, structure
 from api.jobs.admission.methods import target_faults
 from api.services.container import Services
-from shared.datasets import TABLE, is_available
+from shared.datasets import is_available
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec
 
@@ -40,7 +40,7 @@ def _filled(services: Services, raw: Any) -> dict[str, Any]:
     names = raw.get("augmentation", {})
     augmentations = faults.take(methods.named("augmentations", names, "/augmentation"))
     facts = faults.take(dataset.facts_of(raw.get("dataset")))
-    if facts is not None and facts.name == TABLE.name:
+    if facts is not None and facts.kind == "table":
         faults.add("/dataset/name", "is a table, but a preview shows images; use another dataset")
         facts = None
     if spec is None or facts is None:

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from shared.clock import rfc3339
-from shared.datasets import FACTS, TABLE, is_available, list_tables
+from shared.datasets import FACTS, is_available, list_tables
 from shared.uploaded_datasets import DatasetRow
 
 #: What the check of an upload finds; null until it has ended.
-FOUND = ("kind", "task", "images", "image_sizes", "channels", "mean", "std")
+FOUND = (
+    *("kind", "task", "images", "image_sizes", "channels", "mean", "std"),
+    *("target", "features"),
+)
 
 
 def built_in_json(name: str, home: Path) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def built_in_json(name: str, home: Path) -> dict[str, Any]:
         "object": "dataset",
         **FACTS[name].as_json(),
         "is_available": is_available(name, home),
-        **({"files": list_tables(home)} if name == TABLE.name else {}),
+        **({"files": list_tables(home)} if FACTS[name].kind == "table" else {}),
     }
 
 

@@ -19,6 +19,7 @@ from shared import uploaded_datasets
 from shared.datasets import FACTS
 from shared.errors import Conflict, NotFound, UnsupportedMediaType
 from shared.ids import is_id
+from shared.spec.fields import ColumnName
 from shared.uploaded_datasets import NAME_PATTERN, REFERENCE, DatasetRow
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
@@ -58,6 +59,9 @@ NewName = Annotated[
         {"type": "string", "pattern": f"^{NAME_PATTERN}$", "not": {"enum": sorted(FACTS)}}
     ),
 ]
+Target = Annotated[
+    ColumnName | None, Query(description="Of a table: the column to predict; default: the last")
+]
 
 
 @router.post(
@@ -74,16 +78,20 @@ async def upload_dataset(
     name: NewName,
     *,
     skip_bad: Annotated[bool, Query(description="Leave out files that cannot be read")] = False,
+    target: Target = None,
 ) -> Any:
     """Store the body as a new version of a data set, which is checked afterwards.
 
-    The file is a zip of class folders, an .npz, or a parquet file in the Hugging Face hub's layout.
+    The file is a zip of class folders, an .npz, a parquet file in the Hugging Face hub's layout, or
+    a table as CSV or parquet, of which `target` names the column to predict.
     """
     if media_type(request) not in MEDIA_TYPES:
         raise UnsupportedMediaType(
             f"The body must be the file itself, sent as {' or '.join(MEDIA_TYPES)}."
         )
-    row = await store_upload(services, request, owner=caller.name, name=name, skip_bad=skip_bad)
+    row = await store_upload(
+        services, request, owner=caller.name, name=name, skip_bad=skip_bad, target=target
+    )
     headers = {"Location": f"/v1/datasets/{row.reference}"}
     return json_response(uploaded_json(row), status=202, headers=headers)
 

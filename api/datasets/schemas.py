@@ -13,6 +13,7 @@ class Dataset(BaseModel):
     id: str
     object: Literal["dataset"]
     name: str
+    kind: Literal["images", "table"]
     title: str
     summary: str
     classes: list[str]
@@ -78,12 +79,14 @@ class UploadedDataset(BaseModel):
     bytes: Count
     kind: Literal["images", "table"] | None
     task: Literal["classification", "regression"] | None
-    images: Count | None
+    images: Count | None = Field(description="Of a table: the number of rows")
     classes: list[DatasetClass]
     image_sizes: ImageSizes | None
     channels: Count | None
     mean: list[float] | None
     std: list[float] | None
+    target: str | None = Field(description="Of a table: the column to predict by default")
+    features: list[str] | None = Field(description="Of a table: the other columns, but an index")
     warnings: list[DatasetWarning]
     rejected: list[RejectedFile]
     created_at: Timestamp

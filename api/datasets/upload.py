@@ -25,7 +25,13 @@ MAX_TRIES = 20
 
 
 async def store_upload(
-    services: Services, request: Request, *, owner: str, name: str, skip_bad: bool
+    services: Services,
+    request: Request,
+    *,
+    owner: str,
+    name: str,
+    skip_bad: bool,
+    target: str | None,
 ) -> DatasetRow:
     """Store the body of a request as a new version.
 
@@ -47,6 +53,7 @@ async def store_upload(
             version=1,
             bytes=size,
             skip_bad=skip_bad,
+            target=target,
             state="checking",
             attempts=0,
             content_hash=None,

@@ -14,6 +14,7 @@ datasets = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("bytes", BigInt, nullable=False),
     sa.Column("skip_bad", sa.Boolean, nullable=False),
+    sa.Column("target", sa.String(200)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("content_hash", sa.String(71)),

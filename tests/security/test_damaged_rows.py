@@ -134,6 +134,7 @@ def _dataset() -> DatasetRow:
         version=1,
         bytes=3,
         skip_bad=False,
+        target=None,
         state="ready",
         attempts=1,
         content_hash=f"sha256:{SHA256}",

@@ -58,15 +58,22 @@ def add(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")
     ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Of a table: the column to predict; default: the last."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload a data set and wait until it is checked.
 
-    The file is a zip of class folders, an .npz or a parquet file. A folder is zipped on the way.
+    The file is a zip of class folders, an .npz, a parquet file or a table (CSV, parquet). A folder
+    is zipped on the way.
     """
     with connect() as client:
         with transfer_progress(path.name) as progress:
-            added = client.add_dataset(name, path, skip_bad=skip_bad, progress=progress)
+            added = client.add_dataset(
+                name, path, skip_bad=skip_bad, target=target, progress=progress
+            )
         row = client.wait_for_dataset(f"{added['name']}@{added['version']}")
     if as_json:
         print_json(row)

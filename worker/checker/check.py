@@ -24,7 +24,7 @@ ENDED = (
     "or memory, or the service was restarted. Upload a smaller data set, or try again"
 )
 TOO_LARGE = "The check needs more memory than it is allowed. Upload smaller pictures"
-TABLE = "It is a table. Put the file on the box instead, as docs/tables.md describes"
+NO_TABLE = "The upload has images, but `target` is for tables; leave it out"
 GONE = "The file is no longer on the box. Upload it again"
 
 
@@ -49,9 +49,10 @@ def _result(row: DatasetRow, settings: Settings) -> dict[str, Any] | list[Fault]
         return [Fault(file="", detail=ENDED)]
     path = uploaded_datasets.file(settings.home, row.reference)
     try:
-        upload = open_upload(path)
-        if isinstance(upload, TableUpload):
-            return [Fault(file="", detail=TABLE)]
+        upload = open_upload(path, target=row.target)
+        if row.target is not None and not isinstance(upload, TableUpload):
+            upload.close()
+            return [Fault(file="", detail=NO_TABLE)]
         try:
             return check(upload, skip_bad=row.skip_bad, progress=lambda _: None).as_json()
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.columns import is_table
 from shared.datasets import (
     CIFAR10,
     DIGITS,
@@ -13,12 +14,12 @@ from shared.datasets import (
     FASHION_MNIST,
     ROTATION_TARGET,
     SYNTHETIC,
-    TABLE,
 )
 from worker.data import cifar10, digits, fashion_mnist, synthetic
 from worker.data.cache import Cache, Cached
 from worker.data.dataset import Content, Dataset
 from worker.data.errors import DatasetMissing
+from worker.data.job_table import load_table
 from worker.data.resize import resized_content
 from worker.data.rotation import rotate
 from worker.data.splits import SplitIndices, split
@@ -56,7 +57,7 @@ def load(
         available = ", ".join(sorted(FACTS))
         raise DatasetMissing(name, [], f"No data set has this name. Available: {available}.")
     facts = FACTS[name]
-    if name == TABLE.name:
+    if facts.kind == "table":
         raise DatasetMissing(name, [], "A table needs a file and columns.")
     size, channels = image_size or facts.image_size, channels or facts.channels
     read = _reader(name, data_dir, size, dict(parameters or {}))
@@ -111,8 +112,8 @@ def load_splits(
         SpecError: the data set has too few samples for the splits.
     """
     counts = {field: int(dataset[field]) for field in ("train", "validation", "test")}
-    if dataset["name"] == TABLE.name:
-        table = _table(dataset, data_dir, is_number=is_number)
+    if is_table(dataset):
+        table = load_table(dataset, data_dir=data_dir, is_number=is_number)
         return table, split(table, **counts, seed=seed)
     if dataset["name"] not in FACTS:
         upload = load_upload(dataset, data_dir=data_dir, cache_dir=cache_dir)
@@ -127,30 +128,6 @@ def load_splits(
     )
     indices = split(loaded, **counts, seed=seed)
     return (rotate(loaded, seed) if dataset.get("target") == ROTATION_TARGET else loaded), indices
-
-
-def _table(dataset: Mapping[str, Any], data_dir: Path, *, is_number: bool) -> Dataset:
-    """Read the table of a filled specification; refuse it if it has changed since admission."""
-    # pyarrow takes a fifth of a second to import; other data sets do not need it
-    from worker.data.table import TableRefused, as_dataset, read_table  # noqa: PLC0415
-
-    file = dataset["file"]
-    try:
-        table = as_dataset(
-            read_table(
-                data_dir / TABLE.name / file,
-                target=dataset["target"],
-                features=dataset.get("features"),
-                is_number=is_number,
-            )
-        )
-    except TableRefused as error:
-        raise DatasetMissing(TABLE.name, [(file, str(error))], "Submit the job again.") from error
-    if dataset.get("content_hash") not in (None, table.content_hash):
-        reason = "its content has changed since the job was submitted"
-        hint = "Put the previous file back, or submit the job again."
-        raise DatasetMissing(TABLE.name, [(file, reason)], hint)
-    return table
 
 
 def _image_count(parameters: Mapping[str, Any] | None) -> int:

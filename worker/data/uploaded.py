@@ -15,7 +15,8 @@ from worker.data.errors import DatasetMissing
 from worker.data.uploads import TableUpload, UploadRejected, open_upload, read_images
 
 DELETED = "it was deleted"
-CHANGED = "its content has changed since the job was submitted"
+CHANGED = "its content has changed since it was uploaded"
+OTHER_VERSION = "its content has changed since the job was submitted"
 HINT = "Upload the data set again, and submit the job again."
 
 
@@ -49,9 +50,9 @@ def load_upload(dataset: Mapping[str, Any], *, data_dir: Path, cache_dir: Path) 
         OSError: the disk is full (ENOSPC).
     """
     reference, content_hash = dataset["name"], dataset.get("content_hash")
-    path, facts = _find(data_dir.parent, reference)
+    path, facts = find_upload(data_dir.parent, reference)
     if content_hash not in {None, facts["content_hash"]}:
-        raise DatasetMissing(reference, [("upload", CHANGED)], HINT)
+        raise DatasetMissing(reference, [("upload", OTHER_VERSION)], HINT)
     size, resize = dataset["image_size"], dataset.get("resize") or "crop"
     # Grey images are repeated in each channel; only one is stored.
     stored_channels = min(dataset["channels"], facts["channels"])
@@ -79,7 +80,7 @@ def load_upload(dataset: Mapping[str, Any], *, data_dir: Path, cache_dir: Path) 
     )
 
 
-def _find(home: Path, reference: str) -> tuple[Path, dict[str, Any]]:
+def find_upload(home: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     """Return the file of an upload and its facts.
 
     Raises:

@@ -9,7 +9,7 @@ from api.jobs.admission import tables, uploaded
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.splits import fill_splits
 from shared.database import Database
-from shared.datasets import FACTS, TABLE, DatasetFacts
+from shared.datasets import FACTS, DatasetFacts
 from shared.errors import Fault
 from shared.spec import DatasetSpec
 
@@ -31,7 +31,7 @@ def fill(draft: Draft) -> None:
     """Fill in the shape and the splits of images, or the columns and the splits of a table."""
     if draft.spec is None or draft.facts is None:
         return
-    if draft.facts.name == TABLE.name:
+    if draft.facts.kind == "table":
         tables.fill(draft)
         return
     spec = draft.spec.dataset

@@ -1,12 +1,11 @@
 """Tables as datasets: their rows, columns and classes, as the sidecar reads them."""
 
 from dataclasses import replace
+from typing import Any
 
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.splits import fill_splits
-from shared.datasets import TABLE
 from shared.errors import InvalidSpec
-from shared.spec import DatasetSpec
 
 REQUIRED = {"file": "is required: the file of the table", "target": "is required: a column"}
 OF_IMAGES = ("image_size", "channels", "resize", "residency")
@@ -14,7 +13,7 @@ OF_IMAGES = ("image_size", "channels", "resize", "residency")
 
 def check_methods(draft: Draft) -> None:
     """Check that architecture and augmentation take the rows of a table."""
-    if draft.spec is None or draft.facts is None or draft.facts.name != TABLE.name:
+    if draft.spec is None or draft.facts is None or draft.facts.kind != "table":
         return
     architecture = draft.filled["architecture"]
     if architecture is not None:
@@ -32,58 +31,68 @@ def fill(draft: Draft) -> None:
 
     The facts are None where the table cannot be read.
     """
-    if draft.spec is None:
+    facts = draft.facts
+    if draft.spec is None or facts is None:
         return
     draft.facts = None
     spec = draft.spec.dataset
-    draft.filled["dataset"] = spec.model_dump(mode="json")
+    target = spec.target or facts.target or None
+    filled = spec.model_dump(mode="json") | {"name": facts.name, "target": target}
+    draft.filled["dataset"] = filled
     if draft.task is None:
         return
-    _check_fields(draft, spec)
-    if spec.file is None or spec.target is None:
+    _check_fields(draft, filled, is_upload=bool(facts.content_hash))
+    if target is None or (spec.file is None) != bool(facts.content_hash):
         return
-    try:
-        table = draft.context.sidecar.send(
-            "table",
-            {
-                "file": spec.file,
-                "target": spec.target,
-                "features": None if spec.features is None else list(spec.features),
-                "is_number": draft.task == "regression",
-            },
-        )
-    except InvalidSpec as refused:
-        draft.faults.extend(refused.faults)
+    table = _read(draft, filled)
+    if table is None:
         return
     for warning in table["warnings"]:
         draft.warn(**warning)
     content_hash, features = table["content_hash"], table["features"]
     if spec.content_hash not in (None, content_hash):
-        text = f"is not the hash of {spec.file}, which is {content_hash}"
+        text = f"is not the hash of {spec.file or facts.name}, which is {content_hash}"
         draft.fault("/dataset/content_hash", text)
     draft.facts = replace(
-        TABLE,
+        facts,
         train=table["rows"],
         classes=tuple(table["classes"]),
         features=tuple(features),
         channels=len(features),
     )
-    draft.filled["dataset"] |= {"features": list(features), "content_hash": content_hash}
+    filled |= {"features": list(features), "content_hash": content_hash}
     if draft.task == "regression":
-        draft.filled["dataset"]["target_normalization"] = spec.target_normalization or "standardize"
-    draft.filled["dataset"] |= draft.faults.take(fill_splits(spec, draft.facts))
+        filled["target_normalization"] = spec.target_normalization or "standardize"
+    filled |= draft.faults.take(fill_splits(spec, draft.facts))
 
 
-def _check_fields(draft: Draft, spec: DatasetSpec) -> None:
+def _read(draft: Draft, filled: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the sidecar reads of the table, or record its faults."""
+    fields = {name: filled[name] for name in ("name", "file", "target", "features")}
+    try:
+        return draft.context.sidecar.send(
+            "table", {**fields, "is_number": draft.task == "regression"}
+        )
+    except InvalidSpec as refused:
+        for fault in refused.faults:
+            is_of_upload = filled["file"] is None and fault.pointer == "/dataset/file"
+            draft.fault("/dataset/name" if is_of_upload else fault.pointer, fault.detail)
+        return None
+
+
+def _check_fields(draft: Draft, filled: dict[str, Any], *, is_upload: bool) -> None:
+    if is_upload and filled["file"] is not None:
+        text = f"is for the data set `table`, but {filled['name']} is an upload; leave it out"
+        draft.fault("/dataset/file", text)
     for name, text in REQUIRED.items():
-        if getattr(spec, name) is None:
+        if filled[name] is None and not is_upload:
             draft.fault(f"/dataset/{name}", text)
     for name in OF_IMAGES:
-        if getattr(spec, name) is not None:
+        if filled[name] is not None:
             draft.fault(f"/dataset/{name}", "is for images, but a table has rows; leave it out")
-    if spec.target_normalization is not None and draft.task == "classification":
+    if filled["target_normalization"] is not None and draft.task == "classification":
         text = "is for a regression, but the loss is for classification; leave it out"
         draft.fault("/dataset/target_normalization", text)
-    if spec.normalization == "unit":
+    if filled["normalization"] == "unit":
         text = "is unit, which is for images; use standardize or none"
         draft.fault("/dataset/normalization", text)

@@ -14,7 +14,8 @@ def choose_loss(draft: Draft) -> None:
     dataset = draft.raw.get("dataset")
     target = dataset.get("target") if isinstance(dataset, dict) else None
     raw = draft.posted("loss")
-    is_number = draft.facts is not None and target in draft.facts.number_targets
+    facts = draft.facts
+    is_number = facts is not None and (target or facts.target) in facts.number_targets
     if "loss" not in draft.raw and is_number:
         raw = DEFAULT_REGRESSION_LOSS
     draft.filled["loss"] = draft.choice("losses", raw, "/loss", reserved=LOSS_FIELDS)

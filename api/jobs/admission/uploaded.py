@@ -25,7 +25,7 @@ def find(reference: str, database: Database) -> tuple[DatasetFacts | None, list[
     if ready is None:
         return None, [Fault(AT, _why_not_ready(rows[0]))]
     facts = ready.facts()
-    return facts, _class_faults(ready, facts)
+    return facts, _class_faults(ready, facts) if facts.kind == "images" else []
 
 
 def check_hash(posted: str | None, facts: DatasetFacts) -> list[Fault]:

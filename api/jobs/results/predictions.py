@@ -13,7 +13,7 @@ from api.jobs.lookup import find_job
 from api.jobs.results.evaluations import CheckpointName
 from api.jobs.results.prediction_input import BODY, read_input
 from api.services.container import Services
-from shared.datasets import TABLE
+from shared.columns import is_table
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import (
     checkpoint_name,
@@ -67,9 +67,8 @@ async def predict(
     (`dataset.resize`), resized and normalized. At most 64 pictures and 32 MB.
     """
     job, row = await run_in_threadpool(_find, services, job_id, checkpoint)
-    is_table = job.spec["dataset"]["name"] == TABLE.name
     fields = {
-        **await read_input(request, is_table=is_table),
+        **await read_input(request, is_table=is_table(job.spec["dataset"])),
         "weights": f"{row.directory}/{WEIGHTS}",
         "sha256": row.sha256,
         "dataset": job.spec["dataset"],

@@ -37,7 +37,8 @@ def _add(
 ) -> DatasetRow:
     row = DatasetRow(
         id=new_id("ds"), owner="admin", name="pets", version=1, bytes=1, skip_bad=False,
-        state="checking", attempts=attempts, content_hash=None, report=None, created_at=now(),
+        target=None, state="checking", attempts=attempts, content_hash=None, report=None,
+        created_at=now(),
     )  # fmt: skip
     zipped(uploaded_datasets.file(settings.home, row.reference), files)
     with database.write() as connection:

@@ -9,6 +9,7 @@ from worker.sidecar.operations import respond
 
 REQUEST: dict[str, Any] = {
     "operation": "table",
+    "name": "table",
     "file": "some.csv",
     "target": "label",
     "features": None,

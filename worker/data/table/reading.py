@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.datasets import TABLE
 from worker.data.dataset import Dataset
 from worker.data.table.column import Column
 from worker.data.table.faults import (
@@ -96,10 +95,10 @@ def read_table(
     )
 
 
-def as_dataset(table: Table) -> Dataset:
+def as_dataset(table: Table, name: str) -> Dataset:
     """Return a table as a data set with images [N, F, 1, 1]."""
     return Dataset(
-        name=TABLE.name,
+        name=name,
         images=table.values[:, :, None, None],
         labels=table.labels,
         class_names=table.class_names,

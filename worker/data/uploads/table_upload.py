@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shared.columns import name_problem
 from shared.spec.fields import MAX_FEATURES
 from worker.data.errors import DatasetMissing
 from worker.data.table.column import Column
@@ -12,6 +13,7 @@ from worker.data.table.labels import read_labels
 from worker.data.table.numeric import read_numbers
 from worker.data.table.opening import OpenFile, open_table
 from worker.data.table.reading import MAX_CELLS, MIN_ROWS
+from worker.data.table.selection import select
 from worker.data.uploads.faults import UploadRejected, fault
 from worker.data.uploads.report import ClassCount, Report
 from worker.data.uploads.upload import TableUpload
@@ -62,11 +64,10 @@ def _report(upload: TableUpload) -> Report:
         text = f"The table has {rows} rows of data; it must have at least {MIN_ROWS}"
         raise TableRefused(TableFault("file", text))
     classes = _classes(columns[target])
-    inputs = [
-        column
-        for position, column in enumerate(columns)
-        if position != target and position not in file.index_columns
-    ]
+    chosen = select(file.names, file.index_columns, target=file.names[target], features=None)
+    inputs = [columns[position] for position in chosen.features]
+    if not inputs:
+        raise TableRefused(*chosen.faults)
     return Report(
         kind="table",
         task="regression" if classes is None else "classification",
@@ -76,7 +77,7 @@ def _report(upload: TableUpload) -> Report:
         channels=None,
         mean=None,
         std=None,
-        warnings=_unusable(inputs),
+        warnings=_unusable([each.detail for each in chosen.faults], inputs),
         rejected=(),
         content_hash=content_hash,
         target=file.names[target],
@@ -99,12 +100,21 @@ def _target(file: OpenFile, name: str | None) -> int:
         if len(usable) < 2:
             text = "The table needs at least two columns: features, and a target as the last"
             raise TableRefused(TableFault("file", text))
-        return usable[-1]
+        return _named(usable[-1], file.names[usable[-1]])
     count = file.names.count(name)
     if count != 1:
         what = "comes twice" if count else f"is not a column.{unknown_name(name, file.names)}"
         raise TableRefused(TableFault("target", f"The target {quoted(name)} {what}"))
-    return file.names.index(name)
+    return _named(file.names.index(name), name)
+
+
+def _named(position: int, name: str) -> int:
+    """Check that a specification can name the target."""
+    problem = name_problem(name)
+    if problem is not None:
+        text = f"The target, column {position + 1}, {problem}. Rename it, or name another target"
+        raise TableRefused(TableFault("target", text))
+    return position
 
 
 def _classes(column: Column) -> list[ClassCount] | None:
@@ -127,9 +137,9 @@ def _classes(column: Column) -> list[ClassCount] | None:
     return [ClassCount(n, c) for n, c in zip(labels.class_names, counts, strict=True)]
 
 
-def _unusable(columns: Sequence[Column]) -> list[UploadWarning]:
+def _unusable(named_badly: Sequence[str], columns: Sequence[Column]) -> list[UploadWarning]:
     """Return a warning about columns that cannot be features as they are."""
-    bad = [
+    bad = list(named_badly) + [
         f"{column} {', and '.join(found)}"
         for column in columns
         if (found := read_numbers(column)[1])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from shared.datasets import TABLE
+from shared.columns import is_table
 from shared.errors import NotFound
 from shared.settings import Settings
 from shared.sidecar import PREDICTION_SECONDS
@@ -34,7 +34,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
         RequestRefused: with every picture or value that cannot be used.
     """
     predictor = _predictor(request["weights"], request["sha256"])
-    if request["dataset"]["name"] == TABLE.name:
+    if is_table(request["dataset"]):
         inputs_NCHW, names = _rows(request["rows"], predictor.features), None
     else:
         resize = request["dataset"].get("resize") or "crop"

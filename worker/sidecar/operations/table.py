@@ -7,6 +7,7 @@ from typing import Any
 from shared import datasets
 from shared.settings import Settings
 from worker.data.errors import DatasetMissing
+from worker.data.job_table import table_file
 from worker.sidecar.request import Operation, RequestRefused, Subject, fault
 
 
@@ -17,8 +18,8 @@ def table(request: dict[str, Any]) -> dict[str, Any]:
     suggestion}`.
 
     Args:
-        request: file, target, features (null for all columns but the target and the index),
-            is_number.
+        request: name, file (null for an upload), target, features (null for all columns but the
+            target and the index), is_number.
 
     Raises:
         RequestRefused: with every reason why a job cannot use the table like this.
@@ -28,7 +29,7 @@ def table(request: dict[str, Any]) -> dict[str, Any]:
     home, file = Settings().home, request["file"]
     try:
         content = read_table(
-            home / "data" / datasets.TABLE.name / file,
+            table_file(request["name"], file, data_dir=home / "data"),
             target=request["target"],
             features=request["features"],
             is_number=request["is_number"],
@@ -37,7 +38,8 @@ def table(request: dict[str, Any]) -> dict[str, Any]:
         faults = [fault(_pointer(each.field), each.detail) for each in error.faults]
         raise RequestRefused(*faults) from error
     except DatasetMissing as error:
-        raise RequestRefused(fault("/dataset/file", _missing(file, home))) from error
+        missing = str(error) if file is None else _missing(file, home)
+        raise RequestRefused(fault("/dataset/file", missing)) from error
     return {
         "rows": len(content.values),
         "features": list(content.features),

@@ -50,6 +50,7 @@ def test_columns_and_content_are_filled_in() -> None:
     of_table, of_network = sidecar.requests
     assert of_table == {
         "operation": "table",
+        "name": "table",
         "file": "houses.csv",
         "target": "price",
         "features": None,

@@ -130,7 +130,7 @@ class TestRows:
         with service.database.write() as connection:
             job = queries.get_job(connection, lease.job_id)
             assert job is not None
-            dataset = {"name": "table", "file": "a.csv", "target": "y", "features": None}
+            dataset = {"name": "table", "file": "a.csv", "target": "y", "features": ["length"]}
             columns = tables.jobs.c
             spec = {**job.spec, "dataset": {**job.spec["dataset"], **dataset}}
             update = sa.update(tables.jobs).where(columns.id == lease.job_id).values(spec=spec)

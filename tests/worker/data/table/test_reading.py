@@ -30,7 +30,7 @@ def test_features_and_a_numeric_target_are_read_by_name(path: Path) -> None:
     assert table.targets is not None
     assert table.targets.tolist() == COLUMNS["price"]
     assert table.class_names == ()
-    dataset = as_dataset(table)
+    dataset = as_dataset(table, "table")
     assert dataset.features == table.features
     assert dataset.images.shape == (4, 3, 1, 1)
     assert dataset.images.dtype == np.float64
