@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     runner_memory_mib: int = Field(
         default=0, ge=0, description="limit of the address space of a job on the CPU; 0: none"
     )
+    warm_gpu: bool = Field(
+        default=True,
+        description="whether the next runner sets up an idle GPU before it has a job, which takes "
+        "some hundred MiB of the GPU's memory",
+    )
     lease_seconds: float = Field(
         default=20.0,
         ge=1,

@@ -10,6 +10,8 @@ from shared.jobs.attempts import Lease
 
 #: What a spare writes to its standard output once it is warm.
 READY = b"ready\n"
+#: What it reads before its assignment: set up the GPU with this position among the visible GPUs.
+WARM_GPU = b"warm GPU "
 
 
 @dataclass(frozen=True)

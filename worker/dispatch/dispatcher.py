@@ -152,6 +152,8 @@ class Dispatcher:
         if claimed is not None:
             self._hand_over(spare, claimed, device)
             self._poll_at = 0.0
+        elif device.is_gpu and self.settings.warm_gpu:
+            spare.warm_up(device)  # the GPU is idle, so nobody else needs this memory
 
     def _is_free(self, device: Device) -> bool:
         """Return whether no runner uses the device, be it ours or unknown to us, as when fenced."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from shared.settings import Settings
-from worker.assignment import READY, Assignment
+from worker.assignment import READY, WARM_GPU, Assignment
 from worker.dispatch.devices import Device
 
 log = structlog.get_logger()
@@ -102,6 +102,8 @@ class Spare:
                 start_new_session=True,
             )
         self.is_ready = False
+        #: The devices that it was requested to set up.
+        self.warmed: set[str] = set()
         self._started_at = time.monotonic()
         self._wake = wake
         self._reader = threading.Thread(target=self._wait_until_ready, name="spare", daemon=True)
@@ -128,6 +130,15 @@ class Spare:
         """Whether it is not ready although the time for that is over."""
         is_over = time.monotonic() - self._started_at > READY_TIMEOUT_SECONDS
         return not self.is_ready and is_over
+
+    def warm_up(self, device: Device) -> None:
+        """Request once that it sets up a GPU; a job assigned meanwhile starts after that."""
+        if device.name in self.warmed or self.process.stdin is None:
+            return
+        self.warmed.add(device.name)
+        with suppress(OSError):  # dead: the dispatcher replaces it
+            self.process.stdin.write(WARM_GPU + b"%d\n" % self.devices.index(device))
+            self.process.stdin.flush()
 
     def assign(self, assignment: Assignment) -> subprocess.Popen[bytes]:
         """Hand the job over and return the process, which is a runner from then on.

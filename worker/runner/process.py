@@ -1,8 +1,8 @@
 """The process that trains one job: `python -m worker.runner`.
 
-It starts as a spare: warm, but without a GPU context. Its dispatcher assigns it a job as one line
-on its standard input; end of file before that ends it. It outlives the worker. This is the only
-place that catches every exception.
+It starts as a spare: warm, but without a GPU context until its dispatcher requests one for an
+idle GPU. The dispatcher assigns it a job as one line on its standard input; end of file before that
+ends it. It outlives the worker. This is the only place that catches every exception.
 """
 
 import os
@@ -21,13 +21,13 @@ from shared.database import Database
 from shared.jobs import attempts
 from shared.settings import Settings, read_settings
 from shared.storage import Storage
-from worker.assignment import READY, Assignment, ExitCode
+from worker.assignment import READY, WARM_GPU, Assignment, ExitCode
 from worker.locks import device_lock, job_lock
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
 from worker.runner.gpu import select_gpu
 from worker.runner.retry import write_with_retry
-from worker.runner.warm_up import warm_up
+from worker.runner.warm_up import warm_up, warm_up_gpu
 
 log = structlog.get_logger()
 
@@ -46,12 +46,22 @@ def main() -> int:
     try:
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
-        line = sys.stdin.buffer.readline()
+        line = _read_assignment()
     except (BrokenPipeError, KeyboardInterrupt):
         return ExitCode.DONE
     if not line.endswith(b"\n"):
         return ExitCode.DONE
     return train(Assignment.parse(line), settings)
+
+
+def _read_assignment() -> bytes:
+    """Return the next line on standard input that is no request to set up a GPU."""
+    while (line := sys.stdin.buffer.readline()).startswith(WARM_GPU):
+        try:
+            warm_up_gpu(int(line.removeprefix(WARM_GPU)))
+        except RuntimeError as error:  # the job fails on this GPU as well, or has more luck
+            log.warning("the GPU was not set up", error=str(error))
+    return line
 
 
 def train(assignment: Assignment, settings: Settings) -> int:

@@ -36,12 +36,31 @@ def warm_up() -> None:
     """
     for registry in SLOTS.values():
         registry.entries()
-    for report in fit(tiny_experiment(epochs=1)):
+    _train("cpu")
+
+
+def warm_up_gpu(index: int) -> None:
+    """Train the same network on a GPU, which creates the context and loads cuDNN and kernels.
+
+    Args:
+        index: the GPU's position among the GPUs visible to this process.
+
+    Raises:
+        RuntimeError: the GPU does not work or has no memory left.
+    """
+    torch.cuda.set_device(index)
+    _train("cuda")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(index)
+
+
+def _train(device: str) -> None:
+    for report in fit(tiny_experiment(epochs=1, device=device)):
         if hasattr(report, "snapshot"):
             report.snapshot()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def tiny_experiment(epochs: int) -> Experiment:
+def tiny_experiment(epochs: int, device: str = "cpu") -> Experiment:
     """Build a network of a few weights, with eight images in each split and batches of four."""
     images = torch.zeros(IMAGES, *IMAGE_SHAPE, dtype=torch.uint8)
     labels = torch.arange(IMAGES) % len(CLASSES)
@@ -50,4 +69,4 @@ def tiny_experiment(epochs: int) -> Experiment:
     architecture = {"name": ARCHITECTURE, **defaults, **PARAMETERS}
     training = {"epochs": epochs, "batch_size": BATCH_SIZE}
     spec = JobSpec.model_validate({**SPEC, "architecture": architecture, "training": training})
-    return build(spec, Data(CLASSES, Splits(split, split, split)))
+    return build(spec, Data(CLASSES, Splits(split, split, split)), device=device)

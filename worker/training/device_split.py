@@ -76,16 +76,23 @@ class Batches(ABC):
             samples: the indices of the samples, int64.
             augment: changes the pixels, in 0–255, before they are normalized.
         """
+        pixels_NHWC, labels_N = self.stored(samples)
+        return self.images(pixels_NHWC, augment), labels_N
+
+    def stored(self, samples: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Return stored pixels on the device, [n, H, W, C], and their labels [n]."""
         pixels_NHWC = self._pixels(samples)
         if isinstance(samples, slice):
-            labels_N = self.labels_N[samples]
-        else:
-            labels_N = self.labels_N.index_select(0, samples)
+            return pixels_NHWC, self.labels_N[samples]
+        return pixels_NHWC, self.labels_N.index_select(0, samples)
+
+    def images(self, pixels_NHWC: Tensor, augment: Augment | None = None) -> Tensor:
+        """Return normalized images [n, C, H, W] of stored pixels; `augment` as for `batch`."""
         images_NHWC = pixels_NHWC.to(torch.float32, copy=True)
         if augment is not None:
             images_NHWC = augment(images_NHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         images_NHWC = images_NHWC.mul_(self._scale_HWC).add_(self._shift_HWC)
-        return images_NHWC.permute(0, 3, 1, 2), labels_N
+        return images_NHWC.permute(0, 3, 1, 2)
 
     @abstractmethod
     def announce(self, batches: Sequence[Tensor | slice]) -> None:

@@ -11,6 +11,13 @@ from worker.training.freezing import freeze
 from worker.training.penalties import Penalties
 from worker.training.replay import Replay
 from worker.training.seed import reseed
+from worker.training.step_graph import (
+    Compute,
+    LearningRate,
+    StepGraph,
+    StepTensors,
+    make_capturable,
+)
 from worker.training.tensor_norms import euclidean_norms
 
 
@@ -34,6 +41,22 @@ class Stepper:
         regularizers = experiment.regularizers
         self._on_batch = [part.on_batch for part in regularizers if part.on_batch]
         self._on_forward = [part.on_forward for part in regularizers if part.on_forward]
+        self._compute: Compute = self._compute_step
+        is_captured = self._can_be_captured()
+        if is_captured:
+            self._compute = StepGraph(self._compute_step, experiment.device)
+        self._learning_rate = LearningRate(
+            self.optimizer, experiment.device if is_captured else None
+        )
+
+    def _can_be_captured(self) -> bool:
+        """Return whether the steps can become a CUDA graph; prepares the optimizer for it."""
+        # A term of `on_forward` restores the states of generators, which a graph cannot repeat
+        return (
+            self.experiment.device.type == "cuda"
+            and not self._on_forward
+            and make_capturable(self.optimizer, skips_overflow=self.scaler.is_enabled())
+        )
 
     def step(
         self, samples_N: Tensor, *, step: int, updates: int, plateau_factor: float = 1.0
@@ -46,15 +69,20 @@ class Stepper:
             updates: the steps of this stage so far.
             plateau_factor: multiplies the learning rate of the schedule.
         """
-        experiment, stage = self.experiment, self.stage
+        stage = self.stage
         # 1-2. Seed, learning rate
-        reseed(experiment.seed, step, experiment.device)
+        reseed(self.experiment.seed, step, self.experiment.device)
         schedule_factor = stage.schedule(updates, self._stage_updates)
         learning_rate = stage.learning_rate * schedule_factor * plateau_factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        self._learning_rate.set(learning_rate)
+        tensors = self._compute(*self.train.stored(samples_N))
+        return StepResult(step=step, learning_rate=learning_rate, **tensors._asdict())
+
+    def _compute_step(self, pixels_NHWC: Tensor, targets_N: Tensor) -> StepTensors:
+        """Train on stored pixels and their targets: all that happens on the device."""
+        experiment = self.experiment
         # 3-4. Batch, on_batch
-        images_NCHW, targets_N = self.train.batch(samples_N, experiment.augment)
+        images_NCHW = self.train.images(pixels_NHWC, experiment.augment)
         targets = targets_N
         for on_batch in self._on_batch:
             images_NCHW, targets = on_batch(images_NCHW, targets, experiment.classes)
@@ -85,13 +113,12 @@ class Stepper:
         # 10-11. Norms, clip
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norms = euclidean_norms(gradients)
-        clipping = stage.clipping
+        clipping = self.stage.clipping
         was_clipped = None if clipping is None else clip(gradients, norms, clipping)
         # 12-13. Optimizer, scale
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return StepResult(
-            step=step,
+        return StepTensors(
             outputs_NM=outputs_NM.detach(),
             targets_N=targets_N,
             data_loss=data_loss.detach(),
@@ -99,5 +126,4 @@ class Stepper:
             gradient_norm=norms.norm(),
             gradient_norms=norms,
             was_clipped=was_clipped,
-            learning_rate=learning_rate,
         )

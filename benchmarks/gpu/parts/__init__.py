@@ -20,9 +20,9 @@ class Part:
 
 PARTS = {
     "training": Part(training.measure, 130),
-    "exactness": Part(exactness.measure, 90),
+    "exactness": Part(exactness.measure, 120),
     "latency": Part(latency.measure, 60),
-    "devices": Part(devices.measure, 60, needs_gpu=True),
+    "devices": Part(devices.measure, 90, needs_gpu=True),
     "memory": Part(memory.measure, 70, needs_gpu=True),
     "options": Part(options.measure, 70),
 }

@@ -5,6 +5,10 @@ import signal
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
 
 from benchmarks.boxes import Box, started
 from benchmarks.gpu.experiments import experiment
@@ -12,6 +16,7 @@ from benchmarks.gpu.jobs import epoch_rate, last_weights, runner_pid, wait_for_e
 from benchmarks.gpu.result import Result
 from benchmarks.gpu.subject import Subject
 from worker.registry import SLOTS
+from worker.training import step_graph
 from worker.training.determinism import nondeterministic_operations
 from worker.training.fit import fit
 
@@ -21,6 +26,7 @@ METHODS = {
     "augmentation": {"rotation": {}, "horizontal_flip": {}},
     "regularizers": {"l2": 0.0001, "mixup": {}},
 }
+PRECISIONS = ("float32", "bfloat16", "float16")
 #: Networks whose operations are searched for such without a deterministic implementation.
 NETWORKS = ("vgg_small", "mlp", "vgg16", "resnet50", "densenet121", "mobilenet_v2", "xception")
 
@@ -37,6 +43,14 @@ def measure(subject: Subject) -> Iterator[Result]:
         yield _is_equal(
             "killed in mid-epoch and resumed: the same weights", box, first, killed, note
         )
+        on_host = {**spec, "dataset": {**spec["dataset"], "residency": "host"}}
+        host = box.finish(box.submit(on_host)["id"])["id"]
+        yield _is_equal("residency host ends in the same weights", box, first, host)
+        yield Result(
+            PART,
+            "images per second with residency host / device",
+            epoch_rate(box, host, images) / epoch_rate(box, again, images),
+        )
         free = {**spec, "training": {**spec["training"], "deterministic": False}}
         other = box.finish(box.submit(free)["id"])["id"]
         with_it, without = (epoch_rate(box, job, images) for job in (again, other))
@@ -46,6 +60,7 @@ def measure(subject: Subject) -> Iterator[Result]:
             with_it / without,
             note=f"{with_it:.0f} / {without:.0f}",
         )
+        yield from _graphs(box, subject)
         yield from _operations(box, subject)
 
 
@@ -78,6 +93,33 @@ def _steps(spec: dict[str, Any]) -> int:
 def _first_steps(box: Box, job_id: str) -> str:
     attempts = box.http.get(f"/v1/jobs/{job_id}").json()["attempts"]
     return ", ".join(str(attempt["first_step"]) for attempt in attempts)
+
+
+def _graphs(box: Box, subject: Subject) -> Iterator[Result]:
+    """Yield, by precision, whether steps end in the same weights with CUDA graphs as without."""
+    for precision in PRECISIONS if subject.is_gpu else PRECISIONS[:1]:
+        spec = subject.spec(train=min(subject.train, 3000), epochs=2, precision=precision)
+        optimizer = {"name": "adam", "learning_rate": 0.001, "schedule": {"name": "cosine"}}
+        for name, change in (("", {}), (", adam, mixup", METHODS | {"optimizer": optimizer})):
+            with_graphs, without = (_trained(box, spec | change, subject, n) for n in (None, 0))
+            yield Result(
+                PART,
+                f"{precision}{name}: the same weights with CUDA graphs as without",
+                float(all(torch.equal(with_graphs[key], without[key]) for key in without)),
+                target="= 1",
+            )
+
+
+def _trained(
+    box: Box, spec: dict[str, Any], subject: Subject, max_step_bytes: int | None
+) -> dict[str, Tensor]:
+    """Return the weights after training, with another bound on the memory of a graph."""
+    training = experiment(box, spec, subject.device)
+    bound = step_graph.MAX_STEP_BYTES if max_step_bytes is None else max_step_bytes
+    with patch.object(step_graph, "MAX_STEP_BYTES", bound):
+        for _ in fit(training):
+            pass
+    return training.model.state_dict()
 
 
 def _operations(box: Box, subject: Subject) -> Iterator[Result]:

@@ -33,7 +33,9 @@ if (home / "hang").exists():
     (home / "hang").rename(home / f"hung-{os.getpid()}")
     time.sleep(600)
 print("ready", flush=True)
-line = sys.stdin.readline()
+while (line := sys.stdin.readline()).startswith("warm GPU "):
+    with (home / "warmed").open("a") as file:
+        file.write(line)
 if not line:
     sys.exit(0)
 assignment = json.loads(line)
@@ -126,6 +128,31 @@ def test_a_job_gets_the_index_of_its_gpu_among_the_visible_gpus(
     ]
     (machine.home / "wait").unlink()
     _until(lambda: all(map(machine.has_succeeded, jobs)))
+
+
+def test_an_idle_gpu_is_set_up_for_the_next_job(start: Callable[..., Machine]) -> None:
+    machine = start(GPUS, "wait")
+    warmed = machine.home / "warmed"
+    _until(lambda: warmed.exists() and warmed.read_text() == "warm GPU 0\n")
+    machine.submit()
+    _until(lambda: warmed.read_text() == "warm GPU 0\nwarm GPU 1\n")
+    machine.submit()
+    _until(lambda: len(machine.assignments()) == 2)
+    assert [device for _, device, _ in machine.assignments()] == ["cuda:0", "cuda:1"]
+    _until(lambda: machine.dispatcher.spare is not None and machine.dispatcher.spare.is_ready)
+    machine.dispatcher.notify()
+    time.sleep(1)
+    assert warmed.read_text().count("warm") == 2, "a spare takes memory next to running jobs"
+
+
+def test_no_gpu_is_set_up_if_the_setting_forbids_it(
+    start: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAINSHED_WARM_GPU", "false")
+    machine = start(GPUS)
+    job_id = machine.submit()
+    _until(lambda: machine.has_succeeded(job_id))
+    assert not (machine.home / "warmed").exists()
 
 
 def test_a_gpu_that_fails_is_quarantined_and_its_job_resumes_on_another_gpu(

@@ -9,11 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.settings import Settings
+from worker.assignment import Assignment
 from worker.dispatch import spare as module
 from worker.dispatch.devices import Device
 from worker.dispatch.spare import MAX_LINES, Spare, runner_environment
 
 GPUS = [Device(f"cuda:{i}", "A Card", f"GPU-{i}") for i in (0, 2)]
+ASSIGNMENT = Assignment("job_1", 1, {}, None, "cuda:2", "GPU-2", 1, index=1)
 CPU = [Device("cpu:0", "CPU"), Device("cpu:1", "CPU")]
 Start = Callable[[str, Sequence[Device]], tuple[Spare, threading.Event]]
 CACHES = {"HF_HOME": "/data/hf", "XDG_CACHE_HOME": "/data/cache", "TORCH_HOME": "/data/torch"}
@@ -117,3 +119,15 @@ def test_only_a_spare_that_is_not_ready_can_be_late(
     monkeypatch.setattr(module, "READY_TIMEOUT_SECONDS", 0.0)
     assert slow.is_late
     assert not quick.is_late
+
+
+def test_a_spare_is_requested_once_to_set_up_a_gpu(start: Start, tmp_path: Path) -> None:
+    read = tmp_path / "read"
+    code = f"import sys; print('ready', flush=True); open({str(read)!r}, 'w').writelines(sys.stdin)"
+    spare, wake = start(code, GPUS)
+    assert wake.wait(30)
+    for _ in range(2):
+        spare.warm_up(GPUS[1])
+    process = spare.assign(ASSIGNMENT)
+    assert process.wait(30) == 0
+    assert read.read_bytes() == b"warm GPU 1\n" + ASSIGNMENT.line()

@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import resource
 import subprocess
@@ -230,3 +231,22 @@ def test_a_job_whose_log_cannot_be_written_ends_all_the_same(
     assert runner.returncode == ExitCode.DONE, runner.stderr
     row = job(database, lease)
     assert (row.state, row.failure["kind"]) == ("failed", "invalid_spec"), row.failure
+
+
+@pytest.mark.parametrize("fault", [None, RuntimeError("CUDA error: out of memory")])
+def test_a_spare_sets_up_gpus_until_it_gets_its_job(
+    fault: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[int] = []
+
+    def warm_up_gpu(index: int) -> None:
+        warmed.append(index)
+        if fault is not None:
+            raise fault
+
+    monkeypatch.setattr(process, "warm_up_gpu", warm_up_gpu)
+    lines = io.BytesIO(b"warm GPU 1\nwarm GPU 0\nthe job\n")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines))
+    assert process._read_assignment() == b"the job\n"
+    assert warmed == [1, 0]
+    assert process._read_assignment() == b"", "the end of standard input ends a spare"
