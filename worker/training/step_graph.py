@@ -29,6 +29,7 @@ class StepTensors(NamedTuple):
     data_loss: Tensor
     penalty: Tensor | None
     gradient_norm: Tensor
+    gradient_norms: Tensor
     was_clipped: Tensor | None
 
     def copies(self) -> "StepTensors":
@@ -39,6 +40,7 @@ class StepTensors(NamedTuple):
             self.data_loss.clone(),
             None if self.penalty is None else self.penalty.clone(),
             self.gradient_norm.clone(),
+            self.gradient_norms.clone(),
             None if self.was_clipped is None else self.was_clipped.clone(),
         )
 

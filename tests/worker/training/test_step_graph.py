@@ -81,7 +81,8 @@ class Step:
 
     def __call__(self, pixels_NHWC: Tensor, targets_N: Tensor) -> StepTensors:
         sums_N1 = torch.zeros(len(pixels_NHWC), 1)
-        results = StepTensors(sums_N1, targets_N, torch.zeros(()), None, torch.zeros(()), None)
+        zero = torch.zeros(())
+        results = StepTensors(sums_N1, targets_N, zero, None, zero, torch.zeros(1), None)
 
         def kernels() -> None:
             sums_N1.copy_(pixels_NHWC.sum((1, 2, 3))[:, None])
