@@ -9,10 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-import psycopg
 import sqlalchemy as sa
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -26,8 +23,8 @@ MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of se
 MAX_WRITTEN_DEPTH = 200
 
 
-#: What PostgreSQL answers while a table or column is missing; SQLite's is an `OperationalError`.
-MIGRATING = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+#: PostgreSQL's codes of a missing table and column; SQLite's error is an `OperationalError`.
+MIGRATING = {"42P01", "42703"}
 
 
 class InvalidJson:
@@ -86,7 +83,7 @@ def _translate_errors() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error, OperationalError):
             raise Unavailable("The database does not answer; try again.") from error
-        if isinstance(error.orig, MIGRATING):
+        if getattr(error.orig, "sqlstate", None) in MIGRATING:
             raise Unavailable("The database belongs to another version; try again.") from error
         raise
 
@@ -175,27 +172,9 @@ def _text(stored: bytes) -> str | bytes:
         return stored
 
 
-class _TimeLoader(Loader):
-    """Reads a time of PostgreSQL; unchanged as text where Python has no such time.
-
-    These are `infinity` and years that are not 1 to 9999.
-    """
-
-    def __init__(self, oid: int, context: Any = None) -> None:
-        super().__init__(oid, context)
-        default = psycopg.adapters.get_loader(oid, Format.TEXT)
-        assert default is not None, "psycopg reads times"
-        self._loader = default(oid, context)
-
-    def load(self, data: Any) -> Any:
-        """Return the time."""
-        try:
-            return self._loader.load(data)
-        except psycopg.DataError:
-            return bytes(data).decode()
-
-
 def _postgresql(url: str, pool_size: int) -> sa.Engine:
+    from shared import postgresql_times  # noqa: PLC0415 - a box with SQLite may lack psycopg
+
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         json_serializer=_dumps,
@@ -213,6 +192,6 @@ def _postgresql(url: str, pool_size: int) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        connection.adapters.register_loader("timestamptz", _TimeLoader)
+        postgresql_times.register(connection)
 
     return engine

@@ -40,6 +40,11 @@ def test_worker_main_process_loads_no_torch() -> None:
     assert loaded & {"torch", "mlflow", "fastapi", "api"} == set()
 
 
+def test_a_box_with_sqlite_loads_no_psycopg() -> None:
+    loaded = _loaded_by("import api.app, worker.app, worker.dispatch.dispatcher, worker.runner")
+    assert "psycopg" not in loaded
+
+
 def test_supervisor_loads_shared_only() -> None:
     loaded = _loaded_by("import box.__main__")
     assert loaded & {"torch", "mlflow", "fastapi", "api", "worker", "trainshed"} == set()
