@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import errors
+from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
@@ -31,7 +32,7 @@ TITLE = "Trainshed"
 VERSION = "0.1.0"
 
 PUBLIC = (health, reference)
-PRIVATE = (jobs, presets, datasets, catalog, augmentation, weights, metrics)
+PRIVATE = (jobs, analyses, presets, datasets, catalog, augmentation, weights, metrics)
 
 
 def create_app(settings: Settings) -> FastAPI:

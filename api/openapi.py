@@ -9,6 +9,7 @@ from api.catalog.schemas import (
     METHOD_COMPONENTS,
     METHOD_MAP_COMPONENTS,
     REFERENCE,
+    analysis_components,
     components,
     reference,
 )
@@ -30,6 +31,18 @@ SPEC_BODY: dict[str, Any] = {
         },
     }
 }
+#: The body of a request for an analysis, whose parameters are those of its kind.
+ANALYSIS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": reference("AnalysisRequest"),
+                "example": {"kind": "curvature", "checkpoint": "last"},
+            }
+        },
+    }
+}
 #: Addresses without an id that may conflict with a state: here, of a data set.
 WITH_CONFLICTS = {"/v1/augmentation/preview"}
 #: Models of the specification that are replaced by components made from the catalogue.
@@ -45,6 +58,7 @@ def extend_openapi(app: FastAPI) -> None:
         document = generate()
         schemas = document["components"]["schemas"]
         schemas |= specification_schemas(app.state.services.methods.catalog)
+        schemas |= analysis_components(app.state.services.methods.catalog["analyses"])
         schemas["Problem"] = PROBLEM
         schemas["Job"]["properties"]["metrics"]["description"] = metrics_description(
             app.state.services.methods.catalog

@@ -13,6 +13,7 @@ SLOTS = (
     "losses",
     "optimizers",
     "schedules",
+    "analyses",
 )
 #: The key of the metrics, next to the slots.
 METRICS = "metrics"

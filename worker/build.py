@@ -74,6 +74,7 @@ def build(
         loss=loss,
         target_scale=scale_of(spec.dataset.target_normalization, labels_N),
         training_loss=None if weights_M is None else weighted(loss, weights_M.to(device)),
+        class_weights=None if weights_M is None else weights_M.to(device),
         stages=_stages(spec),
         regularizers=tuple(built.values()),
         is_mixed=any(regularizers.get(name).facts.get("mixes_targets") for name in built),

@@ -208,6 +208,7 @@ augmentations = Registry("augmentations")
 losses = Registry("losses")
 optimizers = Registry("optimizers")
 schedules = Registry("schedules")
+analyses = Registry("analyses")
 
 SLOTS: dict[str, Registry] = {
     registry.slot: registry
@@ -219,5 +220,6 @@ SLOTS: dict[str, Registry] = {
         losses,
         optimizers,
         schedules,
+        analyses,
     )
 }

@@ -56,6 +56,7 @@ class Entries(BaseModel):
     losses: dict[str, Method]
     optimizers: dict[str, Method]
     schedules: dict[str, Method]
+    analyses: dict[str, Method]
     metrics: dict[str, Metric]
 
 
@@ -123,3 +124,32 @@ def _map_value(slot: str, name: str, entry: dict[str, Any]) -> Schema:
 
 def _required(entry: dict[str, Any]) -> list[str]:
     return entry["parameters"].get("required", [])
+
+
+def analysis_components(entries: dict[str, Any]) -> dict[str, Schema]:
+    """Return a component for a request for each kind of analysis, and one for any request.
+
+    Args:
+        entries: of the catalogue's slot `analyses`.
+    """
+    checkpoint: Schema = {
+        "type": "string",
+        "default": "last",
+        "description": "An id, `last`, `initial`, `best_<monitor>` or `epoch_<n>`",
+    }
+    schemas: dict[str, Schema] = {
+        f"analyses.{name}": {
+            "type": "object",
+            "description": entry["summary"],
+            "properties": {
+                "kind": {"const": name},
+                "checkpoint": checkpoint,
+                **entry["parameters"].get("properties", {}),
+            },
+            "required": ["kind", *_required(entry)],
+            "additionalProperties": False,
+        }
+        for name, entry in entries.items()
+    }
+    schemas["AnalysisRequest"] = {"anyOf": [*map(reference, list(schemas))]}
+    return schemas

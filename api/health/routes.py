@@ -77,7 +77,9 @@ def get_prometheus_metrics(services: ServicesDep) -> Response:
     column = tables.jobs.c
     with services.database.read() as connection:
         counts = connection.execute(
-            sa.select(column.state, sa.func.count()).group_by(column.state)
+            sa.select(column.state, sa.func.count())
+            .where(column.id.startswith("job_", autoescape=True))
+            .group_by(column.state)
         ).all()
         quarantined = quarantine.count(connection)
     for state in STATES:

@@ -42,6 +42,7 @@ Text = Annotated[str, AfterValidator(_check_text), _matching(TEXT_PATTERN)]
 #: Ids, in paths and as cursors.
 JobIdText = Annotated[str, _matching(id_pattern("job"))]
 CheckpointId = Annotated[str, _matching(id_pattern("ckpt"))]
+AnalysisIdText = Annotated[str, _matching(id_pattern("ana"))]
 WeightsId = Annotated[str, _matching(id_pattern("weights"))]
 LastEventId = Annotated[str, _matching("^[0-9]{1,9}$")]
 IdempotencyKey = Annotated[

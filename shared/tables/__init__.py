@@ -1,5 +1,6 @@
 """The tables of the database, one file per noun. Every change needs a migration."""
 
+from shared.tables.analysis import analyses
 from shared.tables.artifact import artifacts
 from shared.tables.attempt import attempts, live
 from shared.tables.checkpoint import checkpoints, evaluations
@@ -18,6 +19,7 @@ __all__ = [
     "BigInt",
     "Measured",
     "UtcTime",
+    "analyses",
     "artifacts",
     "attempts",
     "checkpoints",

@@ -13,7 +13,8 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors openapi",
-        "augmentation catalog datasets health http jobs presets reference services weights",
+        """analyses augmentation catalog datasets health http jobs presets reference services
+        weights""",
     ),
     "api/jobs": (
         "__init__ estimates lookup rendering router routes schemas service unreadable",
@@ -21,7 +22,7 @@ LAYOUT = {
     ),
     "worker": (
         "__init__ __main__ app assignment build catalog locks registry tasks",
-        """architectures augmentations checker data dispatch initializers losses optimizers
+        """analyses architectures augmentations checker data dispatch initializers losses optimizers
         regularizers runner schedules sidecar tensorboard tracking training""",
     ),
     "worker/runner": (None, "results"),

@@ -15,6 +15,8 @@ def accept_everything(request: dict[str, Any]) -> dict[str, Any]:
     """Respond like a sidecar that finds no fault in any network."""
     if request["operation"] == "preview":
         return {"ok": True, "png": ""}
+    if request["operation"] == "analysis":
+        return {"ok": True, "memory_mib": 12.5}
     parameter_count = {"trainable": 1234, "with_statistics": 1240}
     memory = {"memory_mib": 7.5} if "batch_size" in request else {}
     return {"ok": True, "parameter_count": parameter_count, **memory}

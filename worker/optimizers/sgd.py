@@ -13,6 +13,7 @@ from worker.registry import optimizers
     source="Robbins & Monro 1951; Polyak 1964 (momentum); Sutskever et al. 2013 (Nesterov)",
     requires={"nesterov": "momentum"},
     unusual_from={"learning_rate": 10},
+    has_stability_edge=True,
 )
 def sgd(
     parameters: Iterable[torch.nn.Parameter],

@@ -55,6 +55,7 @@ def l2(*, weight: Weight = 1e-4, only: Pattern | None = None) -> Regularizer:
             value=partial(l2_value, weight=weight),
             add_gradient=partial(add_l2_gradient, weight=weight),
             only=only,
+            second_derivative=2 * weight,
         )
     )
 

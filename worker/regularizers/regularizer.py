@@ -29,6 +29,8 @@ class Penalty:
     add_gradient: Callable[[list[Tensor], list[Tensor]], None]
     #: A pattern of layer names; None for every weight.
     only: str | None = None
+    #: d²Ω/dw² of each weight w, a constant; 0 where the gradient is piecewise constant.
+    second_derivative: float = 0.0
 
 
 @dataclass(frozen=True)

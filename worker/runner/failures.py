@@ -107,7 +107,7 @@ def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
 
 def _resource_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
     """Return the failure where memory or disk space ran out."""
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         batch_size = spec["training"]["batch_size"]
         smaller = f"batch_size {batch_size // 2}, " if batch_size > 1 else ""
         return Failure(
@@ -129,7 +129,8 @@ def _limit_hint(spec: dict[str, Any]) -> str:
     return f" On a GPU this job may use {limit_mib} MiB (gpu_memory_mib)." if limit_mib else ""
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that memory ran out."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return any(
@@ -141,7 +142,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def is_device_fault(error: BaseException) -> bool:
     """Return whether the GPU or its driver failed, so that the job may succeed on another GPU."""
-    return not _is_out_of_memory(error) and any(
+    return not is_out_of_memory(error) and any(
         isinstance(cause, torch.AcceleratorError) or _mentions(cause, DEVICE_FAULT_TEXTS)
         for cause in _with_causes(error)
         if not _mentions(cause, PROGRAM_ERROR_TEXTS)

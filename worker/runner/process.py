@@ -19,10 +19,13 @@ import torch
 from shared import logs
 from shared.database import Database
 from shared.jobs import attempts
+from shared.jobs.analyses import is_analysis
 from shared.settings import Settings, read_settings
 from shared.storage import Storage
 from worker.assignment import READY, WARM_GPU, Assignment, ExitCode
 from worker.locks import device_lock, job_lock
+from worker.runner.analysis import AnalysisAttempt
+from worker.runner.analysis_failures import analysis_failure_of
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
 from worker.runner.gpu import select_gpu
@@ -83,7 +86,8 @@ def train(assignment: Assignment, settings: Settings) -> int:
         log.error("the job or the device is still in use", device=assignment.device)
         return ExitCode.BUSY
     torch.set_num_threads(assignment.threads)
-    attempt = Attempt(assignment, settings, database)
+    kind = AnalysisAttempt if is_analysis(assignment.job_id) else Attempt
+    attempt = kind(assignment, settings, database)
     log.info("begin", device=assignment.device, threads=assignment.threads)
     try:
         if assignment.uuid:
@@ -108,7 +112,8 @@ def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
     if assignment.uuid and is_device_fault(error):
         log.error("the device failed", device=assignment.device, uuid=assignment.uuid)
         return ExitCode.DEVICE_FAULT
-    failure = failure_of(error, assignment.spec)
+    explain = analysis_failure_of if is_analysis(assignment.job_id) else failure_of
+    failure = explain(error, assignment.spec)
     write_with_retry(database, attempts.fail, assignment.lease, failure)
     log.info("failed", kind=failure.kind)
     return ExitCode.DONE

@@ -76,7 +76,7 @@ def available_bytes(device: str, resources: Mapping[str, Any], runner_memory_mib
         resources: of the specification; `gpu_memory_mib` limits the memory of a GPU.
         runner_memory_mib: limits the memory of a job on the CPU; 0 for no limit.
     """
-    machine = _machine_bytes()
+    machine = machine_bytes()
     if device == "cuda":
         free, _ = torch.cuda.mem_get_info()
         limit = (resources.get("gpu_memory_mib") or 0) * 2**20
@@ -85,7 +85,7 @@ def available_bytes(device: str, resources: Mapping[str, Any], runner_memory_mib
     return min(machine, limit or machine) // COPIES_ON_CPU
 
 
-def _machine_bytes() -> int:
+def machine_bytes() -> int:
     """Return the memory that is available, of the machine or of this control group."""
     fields = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
     free = int(fields["MemAvailable"].split()[0]) * 1024

@@ -119,6 +119,8 @@ class Experiment:
     stages: tuple[Stage, ...]
     #: The weighted loss that training minimizes; None for `loss`, which evaluation always uses.
     training_loss: Loss | None = None
+    #: The weights of the classes in `training_loss`, float32 [M] on the device; None without.
+    class_weights: Tensor | None = None
     #: Of a regression: how its targets are scaled for the network.
     target_scale: TargetScale = field(default_factory=TargetScale)
     #: The columns of a table, in the order of the network's inputs.

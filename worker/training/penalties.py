@@ -1,6 +1,6 @@
 """The penalties Ω of a network, as one value and one gradient."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -41,3 +41,13 @@ class Penalties:
             gradients = [tensor.grad for tensor in trained if tensor.grad is not None]
             if trained:  # PyTorch refuses an empty list, which a stage that freezes all would give
                 penalty.add_gradient([*trained], gradients)
+
+    @torch.no_grad()
+    def add_hessian_product(
+        self, vectors: Mapping[nn.Parameter, Tensor], products: Mapping[nn.Parameter, Tensor]
+    ) -> None:
+        """Add the product of Ω's Hessian with a vector to a product, by parameter, in place."""
+        for penalty, tensors in self._terms:
+            for tensor in tensors:
+                if tensor in products:
+                    products[tensor].add_(vectors[tensor], alpha=penalty.second_derivative)

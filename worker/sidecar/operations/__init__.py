@@ -1,5 +1,6 @@
 """The operations that the sidecar offers, one file each."""
 
+from worker.sidecar.operations.analysis import ANALYSIS
 from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.export import EXPORT
@@ -10,6 +11,7 @@ from worker.sidecar.operations.table import TABLE
 from worker.sidecar.request import Operation, Request, Response
 
 OPERATIONS: dict[str, Operation] = {
+    "analysis": ANALYSIS,
     "dataset": DATASET,
     "describe": DESCRIBE,
     "export": EXPORT,

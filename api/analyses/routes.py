@@ -1,0 +1,154 @@
+"""`/v1/jobs/{id}/analyses` and `/v1/analyses/{id}`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+
+from api.analyses import service
+from api.analyses.rendering import analysis_json
+from api.analyses.schemas import Analysis
+from api.deps import CallerDep, JobId, ServicesDep
+from api.http.files import file_response
+from api.http.requests import AnalysisIdText, Limit, check_cursor, json_body
+from api.http.responses import json_response, list_page
+from api.http.schemas import FILE, LOCATION, list_of
+from api.jobs.lookup import find_job
+from api.openapi import ANALYSIS_BODY
+from api.services.change_watcher import Change, Version
+from api.services.container import Services
+from shared.errors import NotFound
+from shared.ids import LENGTH
+from shared.jobs import analyses
+from shared.jobs.analyses import PREFIX, is_analysis
+from shared.jobs.rows import JobRow
+from shared.states import FINAL
+
+router = APIRouter(prefix="/v1", tags=["analyses"])
+
+MAX_WAIT_SECONDS = 60
+
+
+async def analysis_id(analysis_id: AnalysisIdText) -> str:
+    """Return the id from the path.
+
+    Raises:
+        NotFound: It does not have the form of an analysis's id.
+    """
+    if not is_analysis(analysis_id):
+        raise NotFound(f"There is no such analysis. Its id is {PREFIX}_ and {LENGTH} characters.")
+    return analysis_id
+
+
+AnalysisId = Annotated[str, Depends(analysis_id)]
+
+
+@router.post(
+    "/jobs/{job_id}/analyses",
+    status_code=202,
+    summary="Analyse a checkpoint of a job",
+    openapi_extra=ANALYSIS_BODY,
+    responses={
+        202: {"model": Analysis, **LOCATION},
+        200: {"model": Analysis, "description": "The same request was made before", **LOCATION},
+    },
+)
+async def request_analysis(
+    job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
+) -> Any:
+    """Queue an analysis, or return the earlier analysis of the same weights, kind and parameters.
+
+    An analysis that failed or was cancelled is not returned again.
+    """
+    body = await json_body(request)
+    new_id, is_new = await services.sidecar.in_thread(
+        service.create, services, caller.name, job_id, body
+    )
+    shown, _ = await run_in_threadpool(_read, services, new_id)
+    location = {"Location": f"/v1/analyses/{new_id}"}
+    return json_response(shown, status=202 if is_new else 200, headers=location)
+
+
+@router.get(
+    "/jobs/{job_id}/analyses",
+    summary="List the analyses of a job",
+    responses={200: {"model": list_of(Analysis)}},
+)
+def list_analyses(
+    job_id: JobId, services: ServicesDep, limit: Limit = 20, after: AnalysisIdText | None = None
+) -> Any:
+    """Return the analyses, newest first. `after` is an id."""
+    check_cursor(after, PREFIX)
+    with services.database.read() as connection:
+        find_job(connection, job_id)
+        rows = analyses.list_analyses(connection, job_id, limit=limit + 1, after=after)
+    page = [_read(services, row.id)[0] for row in rows[:limit]]
+    return json_response(list_page(page, has_more=len(rows) > limit))
+
+
+@router.get(
+    "/analyses/{analysis_id}",
+    summary="Get an analysis, or wait until its state changes",
+    responses={200: {"model": Analysis}},
+)
+async def get_analysis(
+    analysis_id: AnalysisId,
+    services: ServicesDep,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="The longest wait in seconds")
+    ] = 0,
+) -> Any:
+    """Return an analysis; with `wait` at a change of its state or the end of the wait."""
+    shown, job = await run_in_threadpool(_read, services, analysis_id)
+    if wait and job.state not in FINAL:
+        await services.watcher.wait_for_change(
+            analysis_id,
+            Version.of(job, shown["queue_position"]),
+            timeout_seconds=wait,
+            change=Change.STATE,
+        )
+        shown, _ = await run_in_threadpool(_read, services, analysis_id)
+    return json_response(shown)
+
+
+@router.post(
+    "/analyses/{analysis_id}/cancel",
+    status_code=202,
+    summary="Cancel an analysis",
+    responses={202: {"model": Analysis}},
+)
+def cancel_analysis(analysis_id: AnalysisId, services: ServicesDep) -> Any:
+    """Request that an analysis ends; repeating the request has no further effect."""
+    service.cancel(services, analysis_id)
+    return json_response(_read(services, analysis_id)[0], status=202)
+
+
+@router.head("/analyses/{analysis_id}/artifacts/{artifact}/download", include_in_schema=False)
+@router.get(
+    "/analyses/{analysis_id}/artifacts/{artifact}/download",
+    summary="Download a file of an analysis",
+    response_class=FileResponse,
+    responses=FILE,
+)
+def download_analysis_artifact(
+    analysis_id: AnalysisId, artifact: str, request: Request, services: ServicesDep
+) -> Response:
+    """Return a file by its name, as an attachment. Ranges and `If-None-Match` are supported."""
+    with services.database.read() as connection:
+        _, _, rows = service.find_analysis(connection, analysis_id)
+    row = next((row for row in rows if row.name == artifact), None)
+    if row is None:
+        names = ", ".join(row.name for row in rows) or "none yet"
+        raise NotFound(f"The analysis has no such file. Its files: {names}.")
+    path = services.storage.path(row.path)
+    return file_response(request, path, filename=row.name, size=row.bytes, sha256=row.sha256)
+
+
+def _read(services: Services, analysis_id: str) -> tuple[dict[str, Any], JobRow]:
+    with services.database.read() as connection:
+        row, job, artifacts = service.find_analysis(connection, analysis_id)
+    position = None
+    if job.state == "queued":
+        position = services.queue_order.position(job.id, allow_extra_read=False)
+    return analysis_json(row, job, artifacts, queue_position=position), job

@@ -1,0 +1,141 @@
+"""Requesting, reading and cancelling analyses: the rules behind the routes."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.analyses.request import Request, check_request
+from api.http.strict_json import parse
+from api.jobs.lookup import find_job
+from api.services.container import Services
+from shared.errors import Conflict, Fault, InvalidSpec, NotFound
+from shared.jobs import analyses, control, liveness, queries
+from shared.jobs.analyses import AnalysisRow, NewAnalysis
+from shared.jobs.checkpoint_names import checkpoint_name, find_checkpoint
+from shared.jobs.partial_rows import require
+from shared.jobs.rows import ArtifactRow, CheckpointRow, JobRow
+from shared.storage import WEIGHTS
+
+SUBJECT = "request"
+#: The states in which an analysis can be cancelled.
+CANCELLABLE = ("queued", "running")
+
+
+def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[str, bool]:
+    """Check and record an analysis; return its id, and False for an earlier one of the same.
+
+    Args:
+        services: the parts of this service.
+        owner: of the analysis.
+        job_id: of the job to analyse.
+        body: the request as JSON.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: the job has no checkpoint, or the file of the checkpoint no longer exists.
+        InvalidSpec: with every fault of the request.
+    """
+    raw = parse(body)
+    with services.database.read() as connection:
+        job = find_job(connection, job_id)
+        rows = queries.list_checkpoints(connection, job_id)
+    require(job, "spec")
+    if not rows:
+        raise Conflict(
+            f"The job has no checkpoint to analyse. It is {job.state}; the first epoch writes one.",
+            state=job.state,
+        )
+    request = check_request(services.methods, job, raw)
+    checkpoint = _checkpoint(rows, request.checkpoint)
+    memory_mib = _check_memory(services, request, checkpoint)
+    new = NewAnalysis(
+        owner=owner,
+        subject=job,
+        kind=request.kind,
+        checkpoint=checkpoint,
+        checkpoint_name=checkpoint_name(checkpoint),
+        parameters=request.parameters,
+        memory_mib=memory_mib,
+    )
+    with services.database.write() as connection:
+        analysis_id, is_new = analyses.submit(connection, new)
+    if is_new:
+        services.doorbell.notify()
+    return analysis_id, is_new
+
+
+def cancel(services: Services, analysis_id: str) -> None:
+    """Request that an analysis ends.
+
+    Raises:
+        NotFound: there is no such analysis.
+        Conflict: it has already succeeded or failed.
+    """
+    with services.database.write() as connection:
+        find_analysis(connection, analysis_id)
+        try:
+            control.request_cancel(connection, analysis_id)
+        except Conflict as error:
+            state = error.data["state"]
+            text = f"The analysis is {state}; only a queued or running analysis can be cancelled."
+            raise Conflict(text, state=state, allowed=list(CANCELLABLE)) from error
+
+
+def find_analysis(
+    connection: sa.Connection, analysis_id: str
+) -> tuple[AnalysisRow, JobRow, list[ArtifactRow]]:
+    """Return an analysis, its row among the jobs, and its files.
+
+    Raises:
+        NotFound: there is no such analysis.
+        RowUnreadable: one of its rows cannot be read.
+    """
+    row = analyses.get_analysis(connection, analysis_id)
+    job = queries.get_job(connection, analysis_id)
+    if row is None or job is None:
+        raise NotFound(f"There is no analysis {analysis_id}.")
+    return row, job, queries.list_artifacts(connection, analysis_id)
+
+
+def _checkpoint(rows: list[CheckpointRow], name: str) -> CheckpointRow:
+    try:
+        return find_checkpoint(rows, name, with_previous=True)
+    except NotFound as error:
+        raise InvalidSpec([Fault("/checkpoint", error.detail)], subject=SUBJECT) from error
+
+
+def _check_memory(services: Services, request: Request, checkpoint: CheckpointRow) -> float:
+    """Return the predicted memory in MiB.
+
+    Raises:
+        Conflict: the file of the checkpoint no longer exists.
+        InvalidSpec: no device has so much memory.
+    """
+    weights = f"{checkpoint.directory}/{WEIGHTS}"
+    try:
+        services.storage.path(weights)
+    except NotFound as error:
+        raise Conflict(
+            f"The file of the checkpoint {checkpoint_name(checkpoint)} no longer exists. Analyse "
+            "another checkpoint of the job."
+        ) from error
+    gpu_mib = _gpu_memory_mib(services)
+    fields = {"weights": weights, "kind": request.kind, "parameters": request.parameters}
+    response = services.sidecar.send("analysis", {**fields, "is_on_gpu": gpu_mib > 0})
+    needed, limit = response["memory_mib"], gpu_mib or services.settings.runner_memory_mib
+    if limit and needed > limit:
+        text = (
+            f"is {request.kind}, which needs about {needed:,.0f} MiB of memory for this network; "
+            f"a job may use {limit:,} MiB here. Use fewer iterations or directions, or analyse a "
+            "smaller network"
+        )
+        raise InvalidSpec([Fault("/kind", text)], subject=SUBJECT)
+    return needed
+
+
+def _gpu_memory_mib(services: Services) -> int:
+    """Return the memory of the largest GPU of any worker; 0 without a GPU."""
+    with services.database.read() as connection:
+        workers = liveness.list_workers(connection)
+    devices: list[dict[str, Any]] = [device for worker in workers for device in worker.devices]
+    return max((device.get("memory_mib") or 0 for device in devices), default=0)

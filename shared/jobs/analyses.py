@@ -1,0 +1,164 @@
+"""Analyses: jobs of another kind, which the prefix of their id tells from trainings.
+
+An analysis has a row among the jobs, so that it is claimed, fenced, cancelled, and taken up again
+like a training, and a row of its own that says what is analysed. Its artifacts are those of its row
+among the jobs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.errors import NotFound
+from shared.ids import is_id, new_id
+from shared.jobs.events import NewEvent
+from shared.jobs.rows import CheckpointRow, JobRow
+from shared.jobs.stored_row import Check, StoredRow, check_not_negative
+from shared.jobs.submission import sha256_of_json
+
+PREFIX = "ana"
+#: The states of an analysis that has, or will have, a result.
+USABLE = ("queued", "running", "paused", "succeeded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisRow(StoredRow):
+    """What an analysis is about."""
+
+    TABLE: ClassVar[str] = "analyses"
+    CHECKS: ClassVar[Mapping[str, Check]] = {"memory_mib": check_not_negative}
+
+    id: str
+    subject_id: str
+    kind: str
+    checkpoint_id: str
+    checkpoint_name: str
+    parameters: dict[str, Any]
+    memory_mib: float
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAnalysis:
+    """A request that has been checked."""
+
+    owner: str
+    subject: JobRow
+    kind: str
+    checkpoint: CheckpointRow
+    checkpoint_name: str
+    #: Every parameter, with defaults filled in.
+    parameters: dict[str, Any]
+    #: Digests of further weights that the parameters name.
+    further_weights: tuple[str, ...] = ()
+    memory_mib: float
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of what the result depends on."""
+        weights = [self.checkpoint.sha256, self.checkpoint.stage, *self.further_weights]
+        return sha256_of_json([self.subject.id, weights, self.kind, self.parameters])
+
+
+def is_analysis(job_id: str) -> bool:
+    """Return whether the id of a job is that of an analysis."""
+    return is_id(PREFIX, job_id)
+
+
+def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
+    """Record an analysis; return its id, and False for an earlier one of the same.
+
+    Raises:
+        NotFound: the job was deleted meanwhile.
+    """
+    jobs, subject = tables.jobs.c, new.subject
+    # The second of two concurrent requests finds the analysis of the first.
+    lock = sa.select(jobs.id).where(jobs.id == subject.id).with_for_update()
+    if connection.execute(lock).first() is None:
+        raise NotFound(f"There is no job {subject.id}.")
+    existing = _find_usable(connection, new.fingerprint)
+    if existing is not None:
+        return existing, False
+    analysis_id, at = new_id(PREFIX), now()
+    connection.execute(
+        sa.insert(tables.jobs),
+        {
+            "id": analysis_id,
+            "owner": new.owner,
+            "name": "",
+            "state": "queued",
+            "priority": subject.priority,
+            "gpus": subject.gpus,
+            "tags": {},
+            "notes": "",
+            "spec": subject.spec,
+            "spec_sha256": subject.spec_sha256,
+            "warnings": [],
+            "dataset": subject.dataset,
+            "created_at": at,
+            "attempt": 0,
+            "deaths": 0,
+            "revision": 1,
+            "last_event": 1,
+            "metrics": {},
+            "best": {},
+        },
+    )
+    first = NewEvent("state", {"state": "queued", "reason": "submitted"})
+    connection.execute(sa.insert(tables.events), first.values(analysis_id, 1, at))
+    row = AnalysisRow(
+        id=analysis_id,
+        subject_id=subject.id,
+        kind=new.kind,
+        checkpoint_id=new.checkpoint.id,
+        checkpoint_name=new.checkpoint_name,
+        parameters=new.parameters,
+        memory_mib=new.memory_mib,
+        fingerprint=new.fingerprint,
+    )
+    connection.execute(sa.insert(tables.analyses), vars(row))
+    return analysis_id, True
+
+
+def _find_usable(connection: sa.Connection, fingerprint: str) -> str | None:
+    """Return the newest analysis of a request that was not cancelled and did not fail."""
+    columns, jobs = tables.analyses.c, tables.jobs.c
+    query = (
+        sa.select(columns.id)
+        .select_from(tables.analyses.join(tables.jobs, jobs.id == columns.id))
+        .where(
+            columns.fingerprint == fingerprint,
+            jobs.state.in_(USABLE),
+            jobs.cancel_requested_at.is_(None),
+        )
+        .order_by(columns.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def get_analysis(connection: sa.Connection, analysis_id: str) -> AnalysisRow | None:
+    """Return an analysis, or None.
+
+    Raises:
+        RowUnreadable: its row cannot be read.
+    """
+    query = sa.select(tables.analyses).where(tables.analyses.c.id == analysis_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else AnalysisRow.read(row)
+
+
+def list_analyses(
+    connection: sa.Connection, subject_id: str, *, limit: int, after: str | None
+) -> list[AnalysisRow]:
+    """Return at most `limit` analyses of a job, newest first, older than `after`."""
+    columns = tables.analyses.c
+    query = sa.select(tables.analyses).where(columns.subject_id == subject_id)
+    if after is not None:
+        query = query.where(columns.id < after)
+    rows = connection.execute(query.order_by(columns.id.desc()).limit(limit)).mappings()
+    return AnalysisRow.read_all(rows)

@@ -1,0 +1,1 @@
+"""Analyses of a trained network: one kind a file, and what the kinds share."""

@@ -1,0 +1,216 @@
+"""The curvature of the objective at a checkpoint: extreme eigenvalues of its Hessian."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from worker.analyses.lanczos import Spectrum, lanczos
+from worker.analyses.objective import Objective
+from worker.analyses.outcome import Outcome, Picture
+from worker.analyses.subject import Subject, draw_samples
+from worker.analyses.verdict import (
+    NOT_CRITICAL,
+    Shape,
+    Slope,
+    flat_limit,
+    measure_slope,
+    shape_of,
+)
+from worker.registry import analyses, optimizers
+from worker.training.seed import generator
+
+Seed = Annotated[int, Field(ge=0, lt=2**53)]
+MEANINGS: Mapping[str, str] = {
+    "minimum-like": "No direction falls by more than rounding and the flat limit; some rise.",
+    "saddle": "The objective rises in some directions and falls in others.",
+    "maximum": "The objective falls in some directions and rises in none.",
+    "flat": "No direction has curvature beyond rounding.",
+    "undetermined": "The eigenvalues are not exact enough to decide. Use more iterations.",
+    NOT_CRITICAL: "The gradient is not zero, so training could still go downhill from here.",
+}
+
+
+@analyses.register(
+    source="Lanczos 1950; Pearlmutter 1994; Ghorbani et al. 2019, arXiv:1901.10159",
+    derivatives=2,
+    vectors=8,
+    basis="iterations",
+)
+def curvature(
+    subject: Subject,
+    /,
+    *,
+    samples: Annotated[int, Field(ge=8, le=1_000_000)] = 4096,
+    iterations: Annotated[int, Field(ge=2, le=1000)] = 80,
+    tolerance: Annotated[float, Field(ge=0, le=0.1)] = 1e-3,
+    probes: Annotated[int, Field(ge=0, le=1000)] = 10,
+    seed: Seed = 0,
+) -> Outcome:
+    """Extreme eigenvalues of the Hessian, its trace, and what kind of point the weights are.
+
+    The objective is data loss + Ω on training samples without augmentation, in evaluation mode.
+    A small sample is biased, not only noisy: its largest eigenvalue is too high on average
+    (Jensen's inequality), so the result shows the eigenvalues of both halves of the sample too.
+
+    Args:
+        subject: the network and its data.
+        samples: training samples; all of the split where it has no more.
+        iterations: of Lanczos at most, each a product with the Hessian.
+        tolerance: ends are exact enough when their residuals, relative to the largest modulus, are
+            below it; 0 uses all iterations.
+        probes: random vectors for the trace; 0 leaves it out.
+        seed: of the sample, the start vector and the probes.
+    """
+    split = subject.experiment.splits.train
+    samples_N = draw_samples(split, samples, seed)
+    objective = Objective(subject, samples_N)
+    if not objective.parameters:
+        raise ValueError("The stage trains no weights.")
+    done, total = 0, 2 * min(iterations, objective.size) + probes + 2
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        subject.report(min(done, total), total)
+
+    data_loss, penalty = objective.value()
+    gradient_P = objective.gradient()
+    slope = measure_slope(
+        objective,
+        gradient_P,
+        value=data_loss + penalty,
+        is_sample=len(samples_N) < len(split.labels),
+    )
+    count()
+    start_P = _gaussian(objective, seed, "start")
+    options: Any = {"iterations": iterations, "tolerance": tolerance}
+    spectrum = lanczos(objective.product, start_P, **options, on_iteration=count)
+    halves = [
+        lanczos(half.product, start_P, **options, on_iteration=lambda: None)
+        for half in objective.folds(2)
+    ]
+    done = total - probes - 1
+    traces = [_trace_sample(objective, seed, index, count) for index in range(probes)]
+    rounding = torch.finfo(objective.dtype).eps * objective.size**0.5 * max(1.0, abs(data_loss))
+    limit = flat_limit(spectrum, rounding)
+    shape = shape_of(spectrum, limit)
+    point = shape if slope.is_critical else NOT_CRITICAL
+    result: dict[str, Any] = {
+        "point": point,
+        "meaning": MEANINGS[point],
+        "curvature": shape,
+        "is_critical": slope.is_critical,
+        "lambda_max": _value(*spectrum.highest),
+        "lambda_min": _value(*spectrum.lowest),
+        "flat_limit": limit,
+        "gradient_norm": slope.gradient_norm,
+        "gradient_standard_error": slope.standard_error,
+        "relative_decrease": slope.relative_decrease,
+        "loss": data_loss + penalty,
+        "data_loss": data_loss,
+        "penalty": penalty,
+        "halves": [
+            {"lambda_max": half.highest[0], "lambda_min": half.lowest[0]} for half in halves
+        ],
+        "trace": _trace(traces),
+        "stability_edge": _stability_edge(subject),
+        "parameters": objective.size,
+        "samples": len(samples_N),
+        "of_samples": len(split.labels),
+        "iterations": len(spectrum.values_K),
+        "is_orthogonal": spectrum.is_orthogonal,
+        "precision": str(objective.dtype).removeprefix("torch."),
+    }
+    return Outcome(
+        result,
+        arrays={
+            "ritz_values": spectrum.values_K,
+            "residuals": spectrum.residuals_K,
+            "ends_by_iteration": spectrum.ends_K2,
+            "gradient_by_tensor": _norms(objective, gradient_P),
+        },
+        pictures=(
+            Picture("spectrum", lambda figure: _draw(figure, spectrum, result, shape, slope)),
+        ),
+    )
+
+
+def _gaussian(objective: Objective, seed: int, *path: str | int) -> Tensor:
+    """Return a vector of standard normal numbers, the same on every device."""
+    drawn_P = torch.randn(
+        objective.size, generator=generator(seed, "analysis", *path), dtype=torch.float64
+    )
+    return drawn_P.to(objective.parameters[0])
+
+
+def _trace_sample(objective: Objective, seed: int, index: int, count: Any) -> float:
+    """Return zᵀHz for random signs z, whose mean is the trace (Hutchinson 1990)."""
+    signs_P = _gaussian(objective, seed, "trace", index).sign()
+    value = torch.dot(signs_P.double(), objective.product(signs_P).double()).item()
+    count()
+    return value
+
+
+def _trace(samples: list[float]) -> dict[str, Any] | None:
+    if not samples:
+        return None
+    values = torch.tensor(samples, dtype=torch.float64)
+    error = (values.std() / len(samples) ** 0.5).item() if len(samples) > 1 else None
+    return {"value": values.mean().item(), "standard_error": error, "probes": len(samples)}
+
+
+def _stability_edge(subject: Subject) -> dict[str, float] | None:
+    """Return the curvature above which full-batch gradient descent would oscillate ever wider.
+
+    2(1+β)/η for the momentum β and the learning rate η; Nesterov's divides it by 1+2β. Cohen et
+    al. 2021, arXiv:2103.00065, appendix B. None for other optimizers.
+    """
+    optimizer = dict(subject.optimizer)
+    if not optimizer or not optimizers.get(optimizer["name"]).facts.get("has_stability_edge"):
+        return None
+    beta, rate = optimizer["momentum"], subject.stage.learning_rate
+    edge = 2 * (1 + beta) / rate / (1 + 2 * beta if optimizer["nesterov"] else 1)
+    return {"lambda": edge, "learning_rate": rate, "momentum": beta}
+
+
+def _value(value: float, residual: float) -> dict[str, Any]:
+    """Return an eigenvalue with the interval in which an eigenvalue is known to be."""
+    interval = [value - residual, value + residual]
+    return {"value": value, "residual": residual, "interval": interval}
+
+
+def _norms(objective: Objective, gradient_P: Tensor) -> Tensor:
+    """Return the norm of the gradient of each tensor, in the network's order."""
+    parts = gradient_P.split([parameter.numel() for parameter in objective.parameters])
+    return torch.stack([part.double().norm() for part in parts])
+
+
+def _draw(
+    figure: Any, spectrum: Spectrum, result: Mapping[str, Any], shape: Shape, slope: Slope
+) -> None:
+    """Draw the Ritz values with their residuals, and how the ends settled."""
+    left, right = figure.subplots(1, 2)
+    values = spectrum.values_K.tolist()
+    positions = range(1, len(values) + 1)
+    left.errorbar(positions, values, yerr=spectrum.residuals_K.tolist(), fmt=".", capsize=2)
+    left.axhline(0, color="grey", linewidth=0.8)
+    left.axhspan(-result["flat_limit"], result["flat_limit"], color="grey", alpha=0.2)
+    left.set_xlabel("Ritz value, in increasing order")
+    left.set_ylabel("eigenvalue of the Hessian")
+    left.set_title(f"{shape}; ‖gradient‖ {slope.gradient_norm:.3g}")
+    ends = spectrum.ends_K2
+    right.plot(ends[:, 1].tolist(), label="largest")
+    right.plot(ends[:, 0].tolist(), label="smallest")
+    edge = result["stability_edge"]
+    if edge is not None and edge["lambda"] < 3 * max(values[-1], 0):
+        right.axhline(edge["lambda"], color="red", linestyle="--", label="stability edge")
+    right.set_xlabel("iteration")
+    right.legend()
+    right.set_title("how the ends settled")
+    figure.suptitle(
+        f"Hessian on {result['samples']:,} of {result['of_samples']:,} training samples, "
+        f"{result['parameters']:,} parameters, {result['precision']}"
+    )

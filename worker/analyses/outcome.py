@@ -1,0 +1,28 @@
+"""What an analysis returns. The attempt writes it to the job's row and to files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that matplotlib draws later; analyses themselves do not import it."""
+
+    #: Of the file, without its suffix.
+    name: str
+    #: Draws on an empty `matplotlib.figure.Figure`.
+    draw: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of an analysis."""
+
+    #: JSON values; numbers that are not finite may be among them.
+    result: dict[str, Any]
+    #: By name, for a file of arrays.
+    arrays: Mapping[str, Tensor] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()

@@ -1,0 +1,171 @@
+"""One attempt of an analysis: load the checkpoint, analyse it, write the files, finish.
+
+An attempt that ends early leaves nothing behind; the next one starts from the beginning.
+"""
+
+import signal
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+import torch
+from torch import Tensor
+
+from shared.database import Database
+from shared.errors import NotFound
+from shared.jobs import analyses as stored_analyses
+from shared.jobs import attempts, queries
+from shared.jobs.analyses import AnalysisRow
+from shared.jobs.checkpoint_names import find_checkpoint
+from shared.jobs.recording import Batch, record
+from shared.jobs.rows import CheckpointRow
+from shared.json_numbers import json_numbers
+from shared.settings import Settings
+from shared.spec import JobSpec
+from shared.storage import Storage
+from worker.analyses.subject import AnalysisRefused, Stopped, Subject
+from worker.assignment import Assignment, ExitCode
+from worker.registry import analyses
+from worker.runner.analysis_files import write_files
+from worker.runner.experiment import build_experiment
+from worker.runner.heartbeat import Heartbeat
+from worker.runner.residency import machine_bytes
+from worker.runner.retry import read_with_retry, write_with_retry
+from worker.runner.writer import AttemptWriter
+from worker.training import checkpoint
+from worker.training.experiment import Experiment, Stage
+
+log = structlog.get_logger()
+
+MIB = 2**20
+
+Weights = dict[str, Tensor]
+
+
+class AnalysisAttempt:
+    """An attempt of an analysis in this process, with its heartbeat."""
+
+    def __init__(self, assignment: Assignment, settings: Settings, database: Database) -> None:
+        self.assignment = assignment
+        self.settings = settings
+        self.database = database
+        self.storage = Storage(settings.storage)
+        self.writer = AttemptWriter(database, self.storage, assignment.lease)
+        self.heartbeat = Heartbeat(database, assignment.lease)
+        #: Set when the worker stops: the analysis is then queued again.
+        self.drain = threading.Event()
+        self._began = time.monotonic()
+        signal.signal(signal.SIGTERM, lambda *_: self.drain.set())
+
+    def run(self) -> ExitCode:
+        """Analyse until the end, or until the attempt has to stop; return the exit code."""
+        row = self._read_row()
+        self._check_memory(row)
+        spec = JobSpec.model_validate(self.assignment.spec)
+        try:
+            subject = self._subject(row, spec)
+            method = analyses.bind(row.kind, row.parameters)
+            self._began = time.monotonic()
+            with torch.random.fork_rng(devices=[]):
+                outcome = method(subject)
+            artifacts = write_files(self.storage, row.id, row.kind, outcome)
+        except Stopped:
+            return ExitCode.CANCELLED if self.heartbeat.cancel.is_set() else ExitCode.DRAINED
+        lease, result = self.assignment.lease, json_numbers(outcome.result)
+
+        def succeed(connection: sa.Connection) -> None:
+            record(connection, lease, Batch(artifacts=artifacts))
+            attempts.succeed(connection, lease, result)
+
+        write_with_retry(self.database, succeed)
+        return ExitCode.DONE
+
+    def _read_row(self) -> AnalysisRow:
+        job_id = self.assignment.job_id
+        row = read_with_retry(self.database, lambda c: stored_analyses.get_analysis(c, job_id))
+        if row is None:
+            raise AnalysisRefused("The analysed job was deleted.")
+        return row
+
+    def _check_memory(self, row: AnalysisRow) -> None:
+        """Refuse an analysis that cannot fit into the memory that is available now.
+
+        Raises:
+            MemoryError: with both numbers.
+        """
+        available = machine_bytes()
+        if self.assignment.uuid:
+            available, _ = torch.cuda.mem_get_info()
+        elif self.settings.runner_memory_mib:
+            available = min(available, self.settings.runner_memory_mib * MIB)
+        if row.memory_mib * MIB > available:
+            raise MemoryError(
+                f"It needs about {row.memory_mib:,.0f} MiB of memory, and {available // MIB:,} MiB "
+                "are available."
+            )
+
+    def _subject(self, row: AnalysisRow, spec: JobSpec) -> Subject:
+        _, experiment = build_experiment(spec, self.assignment, self.settings, self.database)
+        initial = {name: t.clone() for name, t in experiment.model.state_dict().items()}
+        analysed = self._find_checkpoint(row.subject_id, row.checkpoint_id)
+        experiment.model.load_state_dict(self._load(analysed))
+        stage = _stage_of(experiment, analysed)
+        specs = spec.fine_tuning.stages if spec.fine_tuning else ()
+        own = next((each.optimizer for each in specs if each.name == stage.name), None)
+        optimizer = own or spec.optimizer
+        return Subject(
+            experiment=experiment,
+            stage=stage,
+            optimizer={"name": optimizer.name, **optimizer.parameters},
+            test=self._test_results(row),
+            load_weights=partial(self._load_weights, initial),
+            check=self._check,
+            report=self._report,
+        )
+
+    def _load_weights(self, initial: Weights, checkpoint_id: str | None) -> Weights:
+        """Return the weights of another checkpoint, or the initial weights of the job."""
+        if checkpoint_id is None:
+            return initial
+        read = partial(queries.get_job_of, checkpoint_id=checkpoint_id)
+        job_id = read_with_retry(self.database, read) or ""
+        return self._load(self._find_checkpoint(job_id, checkpoint_id))
+
+    def _find_checkpoint(self, job_id: str, checkpoint_id: str) -> CheckpointRow:
+        rows = read_with_retry(self.database, lambda c: queries.list_checkpoints(c, job_id))
+        try:
+            return find_checkpoint(rows, checkpoint_id, with_previous=True)
+        except NotFound as error:
+            raise AnalysisRefused(
+                f"The checkpoint {checkpoint_id} no longer exists: a later one has replaced it."
+            ) from error
+
+    def _load(self, row: CheckpointRow) -> Weights:
+        return checkpoint.load_weights(self.storage.root / row.directory)
+
+    def _test_results(self, row: AnalysisRow) -> dict[str, Any] | None:
+        rows = read_with_retry(self.database, lambda c: queries.list_evaluations(c, row.subject_id))
+        return next((r.data for r in rows if r.checkpoint_id == row.checkpoint_id), None)
+
+    def _check(self) -> None:
+        if self.heartbeat.cancel.is_set() or self.drain.is_set():
+            raise Stopped
+
+    def _report(self, done: int, total: int) -> None:
+        self._check()
+        seconds = time.monotonic() - self._began
+        self.heartbeat.progress = {
+            "step": done,
+            "steps": total,
+            "fraction": round(done / max(total, 1), 6),
+            "eta_seconds": round(seconds * (total - done) / done, 1) if done else None,
+        }
+
+
+def _stage_of(experiment: Experiment, row: CheckpointRow) -> Stage:
+    """Return the stage in which a checkpoint was made; the last where none has its name."""
+    named = (stage for stage in experiment.stages if stage.name == row.stage)
+    return next(named, experiment.stages[-1])
