@@ -31,7 +31,7 @@ SPEC_BODY: dict[str, Any] = {
         },
     }
 }
-#: The body of a request for an analysis, whose parameters are those of its kind.
+#: The body of a request for an analysis, with the parameters of its kind.
 ANALYSIS_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -236,7 +236,7 @@ def _locked_job(descriptor: Path) -> str:
         path = descriptor.readlink()
     except OSError:  # closed since it was listed
         return ""
-    return path.stem if "/locks/job_" in str(path) else ""
+    return path.stem if path.name.startswith(("job_", "ana_")) else ""
 
 
 def is_alive(pid: int) -> bool:

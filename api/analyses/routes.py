@@ -18,7 +18,7 @@ from api.jobs.lookup import find_job
 from api.openapi import ANALYSIS_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
-from shared.errors import NotFound
+from shared.errors import NotFound, RowUnreadable
 from shared.ids import LENGTH
 from shared.jobs import analyses
 from shared.jobs.analyses import PREFIX, is_analysis
@@ -83,7 +83,12 @@ def list_analyses(
     with services.database.read() as connection:
         find_job(connection, job_id)
         rows = analyses.list_analyses(connection, job_id, limit=limit + 1, after=after)
-    page = [_read(services, row.id)[0] for row in rows[:limit]]
+    page: list[dict[str, Any]] = []
+    for row in rows[:limit]:
+        try:
+            page.append(_read(services, row.id)[0])
+        except (NotFound, RowUnreadable):  # deleted meanwhile, or damaged
+            continue
     return json_response(list_page(page, has_more=len(rows) > limit))
 
 

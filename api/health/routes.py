@@ -22,7 +22,7 @@ from api.services.container import Services
 from shared import tables
 from shared.clock import now
 from shared.errors import Unavailable
-from shared.jobs import liveness, quarantine, unreadable_rows
+from shared.jobs import analyses, liveness, quarantine, unreadable_rows
 from shared.jobs.rows import WorkerRow
 from shared.states import STATES
 
@@ -78,7 +78,7 @@ def get_prometheus_metrics(services: ServicesDep) -> Response:
     with services.database.read() as connection:
         counts = connection.execute(
             sa.select(column.state, sa.func.count())
-            .where(column.id.startswith("job_", autoescape=True))
+            .where(analyses.is_training())
             .group_by(column.state)
         ).all()
         quarantined = quarantine.count(connection)

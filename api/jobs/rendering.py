@@ -71,6 +71,7 @@ def _links(row: JobRow) -> dict[str, str]:
         "confusion": f"{address}/confusion",
         "logs": f"{address}/logs",
         "artifacts": f"{address}/artifacts",
+        "analyses": f"{address}/analyses",
     }
     tracking = row.spec.get("tracking")
     if isinstance(tracking, dict) and tracking.get("tensorboard"):

@@ -1,7 +1,7 @@
-"""Analyses: jobs of another kind, which the prefix of their id tells from trainings.
+"""Analyses: jobs of another kind, distinguished from trainings by the prefix of their id.
 
 An analysis has a row among the jobs, so that it is claimed, fenced, cancelled, and taken up again
-like a training, and a row of its own that says what is analysed. Its artifacts are those of its row
+like a training, and a row of its own that says what is analysed. Its artifacts belong to its row
 among the jobs.
 """
 
@@ -67,6 +67,11 @@ class NewAnalysis:
 def is_analysis(job_id: str) -> bool:
     """Return whether the id of a job is that of an analysis."""
     return is_id(PREFIX, job_id)
+
+
+def is_training() -> sa.ColumnElement[bool]:
+    """Return the condition for jobs that train, also where their id is damaged."""
+    return ~tables.jobs.c.id.startswith(f"{PREFIX}_", autoescape=True)
 
 
 def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from shared import tables
+from shared.jobs.analyses import is_training
 from shared.jobs.counts import next_revision
 
 
@@ -23,7 +24,7 @@ def list_incomplete(connection: sa.Connection) -> list[str]:
         sa.select(jobs.id)
         .select_from(tables.jobs.outerjoin(tables.tracking))
         .where(
-            _is_training(),
+            is_training(),
             jobs.started_at.is_not(None),
             sa.or_(copies.job_id.is_(None), copies.is_complete.is_(False)),
         )
@@ -36,7 +37,7 @@ def list_without_run(connection: sa.Connection) -> list[str]:
     """Return the running jobs for which no run has been created, oldest first."""
     jobs = tables.jobs.c
     is_without = jobs.mlflow_run_id.is_(None)
-    query = sa.select(jobs.id).where(_is_training(), jobs.state == "running", is_without)
+    query = sa.select(jobs.id).where(is_training(), jobs.state == "running", is_without)
     return list(connection.execute(query.order_by(jobs.id)).scalars())
 
 
@@ -78,11 +79,6 @@ def record_error(connection: sa.Connection, job_id: str, error: str) -> None:
 def forget_run(connection: sa.Connection, job_id: str) -> None:
     """Forget a run that MLflow no longer has, so that the copy starts again."""
     _update(connection, job_id, run_id=None, last_metric_id=0)
-
-
-def _is_training() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs that MLflow gets: trainings, not analyses."""
-    return tables.jobs.c.id.startswith("job_", autoescape=True)
 
 
 def _update(connection: sa.Connection, job_id: str, **values: object) -> None:

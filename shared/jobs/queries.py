@@ -82,7 +82,7 @@ def list_jobs(
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     is_older = sa.true() if after is None else jobs.id < after
-    query = query.where(jobs.id.startswith("job_", autoescape=True), is_older)  # no analyses
+    query = query.where(~jobs.id.startswith("ana_", autoescape=True), is_older)  # trainings
     for column, value in ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep)):
         if value is not None:
             query = query.where(column == value)

@@ -190,13 +190,18 @@ class TestResponses:
         }
         job = "/v1/jobs/{job_id}"
         creating = [
-            ("post", path) for path in ("/v1/jobs", f"{job}/retry", "/v1/weights", "/v1/datasets")
+            ("post", path)
+            for path in (
+                *("/v1/jobs", f"{job}/retry", f"{job}/analyses"),
+                *("/v1/weights", "/v1/datasets"),
+            )
         ]
         with_etag = [
             ("get", job),
             ("get", f"{job}/checkpoints/{{checkpoint}}/download"),
             ("get", f"{job}/checkpoints/{{checkpoint}}/export"),
             ("get", f"{job}/artifacts/{{artifact}}/download"),
+            ("get", "/v1/analyses/{analysis_id}/artifacts/{artifact}/download"),
         ]
         expected = {route: {"Location"} for route in creating}
         assert declared == expected | {route: {"ETag"} for route in with_etag}

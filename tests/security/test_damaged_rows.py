@@ -25,6 +25,7 @@ METRICS = (f"{JOB}/metrics", f"{JOB}/metrics?format=csv&points=2", f"{JOB}/tenso
 TOP_K = (f"{JOB}/top-k", f"{JOB}/confusion")
 CHECKPOINTS = (f"{JOB}/checkpoints", f"{JOB}/checkpoints/last/download")
 ARTIFACTS = (f"{JOB}/artifacts", f"{JOB}/artifacts/a.csv/download")
+ANALYSES = (f"{JOB}/analyses", "/v1/analyses/{analysis}")
 EVENTS = (f"{JOB}/events", f"{JOB}/events?after=1")
 OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
 #: Where a value of each table can be seen.
@@ -36,7 +37,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "metrics": METRICS,
     "checkpoints": (*CHECKPOINTS, *TOP_K),
     "evaluations": TOP_K,
-    "artifacts": ARTIFACTS,
+    "artifacts": (*ARTIFACTS, *ANALYSES),
+    "analyses": ANALYSES,
     "weights": ("/v1/weights", "/v1/weights/{weights}"),
     "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
     "workers": ("/metrics", "/readyz"),
@@ -64,9 +66,10 @@ class Box:
     lease: Lease
     whole: str
     weights: str
+    analysis: str
 
     def get(self, address: str) -> int:
-        path = address.format(job=self.lease.job_id, weights=self.weights)
+        path = address.format(job=self.lease.job_id, weights=self.weights, analysis=self.analysis)
         return self.service.client.get(path).status_code
 
     def where(self, table: sa.Table) -> str:
@@ -116,7 +119,8 @@ def box(service: Service, shell: Shell) -> Box:
         connection.execute(sa.insert(tables.weights), upload)
         connection.execute(sa.delete(tables.datasets))
         uploaded_datasets.add(connection, _dataset())
-    return Box(service, shell, lease, whole, weights)
+    analysis = service.post(f"/v1/jobs/{lease.job_id}/analyses", {"kind": "curvature"}).json()
+    return Box(service, shell, lease, whole, weights, analysis["id"])
 
 
 def _dataset() -> DatasetRow:

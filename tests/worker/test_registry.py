@@ -130,6 +130,7 @@ def test_documented_methods_are_registered() -> None:
             *("constant", "inverse_time", "step", "exponential", "cosine"),
             *("one_cycle", "reduce_on_plateau"),
         },
+        "analyses": {"curvature"},
     }
     assert documented.keys() == SLOTS.keys()
     for slot, names in documented.items():

@@ -119,6 +119,7 @@ def curvature(
         "stability_edge": _stability_edge(subject),
         "parameters": objective.size,
         "samples": len(samples_N),
+        "seed": seed,
         "of_samples": len(split.labels),
         "iterations": len(spectrum.values_K),
         "is_orthogonal": spectrum.is_orthogonal,
@@ -133,7 +134,7 @@ def curvature(
             "gradient_by_tensor": _norms(objective, gradient_P),
         },
         pictures=(
-            Picture("spectrum", lambda figure: _draw(figure, spectrum, result, shape, slope)),
+            Picture("spectrum", lambda drawing: _draw(drawing, spectrum, result, shape, slope)),
         ),
     )
 
@@ -189,10 +190,10 @@ def _norms(objective: Objective, gradient_P: Tensor) -> Tensor:
 
 
 def _draw(
-    figure: Any, spectrum: Spectrum, result: Mapping[str, Any], shape: Shape, slope: Slope
+    drawing: Any, spectrum: Spectrum, result: Mapping[str, Any], shape: Shape, slope: Slope
 ) -> None:
     """Draw the Ritz values with their residuals, and how the ends settled."""
-    left, right = figure.subplots(1, 2)
+    left, right = drawing.subplots(1, 2)
     values = spectrum.values_K.tolist()
     positions = range(1, len(values) + 1)
     left.errorbar(positions, values, yerr=spectrum.residuals_K.tolist(), fmt=".", capsize=2)
@@ -210,7 +211,7 @@ def _draw(
     right.set_xlabel("iteration")
     right.legend()
     right.set_title("how the ends settled")
-    figure.suptitle(
-        f"Hessian on {result['samples']:,} of {result['of_samples']:,} training samples, "
-        f"{result['parameters']:,} parameters, {result['precision']}"
+    drawing.suptitle(
+        f"Hessian on {result['samples']:,} of {result['of_samples']:,} training samples "
+        f"(seed {result['seed']}), {result['parameters']:,} parameters, {result['precision']}"
     )

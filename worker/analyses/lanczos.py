@@ -104,8 +104,8 @@ def lanczos(
 def _ritz(diagonal: list[float], off_diagonal: list[float], beta: float) -> tuple[Tensor, Tensor]:
     """Return the eigenvalues of the tridiagonal matrix, and their residuals β·|s_K|."""
     middle = torch.tensor(diagonal, dtype=torch.float64).diag()
-    beside = torch.tensor(off_diagonal, dtype=torch.float64)
-    matrix_KK = middle + beside.diag(1) + beside.diag(-1) if len(beside) else middle
+    next_to_it = torch.tensor(off_diagonal, dtype=torch.float64)
+    matrix_KK = middle + next_to_it.diag(1) + next_to_it.diag(-1) if len(next_to_it) else middle
     values_K, vectors_KK = torch.linalg.eigh(matrix_KK)
     return values_K, beta * vectors_KK[-1].abs()
 

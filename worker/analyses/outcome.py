@@ -13,7 +13,7 @@ class Picture:
 
     #: Of the file, without its suffix.
     name: str
-    #: Draws on an empty `matplotlib.figure.Figure`.
+    #: Draws on an empty drawing of matplotlib.
     draw: Callable[[Any], None]
 
 

@@ -78,8 +78,8 @@ def shape_of(spectrum: Spectrum, limit: float) -> Shape:
     """Return what the eigenvalues say.
 
     A Ritz value below −ε proves that the objective falls in some direction, since the lowest
-    eigenvalue is no larger (Courant & Fischer). That none is below −ε is decided by the lowest Ritz
-    value and its residual; where they do not decide, the shape is undetermined.
+    eigenvalue is no larger (Courant & Fischer). That no eigenvalue is below −ε is said only where
+    the residual of the lowest Ritz value allows it, and likewise above ε.
 
     Args:
         spectrum: of the Hessian.
@@ -87,10 +87,9 @@ def shape_of(spectrum: Spectrum, limit: float) -> Shape:
     """
     (low, low_residual), (high, high_residual) = spectrum.lowest, spectrum.highest
     falls, rises = low < -limit, high > limit
-    is_open = (not falls and low - low_residual < -limit) or (
-        not rises and high + high_residual > limit
-    )
-    if is_open and not (falls and rises):
+    may_fall = low_residual > limit or low - low_residual < -limit
+    may_rise = high_residual > limit or high + high_residual > limit
+    if (not falls and may_fall) or (not rises and may_rise):
         return "undetermined"
     if falls:
         return "saddle" if rises else "maximum"

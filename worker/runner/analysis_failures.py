@@ -23,10 +23,10 @@ def analysis_failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
         spec: the specification of the analysed job, as it is stored.
     """
     if is_out_of_memory(error):
-        told = f" {error}" if isinstance(error, MemoryError) and str(error) else ""
+        numbers = f" {error}" if isinstance(error, MemoryError) and str(error) else ""
         return Failure(
             kind="out_of_memory",
-            message=f"The analysis does not fit into memory.{told}",
+            message=f"The analysis does not fit into memory.{numbers}",
             hint="Use fewer iterations, directions or samples, or analyse a smaller network.",
         )
     if isinstance(error, AnalysisRefused):

@@ -55,13 +55,13 @@ def _drawn(directory: Path, picture: Picture) -> Iterator[tuple[Path, Path]]:
 
     # Text as paths needs no fonts where it is shown; a fixed salt makes equal pictures equal files.
     with mpl.rc_context({"svg.hashsalt": picture.name}):
-        figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-        picture.draw(figure)
+        drawing = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+        picture.draw(drawing)
         for suffix in MEDIA_TYPES:
             path = directory / f"{picture.name}.{suffix}"
             temporary = path.with_suffix(f".{suffix}.tmp")
             metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-            figure.savefig(temporary, format=suffix, metadata=metadata)
+            drawing.savefig(temporary, format=suffix, metadata=metadata)
             yield temporary, path
 
 
