@@ -96,7 +96,7 @@ class StepGraph:
         """Return whether the memory of a step fits a second time, next to what steps use now."""
         needed_bytes = torch.cuda.max_memory_allocated(self._device)
         free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
-        allowed_bytes = total_bytes * torch.cuda.get_per_process_memory_fraction(self._device)
+        allowed_bytes = total_bytes * torch.cuda.get_per_process_memory_fraction()
         return needed_bytes <= min(MAX_STEP_BYTES, free_bytes, allowed_bytes / 2)
 
     def _capture(self, pixels_NHWC: Tensor, targets_N: Tensor) -> None:

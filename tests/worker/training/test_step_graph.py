@@ -62,7 +62,7 @@ class Gpu:
             "reset_peak_memory_stats": lambda _: None,
             "max_memory_allocated": lambda _: gpu.peak_bytes,
             "mem_get_info": lambda _: (gpu.free_bytes, 1000),
-            "get_per_process_memory_fraction": lambda _: gpu.fraction,
+            "get_per_process_memory_fraction": lambda: gpu.fraction,
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
 
