@@ -41,6 +41,9 @@ MAX_PAGES = 8
 #: The followers of a job write one after the other during this part of a round.
 SPREAD_SECONDS = 0.3
 GOLDEN_RATIO = 0.618034
+#: After so many followers at once, memory is returned to the system: that takes some milliseconds.
+MANY_FOLLOWERS = 100
+ENDED = "streams end, and clients may resume them"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ class EventFeed:
     def __init__(self, job_id: str, database: Database, watcher: ChangeWatcher) -> None:
         self.job_id = job_id
         self.followers = 0
+        self.most_followers = 0
+        #: Whether reading failed, so that this feed gets no further followers.
+        self.has_failed = False
         self._database = database
         self._watcher = watcher
         self._snapshot: Snapshot | None = None
@@ -139,8 +145,12 @@ class EventFeed:
                     timeout_seconds=MAX_WAIT_SECONDS,
                     change=Change.RECORD,
                 )
-        except Exception:
-            log.exception("streams end, and clients may resume them")
+        except Exception as error:
+            self.has_failed = True
+            if isinstance(error, Unavailable):
+                log.warning(ENDED, error=str(error))
+            else:
+                log.exception(ENDED)
             await self._publish(None)
 
     async def _publish(self, job: JobRow | None) -> None:
@@ -205,23 +215,29 @@ class EventFeeds:
                 async for text in feed.follow(after, delay_seconds):
                     yield text
             except Unavailable as error:
-                log.warning("a stream ends, and the client may resume it", error=str(error))
+                log.warning(ENDED, error=str(error))
 
     @contextmanager
     def _feed(self, job_id: str) -> Iterator[EventFeed]:
         """Hold the feed of a job, which ends with its last follower."""
         feed = self._feeds.get(job_id)
-        if feed is None:
+        if feed is None or feed.has_failed:
             feed = self._feeds[job_id] = EventFeed(job_id, self._database, self._watcher)
         feed.followers += 1
+        feed.most_followers = max(feed.most_followers, feed.followers)
         try:
             yield feed
         finally:
             feed.followers -= 1
             if not feed.followers:
-                feed.close()
-                del self._feeds[job_id]
-                asyncio.get_running_loop().call_later(1.0, free_memory)
+                self._end(feed)
+
+    def _end(self, feed: EventFeed) -> None:
+        feed.close()
+        if self._feeds.get(feed.job_id) is feed:
+            del self._feeds[feed.job_id]
+        if feed.most_followers >= MANY_FOLLOWERS:
+            asyncio.get_running_loop().call_later(1.0, free_memory)
 
 
 def _frame(kind: str, data: Any, number: int | None = None) -> bytes:

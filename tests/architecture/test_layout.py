@@ -21,7 +21,7 @@ LAYOUT = {
         "admission history results",
     ),
     "worker": (
-        "__init__ __main__ app assignment build catalog locks registry tasks",
+        "__init__ __main__ app assignment build catalog limits locks registry tasks",
         """analyses architectures augmentations checker data dispatch initializers losses optimizers
         regularizers runner schedules sidecar tensorboard tracking training""",
     ),

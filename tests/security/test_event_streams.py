@@ -1,11 +1,13 @@
 """Many followers of a job, slow followers, and followers of many short epochs."""
 
+import asyncio
 import re
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
@@ -160,3 +162,44 @@ def test_stream_survives_a_database_that_is_away_for_a_moment(
 
 async def _unavailable(*_: object) -> None:
     raise event_feed.Unavailable("away")
+
+
+class Away:
+    """A database that does not answer."""
+
+    def read(self) -> None:
+        raise event_feed.Unavailable("away")
+
+
+def test_feed_that_has_failed_gets_no_further_followers() -> None:
+    async def test() -> None:
+        away: Any = Away()
+        feeds = event_feed.EventFeeds(away, away)
+        with ExitStack() as followers:
+            failed = followers.enter_context(feeds._feed("job_1"))
+            await asyncio.wait([failed._task])
+            with feeds._feed("job_1") as other:
+                assert other is not failed
+            assert not feeds._feeds, "the feed ends with its last follower"
+        assert not feeds._feeds
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("followers", "frees"), [(3, False), (event_feed.MANY_FOLLOWERS, True)])
+def test_memory_is_freed_after_many_followers_only(
+    followers: int, frees: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed = list[bool]()
+    monkeypatch.setattr(event_feed, "free_memory", lambda: freed.append(True))
+
+    async def test() -> None:
+        away: Any = Away()
+        feeds = event_feed.EventFeeds(away, away)
+        with ExitStack() as stack:
+            for _ in range(followers):
+                stack.enter_context(feeds._feed("job_1"))
+        await asyncio.sleep(1.2)
+
+    asyncio.run(test())
+    assert bool(freed) == frees

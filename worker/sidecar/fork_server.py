@@ -10,9 +10,14 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from weakref import WeakSet
+
+import structlog
+
+log = structlog.get_logger()
 
 #: Messages to the fork server: b"f" and a name with a socket starts a process; b"e" and its id ends
 #: it. Each is answered by a number: the process id, or the status as `os.waitpid` returns it.
@@ -116,6 +121,8 @@ def _run(work: Callable[[], None]) -> None:
     try:
         work()
         status = 0
+    except Exception:
+        log.exception("a process of the sidecar failed")
     finally:
         os._exit(status)
 
@@ -125,28 +132,43 @@ def _serve(
     main: Callable[[str, socket.socket], None],
     prepare: Callable[[], None] | None,
 ) -> None:
-    """Start and end processes until the other side closes the socket; then end all."""
+    """Start and end processes until the sidecar has ended or closes the socket; then end all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the sidecar too
     if prepare is not None:
         prepare()
     gc.collect()
     gc.freeze()  # a collection in a forked process would copy the memory that it shares
-    control.send(READY)
     started = set[int]()
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
-        kind, argument = message[:1], message[1:].decode()
-        if kind == FORK:
-            pid = _start(control, descriptors[0], partial(main, argument))
-            started.add(pid)
-            control.send(str(pid).encode())
-        elif kind == END:
-            started.discard(int(argument))
-            control.send(str(_end(int(argument))).encode())
-        else:
-            break
-    for pid in started:
-        _end(pid)
+    try:
+        with suppress(ConnectionError):
+            control.send(READY)
+            while _answer(control, main, started):
+                pass
+    finally:
+        for pid in started:
+            _end(pid)
+
+
+def _answer(
+    control: socket.socket, main: Callable[[str, socket.socket], None], started: set[int]
+) -> bool:
+    """Handle a message; return False once the other side has closed the socket.
+
+    Args:
+        control: the connection to the sidecar.
+        main: what a started process runs.
+        started: the processes that were not ended yet; changed in place.
+    """
+    message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+    kind, argument = message[:1], message[1:].decode()
+    if kind == FORK:
+        pid = _start(control, descriptors[0], partial(main, argument))
+        started.add(pid)
+        control.send(str(pid).encode())
+    elif kind == END:
+        started.discard(int(argument))
+        control.send(str(_end(int(argument))).encode())
+    return bool(message)
 
 
 def _start(control: socket.socket, descriptor: int, main: Callable[[socket.socket], None]) -> int:

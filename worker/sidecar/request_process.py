@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import socket
+from contextlib import suppress
 
 import orjson
 import structlog
 
 from shared.sidecar import MAX_RESPONSE_BYTES
 from worker.sidecar.fork_server import Forked, ForkServer
-from worker.sidecar.limits import allow_cpu_seconds, limit_process
+from worker.sidecar.limits import allow_cpu_seconds, limit_operation
 from worker.sidecar.request import BUSY, Operation, Request, Response
 
 #: Elapsed time after which a request is given up, however little CPU time it got.
@@ -20,8 +21,9 @@ log = structlog.get_logger()
 
 def serve(operation: Operation, connection: socket.socket) -> None:
     """Respond to requests until the other side closes the connection."""
-    limit_process(operation)
-    with connection.makefile("rwb") as stream:
+    limit_operation(operation)
+    # The sidecar may be killed at any moment
+    with suppress(ConnectionError), connection.makefile("rwb") as stream:
         for line in stream:
             allow_cpu_seconds(operation.cpu_seconds)
             try:

@@ -187,7 +187,7 @@ class TestChangedSet:
 
 def test_memory_of_the_checker_is_limited() -> None:
     code = (
-        "from worker.checker.limits import limit_process; limit_process()\n"
+        "from worker.checker.__main__ import limit_checker; limit_checker()\n"
         "try: bytearray(2**31)\nexcept MemoryError: print('limited')"
     )
     command = [sys.executable, "-c", code]

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from worker.sidecar.limits import MAX_OPEN_FILES
 from worker.sidecar.request import BUSY, Operation, RequestRefused, Subject, fault
 from worker.sidecar.request_process import RequestProcess, serve
 
+ROOT = Path(__file__).parents[3]
 FILE = Subject("/dataset/file", "read the table", "Use a smaller table.")
 
 
@@ -99,7 +102,8 @@ def test_request_without_a_subject_is_not_blamed(server: ForkServer) -> None:
 
 def test_request_that_allocates_too_much_is_refused(server: ForkServer) -> None:
     expected = "It takes more than 64 MiB of memory to read the table. Use a smaller table."
-    assert refusal(server, "allocate", mib=128) == expected
+    # More than a large process, such as that of these tests, has free in its heap
+    assert refusal(server, "allocate", mib=8192) == expected
     assert respond(server, "allocate", mib=16) == {"ok": True, "bytes": 16 * 2**20}
 
 
@@ -178,3 +182,57 @@ def test_fork_server_is_ready_after_its_imports(tmp_path: Path) -> None:
     with server.fork("pid").connection:
         assert server.is_ready
     server.close()
+
+
+#: A sidecar with a request in progress. Prints the process ids of its fork server and request.
+SIDECAR = """
+import asyncio, os, sys, time
+from worker.sidecar.fork_server import ForkServer
+from worker.sidecar.request import Operation
+from worker.sidecar.request_process import serve
+operation = Operation(lambda _: time.sleep(0.5) or {})
+server = ForkServer(lambda _, connection: serve(operation, connection))
+forked = server.fork("sleep")
+forked.connection.sendall(b"{}\\n")
+print(server._pid, forked.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_kill_of_the_sidecar_ends_its_processes_without_a_traceback(tmp_path: Path) -> None:
+    with (tmp_path / "errors").open("w") as errors:
+        sidecar = subprocess.Popen(
+            [sys.executable, "-c", SIDECAR], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors
+        )
+    assert sidecar.stdout is not None
+    pids = [int(pid) for pid in sidecar.stdout.readline().split()]
+    sidecar.kill()
+    sidecar.wait()
+    sidecar.stdout.close()
+    deadline = time.monotonic() + 30
+    while any(map(_is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_is_alive, pids))
+    assert (tmp_path / "errors").read_text() == ""
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_mistake_in_a_process_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    def main(_: str, connection: socket.socket) -> None:
+        connection.recv(1)
+        raise ZeroDivisionError("the mistake")
+
+    server = ForkServer(main)
+    forked = server.fork("any")
+    forked.connection.sendall(b"x")
+    assert forked.connection.recv(1) == b"", "the process has ended"
+    assert server.end(forked) == 0
+    server.close()
+    printed = capfd.readouterr()
+    assert "the mistake" in printed.out + printed.err
