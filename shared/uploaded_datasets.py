@@ -6,14 +6,14 @@ written before the row becomes ready.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
-from shared import tables
+from shared import dataset_reports, tables
 from shared.datasets import DatasetFacts
 from shared.jobs.stored_row import Check, StoredRow, check_count, check_not_negative
 from shared.states import FINAL
@@ -22,10 +22,7 @@ NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,62}"
 #: A name, and the version that a specification may pin.
 REFERENCE_PATTERN = f"({NAME_PATTERN})(?:@([1-9][0-9]{{0,8}}))?"
 REFERENCE = re.compile(REFERENCE_PATTERN)
-#: The default image size is that of the originals, within these bounds.
-MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 224
-#: What the samples of a kind are called.
-SAMPLES = {"images": "images", "table": "rows"}
+HASH = re.compile("sha256:[0-9a-f]{64}")
 #: The suffix of the facts, next to the file.
 FACTS_SUFFIX = ".facts.json"
 
@@ -68,14 +65,12 @@ class DatasetRow(StoredRow):
     def facts(self) -> DatasetFacts:
         """Return the facts of a version that is ready."""
         assert self.report is not None
-        report = self.report
         facts = DatasetFacts(
             name=self.reference,
             title=self.name,
-            kind=report["kind"],
-            summary=f"{report['images']:,} {SAMPLES[report['kind']]}, uploaded.",
-            classes=tuple(c["name"] for c in report["classes"]),
-            train=report["images"],
+            summary="",
+            classes=(),
+            train=0,
             test=0,
             image_size=1,
             channels=0,
@@ -84,26 +79,18 @@ class DatasetRow(StoredRow):
             ways=("uploaded",),
             content_hash=self.content_hash or "",
         )
-        return (_of_table if facts.kind == "table" else _of_images)(facts, report)
+        return dataset_reports.complete(facts, self.report)
 
-
-def _of_images(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
-    classes = report["classes"]
-    own = {split: sum(c[split] or 0 for c in classes) for split in ("validation", "test")}
-    shorter = min(report["image_sizes"]["median"])
-    return replace(
-        facts,
-        train=facts.train - own["validation"] - own["test"],
-        validation=own["validation"],
-        test=own["test"],
-        image_size=max(MIN_IMAGE_SIZE, min(MAX_IMAGE_SIZE, shorter)),
-        channels=report["channels"],
-    )
-
-
-def _of_table(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
-    target, is_number = report["target"], report["task"] == "regression"
-    return replace(facts, target=target, number_targets=(target,) if is_number else ())
+    @classmethod
+    def faults(cls, values: Mapping[Any, Any]) -> dict[str, str]:
+        """Return what is wrong with each column that cannot be read."""
+        found = super().faults(values)
+        if not found:
+            why = dataset_reports.problem(values["state"], values["report"])
+            found |= {} if why is None else {"report": why}
+            if values["state"] == "ready" and not HASH.fullmatch(values["content_hash"] or ""):
+                found.setdefault("content_hash", "is no hash")
+        return found
 
 
 def directory(home: Path) -> Path:
@@ -143,11 +130,17 @@ def next_version(connection: sa.Connection, name: str) -> int:
     return (connection.execute(newest).scalar() or 0) + 1
 
 
-def versions(connection: sa.Connection, name: str) -> list[DatasetRow]:
-    """Return the readable versions of a name, the newest first."""
-    query = sa.select(tables.datasets).where(_named(name))
-    newest_first = query.order_by(tables.datasets.c.version.desc())
-    return DatasetRow.read_all(connection.execute(newest_first).mappings())
+def versions(
+    connection: sa.Connection, name: str, *, limit: int | None = None, before: int | None = None
+) -> list[DatasetRow]:
+    """Return the readable versions of a name, the newest first; those before a version."""
+    rows = tables.datasets.c
+    query = sa.select(tables.datasets).where(_named(name)).order_by(rows.version.desc())
+    if before is not None:
+        query = query.where(rows.version < before)
+    if limit is None:
+        return DatasetRow.read_all(connection.execute(query).mappings())
+    return _read(connection, query, limit)
 
 
 def find(connection: sa.Connection, reference: str) -> list[DatasetRow]:
@@ -169,10 +162,30 @@ def newest(connection: sa.Connection, *, limit: int, after: str | None) -> list[
             sa.select(sa.func.max(latest.c.version)).where(latest.c.name == rows.c.name)
         ).scalar_subquery()
     )
-    query = sa.select(rows).where(is_newest).order_by(rows.c.name).limit(limit)
+    query = sa.select(rows).where(is_newest).order_by(rows.c.name)
     if after is not None:
         query = query.where(rows.c.name > after)
-    return DatasetRow.read_all(connection.execute(query).mappings())
+    return _read(connection, query, limit)
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any], limit: int) -> list[DatasetRow]:
+    """Return the first readable rows; others would make a page too short."""
+    found, offset = list[DatasetRow](), 0
+    while len(found) < limit:
+        rows = connection.execute(query.limit(limit).offset(offset)).mappings().all()
+        found += DatasetRow.read_all(rows)
+        offset += limit
+        if len(rows) < limit:
+            break
+    return found[:limit]
+
+
+def position(connection: sa.Connection, dataset_id: str) -> tuple[str, int] | None:
+    """Return the name and the version of an id, for a cursor; None if there is none."""
+    rows = tables.datasets.c
+    query = sa.select(rows.name, rows.version).where(rows.id == dataset_id)
+    row = connection.execute(query).first()
+    return None if row is None else (row.name, row.version)
 
 
 def get(connection: sa.Connection, dataset_id: str) -> DatasetRow | None:
@@ -200,8 +213,9 @@ def jobs_in_need(connection: sa.Connection, rows: Sequence[DatasetRow]) -> list[
 def unchecked(connection: sa.Connection) -> list[str]:
     """Return the ids of the versions that have not been checked, the oldest first."""
     rows = tables.datasets.c
-    query = sa.select(rows.id).where(rows.state == "checking").order_by(rows.id)
-    return list(connection.execute(query).scalars())
+    query = sa.select(tables.datasets).where(rows.state == "checking").order_by(rows.id)
+    # A row that cannot be read must not stop those after it.
+    return [row.id for row in DatasetRow.read_all(connection.execute(query).mappings())]
 
 
 def begin_check(connection: sa.Connection, dataset_id: str) -> DatasetRow | None:

@@ -24,6 +24,11 @@ class DatasetRequests(Connection):
         """Return a data set; of an upload the newest version, or `name@version`."""
         return self._json("GET", f"/v1/datasets/{quote(name, safe='')}")
 
+    def dataset_samples(self, name: str, *, per_class: int = 8) -> bytes:
+        """Return a PNG with a row of images for each of the first classes."""
+        path = f"/v1/datasets/{quote(name, safe='')}/samples"
+        return self._send("GET", path, params={"per_class": per_class}).content
+
     def add_dataset(
         self,
         name: str,

@@ -8,11 +8,17 @@ from api.catalog.schemas import reference
 from shared.datasets import FACTS
 from shared.spec import DatasetSpec, SpecPart
 from shared.spec.fields import MAX_SEED, NUMBER, MethodName, allow_name
+from shared.uploaded_datasets import REFERENCE_PATTERN
 
 #: Of all images of a picture together: the sidecar draws them in well under a second.
 MAX_PIXELS = 2**21
 DEFAULT_COUNT = 8
-DATASET_NAMES = {"enum": sorted(name for name in FACTS if FACTS[name].kind == "images")}
+DATASET_NAMES = {
+    "type": "string",
+    "pattern": f"^{REFERENCE_PATTERN}$",
+    "description": ", ".join(sorted(name for name in FACTS if FACTS[name].kind == "images"))
+    + ", or an upload: `name` or `name@version`",
+}
 
 
 class PreviewSpec(SpecPart):

@@ -9,7 +9,7 @@ from api.http.strict_json import parse
 from api.jobs.admission import dataset, structure
 from api.jobs.admission.methods import target_faults
 from api.services.container import Services
-from shared.datasets import is_available
+from shared.datasets import FACTS, is_available
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec
 
@@ -26,7 +26,7 @@ def preview(services: Services, body: bytes) -> bytes:
     """
     request = _filled(services, parse(body))
     name = request["dataset"]["name"]
-    if not is_available(name, services.settings.home):
+    if name in FACTS and not is_available(name, services.settings.home):
         raise Conflict(f"{name} is not on this box yet; the first job that uses it fetches it.")
     return base64.b64decode(services.sidecar.send("preview", request)["png"])
 
@@ -39,7 +39,7 @@ def _filled(services: Services, raw: Any) -> dict[str, Any]:
     spec = faults.take(structure.read(raw, PreviewSpec, MODELS))
     names = raw.get("augmentation", {})
     augmentations = faults.take(methods.named("augmentations", names, "/augmentation"))
-    facts = faults.take(dataset.facts_of(raw.get("dataset")))
+    facts = faults.take(dataset.facts_of(raw.get("dataset"), services.database))
     if facts is not None and facts.kind == "table":
         faults.add("/dataset/name", "is a table, but a preview shows images; use another dataset")
         facts = None

@@ -6,21 +6,19 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, WithJsonSchema
 
-from api.catalog.hints import hint
+from api.datasets import cursors, lookup, samples
 from api.datasets.rendering import built_in_json, uploaded_json
 from api.datasets.schemas import Dataset, UploadedDataset
 from api.datasets.upload import store_upload
 from api.deps import CallerDep, ServicesDep
-from api.http.requests import Limit, media_type
+from api.http.requests import DatasetId, Limit, media_type
 from api.http.responses import json_response, list_page
-from api.http.schemas import LOCATION, Deleted, Responses, list_of
-from api.services.container import Services
+from api.http.schemas import LOCATION, Deleted, Responses, content, list_of
 from shared import uploaded_datasets
 from shared.datasets import FACTS
-from shared.errors import Conflict, NotFound, UnsupportedMediaType
-from shared.ids import is_id
-from shared.spec.fields import ColumnName
-from shared.uploaded_datasets import NAME_PATTERN, REFERENCE, DatasetRow
+from shared.errors import UnsupportedMediaType
+from shared.spec.fields import MAX_COUNT, ColumnName
+from shared.uploaded_datasets import NAME_PATTERN, REFERENCE
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
@@ -35,7 +33,6 @@ FILE_BODY: dict[str, Any] = {
         },
     }
 }
-MAX_LISTED_JOBS = 5
 LISTED: Responses = {200: {"model": list_of(Dataset, UploadedDataset)}}
 
 
@@ -62,6 +59,9 @@ NewName = Annotated[
 Target = Annotated[
     ColumnName | None, Query(description="Of a table: the column to predict; default: the last")
 ]
+PerClass = Annotated[int, Query(ge=1, le=16, description="Images of each class")]
+Classes = Annotated[int, Query(ge=1, le=40, description="How many classes to show")]
+FirstClass = Annotated[int, Query(ge=0, le=MAX_COUNT, description="Classes to leave out before")]
 
 
 @router.post(
@@ -104,9 +104,8 @@ def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = 
     """
     home = services.settings.home
     with services.database.read() as connection:
-        if after is not None and is_id("ds", after):
-            row = uploaded_datasets.get(connection, after)
-            after = None if row is None else row.name
+        if after is not None and after not in FACTS:
+            after = cursors.position(connection, after)[0]
         uploads = uploaded_datasets.newest(connection, limit=limit + 1, after=after)
     found = {name: built_in_json(name, home) for name in FACTS if after is None or name > after}
     found |= {row.name: uploaded_json(row) for row in uploads}
@@ -122,7 +121,7 @@ def get_dataset(services: ServicesDep, name: str) -> Any:
     """Return a built-in data set, or a version of an upload: the newest, or `name@version`."""
     if name in FACTS:
         return json_response(built_in_json(name, services.settings.home))
-    return json_response(uploaded_json(_find(services, name)[0]))
+    return json_response(uploaded_json(lookup.find(services, name)[0]))
 
 
 @router.get(
@@ -130,10 +129,40 @@ def get_dataset(services: ServicesDep, name: str) -> Any:
     summary="List the versions of an upload",
     responses={200: {"model": list_of(UploadedDataset)}},
 )
-def list_versions(services: ServicesDep, name: str) -> Any:
-    """Return the versions, the newest first."""
-    rows = _find(services, name)
-    return json_response(list_page(map(uploaded_json, rows), has_more=False))
+def list_versions(
+    services: ServicesDep, name: str, limit: Limit = 20, after: DatasetId | None = None
+) -> Any:
+    """Return the versions, the newest first. `after` is the `id` of the last of the page before."""
+    lookup.find(services, name)
+    name = name.partition("@")[0]
+    with services.database.read() as connection:
+        before = None if after is None else cursors.position(connection, after, of=name)[1]
+        rows = uploaded_datasets.versions(connection, name, limit=limit + 1, before=before)
+    page = map(uploaded_json, rows[:limit])
+    return json_response(list_page(page, has_more=len(rows) > limit))
+
+
+@router.get(
+    "/{name}/samples",
+    summary="Some images of each class, as a PNG",
+    responses={200: content("image/png")},
+    response_class=Response,
+)
+async def get_samples(
+    services: ServicesDep,
+    name: str,
+    *,
+    per_class: PerClass = 8,
+    classes: Classes = 20,
+    first_class: FirstClass = 0,
+) -> Response:
+    """A row of images for each class, in the order of the classes; of an upload the newest version.
+
+    A data set that is not ready, not on this box, or a table, is a 409.
+    """
+    request = {"per_class": per_class, "classes": classes, "first_class": first_class}
+    png = await services.sidecar.in_thread(samples.read, services, name, request)
+    return Response(png, media_type="image/png")
 
 
 @router.delete("/{name}", summary="Delete an upload", responses={200: {"model": Deleted}})
@@ -142,36 +171,5 @@ async def delete_dataset(services: ServicesDep, name: str) -> Response:
 
     A job that has not ended and needs one of them is a 409.
     """
-    freed_bytes = await run_in_threadpool(_delete, services, name)
+    freed_bytes = await run_in_threadpool(lookup.delete, services, name)
     return json_response({"id": name, "object": "dataset", "freed_bytes": freed_bytes})
-
-
-def _delete(services: Services, name: str) -> int:
-    if name in FACTS:
-        raise Conflict(f"{name} is a built-in data set, which cannot be deleted.")
-    rows = _find(services, name)
-    with services.database.write() as connection:
-        jobs = uploaded_datasets.jobs_in_need(connection, rows)
-        if jobs:
-            listed = ", ".join(jobs[:MAX_LISTED_JOBS])
-            more = f" and {len(jobs) - MAX_LISTED_JOBS} more" if len(jobs) > MAX_LISTED_JOBS else ""
-            raise Conflict(f"These jobs need {name}: {listed}{more}. Wait for them or cancel them.")
-        uploaded_datasets.delete(connection, rows)
-    freed_bytes = 0
-    for row in rows:
-        for path in uploaded_datasets.files(services.settings.home, row):
-            freed_bytes += path.stat().st_size if path.is_file() else 0
-            path.unlink(missing_ok=True)
-    return freed_bytes
-
-
-def _find(services: Services, name: str) -> list[DatasetRow]:
-    if name in FACTS:
-        raise NotFound(f"{name} is a built-in data set, which has no versions.")
-    with services.database.read() as connection:
-        rows = uploaded_datasets.find(connection, name)
-        if rows:
-            return rows
-        uploads = uploaded_datasets.newest(connection, limit=100, after=None)
-    names = [*FACTS, *(row.name for row in uploads)]
-    raise NotFound(f"There is no data set of this name. {hint(name, names)}.")

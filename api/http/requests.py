@@ -43,6 +43,7 @@ Text = Annotated[str, AfterValidator(_check_text), _matching(TEXT_PATTERN)]
 JobIdText = Annotated[str, _matching(id_pattern("job"))]
 CheckpointId = Annotated[str, _matching(id_pattern("ckpt"))]
 AnalysisIdText = Annotated[str, _matching(id_pattern("ana"))]
+DatasetId = Annotated[str, _matching(id_pattern("ds"))]
 WeightsId = Annotated[str, _matching(id_pattern("weights"))]
 LastEventId = Annotated[str, _matching("^[0-9]{1,9}$")]
 IdempotencyKey = Annotated[

@@ -41,11 +41,24 @@ def list_datasets(*, as_json: AsJson = False) -> None:
 
 
 @datasets.command()
-def show(name: Name, *, as_json: AsJson = False) -> None:
+def show(
+    name: Name,
+    *,
+    samples: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a PNG with some images of each class."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show a data set: its classes, warnings and rejected files."""
     with connect() as client:
         row = client.dataset(name)
+        png = None if samples is None else client.dataset_samples(name)
     print_json(row) if as_json else print_dataset(console, row)
+    if samples is not None and png is not None:
+        samples.write_bytes(png)
+        if not as_json:
+            print_line(str(samples))
 
 
 @datasets.command()

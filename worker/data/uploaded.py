@@ -89,10 +89,10 @@ def find_upload(home: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     path = uploaded_datasets.file(home, reference)
     try:
         facts = json.loads(uploaded_datasets.facts_file(home, reference).read_text())
-        status = path.stat()
-    except (FileNotFoundError, ValueError) as error:
+        status, checked = path.stat(), (facts["bytes"], facts["changed_ns"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise DatasetMissing(reference, [("upload", DELETED)], HINT) from error
-    if (status.st_size, status.st_mtime_ns) != (facts["bytes"], facts["changed_ns"]):
+    if (status.st_size, status.st_mtime_ns) != checked:
         raise DatasetMissing(reference, [("upload", CHANGED)], HINT)
     return path, facts
 

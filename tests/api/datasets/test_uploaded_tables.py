@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from shared import uploaded_datasets
+from tests.api.datasets.uploads import load, upload
 from tests.api.service import Service
 from tests.worker.data.uploads.archives import png, zipped
-from worker.checker.check import check_dataset
-from worker.data import DatasetMissing, load_splits
+from worker.data import DatasetMissing
 from worker.sidecar.operations import respond
 
 ROWS = [(size, size % 7, 3 * size + 0.5, "dear" if size > 20 else "cheap") for size in range(1, 41)]
@@ -24,23 +24,11 @@ def _sidecar(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _upload(service: Service, content: bytes, **query: str) -> dict[str, Any]:
-    """Upload a data set and check it, as a worker does."""
-    response = service.client.post(
-        "/v1/datasets",
-        params={"name": "houses", **query},
-        content=content,
-        headers={"Content-Type": "application/octet-stream"},
-    )
-    assert response.status_code == 202, response.text
-    check_dataset(response.json()["id"], service.settings, service.database)
-    return service.client.get(response.headers["location"]).json()
+    return upload(service, content, "houses", **query)
 
 
 def _load(service: Service, dataset: dict[str, Any], *, is_number: bool) -> Any:
-    home = service.settings.home
-    return load_splits(
-        dataset, seed=0, data_dir=home / "data", cache_dir=home / "cache", is_number=is_number
-    )
+    return load(service.settings.home, dataset, is_number=is_number)
 
 
 def test_target_of_the_upload_is_trained_by_the_name_alone(service: Service) -> None:

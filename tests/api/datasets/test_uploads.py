@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
-from shared import uploaded_datasets
+from shared import tables, uploaded_datasets
 from tests.api.raw import connect
 from tests.api.service import KEY, Service
 
@@ -135,6 +136,80 @@ def test_uploads_are_listed_with_the_built_in_sets_by_their_newest_version(
         after = page["data"][-1]["id"]
     assert names[:4] == [("birds", 1), ("cifar10", None), ("digits", None), ("fashion-mnist", None)]
     assert names[4:] == [("flowers", 2), ("synthetic", None), ("table", None)]
+
+
+def test_versions_are_listed_page_by_page(service: Service) -> None:
+    uploaded = [_upload(service).json() for _ in range(5)]
+    address, found, after = "/v1/datasets/flowers/versions", list[int](), None
+    while True:
+        query = {"limit": 2} | ({"after": after} if after else {})
+        page = service.client.get(address, params=query).json()
+        found += [dataset["version"] for dataset in page["data"]]
+        if not page["has_more"]:
+            break
+        after = page["data"][-1]["id"]
+    assert found == [5, 4, 3, 2, 1]
+    service.client.delete("/v1/datasets/flowers@3")
+    for path in (address, "/v1/datasets"):
+        gone = service.client.get(path, params={"after": uploaded[2]["id"]})
+        assert gone.status_code == 400, "not the first page again"
+    other = _upload(service, "birds").json()["id"]
+    assert service.client.get(address, params={"after": other}).status_code == 400
+    for text in ("digits", "ds_", "", "x" * 200):
+        assert service.client.get(address, params={"after": text}).status_code == 400
+    assert service.client.get("/v1/datasets", params={"after": "dig"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {},
+        {"kind": "video"},
+        {"classes": None},
+        {"classes": [{"name": "rose"}]},
+        {"classes": [{"name": 5, "images": 1, "train": None, "validation": None, "test": None}]},
+        {"image_sizes": None},
+        {"image_sizes": {"min": [1], "median": [], "max": [2, 2]}},
+        {"channels": 2},
+        {"images": -1},
+        {"images": "60"},
+        {"warnings": ["small"]},
+        {"rejected": [["rose/1.png"]]},
+    ],
+)
+def test_damaged_report_stops_no_listing_and_no_submission(
+    service: Service, damage: dict[str, Any]
+) -> None:
+    _finish(service, _upload(service).json(), ROSES, TULIPS)
+    damaged = _upload(service).json()
+    _finish(service, damaged, ROSES, TULIPS)
+    _finish(service, _upload(service, "birds").json(), ROSES, TULIPS)
+    _finish(service, _upload(service, "zebras").json(), ROSES, TULIPS)
+    report = _report(ROSES, TULIPS) | damage if damage else {}
+    rows = tables.datasets.c
+    with service.database.write() as connection:
+        update = sa.update(tables.datasets).where(rows.id == damaged["id"])
+        connection.execute(update.values(report=report))
+    listed = service.client.get("/v1/datasets", params={"after": "fashion-mnist", "limit": 2})
+    assert [dataset["name"] for dataset in listed.json()["data"]] == ["synthetic", "table"]
+    assert listed.json()["has_more"]
+    whole = service.client.get("/v1/datasets", params={"limit": 100}).json()["data"]
+    assert {"birds", "zebras"} <= {dataset["name"] for dataset in whole}
+    versions = service.client.get("/v1/datasets/flowers/versions", params={"limit": 1}).json()
+    assert ([v["version"] for v in versions["data"]], versions["has_more"]) == ([1], False)
+    job = service.job(service.submit(dataset="flowers"))
+    assert job["spec"]["dataset"]["name"] == "flowers@1"
+    assert service.client.get("/v1/datasets", params={"after": damaged["id"]}).status_code == 200
+
+
+def test_damaged_row_stops_no_check(service: Service) -> None:
+    damaged, whole = _upload(service).json(), _upload(service).json()
+    rows = tables.datasets.c
+    with service.database.write() as connection:
+        update = sa.update(tables.datasets).where(rows.id == damaged["id"])
+        connection.execute(update.values(bytes=-1))
+    with service.database.read() as connection:
+        assert uploaded_datasets.unchecked(connection) == [whole["id"]]
 
 
 class TestSpecification:

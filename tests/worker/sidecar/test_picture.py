@@ -10,7 +10,8 @@ from PIL import Image
 
 from worker import data as datasets
 from worker.data import resize
-from worker.sidecar.picture import GAP, picture
+from worker.sidecar.picture import picture
+from worker.sidecar.sheet import GAP
 
 SIDE = 96
 DIGITS = {"name": "digits", "image_size": 8, "channels": 1}

@@ -14,6 +14,7 @@ from worker.data.uploads.images import Images, prepare, read_images
 from worker.data.uploads.opening import open_upload
 from worker.data.uploads.picture import open_picture
 from worker.data.uploads.report import Report
+from worker.data.uploads.some import read_some
 from worker.data.uploads.upload import ImageUpload, TableUpload
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "open_upload",
     "prepare",
     "read_images",
+    "read_some",
 ]
 
 

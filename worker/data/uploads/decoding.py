@@ -40,8 +40,8 @@ class Opened:
 
 
 @contextmanager
-def opened(picture: Picture) -> Iterator[Opened]:
-    """Read and decode a picture.
+def opened(picture: Picture, at_least: int | None = None) -> Iterator[Opened]:
+    """Read and decode a picture; `at_least` as for `open_picture`.
 
     Raises:
         BadFile: it cannot be read.
@@ -55,7 +55,7 @@ def opened(picture: Picture) -> Iterator[Opened]:
             yield Opened(from_array(content), hashlib.sha256(content.tobytes()).digest())
             return
         digest = hashlib.sha256(content).digest()
-        with open_picture(content) as image:
+        with open_picture(content, at_least) as image:
             del content
             yield Opened(image, digest)
 

@@ -54,10 +54,8 @@ def read_images(
         UploadRejected: while the blocks are consumed: a picture cannot be read any more.
     """
     left_out = frozenset(skipped)
-    kept = np.array([shown(picture.file) not in left_out for picture in _named(upload, left_out)])
-    labels_N, splits_N = upload.labels, upload.splits
-    if left_out:
-        labels_N, splits_N = labels_N[kept], splits_N[kept]
+    kept_N = kept_positions(upload, left_out)
+    labels_N, splits_N = upload.labels[kept_N], upload.splits[kept_N]
     tests = np.flatnonzero(splits_N == TEST)
     content = Content(
         shape=(len(labels_N), channels, image_size, image_size),
@@ -68,14 +66,18 @@ def read_images(
     return Images(content, splits_N if upload.has_splits else None)
 
 
-def _named(upload: ImageUpload, left_out: frozenset[str]) -> Iterator[Picture]:
-    return upload.pictures() if left_out else iter(())
+def kept_positions(upload: ImageUpload, left_out: frozenset[str]) -> npt.NDArray[np.int64]:
+    """Return the positions of the pictures that the check accepted."""
+    if not left_out:
+        return np.arange(len(upload))
+    pictures = enumerate(upload.pictures())
+    return np.array([n for n, picture in pictures if shown(picture.file) not in left_out], np.int64)
 
 
 def _blocks(
     upload: ImageUpload, image_size: int, channels: int, resize: str, left_out: frozenset[str]
 ) -> Iterator[Bytes]:
-    work = partial(_image, image_size=image_size, channels=channels, resize=resize)
+    work = partial(image_of, image_size=image_size, channels=channels, resize=resize)
     pictures = (found for found in upload.pictures() if shown(found.file) not in left_out)
     size = max(1, BLOCK_BYTES // (channels * image_size**2))
     block: list[Bytes] = []
@@ -106,8 +108,14 @@ def prepare(content: bytes, *, image_size: int, channels: int, resize: str = CRO
         return _pixels(image, image_size, channels, resize)
 
 
-def _image(picture: Picture, *, image_size: int, channels: int, resize: str) -> Bytes:
-    with opened(picture) as decoded:
+def image_of(
+    picture: Picture, *, image_size: int, channels: int, resize: str, at_least: int | None = None
+) -> Bytes:
+    """Return a picture as a job reads it, uint8 [C, H, W]; arguments as for `prepare`.
+
+    With `at_least`, a large JPEG is decoded in a smaller size, of at least this many pixels a side.
+    """
+    with opened(picture, at_least) as decoded:
         return _pixels(decoded.image, image_size, channels, resize)
 
 

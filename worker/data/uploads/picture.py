@@ -30,7 +30,7 @@ PIXELS = Budget(450 * 10**6)
 
 
 @contextmanager
-def open_picture(content: bytes) -> Iterator[Image.Image]:
+def open_picture(content: bytes, at_least: int | None = None) -> Iterator[Image.Image]:
     """Decode a picture; its mode is L for grey and RGB for colour.
 
     An animation gives its first frame. 16-bit values are scaled, palettes and CMYK converted,
@@ -38,11 +38,15 @@ def open_picture(content: bytes) -> Iterator[Image.Image]:
 
     Args:
         content: a PNG, JPEG, WebP, GIF, BMP or TIFF file.
+        at_least: decode a large JPEG in a smaller size, but of at least this many pixels a side,
+            in a fraction of the time; None for its own size.
 
     Raises:
         BadFile: the content is no such file, is damaged or has too many pixels.
     """
     image, limits = _open(content)
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
     passes = 2 if image.info.get("progressive") else 1
     with image, PIXELS.held(image.width * image.height * limits.bytes_per_pixel * passes):
         yield _decode(image)

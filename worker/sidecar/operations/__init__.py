@@ -6,6 +6,7 @@ from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.export import EXPORT
 from worker.sidecar.operations.predict import PREDICT
 from worker.sidecar.operations.preview import PREVIEW
+from worker.sidecar.operations.samples import SAMPLES
 from worker.sidecar.operations.speed import SPEED
 from worker.sidecar.operations.table import TABLE
 from worker.sidecar.request import Operation, Request, Response
@@ -19,6 +20,7 @@ OPERATIONS: dict[str, Operation] = {
     "pretrained": PRETRAINED,
     "predict": PREDICT,
     "preview": PREVIEW,
+    "samples": SAMPLES,
     "speed": SPEED,
     "table": TABLE,
 }

@@ -1,0 +1,52 @@
+"""Uploaded data sets by their names: found, and deleted."""
+
+from api.catalog.hints import hint
+from api.services.container import Services
+from shared import uploaded_datasets
+from shared.datasets import FACTS
+from shared.errors import Conflict, NotFound
+from shared.uploaded_datasets import DatasetRow
+
+MAX_LISTED_JOBS = 5
+
+
+def delete(services: Services, name: str) -> int:
+    """Delete all versions of an upload, or `name@version`; return the bytes freed.
+
+    Raises:
+        NotFound: there is no such data set.
+        Conflict: it is built-in, or a job that has not ended needs it.
+    """
+    if name in FACTS:
+        raise Conflict(f"{name} is a built-in data set, which cannot be deleted.")
+    rows = find(services, name)
+    with services.database.write() as connection:
+        jobs = uploaded_datasets.jobs_in_need(connection, rows)
+        if jobs:
+            listed = ", ".join(jobs[:MAX_LISTED_JOBS])
+            more = f" and {len(jobs) - MAX_LISTED_JOBS} more" if len(jobs) > MAX_LISTED_JOBS else ""
+            raise Conflict(f"These jobs need {name}: {listed}{more}. Wait for them or cancel them.")
+        uploaded_datasets.delete(connection, rows)
+    freed_bytes = 0
+    for row in rows:
+        for path in uploaded_datasets.files(services.settings.home, row):
+            freed_bytes += path.stat().st_size if path.is_file() else 0
+            path.unlink(missing_ok=True)
+    return freed_bytes
+
+
+def find(services: Services, name: str) -> list[DatasetRow]:
+    """Return the versions that `name` or `name@version` means, the newest first.
+
+    Raises:
+        NotFound: there is none, or the data set is built-in.
+    """
+    if name in FACTS:
+        raise NotFound(f"{name} is a built-in data set, which has no versions.")
+    with services.database.read() as connection:
+        rows = uploaded_datasets.find(connection, name)
+        if rows:
+            return rows
+        uploads = uploaded_datasets.newest(connection, limit=100, after=None)
+    names = [*FACTS, *(row.name for row in uploads)]
+    raise NotFound(f"There is no data set of this name. {hint(name, names)}.")
