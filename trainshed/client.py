@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from trainshed.analysis_requests import AnalysisRequests
 from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
 from trainshed.dataset_requests import DatasetRequests
 from trainshed.downloads import CHUNK_BYTES
@@ -15,7 +16,7 @@ from trainshed.frames import metrics_frame
 from trainshed.job_results import JobResults, Progress
 
 
-class Client(JobResults, DatasetRequests):
+class Client(JobResults, AnalysisRequests, DatasetRequests):
     """A client of a service.
 
     Args:

@@ -49,4 +49,4 @@ def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: s
 
 def request_body(handler: BaseHTTPRequestHandler) -> bytes:
     """Return the body of a request."""
-    return handler.rfile.read(int(handler.headers["Content-Length"]))
+    return handler.rfile.read(int(handler.headers["Content-Length"] or 0))

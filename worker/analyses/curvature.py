@@ -1,6 +1,6 @@
 """The curvature of the objective at a checkpoint: extreme eigenvalues of its Hessian."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import torch
@@ -127,6 +127,7 @@ def curvature(
     }
     return Outcome(
         result,
+        summary=tuple(_sentences(result, shape)),
         arrays={
             "ritz_values": spectrum.values_K,
             "residuals": spectrum.residuals_K,
@@ -137,6 +138,35 @@ def curvature(
             Picture("spectrum", lambda drawing: _draw(drawing, spectrum, result, shape, slope)),
         ),
     )
+
+
+def _sentences(result: Mapping[str, Any], shape: Shape) -> Iterator[str]:
+    """Yield what was found, for people."""
+    point = result["point"]
+    yield f"{point[0].upper()}{point[1:]}. {result['meaning']}"
+    if not result["is_critical"]:
+        decrease = result["relative_decrease"]
+        by = f"{decrease:.1%} of it" if decrease < 1 else "all of it"
+        yield (
+            f"‖gradient‖ is {result['gradient_norm']:.3g}; the best step along it would lower the "
+            f"quadratic model of the objective, {result['loss']:.4g}, by {by}."
+        )
+        yield f"By the eigenvalues alone: {shape}. {MEANINGS[shape]}"
+    low, high = result["lambda_min"], result["lambda_max"]
+    yield (
+        f"Eigenvalues from {low['value']:.4g} ± {low['residual']:.1g} to {high['value']:.4g} ± "
+        f"{high['residual']:.1g}; between −{result['flat_limit']:.2g} and "
+        f"{result['flat_limit']:.2g} they count as flat."
+    )
+    halves = ", ".join(f"{half['lambda_max']:.4g}" for half in result["halves"])
+    yield f"Largest eigenvalue on each half of the {result['samples']:,} samples: {halves}."
+    edge = result["stability_edge"]
+    if edge is not None:
+        share = high["value"] / edge["lambda"]
+        yield (
+            f"The largest eigenvalue is {share:.1%} of the stability edge {edge['lambda']:.4g} of "
+            f"the learning rate {edge['learning_rate']:g} with momentum {edge['momentum']:g}."
+        )
 
 
 def _gaussian(objective: Objective, seed: int, *path: str | int) -> Tensor:

@@ -74,7 +74,10 @@ class AnalysisAttempt:
             artifacts = write_files(self.storage, row.id, row.kind, outcome)
         except Stopped:
             return ExitCode.CANCELLED if self.heartbeat.cancel.is_set() else ExitCode.DRAINED
-        lease, result = self.assignment.lease, json_numbers(outcome.result)
+        lease, result = (
+            self.assignment.lease,
+            json_numbers({**outcome.result, "summary": list(outcome.summary)}),
+        )
 
         def succeed(connection: sa.Connection) -> None:
             record(connection, lease, Batch(artifacts=artifacts))
