@@ -93,7 +93,7 @@ class Landscape:
         return Height(mean_loss(losses, sizes), accuracy)
 
     def _recompute_statistics(self) -> None:
-        """Set running means and variances to those of the samples, in one pass."""
+        """Set running means and variances from the samples, in one pass."""
         momenta = [layer.momentum for layer in self._norms]
         for layer in self._norms:
             layer.reset_running_stats()
