@@ -4,7 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.analyses.request import Request, check_request
+from api.analyses.further_checkpoint import find_further
+from api.analyses.request import SLOT, SUBJECT, Request, check_request
 from api.http.strict_json import parse
 from api.jobs.lookup import find_job
 from api.services.container import Services
@@ -16,7 +17,6 @@ from shared.jobs.partial_rows import require
 from shared.jobs.rows import ArtifactRow, CheckpointRow, JobRow
 from shared.storage import WEIGHTS
 
-SUBJECT = "request"
 #: The states in which an analysis can be cancelled.
 CANCELLABLE = ("queued", "running")
 
@@ -47,6 +47,9 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
         )
     request = check_request(services.methods, job, raw)
     checkpoint = _checkpoint(rows, request.checkpoint)
+    with services.database.read() as connection:
+        entry = services.methods.catalog[SLOT][request.kind]
+        further = find_further(connection, entry, job, request.parameters)
     memory_mib = _check_memory(services, request, checkpoint)
     new = NewAnalysis(
         owner=owner,
@@ -54,7 +57,8 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
         kind=request.kind,
         checkpoint=checkpoint,
         checkpoint_name=checkpoint_name(checkpoint),
-        parameters=request.parameters,
+        parameters={**request.parameters, **further.parameters},
+        further_weights=further.digests,
         memory_mib=memory_mib,
     )
     with services.database.write() as connection:

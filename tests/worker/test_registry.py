@@ -130,7 +130,7 @@ def test_documented_methods_are_registered() -> None:
             *("constant", "inverse_time", "step", "exponential", "cosine"),
             *("one_cycle", "reduce_on_plateau"),
         },
-        "analyses": {"curvature", "loss_surface"},
+        "analyses": {"curvature", "loss_surface", "loss_path"},
     }
     assert documented.keys() == SLOTS.keys()
     for slot, names in documented.items():

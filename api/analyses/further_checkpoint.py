@@ -1,0 +1,71 @@
+"""The second checkpoint of an analysis that compares two, as its parameters name it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.analyses.request import SUBJECT
+from shared.errors import Fault, InvalidSpec, NotFound
+from shared.jobs import queries
+from shared.jobs.checkpoint_names import find_checkpoint
+from shared.jobs.rows import JobRow
+
+#: The parts of a specification that decide which tensors a network has.
+NETWORK_PARTS = ("architecture",)
+
+
+@dataclass(frozen=True)
+class Further:
+    """What a second checkpoint changes of an analysis."""
+
+    #: Replaces parameters: the name of the checkpoint by its id, which later epochs do not move.
+    parameters: dict[str, Any] = field(default_factory=dict)
+    #: The digest of its weights.
+    digests: tuple[str, ...] = ()
+
+
+def find_further(
+    connection: sa.Connection, entry: dict[str, Any], job: JobRow, parameters: dict[str, Any]
+) -> Further:
+    """Return the second checkpoint; nothing for a kind without, or where it is built again.
+
+    Args:
+        connection: for reading.
+        entry: of the kind in the catalogue. Its `further_checkpoint` names the parameters with the
+            checkpoint and its job, and the name of the weights that a runner can build again.
+        job: the analysed job.
+        parameters: every parameter of the kind.
+
+    Raises:
+        InvalidSpec: there is no such job or checkpoint, or its network is another.
+    """
+    fact = entry.get("further_checkpoint")
+    if fact is None:
+        return Further()
+    name, job_id = parameters[fact["checkpoint"]], parameters[fact["job"]]
+    if job_id is not None:
+        _check_job(connection, job, job_id, f"/{fact['job']}")
+    rows = queries.list_checkpoints(connection, job_id or job.id)
+    try:
+        row = find_checkpoint(rows, name, with_previous=True)
+    except NotFound as error:
+        if name == fact["built_again"] and job_id is None:
+            return Further()
+        at = f"/{fact['checkpoint']}"
+        raise InvalidSpec([Fault(at, error.detail)], subject=SUBJECT) from error
+    return Further({fact["checkpoint"]: row.id}, (row.sha256,))
+
+
+def _check_job(connection: sa.Connection, job: JobRow, other_id: str, pointer: str) -> None:
+    other = queries.get_job_in_part(connection, other_id)
+    if other is None or not other.id.startswith("job_"):
+        text = f"is {other_id!r}; there is no such job. Give the id of a job"
+        raise InvalidSpec([Fault(pointer, text)], subject=SUBJECT)
+    for part in NETWORK_PARTS:
+        if job.spec.get(part) != other.spec.get(part):
+            text = (
+                f"is {other_id}, whose `{part}` differs; only checkpoints of the same network can "
+                "be connected"
+            )
+            raise InvalidSpec([Fault(pointer, text)], subject=SUBJECT)
