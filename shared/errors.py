@@ -63,6 +63,10 @@ class Conflict(ServiceError):
     """The state of the job does not allow this."""
 
 
+class DatasetMissing(ServiceError):
+    """The data set of the job is no longer on this box."""
+
+
 #: The maximum number of faults in one answer.
 MAX_FAULTS = 100
 

@@ -9,13 +9,16 @@ all probabilities of the sample are NaN.
 
 import math
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 MAGIC = 0x54_53_50_31
 HEADER = struct.Struct("<III")
+#: Records that are in memory at once while a file is searched.
+CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,12 @@ class Prediction:
     @property
     def is_right(self) -> bool:
         """Whether the label is the first class with the highest score; all must be finite."""
-        return self.classes[0] == self.label and math.isfinite(self.probabilities[0])
+        return self.classes[0] == self.label and self.is_finite
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all scores are finite; otherwise nothing is predicted."""
+        return math.isfinite(self.probabilities[0])
 
 
 def record_format(k: int) -> str:
@@ -67,6 +75,37 @@ def read_samples(path: Path, samples: Collection[int]) -> list[Prediction]:
     return [_to_prediction(values) for values in _read_records(path) if values[0] in samples]
 
 
+def most_confident(
+    path: Path, is_wanted: Callable[[Prediction], bool], *, first: int = 0, limit: int = 100
+) -> tuple[list[Prediction], int]:
+    """Return the wanted predictions with the highest probabilities, and how many are wanted.
+
+    Predictions whose scores are not finite come last; equal probabilities are in the order of the
+    file.
+
+    Args:
+        path: the file.
+        is_wanted: whether a prediction is counted.
+        first: how many to leave out from the beginning.
+        limit: how many to return.
+
+    Raises:
+        ValueError: this is not a file of predictions.
+    """
+    count = 0
+
+    def wanted() -> Iterator[tuple[float, int, Prediction]]:
+        nonlocal count
+        for prediction in map(_to_prediction, _read_records(path)):
+            if is_wanted(prediction):
+                key = -prediction.probabilities[0] if prediction.is_finite else 1.0
+                yield key, count, prediction
+                count += 1
+
+    found = nsmallest(first + limit, wanted(), key=lambda entry: entry[:2])
+    return [prediction for *_, prediction in found[first:]], count
+
+
 def _read_records(path: Path, first: int = 0, limit: int = 2**32) -> Iterator[tuple[Any, ...]]:
     with path.open("rb") as file:
         header = file.read(HEADER.size)
@@ -77,8 +116,11 @@ def _read_records(path: Path, first: int = 0, limit: int = 2**32) -> Iterator[tu
         if path.stat().st_size != HEADER.size + samples * record.size:
             raise ValueError(f"{path.name} does not have the size of {samples} predictions")
         file.seek(HEADER.size + first * record.size)
-        content = file.read(max(0, min(limit, samples - first)) * record.size)
-    return record.iter_unpack(content)
+        left = max(0, min(limit, samples - first))
+        while left:
+            count = min(left, CHUNK)
+            yield from record.iter_unpack(file.read(count * record.size))
+            left -= count
 
 
 def _to_prediction(values: tuple[Any, ...]) -> Prediction:

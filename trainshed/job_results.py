@@ -37,6 +37,79 @@ class JobResults(JobRequests):
         query = without_none({"checkpoint": checkpoint})
         return self._json("GET", self._job_path(job_id, "confusion"), params=query)
 
+    def mistakes(
+        self,
+        job_id: str,
+        *,
+        checkpoint: str | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> Json:
+        """Return the test samples that are predicted wrong, the most confident first."""
+        query = {"checkpoint": checkpoint, "after": after, "limit": limit}
+        path = self._job_path(job_id, "top-k/mistakes")
+        return self._json("GET", path, params=without_none(query))
+
+    def mistakes_sheet(
+        self,
+        job_id: str,
+        *,
+        checkpoint: str | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> bytes:
+        """Return a PNG of the samples that `mistakes` returns, with captions."""
+        query = {"checkpoint": checkpoint, "after": after, "limit": limit, "format": "sheet"}
+        path = self._job_path(job_id, "top-k/mistakes")
+        return self._send("GET", path, params=without_none(query)).content
+
+    def sample_picture(self, job_id: str, sample: int) -> bytes:
+        """Return the picture of a test sample as a PNG."""
+        return self._send("GET", self._job_path(job_id, f"top-k/samples/{sample}.png")).content
+
+    def cell(
+        self,
+        job_id: str,
+        label: str | int,
+        predicted: str | int,
+        *,
+        checkpoint: str | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> Json:
+        """Return the test samples of a class that are predicted as a class.
+
+        Args:
+            job_id: the job.
+            label: the name or number of the samples' class.
+            predicted: the name or number of the predicted class.
+            checkpoint: an id, `last` or `best_<monitor>`; default: the first best.
+            after: how many samples to skip.
+            limit: how many samples to return, 1 to 100.
+        """
+        query = {"checkpoint": checkpoint, "after": after, "limit": limit}
+        path = self._cell_path(job_id, label, predicted)
+        return self._json("GET", path, params=without_none(query))
+
+    def cell_sheet(
+        self,
+        job_id: str,
+        label: str | int,
+        predicted: str | int,
+        *,
+        checkpoint: str | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> bytes:
+        """Return a PNG of the samples that `cell` returns, with captions."""
+        query = {"checkpoint": checkpoint, "after": after, "limit": limit, "format": "sheet"}
+        path = self._cell_path(job_id, label, predicted)
+        return self._send("GET", path, params=without_none(query)).content
+
+    def _cell_path(self, job_id: str, *classes: str | int) -> str:
+        names = "/".join(_segment(str(name)) for name in classes)
+        return self._job_path(job_id, f"confusion/{names}")
+
     def predict(
         self, job_id: str, files: Iterable[Target], *, checkpoint: str | None = None
     ) -> list[Json]:
@@ -137,6 +210,12 @@ class JobResults(JobRequests):
         url = self._job_path(job_id, "tensorboard")
         download_event_files(self.http, url, log_directory, job_id, progress)
         return log_directory
+
+
+def _segment(name: str) -> str:
+    """Return a name as a segment of a path; `.` and `..` would be other paths."""
+    escaped = quote(name, safe="")
+    return escaped.replace(".", "%2E") if name in {".", ".."} else escaped
 
 
 def _find(rows: list[Json], name_or_id: str) -> Json | None:

@@ -202,6 +202,9 @@ class TestResponses:
             ("get", f"{job}/checkpoints/{{checkpoint}}/export"),
             ("get", f"{job}/artifacts/{{artifact}}/download"),
             ("get", "/v1/analyses/{analysis_id}/artifacts/{artifact}/download"),
+            ("get", f"{job}/top-k/mistakes"),
+            ("get", f"{job}/top-k/samples/{{index}}.png"),
+            ("get", f"{job}/confusion/{{true}}/{{predicted}}"),
         ]
         expected = {route: {"Location"} for route in creating}
         assert declared == expected | {route: {"ETag"} for route in with_etag}

@@ -40,6 +40,21 @@ TOP_K = {
     ],
     "samples": {"checkpoint": "ckpt_last", "data": [], "has_more": False},
 }
+CELL = {
+    "object": "list",
+    "checkpoint": "ckpt_last",
+    "data": [
+        {
+            "sample": 17,
+            "label": 1,
+            "label_name": CLASSES[1],
+            "right": False,
+            "classes": [{"class": 0, "name": "coat", "probability": 0.9876}],
+        }
+    ],
+    "has_more": False,
+}
+PNG = b"\x89PNG"
 CONFUSION = {"name": "last", "classes": CLASSES, "matrix": [[39, 1], [18, 42]]}
 
 
@@ -67,9 +82,14 @@ ARTIFACT = {
 BODIES = {
     f"{AT}/top-k": TOP_K,
     f"{AT}/confusion": CONFUSION,
+    f"{AT}/confusion/%5Bred%5Dboot%5B%2Fred%5D/%2E%2E": CELL,
     f"{AT}/artifacts": {"data": [ARTIFACT], "has_more": False},
     f"{AT}/metrics": {"data": STAGES},
 }
+
+
+#: Of sheets that were requested.
+QUERIES: list[str] = []
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +103,9 @@ def _run(*arguments: str) -> int:
         path, _, query = handler.path.partition("?")
         if path == "/file":
             send(handler, 200, CSV)
+        elif "format=sheet" in query:
+            QUERIES.append(handler.path.removeprefix(AT))
+            send(handler, 200, PNG)
         elif path.endswith("/metrics") and "name=" in query:
             send(handler, 200, b'{"data": []}')
         else:
@@ -113,6 +136,14 @@ class TestTopK:
         assert _cells(out, "17") == ["17", CLASSES[1], "coat", "98.76 %"]
         assert "50.00 %" not in out  # beyond the limit
 
+    def test_sheet_of_the_mistakes_is_written(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "new" / "mistakes.png"
+        assert _run("top-k", JOB, "--sheet", str(file), "--limit", "5", "--after", "2") == 0
+        assert (file.read_bytes(), capsys.readouterr().out) == (PNG, f"{file}\n")
+        assert QUERIES[-1] == "/top-k/mistakes?after=2&limit=5&format=sheet"
+
     def test_json_holds_the_whole_response(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert _run("top-k", JOB, "--json") == 0
         assert json.loads(capsys.readouterr().out) == TOP_K
@@ -128,6 +159,29 @@ class TestConfusion:
         ]
         assert _run("confusion", JOB, "--json") == 0
         assert json.loads(capsys.readouterr().out) == CONFUSION
+
+    def test_samples_of_a_cell_are_listed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        # A class whose name would be another path.
+        assert _run("confusion", JOB, "--cell", CLASSES[1], "..") == 0
+        assert _cells(capsys.readouterr().out, "17")[:4] == ["17", CLASSES[1], "wrong", "coat"]
+        assert _run("confusion", JOB, "--cell", CLASSES[1], "..", "--json") == 0
+        assert json.loads(capsys.readouterr().out) == CELL
+
+    def test_sheet_of_a_cell_is_written(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "cell.png"
+        command = ("confusion", JOB, "--cell", "coat", "1", "--sheet", str(file))
+        assert _run(*command, "--checkpoint", "last", "--json") == 0
+        assert (file.read_bytes(), json.loads(capsys.readouterr().out)) == (
+            PNG,
+            {"path": str(file)},
+        )
+        assert QUERIES[-1] == "/confusion/coat/1?checkpoint=last&after=0&limit=20&format=sheet"
+
+    def test_sheet_needs_a_cell(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _run("confusion", JOB, "--sheet", "x.png") == 2
+        assert "--cell TRUE PREDICTED" in capsys.readouterr().err
 
     def test_with_many_classes_the_most_frequent_confusions_are_listed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

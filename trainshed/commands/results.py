@@ -1,6 +1,7 @@
 """Commands for a job's results: test results, checkpoints and files."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from trainshed.commands.common_options import (
     print_line,
     transfer_progress,
 )
+from trainshed.errors import WrongUsage
 from trainshed.result_tables import (
     print_artifacts,
     print_checkpoints,
@@ -29,6 +31,12 @@ from trainshed.result_tables import (
 
 app = typer.Typer()
 
+After = Annotated[int, typer.Option(min=0, help="Skip this many samples.")]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(dir_okay=False, help="Write the pictures with captions to this PNG file."),
+]
+
 
 @app.command("top-k")
 def top_k(
@@ -38,14 +46,20 @@ def top_k(
     limit: Annotated[
         int, typer.Option(min=1, max=100, help="The maximum number of samples and of mistakes.")
     ] = 10,
-    after: Annotated[int, typer.Option(min=0, help="Skip this many samples.")] = 0,
+    after: After = 0,
+    sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Show accuracies, mistakes and predictions.
 
-    Top-k accuracies, accuracy by class, the most confident mistakes, and test images.
+    Top-k accuracies, accuracy by class, the most confident mistakes, and test images. With --sheet,
+    the pictures of the most confident mistakes.
     """
     with connect() as client:
+        if sheet is not None:
+            png = client.mistakes_sheet(job, checkpoint=checkpoint, limit=limit, after=after)
+            _write_sheet(sheet, png, as_json=as_json)
+            return
         result = client.top_k(job, checkpoint=checkpoint, limit=limit, after=after)
     if as_json:
         print_json(result)
@@ -58,11 +72,45 @@ def top_k(
 
 
 @app.command()
-def confusion(job: Job, *, checkpoint: Checkpoint = None, as_json: AsJson = False) -> None:
-    """Show the confusion matrix of the test images."""
+def confusion(
+    job: Job,
+    *,
+    checkpoint: Checkpoint = None,
+    cell: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="TRUE PREDICTED",
+            help="List the test images of a class that are predicted as a class; by their names "
+            "or numbers.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100, help="The maximum number of images of a cell.")
+    ] = 20,
+    after: After = 0,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the confusion matrix of the test images, or the images of one of its cells."""
+    if cell is None and sheet is not None:
+        raise WrongUsage("--sheet shows the images of a cell: name it with --cell TRUE PREDICTED.")
     with connect() as client:
-        result = client.confusion(job, checkpoint=checkpoint)
-    print_json(result) if as_json else print_confusion(console, result)
+        if cell is None:
+            result = client.confusion(job, checkpoint=checkpoint)
+            print_json(result) if as_json else print_confusion(console, result)
+            return
+        if sheet is not None:
+            png = client.cell_sheet(job, *cell, checkpoint=checkpoint, limit=limit, after=after)
+            _write_sheet(sheet, png, as_json=as_json)
+            return
+        result = client.cell(job, *cell, checkpoint=checkpoint, limit=limit, after=after)
+    print_json(result) if as_json else print_samples(console, {"samples": result})
+
+
+def _write_sheet(file: Path, png: bytes, *, as_json: bool) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(png)
+    print_json({"path": str(file)}) if as_json else print_line(str(file))
 
 
 @app.command()

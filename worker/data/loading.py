@@ -108,26 +108,39 @@ def load_splits(
         cache_dir: as for `load`.
 
     Raises:
-        DatasetMissing: every source failed, or a table has changed since the job was submitted.
+        DatasetMissing: every source failed, or a table or an upload has changed since the job
+            was submitted.
         SpecError: the data set has too few samples for the splits.
     """
-    counts = {field: int(dataset[field]) for field in ("train", "validation", "test")}
+    loaded = open_dataset(dataset, data_dir=data_dir, cache_dir=cache_dir, is_number=is_number)
+    indices = split(loaded, **_counts(dataset), seed=seed)
+    is_rotated = not is_table(dataset) and dataset.get("target") == ROTATION_TARGET
+    return (rotate(loaded, seed) if is_rotated else loaded), indices
+
+
+def open_dataset(
+    dataset: Mapping[str, Any], /, *, data_dir: Path, cache_dir: Path, is_number: bool = False
+) -> Dataset:
+    """Open the data set of a filled specification as it is, without a target that jobs add.
+
+    Arguments and errors as for `load_splits`.
+    """
     if is_table(dataset):
-        table = load_table(dataset, data_dir=data_dir, is_number=is_number)
-        return table, split(table, **counts, seed=seed)
+        return load_table(dataset, data_dir=data_dir, is_number=is_number)
     if dataset["name"] not in FACTS:
-        upload = load_upload(dataset, data_dir=data_dir, cache_dir=cache_dir)
-        return upload, split(upload, **counts, seed=seed)
-    loaded = load(
+        return load_upload(dataset, data_dir=data_dir, cache_dir=cache_dir)
+    return load(
         dataset["name"],
         data_dir=data_dir,
         cache_dir=cache_dir,
         image_size=dataset.get("image_size"),
         channels=dataset.get("channels"),
-        parameters={"images": sum(counts.values())},
+        parameters={"images": sum(_counts(dataset).values())},
     )
-    indices = split(loaded, **counts, seed=seed)
-    return (rotate(loaded, seed) if dataset.get("target") == ROTATION_TARGET else loaded), indices
+
+
+def _counts(dataset: Mapping[str, Any]) -> dict[str, int]:
+    return {field: int(dataset[field]) for field in ("train", "validation", "test")}
 
 
 def _image_count(parameters: Mapping[str, Any] | None) -> int:

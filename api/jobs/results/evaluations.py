@@ -16,7 +16,7 @@ from shared.jobs.checkpoint_names import (
     find_checkpoint,
 )
 from shared.jobs.partial_rows import require
-from shared.jobs.rows import CheckpointRow, EvaluationRow
+from shared.jobs.rows import CheckpointRow, EvaluationRow, JobRow
 from shared.states import FINAL
 
 CheckpointName = Annotated[
@@ -33,6 +33,7 @@ CheckpointName = Annotated[
 class Evaluated:
     """The evaluated checkpoints of a job."""
 
+    job: JobRow
     #: Checkpoints with their evaluations: in the order of the specification, then the last.
     pairs: list[tuple[CheckpointRow, EvaluationRow]]
     #: The name of the checkpoint that the job's `test_…` metrics come from.
@@ -88,7 +89,7 @@ def read_classification(services: Services, job_id: str) -> Evaluated:
     monitors = [rule.get("monitor") for rule in job.spec["checkpoints"]]
     order = [f"best_{monitor}" for monitor in monitors if monitor] + ["last"]
     pairs.sort(key=lambda pair: _rank(order, checkpoint_name(pair[0])))
-    return Evaluated(pairs, default_checkpoint_name(monitors))
+    return Evaluated(job, pairs, default_checkpoint_name(monitors))
 
 
 def _readable_pairs(

@@ -1,49 +1,24 @@
 """Top-k accuracies on the test split, and the predictions for its samples."""
 
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
 
 from api.deps import JobId, ServicesDep
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
-from api.http.schemas import Count, JsonNumber, list_of
 from api.jobs.results.accuracies import FIELDS, Accuracies
 from api.jobs.results.evaluations import CheckpointName, read_classification
+from api.jobs.results.pictures import LIST_OR_SHEET, Format, list_or_sheet
+from api.jobs.results.samples import Samples, Skipped, read_predictions, read_samples, sample_json
 from shared import predictions
-from shared.errors import DamagedFile, NotFound
 from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.rows import CheckpointRow, EvaluationRow
-from shared.json_numbers import json_number
 from shared.predictions import Prediction
 
 router = APIRouter()
-
-
-class RankedClass(BaseModel):
-    """A class among the most probable classes of a sample."""
-
-    class_: Count = Field(alias="class")
-    name: str
-    probability: JsonNumber
-
-
-class Sample(BaseModel):
-    """The prediction of a checkpoint for a sample."""
-
-    sample: Count
-    label: Count
-    label_name: str
-    right: bool
-    classes: list[RankedClass]
-
-
-class Samples(list_of(Sample)):
-    """A page of samples, predicted by a checkpoint."""
-
-    checkpoint: str
 
 
 class TopK(BaseModel):
@@ -71,7 +46,7 @@ def get_top_k(
             "`limit` and `after` are",
         ),
     ] = None,
-    after: Annotated[int, Query(ge=0, le=2**31, description="The number of samples to skip")] = 0,
+    after: Skipped = 0,
     limit: Limit = 20,
 ) -> Any:
     """Return the accuracies of every evaluated checkpoint, and samples as a checkpoint predicts.
@@ -88,21 +63,14 @@ def get_top_k(
     """
     evaluated = read_classification(services, job_id)
     row, evaluation = evaluated.select(checkpoint)
-    path = services.storage.path(evaluation.predictions)
-    try:
-        if sample is None:
-            page = predictions.read(path, first=after, limit=limit + 1)
-            has_more = len(page) > limit
-            page = page[:limit]
-        else:
-            page, has_more = _read_samples(path, sample), False
-    except ValueError as error:
-        raise DamagedFile(
-            f"The stored predictions of checkpoint {checkpoint_name(row)} are damaged. Use another "
-            "checkpoint, or ask the administrator to restore the file from a backup."
-        ) from error
+    if sample is None:
+        read = partial(predictions.read, first=after, limit=limit + 1)
+        page = read_predictions(services, row, evaluation, read)
+        has_more, page = len(page) > limit, page[:limit]
+    else:
+        page, has_more = read_samples(services, row, evaluation, sample), False
     classes = evaluation.data["classes"]
-    samples = [_sample_json(prediction, classes) for prediction in page]
+    samples = [sample_json(prediction, classes) for prediction in page]
     return json_response(
         {
             "object": "top_k",
@@ -112,17 +80,48 @@ def get_top_k(
     )
 
 
-def _read_samples(path: Path, samples: list[int]) -> list[Prediction]:
-    """Return the predictions for these samples, all of which must be in the test split."""
-    found = predictions.read_samples(path, set(samples))
-    missing = sorted(set(samples) - {prediction.sample for prediction in found})
-    if missing:
-        raise NotFound(
-            f"The test split does not contain sample {', '.join(map(str, missing))}. "
-            "Leave out `sample` to list the samples of the test split.",
-            samples=missing,
+@router.get(
+    "/top-k/mistakes",
+    summary="List the most confident mistakes",
+    responses=LIST_OR_SHEET,
+)
+async def list_mistakes(
+    job_id: JobId,
+    request: Request,
+    services: ServicesDep,
+    checkpoint: CheckpointName = None,
+    format: Format = "json",  # noqa: A002 - the name of the parameter
+    after: Skipped = 0,
+    limit: Limit = 20,
+) -> Response:
+    """Return the test samples that a checkpoint predicts wrong, the highest probability first.
+
+    As a sheet, the picture of each sample has its number, the probability, the label and the
+    predicted class below it. Samples with a score that is not finite come last.
+    """
+
+    def respond() -> Response:
+        evaluated = read_classification(services, job_id)
+        row, evaluation = evaluated.select(checkpoint)
+        read = partial(predictions.most_confident, is_wanted=_is_wrong, first=after, limit=limit)
+        found, total = read_predictions(services, row, evaluation, read)
+        return list_or_sheet(
+            services,
+            request,
+            evaluated,
+            (row, evaluation),
+            found=found,
+            total=total,
+            after=after,
+            form=format,
+            title="Most confident mistakes",
         )
-    return found
+
+    return await services.sidecar.in_thread(respond)
+
+
+def _is_wrong(prediction: Prediction) -> bool:
+    return not prediction.is_right
 
 
 def _accuracies_json(row: CheckpointRow, evaluation: EvaluationRow) -> dict[str, Any]:
@@ -132,18 +131,4 @@ def _accuracies_json(row: CheckpointRow, evaluation: EvaluationRow) -> dict[str,
         "epoch": row.epoch,
         "split": evaluation.split,
         **{field: evaluation.data[field] for field in FIELDS},
-    }
-
-
-def _sample_json(prediction: Prediction, class_names: list[str]) -> dict[str, Any]:
-    ranked = zip(prediction.classes, prediction.probabilities, strict=True)
-    return {
-        "sample": prediction.sample,
-        "label": prediction.label,
-        "label_name": class_names[prediction.label],
-        "right": prediction.is_right,
-        "classes": [
-            {"class": index, "name": class_names[index], "probability": json_number(probability)}
-            for index, probability in ranked
-        ],
     }

@@ -9,6 +9,7 @@ from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.samples import SAMPLES
 from worker.sidecar.operations.speed import SPEED
 from worker.sidecar.operations.table import TABLE
+from worker.sidecar.operations.tested_samples import TESTED_SAMPLES
 from worker.sidecar.request import Operation, Request, Response
 
 OPERATIONS: dict[str, Operation] = {
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, Operation] = {
     "samples": SAMPLES,
     "speed": SPEED,
     "table": TABLE,
+    "tested_samples": TESTED_SAMPLES,
 }
 
 
