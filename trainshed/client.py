@@ -110,6 +110,14 @@ class Client(JobResults, AnalysisRequests, DatasetRequests):
         """Request the job's end; return the job."""
         return self._json("POST", self._job_path(job_id, "cancel"))
 
+    def pause(self, job_id: str) -> Json:
+        """Request that the job stops with a checkpoint and waits; return the job."""
+        return self._json("POST", self._job_path(job_id, "pause"))
+
+    def resume(self, job_id: str) -> Json:
+        """Queue a paused job, which continues where it stopped; return the job."""
+        return self._json("POST", self._job_path(job_id, "resume"))
+
     def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
         """Submit a failed or cancelled job again, from its last checkpoint; return the new job."""
         path = self._job_path(job_id, "retry")

@@ -59,5 +59,7 @@ class ExitCode(IntEnum):
     STALLED = 13
     #: The GPU or its driver failed, not the job.
     DEVICE_FAULT = 14
+    #: It wrote a checkpoint because its job is to be paused.
+    PAUSED = 15
     #: Another attempt has the job.
     FENCED = 75

@@ -1,4 +1,4 @@
-"""Submitting, reading, cancelling and retrying jobs."""
+"""Submitting, reading, cancelling, pausing and retrying jobs."""
 
 from typing import Annotated, Any
 
@@ -166,6 +166,37 @@ def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
     The state becomes `cancelled` once the process has ended and its memory is free.
     """
     service.cancel(services, job_id)
+    return _job_response(services, job_id)
+
+
+@router.post(
+    "/{job_id}/pause",
+    status_code=202,
+    summary="Pause a job",
+    responses={202: {"model": Job | UnreadableJob}},
+)
+def pause_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Request that a job stops and waits; repeating the request has no further effect.
+
+    A running job writes a checkpoint first. Its state becomes `paused` once its process has ended
+    and its memory is free. If the job ends before it stops, it does not become `paused`.
+    """
+    service.pause(services, job_id)
+    return _job_response(services, job_id)
+
+
+@router.post(
+    "/{job_id}/resume",
+    status_code=202,
+    summary="Resume a paused job",
+    responses={202: {"model": Job | UnreadableJob}},
+)
+def resume_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Queue a paused job, which continues where it stopped.
+
+    A job that is still pausing trains on. For a job that is not paused this has no effect.
+    """
+    service.resume(services, job_id)
     return _job_response(services, job_id)
 
 

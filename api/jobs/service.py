@@ -1,4 +1,4 @@
-"""Submitting, validating, cancelling and retrying jobs: the rules behind the routes."""
+"""Submitting, validating, cancelling, pausing and retrying jobs: the rules behind the routes."""
 
 from typing import Any
 
@@ -92,6 +92,20 @@ def cancel(services: Services, job_id: str) -> None:
     """Request that a job ends."""
     with services.database.write() as connection:
         control.request_cancel(connection, job_id)
+
+
+def pause(services: Services, job_id: str) -> None:
+    """Request that a job stops with a checkpoint and waits until it is resumed."""
+    with services.database.write() as connection:
+        control.request_pause(connection, job_id)
+
+
+def resume(services: Services, job_id: str) -> None:
+    """Queue a paused job, or withdraw a request to pause."""
+    with services.database.write() as connection:
+        is_queued = control.resume(connection, job_id)
+    if is_queued:
+        services.doorbell.notify()
 
 
 def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:

@@ -6,7 +6,7 @@ therefore changes nothing, however late it writes: execution is at least once, e
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -168,28 +168,26 @@ def fail(
 def stop(
     connection: sa.Connection, lease: Lease, reason: str, *, exit_code: int | None = None
 ) -> str:
-    """End an unfinished attempt whose process is gone; queue the job again or cancel it.
+    """End an unfinished attempt whose process is gone; queue the job again, or do as requested.
 
     Returns:
-        The new state of the job: `cancelled` if a user requested that, else `queued`.
+        The new state of the job: `cancelled` or `paused` if a user requested that, else `queued`.
 
     Raises:
         Fenced: the attempt no longer holds the job.
     """
-    state = "cancelled" if lock_job(connection, lease) else "queued"
-    _end(
-        connection,
-        lease,
-        state,
-        reason if state == "queued" else "cancelled_by_user",
-        outcome=reason,
-        exit_code=exit_code,
-    )
+    state = lock_job(connection, lease)
+    # Without a request any more, a paused attempt's job has been resumed.
+    queued = "resumed" if reason == "paused" else reason
+    reasons = {"cancelled": "cancelled_by_user", "paused": "paused_by_user", "queued": queued}
+    _end(connection, lease, state, reasons[state], outcome=reason, exit_code=exit_code)
     return state
 
 
-def lock_job(connection: sa.Connection, lease: Lease) -> bool:
-    """Lock the job's row under the fence; return whether a cancel is requested.
+def lock_job(connection: sa.Connection, lease: Lease) -> Literal["cancelled", "paused", "queued"]:
+    """Lock the job's row under the fence; return the state of the job if the attempt stops now.
+
+    A cancel takes precedence over a pause, whichever was requested first.
 
     Raises:
         Fenced: the attempt no longer holds the job.
@@ -199,11 +197,13 @@ def lock_job(connection: sa.Connection, lease: Lease) -> bool:
         sa.update(jobs)
         .where(is_held_by(lease))
         .values(revision=next_revision())
-        .returning(jobs.c.cancel_requested_at)
+        .returning(jobs.c.cancel_requested_at, jobs.c.pause_requested_at)
     ).one_or_none()
     if row is None:
         raise Fenced
-    return row.cancel_requested_at is not None
+    if row.cancel_requested_at is not None:
+        return "cancelled"
+    return "queued" if row.pause_requested_at is None else "paused"
 
 
 def _end(
@@ -217,7 +217,7 @@ def _end(
     **values: Any,
 ) -> None:
     at, attempts = now(), tables.attempts.c
-    final = {} if state == "queued" else {"finished_at": at}
+    final = {"finished_at": at} if state in FINAL else {}
     ended = connection.execute(
         sa.update(tables.jobs)
         .where(is_held_by(lease))

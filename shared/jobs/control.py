@@ -1,4 +1,4 @@
-"""Requests of users for an existing job: cancel and retry."""
+"""Requests of users for an existing job: cancel, pause, resume and retry."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,8 @@ from shared.jobs.quarantine import select_job
 from shared.jobs.rows import JobRow
 from shared.states import FINAL, STATES
 
+PAUSABLE = ("queued", "running", "paused")
+RESUMABLE = ("paused", "running", "queued")
 RETRYABLE = ("failed", "cancelled")
 UNFINISHED = tuple(state for state in STATES if state not in FINAL)
 
@@ -36,13 +38,7 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
         Conflict: the job has already succeeded or failed.
     """
     at, jobs = now(), tables.jobs.c
-    mine = jobs.id == job_id
-    # Without the lock the state could change between the two statements.
-    row = connection.execute(
-        sa.select(jobs.state, jobs.cancel_requested_at).where(mine).with_for_update()
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no job {job_id}.")
+    row = _lock(connection, job_id)
     if row.state in ("succeeded", "failed"):
         raise Conflict(
             f"The job is {row.state}; only a queued, running or paused job can be cancelled.",
@@ -56,12 +52,104 @@ def request_cancel(connection: sa.Connection, job_id: str) -> None:
     values = {**change, "phase": None, "finished_at": at}
     if is_running:
         values = {"phase": "cancelling"}
-    update = sa.update(tables.jobs).where(mine).values(**values, cancel_requested_at=at)
-    connection.execute(update)
+    update = sa.update(tables.jobs).where(jobs.id == job_id)
+    connection.execute(update.values(**values, cancel_requested_at=at))
     event = NewEvent("cancel_requested")
     if not is_running:
         event = NewEvent("state", {**change, "text": read_ending(connection, job_id)})
     append_events(connection, job_id, at, event)
+
+
+def request_pause(connection: sa.Connection, job_id: str) -> None:
+    """Request that a running job stops with a checkpoint; pause a queued job at once.
+
+    This is idempotent. The state becomes `paused` once the process is gone, unless the job ends
+    before it stops.
+
+    Raises:
+        NotFound: no such job.
+        Conflict: the job has ended or is being cancelled.
+    """
+    at, jobs = now(), tables.jobs.c
+    row = _lock(connection, job_id)
+    is_cancelling = row.cancel_requested_at is not None
+    if row.state not in PAUSABLE or is_cancelling:
+        state = row.state if row.state not in PAUSABLE else "being cancelled"
+        raise Conflict(
+            f"The job is {state}; only a queued or running job can be paused.",
+            state=row.state,
+            allowed=["queued", "running"],
+        )
+    if row.pause_requested_at is not None:
+        return
+    change = {"state": "paused", "reason": "paused_by_user"}
+    values, event = {**change, "phase": None}, NewEvent("state", change)
+    if row.state == "running":
+        values, event = {"phase": "pausing"}, NewEvent("pause_requested")
+    update = sa.update(tables.jobs).where(jobs.id == job_id)
+    connection.execute(update.values(**values, pause_requested_at=at))
+    append_events(connection, job_id, at, event)
+
+
+def resume(connection: sa.Connection, job_id: str) -> bool:
+    """Queue a paused job, or withdraw the request to pause a running job. This is idempotent.
+
+    A queued job keeps the place of its priority and age.
+
+    Returns:
+        Whether a job was queued, so that workers should look for it.
+
+    Raises:
+        NotFound: no such job.
+        Conflict: the job has ended.
+    """
+    at, jobs = now(), tables.jobs.c
+    row = _lock(connection, job_id)
+    if row.state not in RESUMABLE:
+        raise Conflict(
+            f"The job is {row.state}; only a paused job can be resumed."
+            + (" Retry it instead." if row.state in RETRYABLE else ""),
+            state=row.state,
+            allowed=["paused"],
+        )
+    if row.pause_requested_at is None or row.cancel_requested_at is not None:
+        return False
+    change = {"state": "queued", "reason": "resumed"}
+    values, event = change, NewEvent("state", change)
+    if row.state == "running":
+        phase = _phase_before_pause(connection, job_id)
+        values, event = {"phase": phase}, NewEvent("pause_withdrawn")
+    update = sa.update(tables.jobs).where(jobs.id == job_id)
+    connection.execute(update.values(**values, pause_requested_at=None))
+    append_events(connection, job_id, at, event)
+    return row.state == "paused"
+
+
+def _lock(connection: sa.Connection, job_id: str) -> sa.Row[Any, Any, Any]:
+    """Lock the row of a job until the end of the transaction; return its state and requests.
+
+    Raises:
+        NotFound: no such job.
+    """
+    jobs = tables.jobs.c
+    columns = (jobs.state, jobs.cancel_requested_at, jobs.pause_requested_at)
+    query = sa.select(*columns).where(jobs.id == job_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return row
+
+
+def _phase_before_pause(connection: sa.Connection, job_id: str) -> str | None:
+    """Return the newest phase that an event names."""
+    events = tables.events.c
+    query = sa.select(events.type, events.data).where(
+        events.job_id == job_id, events.type.in_(("state", "stage", "phase"))
+    )
+    newest = connection.execute(query.order_by(events.number.desc()).limit(1)).first()
+    data = newest.data if newest is not None and isinstance(newest.data, dict) else {}
+    phase = data.get("stage", data.get("phase"))
+    return phase if isinstance(phase, str) else None
 
 
 def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:

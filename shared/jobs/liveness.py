@@ -14,7 +14,7 @@ from shared.jobs.rows import WorkerRow
 
 @dataclass(frozen=True)
 class UserRequests:
-    """The requests of users since the attempt started."""
+    """The requests of users for a running job."""
 
     is_cancel_requested: bool
     is_pause_requested: bool
@@ -30,7 +30,7 @@ class ObservedHeartbeat:
     pid: int | None
     worker: str
     devices: list[str]
-    is_cancel_requested: bool
+    requests: UserRequests
 
 
 def record_heartbeat(
@@ -55,7 +55,7 @@ def record_heartbeat(
     ).one_or_none()
     if row is None:
         raise Fenced
-    return UserRequests(row.cancel_requested_at is not None, row.pause_requested_at is not None)
+    return _requests(row.cancel_requested_at, row.pause_requested_at)
 
 
 def list_heartbeats(
@@ -73,6 +73,7 @@ def list_heartbeats(
             live.worker,
             live.devices,
             jobs.cancel_requested_at,
+            jobs.pause_requested_at,
         )
         .select_from(tables.jobs.join(tables.live))
         .where(jobs.state == "running")
@@ -87,10 +88,14 @@ def list_heartbeats(
             _pid(row.pid),
             row.worker,
             _device_names(row.devices),
-            row.cancel_requested_at is not None,
+            _requests(row.cancel_requested_at, row.pause_requested_at),
         )
         for row in connection.execute(query)
     ]
+
+
+def _requests(cancel_requested_at: Any, pause_requested_at: Any) -> UserRequests:
+    return UserRequests(cancel_requested_at is not None, pause_requested_at is not None)
 
 
 def _pid(value: Any) -> int | None:

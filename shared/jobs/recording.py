@@ -104,7 +104,9 @@ def record(
     changes: dict[str, Any] = {"revision": next_revision()}
     if batch.phase is not None:
         is_cancelling = jobs.c.cancel_requested_at.is_not(None)
-        changes["phase"] = sa.case((is_cancelling, "cancelling"), else_=batch.phase)
+        is_pausing = jobs.c.pause_requested_at.is_not(None)
+        phase = sa.case((is_cancelling, "cancelling"), (is_pausing, "pausing"), else_=batch.phase)
+        changes["phase"] = phase
     if batch.latest is not None:
         changes["metrics"] = batch.latest
     if batch.best is not None:

@@ -59,7 +59,7 @@ def give_up(
     Raises:
         Fenced: the attempt no longer holds the job.
     """
-    if lock_job(connection, lease):
+    if lock_job(connection, lease) == "cancelled":
         return stop(connection, lease, failure.kind, exit_code=exit_code)
     fail(connection, lease, failure, exit_code=exit_code)
     return "failed"

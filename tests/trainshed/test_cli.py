@@ -61,6 +61,30 @@ def test_follow_exits_with_the_code_of_the_final_state(
     assert json.loads(capsys.readouterr().out) == event
 
 
+@pytest.mark.parametrize(
+    ("command", "state", "phase", "line"),
+    [
+        ("cancel", "running", "cancelling", "cancelling"),
+        ("pause", "running", "pausing", "pausing"),
+        ("pause", "paused", None, "paused"),
+        ("resume", "queued", None, "queued"),
+    ],
+)
+def test_requests_for_a_job_print_what_it_is_now(
+    command: str, state: str, phase: str | None, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths: list[str] = []
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        paths.append(f"{handler.command} {handler.path}")
+        send(handler, 202, json.dumps({**JOB, "state": state, "phase": phase}).encode())
+
+    with http_service(respond) as client:
+        assert main(["--url", client.url, command, JOB["id"]]) == 0
+    assert paths == [f"POST /v1/jobs/{JOB['id']}/{command}"]
+    assert capsys.readouterr().out == f"{JOB['id']} is {line}\n"
+
+
 def test_list_in_a_pipe_is_neither_wrapped_nor_coloured_nor_read_as_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

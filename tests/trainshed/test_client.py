@@ -40,7 +40,8 @@ def _respond(handler: BaseHTTPRequestHandler) -> None:
 def test_a_job_is_found_by_its_name_or_its_id(name: str) -> None:
     with http_service(_respond) as client:
         assert client.get(name)["id"] == JOBS[2]["id"]
-        assert client.cancel(name)["id"] == JOBS[2]["id"]
+        for request in (client.cancel, client.pause, client.resume):
+            assert request(name)["id"] == JOBS[2]["id"]
 
 
 @pytest.mark.parametrize("name", ["a", "job_01m8"])

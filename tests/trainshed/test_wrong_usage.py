@@ -72,7 +72,8 @@ def test_file_that_is_nested_too_deeply_is_refused(
 
 
 COMMANDS = (
-    *("list", "show", "follow", "logs", "cancel", "retry", "submit", "validate"),
+    *("list", "show", "follow", "logs", "cancel", "pause", "resume", "retry"),
+    *("submit", "validate"),
     *("metrics", "top-k", "confusion", "checkpoints", "download", "artifacts", "tensorboard"),
     *("presets", "datasets", "upload", "weights"),
 )

@@ -1,8 +1,8 @@
-"""Commands that submit, list, follow, cancel and retry jobs."""
+"""Commands that submit, list, follow, cancel, pause and retry jobs."""
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -182,10 +182,28 @@ def logs(
 def cancel(job: Job, *, as_json: AsJson = False) -> None:
     """Cancel a job."""
     with connect() as client:
-        result = client.cancel(job)
-    print_json(result) if as_json else print_line(
-        f"{result['id']} is {result['phase'] or result['state']}"
-    )
+        _print_state(client.cancel(job), as_json=as_json)
+
+
+@app.command()
+def pause(job: Job, *, as_json: AsJson = False) -> None:
+    """Pause a job.
+
+    A running job writes a checkpoint and frees its device. `trainshed resume` continues it.
+    """
+    with connect() as client:
+        _print_state(client.pause(job), as_json=as_json)
+
+
+@app.command()
+def resume(job: Job, *, as_json: AsJson = False) -> None:
+    """Resume a paused job where it stopped."""
+    with connect() as client:
+        _print_state(client.resume(job), as_json=as_json)
+
+
+def _print_state(job: dict[str, Any], *, as_json: bool) -> None:
+    print_json(job) if as_json else print_line(f"{job['id']} is {job['phase'] or job['state']}")
 
 
 @app.command()

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 2.0
 #: Between two ticks while a runner or a spare may end or become ready at any moment.
 TICK_SECONDS = 0.1
-#: Between two checks for cancel requests, and between two ticks while nothing runs.
+#: Between two checks for requests of users, and between two ticks while nothing runs.
 WATCH_SECONDS = 0.5
 #: Between two signs of life of this worker in the database.
 SEEN_SECONDS = 2.0
@@ -126,7 +126,7 @@ class Dispatcher:
         if time.monotonic() >= self._watch_at:
             self._watch_at = time.monotonic() + WATCH_SECONDS
             self._show_life()
-            self._stop_cancelled_runners()
+            self._stop_requested_runners()
         self.checks.tick()
         self._ensure_spare()
         self._claim()
@@ -200,8 +200,8 @@ class Dispatcher:
             )
         self._seen_at = time.monotonic() + SEEN_SECONDS
 
-    def _stop_cancelled_runners(self) -> None:
-        """Kill, after a grace period, runners that ignore a cancel or have lost their job."""
+    def _stop_requested_runners(self) -> None:
+        """Kill, after a grace period, runners that ignore a request or have lost their job."""
         if not self.runners:
             return
         with self.database.read() as connection:
@@ -210,8 +210,13 @@ class Dispatcher:
             }
         for runner in self.runners.values():
             beat = beats.get(runner.lease)
-            if beat is None or beat.is_cancel_requested:
+            if beat is None or beat.requests.is_cancel_requested:
                 runner.request_stop()
+            elif beat.requests.is_pause_requested:
+                # As for a drain: what is not in a checkpoint by then is trained again.
+                runner.request_stop(timeout_seconds=DRAIN_SECONDS)
+            else:
+                runner.withdraw_stop()
 
     def _record_exits(self) -> None:
         for name, runner in list(self.runners.items()):

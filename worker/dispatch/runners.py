@@ -33,6 +33,7 @@ REQUEUE_REASONS: dict[int, str] = {
     -signal.SIGKILL: "worker_lost",
     -signal.SIGTERM: "worker_lost",
     ExitCode.DRAINED: "drained",
+    ExitCode.PAUSED: "paused",
     ExitCode.CANCELLED: "cancelled_by_user",
 }
 
@@ -73,6 +74,7 @@ class Runner:
     #: The result of `count_oom_kills` a few seconds ago.
     kills_before: int = 0
     stop_requested_at: float | None = field(default=None)
+    _is_terminated: bool = field(init=False, repr=False, default=False)
     _recent_kills: int = field(init=False, repr=False)
     _counted_at: float = field(init=False, repr=False, default_factory=time.monotonic)
 
@@ -114,15 +116,20 @@ class Runner:
 
         Args:
             timeout_seconds: from the first call until the process is killed.
-            terminate: send SIGTERM at the first call. Without it the runner learns with its
-                heartbeat that it is to stop.
+            terminate: send SIGTERM, once. Without it the runner learns with its heartbeat that it
+                is to stop.
         """
+        if terminate and not self._is_terminated:
+            self._is_terminated = True
+            self._signal(signal.SIGTERM)
         if self.stop_requested_at is None:
             self.stop_requested_at = time.monotonic()
-            if terminate:
-                self._signal(signal.SIGTERM)
         elif time.monotonic() - self.stop_requested_at > timeout_seconds:
             self._signal(signal.SIGKILL)
+
+    def withdraw_stop(self) -> None:
+        """Let the runner train on: the request that it learned with its heartbeat is withdrawn."""
+        self.stop_requested_at = None
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -203,13 +203,14 @@ class Attempt:
         Raises:
             MaxRuntimeReached: the job has used up its time. Its last checkpoint is written.
         """
-        if self.heartbeat.cancel.is_set():
-            return ExitCode.CANCELLED
-        if isinstance(report, StageStarted):  # no step since the last checkpoint
-            return ExitCode.DRAINED if self.drain.is_set() else None
-        if self.drain.is_set():
-            recorder.write_checkpoint(report)
-            return ExitCode.DRAINED
+        requested = self._requested_exit()
+        if requested is not None:
+            has_stepped = isinstance(report, Stepped)  # since the last checkpoint
+            if requested != ExitCode.CANCELLED and has_stepped:
+                recorder.write_checkpoint(report)
+            return requested
+        if isinstance(report, StageStarted):
+            return None
         if self.time_limit.should_stop():
             recorder.write_checkpoint(report)
             self.writer.flush()
@@ -218,6 +219,13 @@ class Attempt:
         if is_due and not report.ends_epoch and recorder.is_checkpoint_available:
             recorder.write_checkpoint(report)
         return None
+
+    def _requested_exit(self) -> ExitCode | None:
+        if self.heartbeat.cancel.is_set():
+            return ExitCode.CANCELLED
+        if self.heartbeat.pause.is_set():
+            return ExitCode.PAUSED
+        return ExitCode.DRAINED if self.drain.is_set() else None
 
     def _evaluate(self, experiment: Experiment, recorder: Recorder) -> tuple[Batch, dict[str, Any]]:
         """Evaluate the checkpoints on the test split.

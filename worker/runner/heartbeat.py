@@ -33,6 +33,8 @@ class Heartbeat:
         self.progress: dict[str, Any] | None = None
         #: Set once a user requests that the job is cancelled.
         self.cancel = threading.Event()
+        #: Set while a user requests that the job is paused.
+        self.pause = threading.Event()
         self._database = database
         self._lease = lease
         self._checks = checks
@@ -57,5 +59,9 @@ class Heartbeat:
             )
         if requests.is_cancel_requested:
             self.cancel.set()
+        if requests.is_pause_requested:
+            self.pause.set()
+        else:  # never requested, or withdrawn
+            self.pause.clear()
         for check in self._checks:
             check()

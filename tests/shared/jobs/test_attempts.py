@@ -1,7 +1,6 @@
 """Claims, fences and cancels of attempts."""
 
 import threading
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from shared.jobs.events import list_events
 from shared.jobs.recording import Batch
 from shared.jobs.resumption import begin_attempt
 from shared.jobs.submission import Submission, submit
+from tests.shared.interleaving import interleave
 from tests.shared.rows import point
 from tests.shared.specs import filled_in
 
@@ -45,16 +45,6 @@ def _state(database: Database, job_id: str) -> str:
         row = queries.get_job(connection, job_id)
     assert row is not None
     return row.state
-
-
-def _is_blocked(database: Database) -> bool:
-    """Return whether a transaction waits for another; SQLite always has a single writer."""
-    if database.is_sqlite:
-        return True
-    with database.read() as connection:
-        blocked = "SELECT bool_or(cardinality(pg_blocking_pids(pid)) > 0) FROM pg_stat_activity "
-        query = sa.text(blocked + "WHERE datname = current_database()")
-        return bool(connection.execute(query).scalar_one())
 
 
 class TestClaim:
@@ -160,25 +150,11 @@ class TestCancel:
 
     def test_job_that_is_drained_during_the_cancel_is_cancelled(self, database: Database) -> None:
         lease = _claimed(database)
-        drained = threading.Event()
-
-        def drain() -> None:
-            with database.write() as connection:
-                attempts.stop(connection, lease, "drained")
-            drained.set()
-
-        drain_thread = threading.Thread(target=drain)
-
-        def drain_after_the_first_statement(*_: object) -> None:
-            if drain_thread.ident is None:
-                drain_thread.start()
-                while not (drained.is_set() or _is_blocked(database)):
-                    time.sleep(0.01)
-
-        with database.write() as connection:
-            sa.event.listen(connection, "after_cursor_execute", drain_after_the_first_statement)
-            control.request_cancel(connection, lease.job_id)
-        drain_thread.join()
+        interleave(
+            database,
+            lambda c: control.request_cancel(c, lease.job_id),
+            lambda c: attempts.stop(c, lease, "drained"),
+        )
         assert _state(database, lease.job_id) == "cancelled"
 
 

@@ -29,7 +29,7 @@ PICK = st.integers(0, 10**6)
 
 
 class Histories(RuleBasedStateMachine):
-    """Any order of submissions, claims, heartbeats, ends, cancels and writes of lost attempts."""
+    """Any order of submissions, claims, ends, cancels, pauses and writes of lost attempts."""
 
     @initialize()
     def open(self) -> None:
@@ -38,6 +38,7 @@ class Histories(RuleBasedStateMachine):
         migrations.upgrade(self.database)
         self.states: dict[str, str] = {}
         self.cancel_requested: set[str] = set()
+        self.pause_requested: set[str] = set()
         self.holders: dict[str, Lease] = {}
         self.lost_leases: list[Lease] = []
         self.stalls: Counter[str] = Counter()
@@ -78,13 +79,18 @@ class Histories(RuleBasedStateMachine):
         self.states[lease.job_id] = state
         self.lost_leases.append(self.holders.pop(lease.job_id))
 
-    @rule(pick=PICK, reason=st.sampled_from(["drained", "worker_lost", "cancel"]))
+    def _state_after_stop(self, job: str) -> str:
+        if job in self.cancel_requested:
+            return "cancelled"
+        return "paused" if job in self.pause_requested else "queued"
+
+    @rule(pick=PICK, reason=st.sampled_from(["drained", "worker_lost", "cancel", "paused"]))
     def stop(self, pick: int, reason: str) -> None:
         lease = self._pick_lease(pick)
         if lease is not None:
             with self.database.write() as connection:
                 state = attempts.stop(connection, lease, reason)
-            assert state == ("cancelled" if lease.job_id in self.cancel_requested else "queued")
+            assert state == self._state_after_stop(lease.job_id)
             self._release(lease, state)
 
     @rule(pick=PICK)
@@ -102,8 +108,10 @@ class Histories(RuleBasedStateMachine):
             with self.database.write() as connection:
                 state = retry_policy.record_death(connection, lease, "stalled", STALL, exit_code=13)
             self.stalls[lease.job_id] += 1
-            retried = "queued" if self.stalls[lease.job_id] == 1 else "failed"
-            assert state == ("cancelled" if lease.job_id in self.cancel_requested else retried)
+            expected = self._state_after_stop(lease.job_id)
+            if expected != "cancelled" and self.stalls[lease.job_id] > 1:
+                expected = "failed"
+            assert state == expected
             self._release(lease, state)
 
     @rule(pick=PICK, is_success=st.booleans())
@@ -131,6 +139,7 @@ class Histories(RuleBasedStateMachine):
             with self.database.write() as connection:
                 requests = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
             assert requests.is_cancel_requested == (lease.job_id in self.cancel_requested)
+            assert requests.is_pause_requested == (lease.job_id in self.pause_requested)
 
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
@@ -144,8 +153,40 @@ class Histories(RuleBasedStateMachine):
             assert self.states[job] in FINAL - {"cancelled"}
         else:
             self.cancel_requested.add(job)
-            if self.states[job] == "queued":
+            if self.states[job] in {"queued", "paused"}:
                 self.states[job] = "cancelled"
+
+    @rule(pick=PICK)
+    def pause(self, pick: int) -> None:
+        if not self.states:
+            return
+        job = sorted(self.states)[pick % len(self.states)]
+        try:
+            with self.database.write() as connection:
+                control.request_pause(connection, job)
+        except Conflict:
+            assert self.states[job] in FINAL or job in self.cancel_requested
+        else:
+            self.pause_requested.add(job)
+            if self.states[job] == "queued":
+                self.states[job] = "paused"
+
+    @rule(pick=PICK)
+    def resume(self, pick: int) -> None:
+        if not self.states:
+            return
+        job = sorted(self.states)[pick % len(self.states)]
+        try:
+            with self.database.write() as connection:
+                is_queued = control.resume(connection, job)
+        except Conflict:
+            assert self.states[job] in FINAL
+        else:
+            assert is_queued == (self.states[job] == "paused")
+            if job not in self.cancel_requested:
+                self.pause_requested.discard(job)
+            if is_queued:
+                self.states[job] = "queued"
 
     @rule(pick=PICK, which=st.integers(0, 4))
     def lost_attempt_writes(self, pick: int, which: int) -> None:

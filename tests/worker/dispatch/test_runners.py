@@ -50,6 +50,7 @@ def _runner(lease: Lease) -> Runner:
         (ExitCode.BUSY, "worker_lost"),
         (ExitCode.FENCED, "worker_lost"),
         (ExitCode.DRAINED, "drained"),
+        (ExitCode.PAUSED, "resumed"),
         (-signal.SIGKILL, "worker_lost"),
         (-signal.SIGTERM, "worker_lost"),
         (-signal.SIGSEGV, "crashed"),
@@ -80,6 +81,26 @@ def test_a_job_with_a_cancel_request_is_cancelled_whatever_the_exit_code(
         control.request_cancel(connection, lease.job_id)
 
     assert record_exit(_runner(lease), code, database) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ExitCode.PAUSED,
+        ExitCode.DRAINED,
+        -signal.SIGKILL,
+        -signal.SIGSEGV,
+        ExitCode.DEVICE_FAULT,
+        ExitCode.STALLED,
+    ],
+)
+def test_a_job_with_a_request_to_pause_is_paused_whatever_the_exit_code(
+    database: Database, lease: Lease, code: int
+) -> None:
+    with database.write() as connection:
+        control.request_pause(connection, lease.job_id)
+
+    assert record_exit(_runner(lease), code, database) == "paused"
 
 
 def test_a_job_that_has_ended_keeps_its_state(database: Database, lease: Lease) -> None:
@@ -255,3 +276,29 @@ def test_a_runner_that_ignores_a_stop_request_is_killed_after_the_timeout(
 
         assert process.wait(60) == -signal.SIGKILL
         runner.request_stop(timeout_seconds=0, terminate=True)  # the process is gone: no error
+
+
+def test_a_runner_whose_pause_was_withdrawn_has_the_whole_time_at_the_next_request(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, signals = Clock(), list[int]()
+    monkeypatch.setattr(runners, "time", clock)
+    monkeypatch.setattr(Runner, "_signal", lambda _, number: signals.append(number))
+    runner = _runner(lease)
+    runner.request_stop(timeout_seconds=10)
+    clock.now += 11
+    runner.withdraw_stop()
+    runner.request_stop(timeout_seconds=10)
+    assert signals == []
+
+
+def test_a_runner_that_pauses_gets_one_signal_when_its_worker_stops(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = list[int]()
+    monkeypatch.setattr(Runner, "_signal", lambda _, number: signals.append(number))
+    runner = _runner(lease)
+    runner.request_stop()
+    for _ in range(2):
+        runner.request_stop(terminate=True)
+    assert signals == [signal.SIGTERM]

@@ -15,6 +15,7 @@ class FakeHeartbeat:
 
     def __init__(self, *_: object) -> None:
         self.cancel = threading.Event()
+        self.pause = threading.Event()
         self.at_step: tuple[int, threading.Event] | None = None
 
     @property
@@ -30,12 +31,14 @@ class FakeHeartbeat:
 class Jobs(Installation):
     """The jobs of a database, whose attempts run in this process."""
 
-    def run(self, *, drain_at: int | None = None) -> int:
+    def run(self, *, drain_at: int | None = None, pause_at: int | None = None) -> int:
         """Claim the queued job and run an attempt; return the exit code."""
         attempt = Attempt(self.assignment(), self.settings, self.database)
         assert isinstance(attempt.heartbeat, FakeHeartbeat)
         if drain_at is not None:
             attempt.heartbeat.at_step = (drain_at, attempt.drain)
+        if pause_at is not None:
+            attempt.heartbeat.at_step = (pause_at, attempt.heartbeat.pause)
         code = None
         try:
             code = attempt.run()

@@ -84,6 +84,21 @@ def test_earlier_attempts_count(clock: Clock, limit: TimeLimit) -> None:
     assert limit.should_stop()
 
 
+def test_a_pause_does_not_count(clock: Clock, limit: TimeLimit) -> None:
+    began, week = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=7)
+    seconds = timedelta(seconds=30)
+    limit.add(
+        [
+            attempt_row(started_at=began, ended_at=began + seconds, outcome="paused"),
+            attempt_row(number=2, started_at=began + week, ended_at=began + week + seconds),
+        ]
+    )
+    clock.now += 40
+    assert not limit.should_stop()
+    clock.now += 1
+    assert limit.should_stop()
+
+
 def test_without_a_limit_a_job_may_run_forever(clock: Clock, installation: Installation) -> None:
     installation.submit()
     unlimited = TimeLimit(installation.assignment(), installation.database)
