@@ -1,8 +1,7 @@
 """Queries for jobs and what they recorded. How a row looks in JSON is decided by the API."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,12 +17,9 @@ from shared.jobs.rows import (
     CheckpointRow,
     EvaluationRow,
     JobRow,
-    MetricPoint,
     MetricRow,
-    Split,
 )
 
-SPLITS = {*get_args(Split), None}
 MAX_TAG_KEY_LENGTH = 64
 ID_LENGTH = len("job_") + LENGTH
 
@@ -208,89 +204,6 @@ def list_metrics(
         query = query.where(column.id > after_id)
     rows = connection.execute(query.order_by(column.id).limit(limit)).mappings()
     return MetricRow.read_all(rows)
-
-
-@dataclass(frozen=True)
-class Series:
-    """The values of a metric over the steps of a stage."""
-
-    name: str
-    split: str | None
-    stage: str
-    #: The number of points.
-    count: int
-
-
-def list_series(
-    connection: sa.Connection,
-    job_id: str,
-    *,
-    name: str | None = None,
-    split: str | None = None,
-    stage: str | None = None,
-    after_step: int | None = None,
-) -> list[Series]:
-    """Return the series of a job's metrics, in the order in which they began.
-
-    A metric name belongs to one split. The points are counted by an index without the split, which
-    is then read from the first point of each series. Series whose names cannot be read are left
-    out.
-    """
-    column = tables.metrics.c
-    counts = sa.select(sa.func.min(column.id).label("id"), sa.func.count().label("count"))
-    for field, value in ((column.name, name), (column.stage, stage)):
-        if value is not None:
-            counts = counts.where(field == value)
-    if after_step is not None:
-        counts = counts.where(column.step > after_step)
-    by_series = counts.where(column.job_id == job_id).group_by(column.name, column.stage)
-    firsts = by_series.subquery()
-    query = sa.select(column.name, column.split, column.stage, firsts.c.count)
-    query = query.join(firsts, firsts.c.id == column.id).order_by(column.id)
-    if split is not None:
-        query = query.where(column.split == split)
-    return [
-        Series(*row)
-        for row in connection.execute(query)
-        if isinstance(row.name, str) and isinstance(row.stage, str) and row.split in SPLITS
-    ]
-
-
-def list_points(
-    connection: sa.Connection,
-    job_id: str,
-    series: Series,
-    *,
-    positions: Sequence[int],
-    after_step: int | None = None,
-) -> list[MetricPoint]:
-    """Return points of a series, by step.
-
-    Args:
-        connection: for reading.
-        job_id: of the job.
-        series: the series.
-        positions: of the points, ascending; 1 is the first point after `after_step`.
-        after_step: the step after which positions are counted; None for the start.
-    """
-    column = tables.metrics.c
-    conditions = [
-        column.job_id == job_id,
-        column.name == series.name,
-        column.stage == series.stage,
-    ]
-    if after_step is not None:
-        conditions.append(column.step > after_step)
-    query = sa.select(column.step, column.epoch, column.value, column.at).order_by(column.step)
-    if len(positions) == positions[-1]:  # all of them
-        query = query.where(*conditions).limit(len(positions))
-    else:
-        position = sa.func.row_number().over(order_by=column.step).label("position")
-        numbered = sa.select(column.id, position).where(*conditions).order_by(column.step)
-        numbered = numbered.limit(positions[-1]).subquery()
-        query = query.join(numbered, numbered.c.id == column.id)
-        query = query.where(numbered.c.position.in_(positions))
-    return MetricPoint.read_all(connection.execute(query).mappings())
 
 
 def _of_job(

@@ -51,8 +51,8 @@ def get_metrics(
         Query(
             ge=2,
             le=100_000,
-            description="The maximum number of points per series: evenly spaced, with the first "
-            "and the last. By default all points are returned",
+            description="About how many points of each series: the first, the last, and the lowest "
+            "and the highest of each part of it. By default all points are returned",
         ),
     ] = None,
     format: Annotated[Literal["json", "csv"] | None, Query()] = None,  # noqa: A002

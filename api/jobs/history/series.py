@@ -9,11 +9,13 @@ from typing import Any
 
 import orjson
 
+from api.jobs.history.thinning import thin
 from shared.clock import rfc3339
 from shared.database import Database
 from shared.jobs import queries
-from shared.jobs.queries import Series
+from shared.jobs import series as stored_series
 from shared.jobs.rows import MetricPoint, MetricRow
+from shared.jobs.series import Series
 from shared.json_numbers import json_number
 
 #: Points that are in memory at once.
@@ -40,8 +42,7 @@ def read(
     Args:
         database: The database.
         job_id: The job.
-        max_points: The maximum number of points per series, evenly spaced, with the first and the
-            last; None for all points.
+        max_points: About how many points of each series, see `thin`; None for all points.
         name: Only this metric.
         split: Only metrics of this split.
         stage: Only this stage.
@@ -49,7 +50,7 @@ def read(
     """
     filters: Any = {"name": name, "split": split, "stage": stage, "after_step": after_step}
     with database.read() as connection:
-        found = queries.list_series(connection, job_id, **filters)
+        found = stored_series.list_series(connection, job_id, **filters)
         if sum(series.count for series in found) <= PAGE:
             rows = queries.list_metrics(connection, job_id, **filters)
             return _in_memory(rows, max_points), False
@@ -68,7 +69,7 @@ def _in_memory(rows: list[MetricRow], max_points: int | None) -> PagedSeries:
     return [
         (
             Series(*key, len(of_series)),
-            [[_point(of_series[index]) for index in thinned(len(of_series), max_points)]],
+            [[_point(row) for row in thin(of_series, len(of_series), max_points)]],
         )
         for key, of_series in rows_by_series.items()
     ]
@@ -78,25 +79,26 @@ def _pages(
     database: Database, job_id: str, series: Series, max_points: int | None, after_step: int | None
 ) -> Iterator[Points]:
     """Yield the points of a series page by page; no connection is held in between."""
-    indices, skipped = thinned(series.count, max_points), 0
-    while page := list(islice(indices, PAGE)):
-        positions = [index + 1 - skipped for index in page]
+    if max_points is not None and series.count > max_points:
         with database.read() as connection:
-            rows = queries.list_points(
-                connection, job_id, series, positions=positions, after_step=after_step
+            values = stored_series.list_values(connection, job_id, series, after_step=after_step)
+            steps = iter([value.step for value in thin(values, series.count, max_points)])
+        while page := list(islice(steps, PAGE)):
+            with database.read() as connection:
+                rows = stored_series.list_points(connection, job_id, series, steps=page)
+            yield [_point(row) for row in rows]
+        return
+    skipped = 0
+    for _ in range(0, series.count, PAGE):
+        with database.read() as connection:
+            rows = stored_series.list_points(
+                connection, job_id, series, limit=PAGE, skipped=skipped, after_step=after_step
             )
         if not rows:  # unreadable, or deleted since by a resumed attempt
+            skipped += PAGE
             continue
         yield [_point(row) for row in rows]
-        skipped, after_step = page[-1] + 1, rows[-1].step
-
-
-def thinned(count: int, max_points: int | None) -> Iterator[int]:
-    """Return the indices to keep of `count` points: evenly spaced, with the first and the last."""
-    if max_points is None or count <= max_points:
-        return iter(range(count))
-    last = count - 1
-    return (round(index * last / (max_points - 1)) for index in range(max_points))
+        skipped, after_step = 0, rows[-1].step
 
 
 def _point(row: MetricRow | MetricPoint) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from api.jobs.lookup import read_job
 from api.jobs.results.event_file import header, scalar
 from shared.database import Database
 from shared.errors import NotFound
-from shared.jobs import queries
+from shared.jobs import queries, series
 from shared.jobs.rows import JobRow, MetricRow
 from shared.regular_files import is_regular, open_regular
 from shared.states import FINAL
@@ -59,7 +59,7 @@ def download_tensorboard(job_id: JobId, services: ServicesDep) -> StreamingRespo
     """
     job = read_job(services, job_id)
     with services.database.read() as connection:
-        runs = {RUNS[series.split] for series in queries.list_series(connection, job_id)}
+        runs = {RUNS[each.split] for each in series.list_series(connection, job_id)}
     directory = services.storage.tensorboard(job_id)
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [path for path in found if is_regular(directory, path.name)]

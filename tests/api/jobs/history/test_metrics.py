@@ -55,10 +55,16 @@ def test_filters(service: Service, lease: Lease) -> None:
     assert [point["step"] for point in later[0]["points"]] == [90, 100]
 
 
-def test_thinning_keeps_the_first_and_the_last_point(service: Service, lease: Lease) -> None:
-    for series in _series(service, lease, points=4):
-        assert [point["step"] for point in series["points"]] == [10, 40, 70, 100]
-    assert all(len(series["points"]) == 10 for series in _series(service, lease, points=10))
+def test_thinning_keeps_the_first_the_last_the_lowest_and_the_highest_point(
+    service: Service, lease: Lease
+) -> None:
+    values = [5.0, 4.0, 9.0, 3.0, 0.5, 2.0, 7.0, 1.0]
+    rows = [metric_row("val_loss", 200 + 10 * n, value) for n, value in enumerate(values)]
+    service.record(lease, metrics=rows)
+    (series,) = _series(service, lease, points=4, name="val_loss", after_step=199)
+    assert [point["step"] for point in series["points"]] == [200, 220, 240, 270]
+    (whole,) = _series(service, lease, points=8, name="val_loss", after_step=199)
+    assert [point["value"] for point in whole["points"]] == values
 
 
 def test_values_that_are_not_finite_are_strings(service: Service, lease: Lease) -> None:
