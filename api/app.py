@@ -12,6 +12,7 @@ from api.catalog.routes import router as catalog
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
 from api.deps import caller
+from api.findings.routes import router as findings
 from api.health.routes import private as metrics
 from api.health.routes import public as health
 from api.http.guard import Guard
@@ -32,7 +33,7 @@ TITLE = "Trainshed"
 VERSION = "0.1.0"
 
 PUBLIC = (health, reference)
-PRIVATE = (jobs, analyses, presets, datasets, catalog, augmentation, weights, metrics)
+PRIVATE = (jobs, findings, analyses, presets, datasets, catalog, augmentation, weights, metrics)
 
 
 def create_app(settings: Settings) -> FastAPI:

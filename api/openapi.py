@@ -138,6 +138,7 @@ def specification_schemas(catalog: Catalog) -> dict[str, Any]:
         "description": f"{', '.join(sorted(FACTS))}, or an upload: `name` or `name@version`",
     }
     models["DatasetSpec"]["properties"]["name"] = dataset_names
+    models["DiagnosticsSpec"]["properties"]["rules"] = reference("DiagnosticRules")
     stage, fields = models["StageSpec"]["properties"], job["properties"]
     _declare_names(fields["tags"])
     stage["optimizer"] = _with_schema(

@@ -14,6 +14,7 @@ SLOTS = (
     "optimizers",
     "schedules",
     "analyses",
+    "diagnostics",
 )
 #: The key of the metrics, next to the slots.
 METRICS = "metrics"

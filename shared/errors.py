@@ -8,6 +8,7 @@ FailureKind = Literal[
     "dataset_missing",
     "out_of_memory",
     "diverged",
+    "diagnosed",
     "max_runtime",
     "stalled",
     "crashed",

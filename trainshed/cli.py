@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from trainshed import __version__
-from trainshed.commands import analyses, box, catalog, datasets, jobs, metrics, predict, results
+from trainshed.commands import (
+    analyses,
+    box,
+    catalog,
+    datasets,
+    findings,
+    jobs,
+    metrics,
+    predict,
+    results,
+)
 from trainshed.commands.common_options import ServiceOptions, print_line
 from trainshed.exit_codes import run_command
 
@@ -49,7 +59,7 @@ def options(
     ServiceOptions.url = url
 
 
-for group in (jobs, metrics, results, predict, analyses, catalog, datasets, box):
+for group in (jobs, findings, metrics, results, predict, analyses, catalog, datasets, box):
     app.add_typer(group.app)
 
 

@@ -38,7 +38,17 @@ def event_line(event: Json) -> str:
         return f"attempt {data['attempt']} resumes at step {data['step']}"
     if kind in {"stage", "stage_end"} and data["stage"] != DEFAULT_STAGE:
         return f"stage {data['stage']}: {data.get('text') or _extent(data)}"
+    if kind == "finding":
+        return _finding_line(data)
     return f"note: {data['text']}" if kind == "note" else ""
+
+
+def _finding_line(data: Json) -> str:
+    """Return an error or a warning that was found, or that it is over; nothing for others."""
+    if data["severity"] == "info":
+        return ""
+    state = "" if data["state"] == "open" else " resolved"
+    return f"{data['severity']}{state}: {data['rule']}: {data['text']}"
 
 
 def _extent(stage: Json) -> str:

@@ -9,14 +9,14 @@ from trainshed.connection import Json, without_none
 from trainshed.downloads import Target, download, target_file
 from trainshed.errors import not_found
 from trainshed.event_files import download_event_files
-from trainshed.job_requests import JobRequests
+from trainshed.finding_requests import FindingRequests
 from trainshed.prediction_input import prediction_bodies
 
 #: Called with the bytes so far and the total.
 Progress = Callable[[int, int], None]
 
 
-class JobResults(JobRequests):
+class JobResults(FindingRequests):
     """Reads and downloads the results of jobs."""
 
     def top_k(

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from trainshed import result_tables
 from trainshed.escaping import escaped
+from trainshed.finding_tables import print_headline
 from trainshed.formatting import duration, metric_value, timestamp
 from trainshed.hyperparameters import hyperparameters
 
@@ -128,6 +129,7 @@ def print_job(console: Console, job: Json) -> None:
         "progress": _progress(job),
         "tags": ", ".join(f"{key}={value}" for key, value in job["tags"].items()),
         "retry of": job["retry_of"],
+        "fork of": job.get("forked_from"),
         "device": job["device"],
         "attempts": job["attempt"],
         **{name: _utc(job[f"{name}_at"]) for name in ("created", "started", "finished")},
@@ -144,6 +146,7 @@ def print_job(console: Console, job: Json) -> None:
     result_tables.print_results(console, job)
     print_warnings(console, job["warnings"])
     print_failure(console, job)
+    print_headline(console, job)
 
 
 def _utc(at: str | None) -> str:
@@ -170,6 +173,7 @@ def print_failure(console: Console, job: Json) -> None:
 def print_outcome(console: Console, job: Json) -> None:
     """Print the outcome of a followed job, and the commands that show more."""
     print_failure(console, job)
+    print_headline(console, job)
     if job["state"] == "succeeded":
         result_tables.print_results(console, job)
         has_classes = any("accuracy" in row for row in job["result"]["test"].values())

@@ -209,6 +209,7 @@ losses = Registry("losses")
 optimizers = Registry("optimizers")
 schedules = Registry("schedules")
 analyses = Registry("analyses")
+diagnostics = Registry("diagnostics")
 
 SLOTS: dict[str, Registry] = {
     registry.slot: registry
@@ -221,5 +222,6 @@ SLOTS: dict[str, Registry] = {
         optimizers,
         schedules,
         analyses,
+        diagnostics,
     )
 }

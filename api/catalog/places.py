@@ -22,6 +22,7 @@ class SlotPlace(NamedTuple):
 SLOT_PLACES: Mapping[str, SlotPlace] = {
     "architectures": SlotPlace("/architecture", "an architecture"),
     "augmentations": SlotPlace("/augmentation", "an augmentation"),
+    "diagnostics": SlotPlace("/diagnostics/rules", "a rule"),
     "initializers": SlotPlace("/initializer", "an initializer"),
     "losses": SlotPlace("/loss", "a loss"),
     "optimizers": SlotPlace("/optimizer", "an optimizer"),
@@ -29,7 +30,7 @@ SLOT_PLACES: Mapping[str, SlotPlace] = {
     "schedules": SlotPlace("/optimizer/schedule", "a schedule"),
 }
 #: The slots whose methods are named by the keys of an object.
-KEYED = frozenset({"augmentations", "regularizers"})
+KEYED = frozenset({"augmentations", "diagnostics", "regularizers"})
 #: What fields, metrics and parameters are called.
 FIELD = "a field"
 METRIC = "a metric"

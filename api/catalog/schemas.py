@@ -18,7 +18,11 @@ METHOD_COMPONENTS = {
     "optimizers": "Optimizer",
 }
 #: The component for an object of methods by name.
-METHOD_MAP_COMPONENTS = {"regularizers": "Regularizers", "augmentations": "Augmentation"}
+METHOD_MAP_COMPONENTS = {
+    "regularizers": "Regularizers",
+    "augmentations": "Augmentation",
+    "diagnostics": "DiagnosticRules",
+}
 
 
 class Method(BaseModel):
@@ -57,6 +61,7 @@ class Entries(BaseModel):
     optimizers: dict[str, Method]
     schedules: dict[str, Method]
     analyses: dict[str, Method]
+    diagnostics: dict[str, Method]
     metrics: dict[str, Metric]
 
 

@@ -36,6 +36,8 @@ def job_json(
         "notes": row.notes,
         "spec": row.spec,
         "warnings": row.warnings,
+        "findings": row.findings,
+        "headline": row.headline,
         "created_at": rfc3339(row.created_at),
         "started_at": rfc3339(row.started_at),
         "finished_at": rfc3339(row.finished_at),
@@ -50,6 +52,7 @@ def job_json(
         "ending": ending(row.state, result=row.result, failure=row.failure, progress=row.progress),
         "attempt": row.attempt,
         "retry_of": row.retry_of,
+        "forked_from": row.forked_from,
         "device": row.device,
         "mlflow_run_id": row.mlflow_run_id,
         "links": _links(row),
@@ -72,12 +75,15 @@ def _links(row: JobRow) -> dict[str, str]:
         "logs": f"{address}/logs",
         "artifacts": f"{address}/artifacts",
         "analyses": f"{address}/analyses",
+        "findings": f"{address}/findings",
     }
     tracking = row.spec.get("tracking")
     if isinstance(tracking, dict) and tracking.get("tensorboard"):
         links["tensorboard"] = f"{address}/tensorboard"
     if row.retry_of is not None:
         links["retry_of"] = f"/v1/jobs/{row.retry_of}"
+    if row.forked_from is not None:
+        links["forked_from"] = f"/v1/jobs/{row.forked_from}"
     return links
 
 

@@ -1,5 +1,6 @@
 """Submitting, reading, cancelling, pausing and retrying jobs."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -14,10 +15,12 @@ from api.http.requests import (
     check_cursor,
     check_idempotency_key,
     json_body,
+    media_type,
 )
 from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, list_of
 from api.jobs import rendering, service
+from api.jobs.fork_schemas import FORK_BODY, JSON_PATCH
 from api.jobs.lookup import read_job
 from api.jobs.schemas import Job, UnreadableJob, Validation
 from api.openapi import SPEC_BODY
@@ -219,6 +222,35 @@ def retry_job(
     """
     check_idempotency_key(idempotency_key)
     return _job_response(services, service.retry(services, caller.name, job_id, idempotency_key))
+
+
+@router.post(
+    "/{job_id}/fork",
+    status_code=202,
+    summary="Submit a job's specification with changes",
+    openapi_extra=FORK_BODY,
+    responses={202: {"model": Job, **LOCATION}},
+)
+async def fork_job(
+    job_id: JobId,
+    request: Request,
+    services: ServicesDep,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Return a new job with `forked_from`: the filled specification with a JSON Patch (RFC 6902).
+
+    The patch is the body itself, as `application/json-patch+json`; or `patch` in an object; or that
+    of a `finding`. A `test` that fails is a 409. With `from_checkpoint`, the new job continues from
+    this checkpoint of the job. The same `Idempotency-Key` and body return the same job.
+    """
+    check_idempotency_key(idempotency_key)
+    is_bare = media_type(request) == JSON_PATCH
+    body = await (request.body() if is_bare else json_body(request))
+    new_id = await services.sidecar.in_thread(
+        partial(service.fork, is_bare=is_bare), services, caller.name, job_id, body, idempotency_key
+    )
+    return await run_in_threadpool(_job_response, services, new_id)
 
 
 def _job_response(services: Services, job_id: str) -> Response:

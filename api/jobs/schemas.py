@@ -52,6 +52,14 @@ class SpecWarning(BaseModel):
     suggestion: str | None = Field(description="What to do instead")
 
 
+class FindingCounts(BaseModel):
+    """The number of open findings by severity."""
+
+    error: Count
+    warning: Count
+    info: Count
+
+
 class Job(BaseModel):
     """A job: its specification, progress and result. Lists leave out `attempts`."""
 
@@ -69,6 +77,10 @@ class Job(BaseModel):
     notes: str
     spec: JobSpec = Field(description="With all defaults filled in")
     warnings: list[SpecWarning] = Field(description="As found when the job was submitted")
+    findings: FindingCounts
+    headline: str | None = Field(
+        description="What is wrong, the number, and what to try; null where all is well"
+    )
     created_at: Timestamp
     started_at: Timestamp | None
     finished_at: Timestamp | None
@@ -85,6 +97,7 @@ class Job(BaseModel):
     ending: str | None = Field(description="How the job ended, as a sentence; null before its end")
     attempt: Count = Field(description="The number of attempts so far")
     retry_of: str | None
+    forked_from: str | None
     device: str | None
     mlflow_run_id: str | None
     links: dict[str, str]
@@ -118,6 +131,8 @@ class UnreadableJob(BaseModel):
     notes: str | None
     spec: dict[str, Any] | None = Field(description="As it is stored")
     warnings: list[SpecWarning] | None
+    findings: FindingCounts | None
+    headline: str | None
     created_at: Timestamp | None
     started_at: Timestamp | None
     finished_at: Timestamp | None
@@ -132,6 +147,7 @@ class UnreadableJob(BaseModel):
     ending: str | None
     attempt: Count | None
     retry_of: str | None
+    forked_from: str | None
     device: str | None
     mlflow_run_id: str | None
     links: dict[str, str]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.http.strict_json import parse
+from api.jobs import forks
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
 from api.jobs.admission.stages import distinct_optimizers
@@ -47,13 +48,54 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     if existing is not None:
         return existing
     draft = check(services, raw)
-    submission = Submission(
-        owner=owner,
-        spec=draft.filled,
-        warnings=draft.warnings_json(),
-        idempotency_key=key,
-        fingerprint=fingerprint,
+    return _submit(
+        services,
+        Submission(
+            owner=owner,
+            spec=draft.filled,
+            warnings=draft.warnings_json(),
+            idempotency_key=key,
+            fingerprint=fingerprint,
+        ),
     )
+
+
+def fork(
+    services: Services, owner: str, job_id: str, body: bytes, key: str | None, *, is_bare: bool
+) -> str:
+    """Submit the specification of a job with a patch on it; return the id of the new job.
+
+    Args:
+        services: the parts of this service.
+        owner: of the new job.
+        job_id: the job whose specification is changed.
+        body: the request as JSON.
+        key: the request's Idempotency-Key.
+        is_bare: whether the body is the patch itself.
+    """
+    raw = parse(body)
+    fingerprint = sha256_of_json(["fork", job_id, raw]) if key is not None else ""
+    existing = _job_of_key(services, owner, key, fingerprint)
+    if existing is not None:
+        return existing
+    prepared = forks.prepare(services, job_id, raw, is_bare=is_bare)
+    draft = check(services, prepared.spec)
+    return _submit(
+        services,
+        Submission(
+            owner=owner,
+            spec=draft.filled,
+            warnings=draft.warnings_json(),
+            forked_from=job_id,
+            resume_from=prepared.resume_from,
+            idempotency_key=key,
+            fingerprint=fingerprint,
+        ),
+    )
+
+
+def _submit(services: Services, submission: Submission) -> str:
+    """Record a job, notify the workers, and return its id."""
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
     if is_new:

@@ -12,6 +12,7 @@ from shared.errors import Fenced
 from shared.jobs.attempts import Lease, is_held_by
 from shared.jobs.counts import next_revision
 from shared.jobs.events import NewEvent, append_events
+from shared.jobs.findings import NewDiagnosis, NewWatch, store_findings, store_watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,8 @@ class Batch:
     checkpoints: list[NewCheckpoint] = field(default_factory=list)
     evaluations: list[NewEvaluation] = field(default_factory=list)
     artifacts: list[NewArtifact] = field(default_factory=list)
+    diagnosis: NewDiagnosis | None = None
+    watch: NewWatch | None = None
     phase: str | None = None
     latest: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
@@ -111,6 +114,8 @@ def record(
         changes["metrics"] = batch.latest
     if batch.best is not None:
         changes["best"] = batch.best
+    if batch.diagnosis is not None:
+        changes |= {"findings": batch.diagnosis.counts, "headline": batch.diagnosis.headline}
     if not connection.execute(sa.update(jobs).where(is_held_by(lease)).values(**changes)).rowcount:
         raise Fenced
     if number is not None and not _is_new(connection, lease, number):
@@ -128,6 +133,10 @@ def record(
             sa.delete(tables.artifacts).where(old.job_id == lease.job_id, old.name == row.name)
         )
     _insert(connection, tables.artifacts, lease, batch.artifacts)
+    if batch.diagnosis is not None:
+        store_findings(connection, lease, batch.diagnosis.findings)
+    if batch.watch is not None:
+        store_watch(connection, lease, batch.watch)
     append_events(connection, lease.job_id, now(), *batch.events)
     return released
 

@@ -8,6 +8,7 @@ from shared import tables
 from shared.clock import now
 from shared.jobs.attempts import Lease, lock_job
 from shared.jobs.events import NewEvent, append_events
+from shared.jobs.findings import forget_findings_past
 
 
 def begin_attempt(
@@ -57,6 +58,7 @@ def begin_attempt(
     )
     checkpoints = tables.checkpoints.c
     _delete_checkpoints(connection, lease, is_past(checkpoints.step, checkpoints.epoch))
+    forget_findings_past(connection, lease, step=first_step, epoch=first_epoch)
     # Clients have already read these events, so they stay and are counted as repeated.
     repeated = connection.execute(
         sa.select(sa.func.count()).where(

@@ -36,6 +36,11 @@ def _check_devices(devices: list[Any]) -> str | None:
     return None if are_named else "has a device without a name"
 
 
+def _check_findings(counts: dict[str, Any]) -> str | None:
+    are_counts = all(type(counts.get(name)) is int for name in ("error", "warning", "info"))
+    return None if are_counts else "lacks a count"
+
+
 def _check_priority(value: int) -> str | None:
     return None if value in PRIORITY_NAMES else "is unknown"
 
@@ -51,6 +56,7 @@ class JobRow(StoredRow):
         "tags": _check_tags,
         "spec": spec_fault,
         "warnings": _check_objects,
+        "findings": _check_findings,
         "attempt": check_count,
         "deaths": check_count,
         "revision": check_count,
@@ -71,9 +77,14 @@ class JobRow(StoredRow):
     spec_sha256: str
     #: What admission found odd in the specification.
     warnings: list[dict[str, Any]]
+    #: The number of open findings by severity.
+    findings: dict[str, Any]
+    #: The most important finding as a sentence; None where all is well.
+    headline: str | None
     dataset: str
     sweep_id: str | None
     retry_of: str | None
+    forked_from: str | None
     resume_from: str | None
     created_at: datetime
     started_at: datetime | None

@@ -24,6 +24,7 @@ class Submission:
     #: What admission found odd in it: `{pointer, detail, suggestion}`.
     warnings: list[dict[str, Any]] = field(default_factory=list)
     retry_of: str | None = None
+    forked_from: str | None = None
     resume_from: str | None = None
     idempotency_key: str | None = None
     fingerprint: str = field(default="")
@@ -58,6 +59,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             "warnings": submission.warnings,
             "dataset": spec["dataset"]["name"],
             "retry_of": submission.retry_of,
+            "forked_from": submission.forked_from,
             "resume_from": submission.resume_from,
             "created_at": at,
             "attempt": 0,

@@ -5,6 +5,7 @@ The catalogue (`shared.catalog`) has the names and parameters of methods, and th
 """
 
 from shared.spec.dataset import DatasetSpec
+from shared.spec.diagnostics import DiagnosticsSpec
 from shared.spec.fine_tuning import FineTuningSpec, HeadSpec, StageSpec, WeightsSpec
 from shared.spec.job import InitializerSpec, JobSpec, ResourcesSpec
 from shared.spec.loss import LossSpec
@@ -16,6 +17,7 @@ __all__ = [
     "CheckpointSpec",
     "ClippingSpec",
     "DatasetSpec",
+    "DiagnosticsSpec",
     "EarlyStoppingSpec",
     "FineTuningSpec",
     "HeadSpec",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from shared.spec.dataset import DatasetSpec
+from shared.spec.diagnostics import MODES, DiagnosticsSpec, expand_mode
 from shared.spec.fields import MAX_SEED, NUMBER, PLAIN_TEXT, MethodName, allow_name
 from shared.spec.fine_tuning import FineTuningSpec
 from shared.spec.loss import LossSpec
@@ -61,4 +62,8 @@ class JobSpec(SpecPart):
     tracking: Annotated[
         TrackingSpec, BeforeValidator(_expand_null, json_schema_input_type=TrackingSpec | None)
     ] = TrackingSpec()
+    diagnostics: Annotated[
+        DiagnosticsSpec,
+        BeforeValidator(expand_mode, json_schema_input_type=Literal[MODES] | DiagnosticsSpec),
+    ] = DiagnosticsSpec()
     resources: ResourcesSpec = ResourcesSpec()

@@ -7,6 +7,7 @@ from shared.tables.checkpoint import checkpoints, evaluations
 from shared.tables.columns import BigInt, Measured, UtcTime, metadata
 from shared.tables.dataset import datasets
 from shared.tables.event import events
+from shared.tables.finding import findings, watches
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
@@ -26,6 +27,7 @@ __all__ = [
     "datasets",
     "evaluations",
     "events",
+    "findings",
     "idempotency",
     "jobs",
     "leases",
@@ -36,6 +38,7 @@ __all__ = [
     "sidecar_responses",
     "tags",
     "tracking",
+    "watches",
     "weights",
     "workers",
 ]

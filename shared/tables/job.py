@@ -5,6 +5,8 @@ import sqlalchemy as sa
 from shared.states import STATES
 from shared.tables.columns import Id, UtcTime, job_id, metadata
 
+NO_FINDINGS = '{"error": 0, "warning": 0, "info": 0}'
+
 jobs = sa.Table(
     "jobs",
     metadata,
@@ -21,9 +23,14 @@ jobs = sa.Table(
     sa.Column("spec", sa.JSON, nullable=False),
     sa.Column("spec_sha256", sa.String(64), nullable=False),
     sa.Column("warnings", sa.JSON, nullable=False, server_default="[]"),
+    #: The number of open findings by severity, and the most important as a sentence.
+    sa.Column("findings", sa.JSON, nullable=False, server_default=NO_FINDINGS),
+    sa.Column("headline", sa.Text),
     sa.Column("dataset", sa.String(100), nullable=False),
     sa.Column("sweep_id", Id),
     sa.Column("retry_of", Id),
+    #: The job whose specification was changed to make this job's.
+    sa.Column("forked_from", Id),
     #: The checkpoint of an earlier job from which the first attempt resumes.
     sa.Column("resume_from", Id),
     sa.Column("created_at", UtcTime, nullable=False),

@@ -192,7 +192,7 @@ class TestResponses:
         creating = [
             ("post", path)
             for path in (
-                *("/v1/jobs", f"{job}/retry", f"{job}/analyses"),
+                *("/v1/jobs", f"{job}/retry", f"{job}/fork", f"{job}/analyses"),
                 *("/v1/weights", "/v1/datasets"),
             )
         ]

@@ -13,19 +13,20 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors openapi",
-        """analyses augmentation catalog datasets health http jobs presets reference services
-        weights""",
+        """analyses augmentation catalog datasets findings health http jobs presets reference
+        services weights""",
     ),
     "api/jobs": (
-        "__init__ estimates lookup rendering router routes schemas service unreadable",
+        """__init__ estimates fork_schemas forks lookup rendering router routes schemas service
+        unreadable""",
         "admission history results",
     ),
     "worker": (
         "__init__ __main__ app assignment build catalog limits locks registry tasks",
-        """analyses architectures augmentations checker data dispatch initializers losses optimizers
-        regularizers runner schedules sidecar tensorboard tracking training""",
+        """analyses architectures augmentations checker data diagnostics dispatch initializers
+        losses optimizers regularizers runner schedules sidecar tensorboard tracking training""",
     ),
-    "worker/runner": (None, "results"),
+    "worker/runner": (None, "diagnosis results"),
 }
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "tools"}
 

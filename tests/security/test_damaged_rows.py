@@ -13,11 +13,13 @@ from shared.clock import now
 from shared.ids import new_id
 from shared.jobs import liveness, mlflow_sync
 from shared.jobs.attempts import Lease
+from shared.jobs.findings import NO_FINDINGS, NewDiagnosis, NewWatch
 from shared.jobs.recording import NewArtifact
 from shared.uploaded_datasets import DatasetRow
 from tests.api.jobs.results.files import CONTENT, SHA256, evaluate, with_file
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
 from tests.security.damage import Shell, values_for
+from tests.shared.rows import finding
 
 JOB = "/v1/jobs/{job}"
 LISTS = ("/v1/jobs", "/v1/jobs?owner=admin&tag=a&named=a", "/metrics")
@@ -39,6 +41,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "evaluations": TOP_K,
     "artifacts": (*ARTIFACTS, *ANALYSES),
     "analyses": ANALYSES,
+    "findings": (f"{JOB}/findings",),
+    "watches": (JOB,),
     "weights": ("/v1/weights", "/v1/weights/{weights}"),
     "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
     "workers": ("/metrics", "/readyz"),
@@ -107,6 +111,8 @@ def box(service: Service, shell: Shell) -> Box:
         metrics=[metric_row("val_loss", step, 0.5) for step in (10, 20, 30)],
         checkpoints=[with_file(service, lease, row) for row in rows],
         artifacts=[artifact],
+        diagnosis=NewDiagnosis(findings=[finding()], counts=dict(NO_FINDINGS)),
+        watch=NewWatch(step=10, epoch=1, data={"findings": []}),
     )
     evaluate(service, lease)
     with service.database.write() as connection:

@@ -7,6 +7,7 @@ from typing import Any
 from shared.database import Database
 from shared.jobs.attempts import Lease
 from shared.jobs.events import list_events
+from shared.jobs.findings import NewFinding
 from shared.jobs.recording import NewCheckpoint, NewMetric
 from shared.jobs.rows import AttemptRow, CheckpointRow, EvaluationRow, JobRow
 
@@ -31,6 +32,34 @@ def checkpoint(kind: str, step: int, monitor: str | None = None) -> NewCheckpoin
     )
 
 
+def finding(**columns: Any) -> NewFinding:
+    """Return a new finding with these columns."""
+    data = {
+        "sentence": "60 % of the units are 0",
+        "explanation": "A unit that is 0 for every sample does not learn.",
+        "layers": ["body.activation1"],
+        "evidence": {"statistic": "dead_unit_share", "value": 0.6, "threshold": 0.5}
+        | {"direction": "above", "samples": 256, "series": [[20, 0.6]]},
+        "reasons": [33],
+        "next": None,
+        "rank": 1,
+        "patches": [],
+    }
+    defaults: dict[str, Any] = {
+        "id": "fnd_1",
+        "rule": "dead_relu",
+        "stage": "training",
+        "severity": "error",
+        "state": "open",
+        "first_step": 20,
+        "last_step": 20,
+        "epoch": 1,
+        "because_of": None,
+        "data": data | columns.pop("data", {}),
+    }
+    return NewFinding(**{**defaults, **columns})
+
+
 def point(step: int, value: float = 0.5) -> NewMetric:
     """Return a new metric value of the first epoch."""
     return NewMetric(
@@ -53,6 +82,7 @@ def job_row(**columns: Any) -> JobRow:
         "spec": {},
         "spec_sha256": "0" * 64,
         "warnings": [],
+        "findings": {"error": 0, "warning": 0, "info": 0},
         "dataset": "digits",
         "created_at": AT,
         "attempt": 0,

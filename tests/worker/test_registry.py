@@ -131,6 +131,10 @@ def test_documented_methods_are_registered() -> None:
             *("one_cycle", "reduce_on_plateau"),
         },
         "analyses": {"curvature", "loss_surface", "loss_path"},
+        "diagnostics": {
+            *("exploding_tensor", "vanishing_gradient", "exploding_gradient", "dead_relu"),
+            *("saturated_activation", "weight_update_ratio", "loss_not_decreasing"),
+        },
     }
     assert documented.keys() == SLOTS.keys()
     for slot, names in documented.items():

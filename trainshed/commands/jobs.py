@@ -69,7 +69,7 @@ def submit(
         if not as_json:
             print_warnings(error_console, job["warnings"])
         if follow:
-            _follow(client, job["id"], as_json=as_json)
+            follow_job(client, job["id"], as_json=as_json)
     print_json(job) if as_json else print_line(job["id"])
 
 
@@ -135,10 +135,10 @@ def follow(job: Job, *, as_json: AsJson = False) -> None:
     Shows its results afterwards; the exit code depends on its final state.
     """
     with connect() as client:
-        _follow(client, client.job_id(job), as_json=as_json)
+        follow_job(client, client.job_id(job), as_json=as_json)
 
 
-def _follow(client: Client, job_id: str, *, as_json: bool) -> None:
+def follow_job(client: Client, job_id: str, *, as_json: bool) -> None:
     """Follow a job to its end and exit with its code."""
     if as_json:
         for event in client.follow(job_id):

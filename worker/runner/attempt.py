@@ -17,6 +17,7 @@ from shared.database import Database
 from shared.jobs import attempts, queries
 from shared.jobs.checkpoint_names import default_checkpoint_name
 from shared.jobs.events import NewEvent
+from shared.jobs.findings import read_watch
 from shared.jobs.recording import Batch, record
 from shared.jobs.resumption import begin_attempt
 from shared.json_numbers import json_number
@@ -27,11 +28,12 @@ from worker.assignment import Assignment, ExitCode
 from worker.data.mapped_images import MappedImages
 from worker.registry import SpecError
 from worker.runner.checkpoints import CheckpointWriter
+from worker.runner.diagnosis.watch import Watch
 from worker.runner.experiment import build_experiment
-from worker.runner.failures import MaxRuntimeReached
+from worker.runner.failures import Diagnosed, MaxRuntimeReached
 from worker.runner.heartbeat import Heartbeat
 from worker.runner.progress import Progress
-from worker.runner.recorder import Recorder
+from worker.runner.recorder import Recorder, recorded_divergence
 from worker.runner.restore import delete_orphans, load_from_other_job, load_latest
 from worker.runner.results.evaluations import evaluate_checkpoints, test_metrics
 from worker.runner.results.job_result import data_facts, job_result
@@ -101,7 +103,7 @@ class Attempt:
         data = data_facts(dataset, experiment)
         state, latest = self._resume(experiment, checkpoints, data)
         tensorboard = self._open_tensorboard(experiment, state)
-        recorder = Recorder(checkpoints, tensorboard, latest)
+        recorder = Recorder(checkpoints, tensorboard, latest, self._watch(experiment, state))
         stopped = self._train(experiment, state, recorder)
         if stopped is not None:
             return stopped
@@ -173,12 +175,32 @@ class Attempt:
             add_note=self._add_note,
         )
 
+    def _watch(self, experiment: Experiment, state: TrainingState | None) -> Watch | None:
+        """Return the watch of the training, at the findings of the state; None if it is off."""
+        if self.spec.diagnostics.mode == "off":
+            return None
+        job_id, origin = self.assignment.job_id, self.assignment.resume_from
+        watch = Watch(experiment, self.assignment.spec, job_id=job_id)
+        if state is not None:
+            data = self._stored_watch(job_id, state)
+            is_other_job = data is None and origin is not None
+            if is_other_job and origin is not None:
+                other = read_with_retry(self.database, lambda c: queries.get_job_of(c, origin))
+                data = None if other is None else self._stored_watch(other, state)
+            watch.resume(state.position, data, is_other_job=is_other_job)
+        return watch
+
+    def _stored_watch(self, job_id: str, state: TrainingState) -> dict[str, Any] | None:
+        return read_with_retry(
+            self.database, lambda c: read_watch(c, job_id, state.step, state.epoch)
+        )
+
     def _train(
         self, experiment: Experiment, state: TrainingState | None, recorder: Recorder
     ) -> ExitCode | None:
         """Train to the end and return None, or return the exit code where the job has to stop."""
         # Closed at any end, which restores torch's settings.
-        with closing(fit(experiment, state=state)) as reports:
+        with closing(fit(experiment, state=state)) as reports, recorded_divergence(recorder):
             for report in self.watchdog.watch(reports):
                 self.writer.raise_error()
                 if isinstance(report, StageStarted):
@@ -202,6 +224,7 @@ class Attempt:
 
         Raises:
             MaxRuntimeReached: the job has used up its time. Its last checkpoint is written.
+            Diagnosed: an error was found that ends the job. Its last checkpoint is written.
         """
         requested = self._requested_exit()
         if requested is not None:
@@ -215,6 +238,11 @@ class Attempt:
             recorder.write_checkpoint(report)
             self.writer.flush()
             raise MaxRuntimeReached(report.step)
+        finding = None if recorder.watch is None else recorder.watch.hopeless
+        if finding is not None and report.step < report.steps:
+            recorder.write_checkpoint(report)
+            self.writer.flush()
+            raise Diagnosed(finding, step=report.step, steps=report.steps)
         is_due = recorder.seconds_since_checkpoint >= self.settings.checkpoint_seconds
         if is_due and not report.ends_epoch and recorder.is_checkpoint_available:
             recorder.write_checkpoint(report)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from shared.errors import Failure
+from shared.jobs.findings import NewFinding
 from worker.data import DatasetMissing
 from worker.registry import SpecError
 from worker.training.checkpoint import CheckpointCorrupt
@@ -57,6 +58,16 @@ class MaxRuntimeReached(Exception):
         super().__init__(step)
 
 
+class Diagnosed(Exception):
+    """An error was found, and the specification lets errors end the job."""
+
+    def __init__(self, finding: NewFinding, *, step: int, steps: int) -> None:
+        self.finding = finding
+        #: The steps that were taken, and the steps of the whole job.
+        self.step, self.steps = step, steps
+        super().__init__(finding.rule)
+
+
 def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
     """Return the failure that the job's owner reads.
 
@@ -66,6 +77,7 @@ def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
     """
     return (
         _resource_failure(error, spec)
+        or _diagnosed(error)
         or _job_failure(error, spec)
         or Failure(
             kind="internal",
@@ -103,6 +115,21 @@ def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
             hint="Correct the specification and submit it as a new job.",
         )
     return None
+
+
+def _diagnosed(error: BaseException) -> Failure | None:
+    """Return the failure where a finding ended the job."""
+    if not isinstance(error, Diagnosed):
+        return None
+    data = error.finding.data
+    command = f"`trainshed fork JOB --finding {error.finding.id}`"
+    patches, hint = data.get("patches"), "The job's findings have the evidence."
+    return Failure(
+        kind="diagnosed",
+        message=f"{error.finding.rule}: {data['sentence']}. The job ended at step {error.step} of "
+        f"{error.steps}, which saves {error.steps - error.step} steps.",
+        hint=f"Try {patches[0]['expects']}: {command}." if patches else hint,
+    )
 
 
 def _resource_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:

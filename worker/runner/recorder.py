@@ -1,7 +1,8 @@
 """Turns the reports of a training into rows, events, checkpoints and TensorBoard entries."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch, NewMetric
 from shared.json_numbers import json_number
 from worker.runner.checkpoints import CheckpointWriter
+from worker.runner.diagnosis.watch import Outcome, Watch
+from worker.training.divergence import Diverged
 from worker.training.metrics import metric_of
 from worker.training.parameters import gradient_norms
 from worker.training.reports import (
@@ -34,6 +37,7 @@ class Recorder:
         checkpoints: writes checkpoints; its writer stores the rest, in the same order.
         tensorboard: the TensorBoard log, where the specification requests it.
         latest: the newest metrics by name from before this attempt.
+        watch: finds faults in the training, where the specification leaves it on.
     """
 
     def __init__(
@@ -41,8 +45,10 @@ class Recorder:
         checkpoints: CheckpointWriter,
         tensorboard: "TensorBoardLog | None",
         latest: Mapping[str, Any],
+        watch: Watch | None = None,
     ) -> None:
         self.tensorboard = tensorboard
+        self.watch = watch
         #: The newest metrics by name.
         self.latest = dict(latest)
         #: How each stage ended, by its name; set at the end of the training.
@@ -66,6 +72,8 @@ class Recorder:
 
     def record(self, report: Report) -> None:
         """Record a report."""
+        if self.watch is not None:
+            self._record_findings(self.watch.observe(report))
         if isinstance(report, Stepped):
             if not self._has_stepped:
                 self._has_stepped = True
@@ -83,10 +91,22 @@ class Recorder:
         elif isinstance(report, Fitted):
             self._record_end(report)
 
+    def record_divergence(self, error: Diverged) -> None:
+        """Record what is found in a training that is not finite any more."""
+        if self.watch is not None:
+            self._record_findings(self.watch.observe_divergence(error))
+
     def write_checkpoint(self, report: EpochEnded | Stepped, keys: tuple[str, ...] = ()) -> None:
         """Take a checkpoint: `last`, and one for each rule in `keys`."""
+        if self.watch is not None:
+            # Before the checkpoint: an attempt that resumes from it continues with the findings.
+            self._writer.put(Batch(watch=self.watch.state()))
         self._checkpoints.write(report.snapshot(), report.stage, keys)
         self._checkpoint_time = time.monotonic()
+
+    def _record_findings(self, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._writer.put(Batch(diagnosis=outcome.diagnosis, events=outcome.events))
 
     def _record_initial_state(self, report: InitialState) -> None:
         if self.tensorboard is not None:
@@ -144,6 +164,16 @@ class Recorder:
         last = self._last_stage_end
         if last is not None and last.end.restored:  # the last checkpoint has other weights
             self._checkpoints.write(report.snapshot(), last.stage, (), suffix="-restored")
+
+
+@contextmanager
+def recorded_divergence(recorder: Recorder) -> Iterator[None]:
+    """Record what is found in a training that diverges within the block."""
+    try:
+        yield
+    except Diverged as error:
+        recorder.record_divergence(error)
+        raise
 
 
 def _end_json(end: StageEnd) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from worker.tensorboard.evaluation_mode import evaluation_mode
+from worker.training.evaluation_mode import evaluation_mode
 
 #: The version of the graph format.
 PRODUCER = 22

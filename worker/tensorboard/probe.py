@@ -9,7 +9,7 @@ without a scaled loss.
 import torch
 from torch import Tensor
 
-from worker.tensorboard.evaluation_mode import evaluation_mode
+from worker.training.evaluation_mode import evaluation_mode
 from worker.training.experiment import Experiment, Split
 from worker.training.seed import sample_order
 

@@ -26,6 +26,7 @@ def end_tags(job: JobRow) -> dict[str, str]:
     tags["trainshed.ending"] = (
         ending(job.state, result=job.result, failure=job.failure, progress=job.progress) or ""
     )
+    tags["trainshed.headline"] = job.headline or ""
     for part, text in (job.failure or {}).items():
         tags[f"trainshed.failure.{part}"] = str(text)
     for stage, text in stage_ends(job.result).items():

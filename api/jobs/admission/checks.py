@@ -8,6 +8,7 @@ from api.jobs.admission import (
     availability,
     class_weights,
     dataset,
+    diagnostics,
     fine_tuning,
     methods,
     monitors,
@@ -35,6 +36,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     methods.choose_augmentation,
     methods.choose_initializer,
     optimizer.choose,
+    diagnostics.choose_rules,
     fine_tuning.fill_stages,
     # Defaults that depend on other parts, and parts that must agree
     fine_tuning.fill_epochs,
@@ -45,6 +47,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     task.check_loss,
     class_weights.fill,
     methods.check_regularized_task,
+    diagnostics.check_task,
     task.fill_top_k,
     methods.check_augmentation,
     methods.check_image_size,

@@ -17,6 +17,7 @@ from shared.spec import (
     CheckpointSpec,
     ClippingSpec,
     DatasetSpec,
+    DiagnosticsSpec,
     EarlyStoppingSpec,
     FineTuningSpec,
     HeadSpec,
@@ -38,6 +39,7 @@ Models = Mapping[tuple[str, ...], type[BaseModel]]
 MODELS: Models = {
     (): JobSpec,
     ("dataset",): DatasetSpec,
+    ("diagnostics",): DiagnosticsSpec,
     ("training",): TrainingSpec,
     ("training", "early_stopping"): EarlyStoppingSpec,
     ("optimizer", "gradient_clipping"): ClippingSpec,

@@ -3,11 +3,16 @@
 import threading
 from typing import Any
 
+import pytest
+
+from shared.errors import Failure
 from shared.jobs import attempts, control, queries
+from shared.jobs.findings import FindingRow, list_findings
 from shared.jobs.rows import CheckpointRow, MetricRow
 from tests.worker.runner.installation import Installation
 from worker.assignment import ExitCode
 from worker.runner.attempt import Attempt
+from worker.runner.failures import failure_of
 
 
 class FakeHeartbeat:
@@ -64,6 +69,16 @@ class Jobs(Installation):
         with self.database.read() as connection:
             rows = queries.list_attempts(connection, job_id)
         return [row.first_step or 0 for row in rows]
+
+    def findings(self, job_id: str) -> list[FindingRow]:
+        with self.database.read() as connection:
+            return list_findings(connection, job_id)
+
+    def failure_of(self, job_id: str) -> Failure:
+        """Run the job's attempt, which must fail; return the failure that the job would get."""
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - the failure is checked
+            self.run()
+        return failure_of(raised.value, self.job(job_id).spec)
 
     def cancel(self, job_id: str) -> None:
         with self.database.write() as connection:

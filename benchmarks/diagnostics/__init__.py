@@ -1,0 +1,1 @@
+"""How well the rules find faults that are put into specifications, and stay silent without."""

@@ -1,0 +1,42 @@
+"""How the service watches a training and explains it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from shared.spec.fields import MethodName
+from shared.spec.part import SpecPart
+
+MODES = ("standard", "off", "full")
+
+
+def _check_verify(value: object) -> object:
+    """Accept false or "auto"; 0 equals false in Python, but is none of them."""
+    if value is not False and value != "auto":
+        raise ValueError('it must be false or "auto"')
+    return value
+
+
+Verify = Annotated[
+    Any,
+    AfterValidator(_check_verify),
+    WithJsonSchema({"anyOf": [{"const": False}, {"const": "auto"}]}),
+]
+
+
+class DiagnosticsSpec(SpecPart):
+    """The rules that watch a training. A bare mode is short for an object with this mode."""
+
+    #: `standard` is cheap; `full` adds the rules that train on their own; `off` watches nothing.
+    mode: Literal["standard", "off", "full"] = "standard"
+    #: Whether an error ends the job, with a checkpoint.
+    on_error: Literal["note", "stop"] = "note"
+    #: Whether the first patch of each error is tried in a job of low priority.
+    verify: Verify = False
+    #: By rule: its parameters, or false to switch it off. Others have their defaults.
+    rules: dict[MethodName, Any] = Field(default={}, max_length=64)
+
+
+def expand_mode(value: object) -> object:
+    """Return a bare mode as an object."""
+    return {"mode": value} if isinstance(value, str) else value

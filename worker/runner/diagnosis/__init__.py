@@ -1,0 +1,1 @@
+"""The watch of a training: measures, runs the rules, and keeps the findings."""
