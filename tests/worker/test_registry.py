@@ -130,7 +130,7 @@ def test_documented_methods_are_registered() -> None:
             *("constant", "inverse_time", "step", "exponential", "cosine"),
             *("one_cycle", "reduce_on_plateau"),
         },
-        "analyses": {"curvature", "loss_surface", "loss_path"},
+        "analyses": {"curvature", "loss_surface", "loss_path", "loss_estimate", "label_errors"},
         "diagnostics": {
             *("exploding_tensor", "vanishing_gradient", "exploding_gradient", "dead_relu"),
             *("saturated_activation", "weight_update_ratio", "loss_not_decreasing"),

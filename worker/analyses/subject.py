@@ -39,6 +39,8 @@ class Subject:
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     #: What is recorded of the checkpoint's evaluation on the test split; None without one.
     test: Mapping[str, Any] | None = None
+    #: The metric by which the checkpoint was chosen as the best; None for other checkpoints.
+    monitor: str | None = None
     #: The id of a checkpoint → its weights; None stands for the initial weights of the job.
     load_weights: Callable[[str | None], dict[str, Tensor]] | None = None
     #: Called often. Raises `Stopped` where the analysis has to stop.

@@ -124,6 +124,7 @@ class AnalysisAttempt:
             stage=stage,
             optimizer={"name": optimizer.name, **optimizer.parameters},
             test=self._test_results(row),
+            monitor=analysed.monitor,
             load_weights=partial(self._load_weights, initial),
             check=self._check,
             report=self._report,

@@ -277,3 +277,13 @@ def test_concurrent_checkpoints_of_equal_weights_share_an_analysis(
     row = with_file(service, lease, checkpoint_row("last", 20))
     service.record(lease, checkpoints=[row])
     assert request(service, lease)["id"] == first["id"]
+
+
+def test_label_errors_of_a_regression_are_refused(service: Service) -> None:
+    fields = {"dataset": {"name": "digits", "target": "rotation"}, "loss": "l2"}
+    lease = service.start_job(**fields, checkpoints=[])
+    service.record(lease, checkpoints=[with_file(service, lease, checkpoint_row("last"))])
+    found = faults(service, lease, {"kind": "label_errors"})
+    assert found["/kind"] == (
+        "is label_errors, which needs classes, but the job predicts a number; choose another kind"
+    )
