@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from shared.database import Database
 from shared.errors import Failure, Fenced
 from shared.jobs import attempts, queries, retry_policy
+from shared.jobs.analyses import is_analysis
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from worker.assignment import ExitCode
@@ -155,10 +156,10 @@ def record_exit(runner: Runner, code: int, database: Database) -> str | None:
 def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
     lease = runner.lease
     if runner.was_killed_for_memory(code):
-        return retry_policy.give_up(connection, lease, _out_of_memory(), exit_code=code)
+        return retry_policy.give_up(connection, lease, _out_of_memory(lease), exit_code=code)
     if code in REQUEUE_REASONS:
         return attempts.stop(connection, lease, REQUEUE_REASONS[code], exit_code=code)
-    outcome, failure = ABNORMAL_EXITS.get(code) or ("crashed", _crash(code))
+    outcome, failure = ABNORMAL_EXITS.get(code) or ("crashed", _crash(lease, code))
     return retry_policy.record_death(connection, lease, outcome, failure, exit_code=code)
 
 
@@ -171,23 +172,31 @@ def count_oom_kills() -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def _out_of_memory() -> Failure:
+def _out_of_memory(lease: Lease) -> Failure:
+    hint = "Use a smaller batch_size, smaller images or a smaller network."
+    if is_analysis(lease.job_id):
+        hint = "Use fewer samples, iterations or directions, or analyse a smaller network."
     return Failure(
         kind="out_of_memory",
-        message="The machine ran out of memory and the kernel killed the training process.",
-        hint="Use a smaller batch_size, smaller images or a smaller network.",
+        message=f"The machine ran out of memory and the kernel killed the {_work(lease)} process.",
+        hint=hint,
     )
 
 
-def _crash(code: int) -> Failure:
+def _crash(lease: Lease, code: int) -> Failure:
     how = f"was killed by signal {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
+    times, work = f"{retry_policy.MAX_ATTEMPTS['crashed']} times", _work(lease)
+    progress = "" if is_analysis(lease.job_id) else " without a new checkpoint"
     return Failure(
         kind="crashed",
-        message=f"The training process {how}, "
-        f"{retry_policy.MAX_ATTEMPTS['crashed']} times without a new checkpoint.",
-        hint="The end of the job's log may show the cause; report it to the administrator of the "
-        "box.",
+        message=f"The {work} process {how}, {times}{progress}.",
+        hint=f"The end of the {work}'s log may show the cause; report it to the administrator of "
+        "the box.",
     )
+
+
+def _work(lease: Lease) -> str:
+    return "analysis" if is_analysis(lease.job_id) else "training"
 
 
 def _signal_name(number: int) -> str:
