@@ -1,21 +1,19 @@
 """Requesting, reading and cancelling analyses: the rules behind the routes."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from api.analyses.further_checkpoint import find_further
-from api.analyses.request import SLOT, SUBJECT, Request, check_request
+from api.analyses.memory import check_memory
+from api.analyses.request import SLOT, SUBJECT, check_request
 from api.http.strict_json import parse
 from api.jobs.lookup import find_job
 from api.services.container import Services
 from shared.errors import Conflict, Fault, InvalidSpec, NotFound
-from shared.jobs import analyses, control, liveness, queries
+from shared.jobs import analyses, control, queries
 from shared.jobs.analyses import AnalysisRow, NewAnalysis
 from shared.jobs.checkpoint_names import checkpoint_name, find_checkpoint
 from shared.jobs.partial_rows import require
 from shared.jobs.rows import ArtifactRow, CheckpointRow, JobRow
-from shared.storage import WEIGHTS
 
 #: The states in which an analysis can be cancelled.
 CANCELLABLE = ("queued", "running")
@@ -50,7 +48,7 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
     with services.database.read() as connection:
         entry = services.methods.catalog[SLOT][request.kind]
         further = find_further(connection, entry, job, request.parameters)
-    memory_mib = _check_memory(services, request, checkpoint)
+    memory_mib = check_memory(services, request, checkpoint)
     new = NewAnalysis(
         owner=owner,
         subject=job,
@@ -106,40 +104,3 @@ def _checkpoint(rows: list[CheckpointRow], name: str) -> CheckpointRow:
         return find_checkpoint(rows, name, with_previous=True)
     except NotFound as error:
         raise InvalidSpec([Fault("/checkpoint", error.detail)], subject=SUBJECT) from error
-
-
-def _check_memory(services: Services, request: Request, checkpoint: CheckpointRow) -> float:
-    """Return the predicted memory in MiB.
-
-    Raises:
-        Conflict: the file of the checkpoint no longer exists.
-        InvalidSpec: no device has so much memory.
-    """
-    weights = f"{checkpoint.directory}/{WEIGHTS}"
-    try:
-        services.storage.path(weights)
-    except NotFound as error:
-        raise Conflict(
-            f"The file of the checkpoint {checkpoint_name(checkpoint)} no longer exists. Analyse "
-            "another checkpoint of the job."
-        ) from error
-    gpu_mib = _gpu_memory_mib(services)
-    fields = {"weights": weights, "kind": request.kind, "parameters": request.parameters}
-    response = services.sidecar.send("analysis", {**fields, "is_on_gpu": gpu_mib > 0})
-    needed, limit = response["memory_mib"], gpu_mib or services.settings.runner_memory_mib
-    if limit and needed > limit:
-        text = (
-            f"is {request.kind}, which needs about {needed:,.0f} MiB of memory for this network; "
-            f"a job may use {limit:,} MiB here. Use fewer iterations or directions, or analyse a "
-            "smaller network"
-        )
-        raise InvalidSpec([Fault("/kind", text)], subject=SUBJECT)
-    return needed
-
-
-def _gpu_memory_mib(services: Services) -> int:
-    """Return the memory of the largest GPU of any worker; 0 without a GPU."""
-    with services.database.read() as connection:
-        workers = liveness.list_workers(connection)
-    devices: list[dict[str, Any]] = [device for worker in workers for device in worker.devices]
-    return max((device.get("memory_mib") or 0 for device in devices), default=0)

@@ -15,6 +15,8 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
+MEMORY = Path("/proc/meminfo")
+GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU_HINT = f'set {VISIBLE}="" to train on the CPU'
 #: What the driver's library answers, or fails with, on a machine without a GPU.
@@ -36,6 +38,7 @@ class Device:
     model: str
     #: NVML's identifier, which CUDA_VISIBLE_DEVICES accepts; empty for the CPU.
     uuid: str = ""
+    #: Of the GPU, or of the whole machine, which all CPU slots share; 0 if unknown.
     memory_mib: int = 0
 
     @property
@@ -74,9 +77,21 @@ def find(settings: Settings) -> list[Device]:
 
 def _cpu_slots(settings: Settings) -> list[Device]:
     return [
-        Device(f"cpu:{slot}", f"CPU, {threads(settings)} threads")
+        Device(f"cpu:{slot}", f"CPU, {threads(settings)} threads", "", machine_memory_mib())
         for slot in range(settings.cpu_slots)
     ]
+
+
+def machine_memory_mib() -> int:
+    """Return the memory of this machine, or the limit of its control group; 0 if unknown."""
+    try:
+        fields = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+        total = int(fields["MemTotal"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):  # another kind of system
+        return 0
+    with suppress(OSError, ValueError):  # no control groups, or no limit ("max")
+        total = min(total, int(GROUP_LIMIT.read_text()))
+    return total // 2**20
 
 
 def threads(settings: Settings) -> int:

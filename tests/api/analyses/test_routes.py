@@ -229,15 +229,17 @@ class TestRefusedRequests:
         body = {**REQUEST, "checkpoint": None, "samples": 0, "colour": 1}
         assert faults(service, lease, body).keys() == {"/checkpoint", "/samples", "/colour"}
 
+    @pytest.mark.parametrize("name", ["cuda:0", "cpu:0"])
     def test_a_network_too_large_for_every_device_is_refused_with_both_numbers(
-        self, service: Service, lease: Lease
+        self, service: Service, lease: Lease, name: str
     ) -> None:
-        devices = [{"name": "cuda:0", "memory_mib": 12}]
+        devices = [{"name": name, "memory_mib": 12}]
         with service.database.write() as connection:
             liveness.record_worker(connection, worker="w", host="h", pid=7, devices=devices)
         detail = faults(service, lease, REQUEST)["/kind"]
         assert "needs about 12 MiB" in detail
-        assert "a job may use 12 MiB here" in detail
+        assert "the largest device has 12 MiB" in detail
+        assert service.sidecar.requests[-1]["is_on_gpu"] == (name == "cuda:0")
 
     def test_a_job_without_a_checkpoint_is_a_conflict(self, service: Service) -> None:
         response = service.post(f"/v1/jobs/{service.submit()}/analyses", REQUEST)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pynvml
 import pytest
@@ -13,7 +14,17 @@ from worker.dispatch import devices
 from worker.dispatch.devices import Device, NoUsableGpu, find
 
 SETTINGS = Settings(cpu_slots=2, threads=3)
-CPU = [Device("cpu:0", "CPU, 3 threads"), Device("cpu:1", "CPU, 3 threads")]
+MEMORY_MIB = 4096
+CPU = [Device(f"cpu:{slot}", "CPU, 3 threads", "", MEMORY_MIB) for slot in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose control group has less memory than the machine."""
+    (tmp_path / "meminfo").write_text(f"MemTotal: {16 * MEMORY_MIB * 1024} kB\nMemFree: 1 kB\n")
+    (tmp_path / "memory.max").write_text(f"{MEMORY_MIB * 2**20}\n")
+    monkeypatch.setattr(devices, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(devices, "GROUP_LIMIT", tmp_path / "memory.max")
 
 
 @pytest.fixture
@@ -176,3 +187,10 @@ def test_torch_is_not_imported_to_learn_whether_it_has_cuda() -> None:
         "import torch; assert has == (torch.version.cuda is not None)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_memory_of_the_cpu_is_that_of_the_machine_where_there_is_no_limit() -> None:
+    devices.GROUP_LIMIT.write_text("max\n")
+    assert devices.machine_memory_mib() == 16 * MEMORY_MIB
+    devices.MEMORY.unlink()
+    assert devices.machine_memory_mib() == 0
