@@ -28,6 +28,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.RowUnreadable: 409,
     errors.DamagedFile: 500,
     errors.Fenced: 409,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.RangeNotSatisfiable: 416,

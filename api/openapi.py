@@ -14,6 +14,7 @@ from api.catalog.schemas import (
     reference,
 )
 from api.http.problem import PROBLEM
+from api.jobs.changes import JobPatch
 from shared.catalog import METRICS, Catalog
 from shared.datasets import FACTS
 from shared.spec import JobSpec
@@ -27,6 +28,18 @@ SPEC_BODY: dict[str, Any] = {
             "application/json": {
                 "schema": reference("JobSpec"),
                 "example": {"dataset": "digits", "architecture": "mlp"},
+            }
+        },
+    }
+}
+#: The body of a change of a job.
+PATCH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/merge-patch+json": {
+                "schema": reference("JobPatch"),
+                "example": {"priority": "high", "tags": {"group": "vision", "old": None}},
             }
         },
     }
@@ -59,6 +72,7 @@ def extend_openapi(app: FastAPI) -> None:
         schemas = document["components"]["schemas"]
         schemas |= specification_schemas(app.state.services.methods.catalog)
         schemas |= analysis_components(app.state.services.methods.catalog["analyses"])
+        schemas["JobPatch"] = _patch_schema()
         schemas["Problem"] = PROBLEM
         schemas["Job"]["properties"]["metrics"]["description"] = metrics_description(
             app.state.services.methods.catalog
@@ -105,6 +119,7 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
         "401": "security" in operation,
         "404": "{" in path,
         "409": "{" in path or path in WITH_CONFLICTS,
+        "412": any(each["name"] == "if-match" for each in operation.get("parameters", ())),
         "413": has_body,
         "415": has_body,
         "416": "206" in responses,
@@ -119,6 +134,15 @@ def metrics_description(catalog: Catalog) -> str:
     declared = catalog[METRICS].items()
     lines = [f"* `{name}` ({metric['unit']}): {metric['summary']}" for name, metric in declared]
     return "The latest value by name.\n\n" + "\n".join(lines)
+
+
+def _patch_schema() -> dict[str, Any]:
+    """Return the schema of a change of a job."""
+    schema = JobPatch.model_json_schema(ref_template=REFERENCE)
+    for field in schema["properties"].values():
+        del field["default"]  # a client that sent null would set the field to its default
+    _declare_names(schema["properties"]["tags"]["anyOf"][0])
+    return schema
 
 
 def specification_schemas(catalog: Catalog) -> dict[str, Any]:

@@ -68,6 +68,10 @@ class DatasetMissing(ServiceError):
     """The data set of the job is no longer on this box."""
 
 
+class PreconditionFailed(ServiceError):
+    """The object has changed since the version that `If-Match` names."""
+
+
 #: The maximum number of faults in one answer.
 MAX_FAULTS = 100
 

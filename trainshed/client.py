@@ -118,6 +118,21 @@ class Client(JobResults, AnalysisRequests, DatasetRequests):
         """Queue a paused job, which continues where it stopped; return the job."""
         return self._json("POST", self._job_path(job_id, "resume"))
 
+    def update(self, job_id: str, changes: Json) -> Json:
+        """Change a job's priority, tags, notes or max_runtime_seconds; return the job.
+
+        Args:
+            job_id: the job.
+            changes: new values of some of these fields. Null stands for a field's default; `tags`
+                changes the given tags only, and null removes a tag.
+        """
+        return self._json(
+            "PATCH",
+            self._job_path(job_id),
+            content=to_json(changes),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+
     def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
         """Submit a failed or cancelled job again, from its last checkpoint; return the new job."""
         path = self._job_path(job_id, "retry")

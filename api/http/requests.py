@@ -70,14 +70,18 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def json_body(request: Request) -> bytes:
+async def json_body(request: Request, *allowed: str) -> bytes:
     """Return the bytes of a body that is declared as JSON.
+
+    Args:
+        request: The request.
+        *allowed: The media types; by default application/json.
 
     Raises:
         UnsupportedMediaType: It is declared as something else.
     """
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType
+    if media_type(request) not in (allowed or ("application/json",)):
+        raise UnsupportedMediaType(f"The body must be {' or '.join(allowed)}." if allowed else None)
     return await request.body()
 
 

@@ -1,4 +1,4 @@
-"""Submitting, reading, cancelling, pausing and retrying jobs."""
+"""Submitting, reading, retrying and forking jobs."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -21,14 +21,17 @@ from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, list_of
 from api.jobs import rendering, service
 from api.jobs.fork_schemas import FORK_BODY, JSON_PATCH
-from api.jobs.lookup import read_job
+from api.jobs.responses import (
+    job_response,
+    queue_position_of,
+    read_attempts,
+    read_with_position,
+)
 from api.jobs.schemas import Job, UnreadableJob, Validation
 from api.openapi import SPEC_BODY
 from api.services.change_watcher import Change, Version
-from api.services.container import Services
 from shared.jobs import queries
 from shared.jobs.partial_rows import UnreadableJobRow
-from shared.jobs.rows import AttemptRow, JobRow
 from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -60,7 +63,7 @@ async def submit_job(
     job_id = await services.sidecar.in_thread(
         service.create, services, caller.name, body, idempotency_key
     )
-    return await run_in_threadpool(_job_response, services, job_id)
+    return await run_in_threadpool(job_response, services, job_id)
 
 
 @router.post(
@@ -109,7 +112,7 @@ def list_jobs(
         )
     services.quarantine.report(rows)
     page = [
-        rendering.job_json(row, queue_position=_queue_position(services, row))
+        rendering.job_json(row, queue_position=queue_position_of(services, row))
         for row in rows[:limit]
     ]
     return json_response(list_page(page, has_more=len(rows) > limit))
@@ -134,7 +137,7 @@ async def get_job(
     `If-None-Match` at any change, also of the queue position; without it at a change of `state` or
     `phase`.
     """
-    row, queue_position = await run_in_threadpool(_read, services, job_id)
+    row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
     etag = rendering.etag(row, queue_position)
     is_current = if_none_match is None or matches_etag(if_none_match, etag)
     if wait and is_current and row.state not in FINAL:
@@ -147,60 +150,14 @@ async def get_job(
             timeout_seconds=wait,
             change=Change.STATE if if_none_match is None else Change.ANY,
         )
-        row, queue_position = await run_in_threadpool(_read, services, job_id)
+        row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
         etag = rendering.etag(row, queue_position)
     headers = {"ETag": etag}
     if matches_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    attempts = await run_in_threadpool(_read_attempts, services, job_id) if row.attempt else []
+    attempts = await run_in_threadpool(read_attempts, services, job_id) if row.attempt else []
     job = rendering.job_json(row, queue_position=queue_position, attempts=attempts)
     return json_response(job, headers=headers)
-
-
-@router.post(
-    "/{job_id}/cancel",
-    status_code=202,
-    summary="Cancel a job",
-    responses={202: {"model": Job | UnreadableJob}},
-)
-def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
-    """Request that a job ends; repeating the request has no further effect.
-
-    The state becomes `cancelled` once the process has ended and its memory is free.
-    """
-    service.cancel(services, job_id)
-    return _job_response(services, job_id)
-
-
-@router.post(
-    "/{job_id}/pause",
-    status_code=202,
-    summary="Pause a job",
-    responses={202: {"model": Job | UnreadableJob}},
-)
-def pause_job(job_id: JobId, services: ServicesDep) -> Any:
-    """Request that a job stops and waits; repeating the request has no further effect.
-
-    A running job writes a checkpoint first. Its state becomes `paused` once its process has ended
-    and its memory is free. If the job ends before it stops, it does not become `paused`.
-    """
-    service.pause(services, job_id)
-    return _job_response(services, job_id)
-
-
-@router.post(
-    "/{job_id}/resume",
-    status_code=202,
-    summary="Resume a paused job",
-    responses={202: {"model": Job | UnreadableJob}},
-)
-def resume_job(job_id: JobId, services: ServicesDep) -> Any:
-    """Queue a paused job, which continues where it stopped.
-
-    A job that is still pausing trains on. For a job that is not paused this has no effect.
-    """
-    service.resume(services, job_id)
-    return _job_response(services, job_id)
 
 
 @router.post(
@@ -221,7 +178,7 @@ def retry_job(
     finished is returned again.
     """
     check_idempotency_key(idempotency_key)
-    return _job_response(services, service.retry(services, caller.name, job_id, idempotency_key))
+    return job_response(services, service.retry(services, caller.name, job_id, idempotency_key))
 
 
 @router.post(
@@ -250,41 +207,4 @@ async def fork_job(
     new_id = await services.sidecar.in_thread(
         partial(service.fork, is_bare=is_bare), services, caller.name, job_id, body, idempotency_key
     )
-    return await run_in_threadpool(_job_response, services, new_id)
-
-
-def _job_response(services: Services, job_id: str) -> Response:
-    # A new job is not worth an extra read of the queue.
-    row, queue_position = _read(services, job_id, allow_extra_read=False)
-    attempts = _read_attempts(services, job_id)
-    return json_response(
-        rendering.job_json(row, queue_position=queue_position, attempts=attempts),
-        status=202,
-        headers={
-            "Location": f"/v1/jobs/{job_id}",
-            "ETag": rendering.etag(row, queue_position),
-        },
-    )
-
-
-def _read(
-    services: Services, job_id: str, *, allow_extra_read: bool = True
-) -> tuple[JobRow, int | None]:
-    """Return a job's row and its position in the queue."""
-    row = read_job(services, job_id)
-    if services.quarantine.report([row]):
-        row = read_job(services, job_id)  # with the event of the quarantine
-    return row, _queue_position(services, row, allow_extra_read=allow_extra_read)
-
-
-def _read_attempts(services: Services, job_id: str) -> list[AttemptRow]:
-    with services.database.read() as connection:
-        return queries.list_attempts(connection, job_id)
-
-
-def _queue_position(
-    services: Services, row: JobRow, *, allow_extra_read: bool = True
-) -> int | None:
-    if row.state != "queued":
-        return None
-    return services.queue_order.position(row.id, allow_extra_read=allow_extra_read)
+    return await run_in_threadpool(job_response, services, new_id)

@@ -21,6 +21,15 @@ class UserRequests:
 
 
 @dataclass(frozen=True)
+class HeartbeatResponse:
+    """What a runner learns with its heartbeat."""
+
+    requests: UserRequests
+    #: The specification, of which a user may change the time limit.
+    spec: Any
+
+
+@dataclass(frozen=True)
 class ObservedHeartbeat:
     """The newest heartbeat of a running attempt."""
 
@@ -35,8 +44,8 @@ class ObservedHeartbeat:
 
 def record_heartbeat(
     connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
-) -> UserRequests:
-    """Record a heartbeat and the progress; return the requests of users.
+) -> HeartbeatResponse:
+    """Record a heartbeat and the progress; return the requests and changes of users.
 
     Raises:
         Fenced: the attempt no longer holds the job and must end.
@@ -50,12 +59,12 @@ def record_heartbeat(
         .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
         .values(**values)
     )
-    row = connection.execute(
-        sa.select(jobs.cancel_requested_at, jobs.pause_requested_at).where(is_held_by(lease))
-    ).one_or_none()
+    columns = (jobs.cancel_requested_at, jobs.pause_requested_at, jobs.spec)
+    row = connection.execute(sa.select(*columns).where(is_held_by(lease))).one_or_none()
     if row is None:
         raise Fenced
-    return _requests(row.cancel_requested_at, row.pause_requested_at)
+    requests = _requests(row.cancel_requested_at, row.pause_requested_at)
+    return HeartbeatResponse(requests, row.spec)
 
 
 def list_heartbeats(

@@ -27,14 +27,18 @@ def _expand_null(value: object) -> object:
     return {} if value is None else value
 
 
+MaxRuntimeSeconds = Annotated[int, Field(ge=1, le=31_536_000), NUMBER]
+
+
 class ResourcesSpec(SpecPart):
     """The resources that the job needs, and its time limit."""
 
     gpus: Annotated[int, Field(ge=1, le=64), NUMBER] = 1
     gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), NUMBER] | None = None
-    max_runtime_seconds: Annotated[int, Field(ge=1, le=31_536_000), NUMBER] | None = None
+    max_runtime_seconds: MaxRuntimeSeconds | None = None
 
 
+MAX_TAGS = 64
 TagKey = Annotated[str, Field(min_length=1, max_length=64), PLAIN_TEXT]
 TagValue = Annotated[str, Field(max_length=512), PLAIN_TEXT]
 
@@ -44,7 +48,7 @@ class JobSpec(SpecPart):
 
     name: Annotated[str, Field(max_length=200), PLAIN_TEXT] = ""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), NUMBER] = 0
-    tags: dict[TagKey, TagValue] = Field(default={}, max_length=64)
+    tags: dict[TagKey, TagValue] = Field(default={}, max_length=MAX_TAGS)
     priority: Literal["low", "normal", "high"] = "normal"
     dataset: Annotated[DatasetSpec, allow_name(DatasetSpec)]
     architecture: Annotated[MethodSpec, allow_name(MethodSpec)]

@@ -198,6 +198,7 @@ class TestResponses:
         ]
         with_etag = [
             ("get", job),
+            ("patch", job),
             ("get", f"{job}/checkpoints/{{checkpoint}}/download"),
             ("get", f"{job}/checkpoints/{{checkpoint}}/export"),
             ("get", f"{job}/artifacts/{{artifact}}/download"),

@@ -21,7 +21,7 @@ def http_service(respond: Respond) -> Iterator[Client]:
         def _handle(self) -> None:
             respond(self)
 
-        do_GET = do_POST = _handle  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Log nothing."""

@@ -85,6 +85,25 @@ def test_requests_for_a_job_print_what_it_is_now(
     assert capsys.readouterr().out == f"{JOB['id']} is {line}\n"
 
 
+def test_set_sends_a_merge_patch(capsys: pytest.CaptureFixture[str]) -> None:
+    bodies: list[object] = []
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        bodies.append(json.loads(request_body(handler)))
+        assert (handler.command, handler.path) == ("PATCH", f"/v1/jobs/{JOB['id']}")
+        assert handler.headers["Content-Type"] == "application/merge-patch+json"
+        send(handler, 200, json.dumps(JOB).encode())
+
+    fields = ["priority=high", "notes=a=b", "max_runtime_seconds=60", "tags.a.b=7", "tags.c=null"]
+    with http_service(respond) as client:
+        assert main(["--url", client.url, "set", JOB["id"], *fields]) == 0
+    tags = {"a.b": "7", "c": None}
+    assert bodies == [{"priority": "high", "notes": "a=b", "max_runtime_seconds": 60, "tags": tags}]
+    assert capsys.readouterr().out == f"{JOB['id']} is changed\n"
+    assert main(["set", JOB["id"], "priority"]) == 2
+    assert "FIELD=VALUE" in capsys.readouterr().err
+
+
 def test_list_in_a_pipe_is_neither_wrapped_nor_coloured_nor_read_as_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
 from trainshed.event_lines import print_events
 from trainshed.exit_codes import BY_STATE
+from trainshed.job_changes import read_changes
 from trainshed.job_tables import (
     print_job,
     print_jobs,
@@ -200,6 +201,29 @@ def resume(job: Job, *, as_json: AsJson = False) -> None:
     """Resume a paused job where it stopped."""
     with connect() as client:
         _print_state(client.resume(job), as_json=as_json)
+
+
+@app.command("set")
+def set_fields(
+    job: Job,
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FIELD=VALUE...",
+            help="priority=high, notes=TEXT, max_runtime_seconds=3600, tags.KEY=VALUE. null "
+            "removes a tag, or sets a field to its default.",
+        ),
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Change a job's priority, tags, notes or time limit.
+
+    Of a job that has ended, tags and notes can be changed.
+    """
+    with connect() as client:
+        result = client.update(job, read_changes(changes))
+    print_json(result) if as_json else print_line(f"{result['id']} is changed")
 
 
 def _print_state(job: dict[str, Any], *, as_json: bool) -> None:

@@ -70,7 +70,9 @@ class Attempt:
         self.watchdog = Watchdog()
         self.time_limit = TimeLimit(assignment, database)
         checks = (self.watchdog.check, self.time_limit.check)
-        self.heartbeat = Heartbeat(database, assignment.lease, *checks)
+        self.heartbeat = Heartbeat(
+            database, assignment.lease, *checks, on_spec=self.time_limit.update
+        )
         self.progress = Progress()
         #: Set when the worker stops: the attempt then ends with a checkpoint.
         self.drain = threading.Event()
@@ -237,7 +239,7 @@ class Attempt:
         if self.time_limit.should_stop():
             recorder.write_checkpoint(report)
             self.writer.flush()
-            raise MaxRuntimeReached(report.step)
+            raise MaxRuntimeReached(self.time_limit.seconds, report.step)
         finding = None if recorder.watch is None else recorder.watch.hopeless
         if finding is not None and report.step < report.steps:
             recorder.write_checkpoint(report)

@@ -52,10 +52,12 @@ DEVICE_FAULT_TEXTS = (
 class MaxRuntimeReached(Exception):
     """The job reached its max_runtime_seconds."""
 
-    def __init__(self, step: int | None = None) -> None:
+    def __init__(self, limit_seconds: int | None, step: int | None = None) -> None:
+        #: A user may have changed it since the job started.
+        self.limit_seconds = limit_seconds
         #: The step of the checkpoint that was written at the end; None where no step ended.
         self.step = step
-        super().__init__(step)
+        super().__init__(limit_seconds, step)
 
 
 class Diagnosed(Exception):
@@ -78,7 +80,7 @@ def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
     return (
         _resource_failure(error, spec)
         or _diagnosed(error)
-        or _job_failure(error, spec)
+        or _job_failure(error)
         or Failure(
             kind="internal",
             message=f"The job stopped because of an error in the service: {type(error).__name__}.",
@@ -87,7 +89,7 @@ def failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
     )
 
 
-def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
+def _job_failure(error: BaseException) -> Failure | None:
     """Return the failure where the specification, the data or the training is its cause."""
     if isinstance(error, Diverged):
         message = f"{error.what} was not finite at step {error.step} of stage {error.stage}."
@@ -95,7 +97,7 @@ def _job_failure(error: BaseException, spec: dict[str, Any]) -> Failure | None:
     if isinstance(error, DatasetMissing):
         return Failure(kind="dataset_missing", message=str(error), hint=error.hint)
     if isinstance(error, MaxRuntimeReached):
-        limit = spec["resources"]["max_runtime_seconds"]
+        limit = error.limit_seconds
         kept = "" if error.step is None else f"; the checkpoint of step {error.step} is kept"
         return Failure(
             kind="max_runtime",

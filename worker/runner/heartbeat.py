@@ -26,9 +26,16 @@ class Heartbeat:
         database: where the heartbeat is recorded.
         lease: of the attempt.
         *checks: run after each beat that the database confirmed; a check may end the process.
+        on_spec: called before the checks with the job's specification as it is stored.
     """
 
-    def __init__(self, database: Database, lease: Lease, *checks: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        *checks: Callable[[], None],
+        on_spec: Callable[[Any], None] | None = None,
+    ) -> None:
         #: The progress that the next beat records, as a job shows it.
         self.progress: dict[str, Any] | None = None
         #: Set once a user requests that the job is cancelled.
@@ -38,6 +45,7 @@ class Heartbeat:
         self._database = database
         self._lease = lease
         self._checks = checks
+        self._on_spec = on_spec
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def _run(self) -> None:
@@ -54,14 +62,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with self._database.write() as connection:
-            requests = record_heartbeat(
+            response = record_heartbeat(
                 connection, self._lease, pid=os.getpid(), progress=self.progress
             )
+        requests = response.requests
         if requests.is_cancel_requested:
             self.cancel.set()
         if requests.is_pause_requested:
             self.pause.set()
         else:  # never requested, or withdrawn
             self.pause.clear()
+        if self._on_spec is not None:
+            self._on_spec(response.spec)
         for check in self._checks:
             check()

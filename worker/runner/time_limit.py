@@ -7,6 +7,7 @@ thread fails the job and ends the process.
 import os
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
@@ -44,6 +45,17 @@ class TimeLimit:
             if row.ended_at is not None
         )
 
+    def update(self, spec: Any) -> None:
+        """Take over the limit of the stored specification, which a user may have changed.
+
+        Args:
+            spec: as it was read; of a damaged specification the limit stays as it is.
+        """
+        resources = spec.get("resources") if isinstance(spec, dict) else None
+        seconds = resources.get("max_runtime_seconds", 0) if isinstance(resources, dict) else 0
+        if seconds is None or (isinstance(seconds, int) and seconds > 0):
+            self.seconds = seconds
+
     def should_stop(self) -> bool:
         """Return whether the limit is reached.
 
@@ -63,7 +75,7 @@ class TimeLimit:
         is_overdue = self._is_reached and not self._is_stopping
         if self._overtime.observe(is_overdue or None) < MARGIN_SECONDS:
             return
-        failure = failure_of(MaxRuntimeReached(), self._assignment.spec)
+        failure = failure_of(MaxRuntimeReached(self.seconds), self._assignment.spec)
         log.error("max_runtime_seconds reached and no step ends: exit", limit=self.seconds)
         with self._database.write() as connection:
             attempts.fail(connection, self._assignment.lease, failure)

@@ -141,7 +141,7 @@ class TestCancel:
         with database.write() as connection:
             assert liveness.record_heartbeat(
                 connection, lease, pid=1, progress=None
-            ).is_cancel_requested
+            ).requests.is_cancel_requested
         with database.write() as connection:
             assert attempts.stop(connection, lease, "worker_lost") == "cancelled"
         with database.read() as connection:

@@ -137,9 +137,9 @@ class Histories(RuleBasedStateMachine):
                 with self.database.write() as connection:
                     recording.record(connection, lease, batch, number=number)
             with self.database.write() as connection:
-                requests = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
-            assert requests.is_cancel_requested == (lease.job_id in self.cancel_requested)
-            assert requests.is_pause_requested == (lease.job_id in self.pause_requested)
+                response = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
+            assert response.requests.is_cancel_requested == (lease.job_id in self.cancel_requested)
+            assert response.requests.is_pause_requested == (lease.job_id in self.pause_requested)
 
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:

@@ -60,8 +60,8 @@ def test_running_job_is_paused_only_when_its_process_is_gone(
     assert (row.state, row.phase) == ("running", "pausing")
     assert row.pause_requested_at
     with database.write() as connection:
-        requests = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
-    assert requests.is_pause_requested
+        response = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
+    assert response.requests.is_pause_requested
     row = _do(database, lease, "exit")
     assert (row.state, row.phase, row.reason) == ("paused", None, "paused_by_user")
     assert row.finished_at is None
@@ -94,8 +94,8 @@ def test_job_that_resumes_before_its_runner_is_gone_trains_on(
     row = _do(database, lease, "pause", "resume")
     assert (row.state, row.phase, row.pause_requested_at) == ("running", "fine_tune", None)
     with database.write() as connection:
-        requests = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
-    assert not requests.is_pause_requested
+        response = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
+    assert not response.requests.is_pause_requested
     assert _events(database, lease)[-1] == ("pause_withdrawn", None)
 
 

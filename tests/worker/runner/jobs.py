@@ -18,7 +18,7 @@ from worker.runner.failures import failure_of
 class FakeHeartbeat:
     """A heartbeat without a database, which sets an event at a step."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self.cancel = threading.Event()
         self.pause = threading.Event()
         self.at_step: tuple[int, threading.Event] | None = None

@@ -21,7 +21,7 @@ PATH = "/srv/secret/place"
     [
         (Diverged(7, "main", "The loss", "Take less."), "diverged"),
         (DatasetMissing("cifar10", [("web", "no route")], "Put it."), "dataset_missing"),
-        (MaxRuntimeReached(), "max_runtime"),
+        (MaxRuntimeReached(3600), "max_runtime"),
         (SpecError("widths is empty; it takes 1 to 5"), "invalid_spec"),
         (MemoryError(), "out_of_memory"),
         (torch.OutOfMemoryError("CUDA out of memory."), "out_of_memory"),
@@ -96,7 +96,7 @@ def test_a_batch_of_one_image_cannot_be_halved() -> None:
 
 
 def test_max_runtime_names_the_limit() -> None:
-    failure = failure_of(MaxRuntimeReached(), SPEC)
+    failure = failure_of(MaxRuntimeReached(7200), SPEC)
 
     assert failure.message == "The job reached its max_runtime_seconds of 7200."
     assert failure.hint == "Retry the job: it resumes from the last checkpoint."

@@ -67,3 +67,15 @@ def test_a_check_that_raises_does_not_stop_the_heartbeat(
     assert clock.is_over.wait(30)
     assert _beats(installation.database) == 3
     assert running.cancel.is_set()
+
+
+def test_each_beat_brings_the_stored_specification(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = installation.submit()
+    lease = installation.claim().lease
+    clock, specs = LimitedClock(2), list[object]()
+    monkeypatch.setattr(heartbeat, "time", clock)
+    Heartbeat(installation.database, lease, on_spec=specs.append)
+    assert clock.is_over.wait(30)
+    assert specs == [installation.job(job_id).spec] * 2

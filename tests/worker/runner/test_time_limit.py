@@ -99,6 +99,25 @@ def test_a_pause_does_not_count(clock: Clock, limit: TimeLimit) -> None:
     assert limit.should_stop()
 
 
+def test_a_new_limit_counts_at_once_and_a_damaged_specification_keeps_the_limit(
+    clock: Clock, limit: TimeLimit
+) -> None:
+    clock.now += 50
+    for spec in (
+        None,
+        "damaged",
+        {},
+        {"resources": []},
+        {"resources": {"max_runtime_seconds": -1}},
+    ):
+        limit.update(spec)
+        assert limit.seconds == LIMIT_SECONDS
+    limit.update({"resources": {"max_runtime_seconds": 40}})
+    assert limit.should_stop()
+    limit.update({"resources": {"max_runtime_seconds": None}})
+    assert not limit.should_stop()
+
+
 def test_without_a_limit_a_job_may_run_forever(clock: Clock, installation: Installation) -> None:
     installation.submit()
     unlimited = TimeLimit(installation.assignment(), installation.database)

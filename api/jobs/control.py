@@ -1,0 +1,85 @@
+"""Cancelling, pausing, resuming and changing jobs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.concurrency import run_in_threadpool
+
+from api.deps import JobId, ServicesDep
+from api.http.requests import json_body
+from api.http.schemas import ETAG
+from api.jobs import changes, service
+from api.jobs.responses import job_response
+from api.jobs.schemas import Job, UnreadableJob
+from api.openapi import PATCH_BODY
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.patch(
+    "/{job_id}",
+    summary="Change a job",
+    openapi_extra=PATCH_BODY,
+    responses={200: {"model": Job, **ETAG}},
+)
+async def update_job(
+    job_id: JobId,
+    request: Request,
+    services: ServicesDep,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Any:
+    """Change priority, tags, notes or max_runtime_seconds with a JSON merge patch (RFC 7396).
+
+    A running job learns its new time limit within a second. Of a job that has ended, only tags and
+    notes can be changed. With `If-Match`, a job that has changed since that ETag is a 412;
+    heartbeats and the queue position do not count.
+    """
+    body = await json_body(request, *changes.MEDIA_TYPES)
+    await run_in_threadpool(changes.change, services, job_id, body, if_match)
+    return await run_in_threadpool(job_response, services, job_id, status=200)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job",
+    responses={202: {"model": Job | UnreadableJob}},
+)
+def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Request that a job ends; repeating the request has no further effect.
+
+    The state becomes `cancelled` once the process has ended and its memory is free.
+    """
+    service.cancel(services, job_id)
+    return job_response(services, job_id)
+
+
+@router.post(
+    "/{job_id}/pause",
+    status_code=202,
+    summary="Pause a job",
+    responses={202: {"model": Job | UnreadableJob}},
+)
+def pause_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Request that a job stops and waits; repeating the request has no further effect.
+
+    A running job writes a checkpoint first. Its state becomes `paused` once its process has ended
+    and its memory is free. If the job ends before it stops, it does not become `paused`.
+    """
+    service.pause(services, job_id)
+    return job_response(services, job_id)
+
+
+@router.post(
+    "/{job_id}/resume",
+    status_code=202,
+    summary="Resume a paused job",
+    responses={202: {"model": Job | UnreadableJob}},
+)
+def resume_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Queue a paused job, which continues where it stopped.
+
+    A job that is still pausing trains on. For a job that is not paused this has no effect.
+    """
+    service.resume(services, job_id)
+    return job_response(services, job_id)
