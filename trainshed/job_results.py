@@ -1,19 +1,22 @@
 """The results of a job: test results, checkpoints, files, and predictions for new samples."""
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 from trainshed.connection import Json, without_none
 from trainshed.downloads import Target, download, target_file
-from trainshed.errors import not_found
+from trainshed.errors import ApiError, not_found
 from trainshed.event_files import download_event_files
 from trainshed.finding_requests import FindingRequests
 from trainshed.prediction_input import prediction_bodies
 
 #: Called with the bytes so far and the total.
 Progress = Callable[[int, int], None]
+#: A busy service is asked again so many times, after so long.
+MAX_BUSY, BUSY_SECONDS = 60, 2.0
 
 
 class JobResults(FindingRequests):
@@ -131,6 +134,44 @@ class JobResults(FindingRequests):
         for body in prediction_bodies([Path(file) for file in files]):
             predictions += self._json("POST", path, params=query, **body)["data"]
         return predictions
+
+    def predict_dataset(
+        self,
+        job_id: str,
+        dataset: str,
+        *,
+        split: str | None = None,
+        checkpoint: str | None = None,
+        progress: Progress | None = None,
+    ) -> Json:
+        """Predict a data set and return the artifact, a CSV file, once it is complete.
+
+        The service works while this waits; the same call again continues where it ended.
+
+        Args:
+            job_id: the job.
+            dataset: its name, or `name@version`.
+            split: `train`, `validation`, `test` or `all`; default: `test` of the job's own data
+                set, `all` of another.
+            checkpoint: an id, `last` or `best_<monitor>`; default: the first best.
+            progress: called with the samples so far and their number.
+        """
+        path, body = self._job_path(job_id, "predictions"), {"dataset": dataset, "split": split}
+        query, failures = without_none({"checkpoint": checkpoint}), 0
+        while True:
+            try:
+                state = self._json("POST", path, params=query, json=without_none(body))
+                failures = 0
+            except ApiError as error:
+                failures += 1
+                if error.status != 503 or failures == MAX_BUSY:
+                    raise
+                time.sleep(BUSY_SECONDS)
+                continue
+            if progress is not None:
+                progress(state["done"], state["samples"])
+            if state["artifact"] is not None:
+                return state["artifact"]
 
     def checkpoints(self, job_id: str) -> list[Json]:
         """Return the stored checkpoints."""

@@ -25,12 +25,8 @@ MAX_OPEN_REQUESTS = 8
 TURN_TIMEOUT_SECONDS = 1.0
 #: Threads of the routes that may send requests; most responses are cached already.
 THREADS = 16
-#: Predictions that this process has open at the sidecar, and that wait to join.
-PREDICTIONS = 2
-MAX_WAITING_PREDICTIONS = 8
-#: Exports that this process has open at the sidecar, and that wait to join.
-EXPORTS = 2
-MAX_WAITING_EXPORTS = 8
+#: Predictions, or exports, that this process has open at the sidecar, and that wait to join.
+MAX_OPEN_LONG, MAX_WAITING = 2, 8
 #: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -61,8 +57,9 @@ class SidecarClient:
         self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
         self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
-        self._exports = CapacityLimiter(EXPORTS)
-        self._predictions = CapacityLimiter(PREDICTIONS)
+        self._predictions, self._dataset_predictions, self._exports = (
+            CapacityLimiter(MAX_OPEN_LONG) for _ in range(3)
+        )
 
     async def in_thread(
         self,
@@ -105,35 +102,31 @@ class SidecarClient:
             return _checked(sidecar.send(self.address, {"operation": operation, **fields}))
 
     async def predict(self, fields: dict[str, Any]) -> Response:
-        """Send a request for predictions, which may take long, in a thread of its own.
+        """Send a request for predictions, which may take long.
 
         Raises:
             InvalidSpec: the sidecar finds faults in the request.
             Unavailable: the sidecar does not respond, or other predictions wait already.
         """
-        if self._predictions.statistics().tasks_waiting >= MAX_WAITING_PREDICTIONS:
-            raise Unavailable("Too many predictions wait already. Try again.")
-        request = {"operation": "predict", **fields}
-        send = partial(
-            sidecar.send, self.address, request, timeout_seconds=sidecar.PREDICTION_SECONDS
-        )
-        response = await to_thread.run_sync(send, limiter=self._predictions)
-        return _checked(response, subject="request")
+        return await self._send_long(self._predictions, {"operation": "predict", **fields})
+
+    async def predict_dataset(self, fields: dict[str, Any]) -> Response:
+        """Send a request for further predictions of a data set; errors as for `predict`."""
+        request = {"operation": "predict_dataset", **fields}
+        return await self._send_long(self._dataset_predictions, request)
 
     async def export(self, fields: dict[str, Any]) -> Response:
-        """Send a request for an export, which may take long, in a thread of its own.
+        """Send a request for an export; errors as for `predict`."""
+        return await self._send_long(self._exports, {"operation": "export", **fields})
 
-        Raises:
-            InvalidSpec: the sidecar finds faults in the request.
-            Unavailable: the sidecar does not respond, or other exports wait already.
-        """
-        if self._exports.statistics().tasks_waiting >= MAX_WAITING_EXPORTS:
-            raise Unavailable("Too many exports wait already. Try again.")
-        request = {"operation": "export", **fields}
+    async def _send_long(self, limiter: CapacityLimiter, request: dict[str, Any]) -> Response:
+        """Send a request that may take long in a thread of its kind."""
+        if limiter.statistics().tasks_waiting >= MAX_WAITING:
+            raise Unavailable("Too many requests of this kind wait already. Try again.")
         send = partial(
             sidecar.send, self.address, request, timeout_seconds=sidecar.PREDICTION_SECONDS
         )
-        return _checked(await to_thread.run_sync(send, limiter=self._exports), subject="request")
+        return _checked(await to_thread.run_sync(send, limiter=limiter), subject="request")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from shared.jobs.attempts import Lease, is_held_by
 from shared.jobs.counts import next_revision
 from shared.jobs.events import NewEvent, append_events
 from shared.jobs.findings import NewDiagnosis, NewWatch, store_findings, store_watch
+from shared.jobs.rows import ArtifactRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,22 @@ def record(
         store_watch(connection, lease, batch.watch)
     append_events(connection, lease.job_id, now(), *batch.events)
     return released
+
+
+def put_artifact(connection: sa.Connection, job_id: str, artifact: NewArtifact) -> ArtifactRow:
+    """Store a file that was made for a job outside of its attempts; return its row.
+
+    A file with the same content keeps its row; another file of the same name loses its row.
+    """
+    of_name = (tables.artifacts.c.job_id == job_id) & (tables.artifacts.c.name == artifact.name)
+    query = sa.select(tables.artifacts).where(of_name).with_for_update()
+    known = connection.execute(query).mappings().first()
+    if known is not None and known["sha256"] == artifact.sha256:
+        return ArtifactRow.read(known)
+    connection.execute(sa.delete(tables.artifacts).where(of_name))
+    values = {"job_id": job_id, **vars(artifact)}
+    connection.execute(sa.insert(tables.artifacts), values)
+    return ArtifactRow(**values)
 
 
 def _is_new(connection: sa.Connection, lease: Lease, number: int) -> bool:

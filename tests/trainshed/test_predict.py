@@ -1,5 +1,6 @@
 """`trainshed predict`: which files are sent, in which requests, and what is printed."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.http_service import http_service, send
-from trainshed import Client, prediction_input
+from trainshed import Client, job_results, prediction_input
 from trainshed.cli import main
 from trainshed.errors import WrongUsage
 
@@ -103,6 +104,63 @@ def test_values_of_a_regression_are_printed(
     assert "2.5" in capsys.readouterr().out
     assert main(["predict", JOB, str(tmp_path / "new.csv"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"name": "row 1", "value": 2.5}]
+
+
+ARTIFACT: dict[str, Any] = {
+    "id": "artifact_1",
+    "object": "artifact",
+    "name": "predictions-a-test.csv",
+    "bytes": 3,
+    "sha256": hashlib.sha256(b"a,b").hexdigest(),
+    "download": "/file",
+}
+
+
+class TestDataset:
+    @pytest.fixture
+    def bodies(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+        """Serve predictions of a data set that are busy once and complete at the third request."""
+        bodies: list[Any] = []
+
+        def respond(handler: BaseHTTPRequestHandler) -> None:
+            if handler.path == "/file":
+                send(handler, 200, b"a,b")
+                return
+            if handler.command == "GET":
+                page = {"data": [ARTIFACT], "has_more": False}
+                send(handler, 200, json.dumps(page).encode())
+                return
+            length = int(handler.headers["Content-Length"])
+            bodies.append((handler.path, json.loads(handler.rfile.read(length))))
+            if len(bodies) == 1:
+                send(handler, 503, b"{}", Content_Type="application/problem+json")
+                return
+            artifact = ARTIFACT if len(bodies) == 3 else None
+            state = {"samples": 9, "done": 3 * len(bodies), "artifact": artifact}
+            send(handler, 202 if artifact is None else 200, json.dumps(state).encode())
+
+        monkeypatch.setattr(job_results, "BUSY_SECONDS", 0)
+        monkeypatch.setenv("TRAINSHED_ADMIN_KEY", "k" * 20)
+        with http_service(respond) as client:
+            monkeypatch.setenv("TRAINSHED_URL", client.url)
+            yield bodies
+
+    def test_request_is_repeated_until_the_file_is_complete(
+        self, bodies: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["predict", JOB, "--dataset", "flowers@2", "--split", "test"]
+        file = tmp_path / "new.csv"
+        assert main([*command, "--checkpoint", "last", "-o", str(file), "--json"]) == 0
+        body = {"dataset": "flowers@2", "split": "test"}
+        assert bodies == [(f"/v1/jobs/{JOB}/predictions?checkpoint=last", body)] * 3
+        assert file.read_bytes() == b"a,b"
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == {"path": str(file), "artifact": ARTIFACT}
+
+    def test_files_or_a_data_set_are_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for arguments in ([], ["a.png", "--dataset", "flowers"], ["a.png", "--split", "test"]):
+            assert main(["predict", JOB, *arguments]) == 2
+            assert "--dataset" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["missing.png", "empty", "empty.csv"])

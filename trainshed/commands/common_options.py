@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TransferSpeedColumn,
+)
 
 from trainshed.client import Client
 from trainshed.errors import WrongUsage
@@ -105,6 +112,19 @@ def transfer_progress(name: str) -> Iterator[Any]:
         task = bars.add_task(name, total=None)
 
         def progress(done: int, total: int | None = None) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield progress
+
+
+@contextmanager
+def count_progress(name: str) -> Iterator[Any]:
+    """Show a progress bar on a terminal; yield its callback for the number so far and the total."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(escaped(name), total=None)
+
+        def progress(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
 
         yield progress

@@ -47,7 +47,7 @@ def list_artifacts(
 ) -> Any:
     """Return the result files by name. `after` is a name."""
     rows = [row for row in _read_all(services, job_id) if after is None or row.name > after]
-    page = [_artifact_json(row) for row in rows[:limit]]
+    page = [artifact_json(row) for row in rows[:limit]]
     return json_response(list_page(page, has_more=len(rows) > limit))
 
 
@@ -79,7 +79,8 @@ def _read_all(services: Services, job_id: str) -> list[ArtifactRow]:
         return queries.list_artifacts(connection, job_id)
 
 
-def _artifact_json(row: ArtifactRow) -> dict[str, Any]:
+def artifact_json(row: ArtifactRow) -> dict[str, Any]:
+    """Return an artifact as the API shows it."""
     return {
         "id": row.id,
         "object": "artifact",

@@ -11,8 +11,9 @@ from api.deps import JobId, ServicesDep
 from api.http.files import file_response
 from api.http.schemas import FILE
 from api.jobs.lookup import find_job
+from api.jobs.results.refusals import as_conflict
 from api.services.container import Services
-from shared.errors import Conflict, InvalidSpec
+from shared.errors import InvalidSpec
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import checkpoint_name, find_checkpoint
 from shared.jobs.rows import CheckpointRow
@@ -50,7 +51,7 @@ async def export_checkpoint(
     try:
         exported = await services.sidecar.export({"weights": weights, "sha256": row.sha256})
     except InvalidSpec as error:
-        raise Conflict(" ".join(fault.detail for fault in error.faults)) from error
+        raise as_conflict(error) from error
     response = await run_in_threadpool(
         partial(
             file_response,

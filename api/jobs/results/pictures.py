@@ -10,6 +10,7 @@ from api.deps import JobId, ServicesDep
 from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, NOT_MODIFIED, Responses, content
 from api.jobs.results.evaluations import Evaluated, read_classification
+from api.jobs.results.refusals import as_conflict
 from api.jobs.results.samples import Samples, read_samples, sample_json
 from api.services.container import Services
 from shared import sidecar
@@ -139,5 +140,5 @@ def _picture(
     try:
         png = services.sidecar.send("tested_samples", fields)["png"]
     except InvalidSpec as error:
-        raise DatasetMissing(" ".join(fault.detail for fault in error.faults)) from error
+        raise as_conflict(error) from error
     return Response(base64.b64decode(png), media_type=PNG, headers={"ETag": etag})

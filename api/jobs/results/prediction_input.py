@@ -17,6 +17,31 @@ MAX_NAME_LENGTH = 200
 #: Method, path and limit of the body.
 UPLOAD = ("POST", r"/v1/jobs/[^/]+/predictions", MAX_BODY_BYTES)
 MULTIPART, JSON = "multipart/form-data", "application/json"
+ROWS: dict[str, Any] = {
+    "type": "object",
+    "required": ["rows"],
+    "properties": {
+        "rows": {
+            "type": "array",
+            "items": {"type": "object", "additionalProperties": {"type": "number"}},
+            "minItems": 1,
+            "description": "Each row has a value for every feature of the table",
+        }
+    },
+    "additionalProperties": False,
+}
+DATASET: dict[str, Any] = {
+    "type": "object",
+    "required": ["dataset"],
+    "properties": {
+        "dataset": {"type": "string", "description": "A data set: `name` or `name@version`"},
+        "split": {
+            "enum": ["train", "validation", "test", "all"],
+            "description": "By default `test` of the job's own data set, `all` of another",
+        },
+    },
+    "additionalProperties": False,
+}
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -39,20 +64,7 @@ BODY: dict[str, Any] = {
             },
             JSON: {
                 "schema": {
-                    "type": "object",
-                    "required": ["rows"],
-                    "properties": {
-                        "rows": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "additionalProperties": {"type": "number"},
-                            },
-                            "minItems": 1,
-                            "description": "Each row has a value for every feature of the table",
-                        }
-                    },
-                    "additionalProperties": False,
+                    "anyOf": [ROWS, DATASET],
                 },
                 "example": {"rows": [{"length": 5.1, "width": 3.5}]},
             },
@@ -62,7 +74,7 @@ BODY: dict[str, Any] = {
 
 
 async def read_input(request: Request, *, is_table: bool) -> dict[str, Any]:
-    """Return `pictures` or `rows` as the sidecar takes them.
+    """Return `pictures` or `rows` as the sidecar takes them, or the body that has `dataset`.
 
     Args:
         request: The request.
@@ -74,17 +86,20 @@ async def read_input(request: Request, *, is_table: bool) -> dict[str, Any]:
         InvalidSpec: With every fault of its content.
     """
     declared = media_type(request)
+    body = parse(await request.body()) if declared == JSON else None
+    if isinstance(body, dict) and "dataset" in body:
+        return body
     if is_table:
         if declared != JSON:
             raise UnsupportedMediaType(
-                'The job was trained on a table: send {"rows": [{column: value}]} as '
-                "application/json."
+                'The job was trained on a table: send {"rows": [{column: value}]}, or {"dataset": '
+                "name} for its own table, as application/json."
             )
-        return {"rows": _rows(parse(await request.body()))}
+        return {"rows": _rows(body)}
     if declared != MULTIPART:
         raise UnsupportedMediaType(
             "The job was trained on images: send pictures as multipart/form-data, each as a part "
-            "named `files`."
+            'named `files`, or {"dataset": name} as application/json.'
         )
     return {"pictures": await _pictures(request)}
 

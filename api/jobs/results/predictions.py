@@ -10,6 +10,7 @@ from api.deps import JobId, ServicesDep
 from api.http.responses import json_response
 from api.http.schemas import JsonNumber
 from api.jobs.lookup import find_job
+from api.jobs.results.dataset_predictions import DatasetPredictions, predict_dataset
 from api.jobs.results.evaluations import CheckpointName
 from api.jobs.results.prediction_input import BODY, read_input
 from api.services.container import Services
@@ -54,9 +55,12 @@ class PredictionList(BaseModel):
 
 @router.post(
     "/predictions",
-    summary="Predict new pictures or rows",
+    summary="Predict new pictures or rows, or a data set",
     openapi_extra=BODY,
-    responses={200: {"model": PredictionList}},
+    responses={
+        200: {"model": PredictionList | DatasetPredictions},
+        202: {"model": DatasetPredictions, "description": "Samples of the data set are left"},
+    },
 )
 async def predict(
     job_id: JobId, request: Request, services: ServicesDep, checkpoint: CheckpointName = None
@@ -65,10 +69,17 @@ async def predict(
 
     Pictures are prepared as in training: turned as their camera says, on white, cropped to a square
     (`dataset.resize`), resized and normalized. At most 64 pictures and 32 MB.
+
+    The predictions for a data set become a CSV file among the job's artifacts. Each request works
+    on it for some seconds and returns how far it is: with 202 until it is complete, then with 200.
+    Send the same request again to continue; it does not matter how much later.
     """
     job, row = await run_in_threadpool(_find, services, job_id, checkpoint)
+    given = await read_input(request, is_table=is_table(job.spec["dataset"]))
+    if "dataset" in given:
+        return await predict_dataset(services, job, row, given)
     fields = {
-        **await read_input(request, is_table=is_table(job.spec["dataset"])),
+        **given,
         "weights": f"{row.directory}/{WEIGHTS}",
         "sha256": row.sha256,
         "dataset": job.spec["dataset"],

@@ -49,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = tmp_path / "data" / "table" / "flowers.csv"
     table.parent.mkdir(parents=True)
     table.write_text("\n".join(lines))
-    predict._predictor.cache_clear()
+    predict.read_predictor.cache_clear()
     return tmp_path
 
 
@@ -166,7 +166,7 @@ def test_output_that_is_not_finite_has_no_probability(home: Path) -> None:
     experiment, request = train(home, IMAGES)
     path = Settings().storage / request["weights"]
     picture = as_png(torch.as_tensor(experiment.splits.test.images)[0])
-    predictor = predict._predictor(request["weights"], request["sha256"])
+    predictor = predict.read_predictor(request["weights"], request["sha256"])
     with torch.no_grad():
         for parameter in predictor.model.parameters():
             parameter.fill_(torch.nan)

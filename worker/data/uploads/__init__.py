@@ -7,10 +7,17 @@ images in the size that a job needs.
 from collections.abc import Callable
 
 from worker.data.uploads.checking import check_images
+from worker.data.uploads.decoding import in_order
 from worker.data.uploads.directory import fingerprint
 from worker.data.uploads.faults import BadFile, Fault, UploadRejected
 from worker.data.uploads.framing import frame
-from worker.data.uploads.images import Images, prepare, read_images
+from worker.data.uploads.images import (
+    Images,
+    image_of,
+    kept_positions,
+    prepare,
+    read_images,
+)
 from worker.data.uploads.opening import open_upload
 from worker.data.uploads.picture import open_picture
 from worker.data.uploads.report import Report
@@ -28,6 +35,9 @@ __all__ = [
     "check",
     "fingerprint",
     "frame",
+    "image_of",
+    "in_order",
+    "kept_positions",
     "open_picture",
     "open_upload",
     "prepare",

@@ -5,6 +5,7 @@ from worker.sidecar.operations.availability import DATASET, PRETRAINED
 from worker.sidecar.operations.describe import DESCRIBE
 from worker.sidecar.operations.export import EXPORT
 from worker.sidecar.operations.predict import PREDICT
+from worker.sidecar.operations.predict_dataset import PREDICT_DATASET
 from worker.sidecar.operations.preview import PREVIEW
 from worker.sidecar.operations.samples import SAMPLES
 from worker.sidecar.operations.speed import SPEED
@@ -20,6 +21,7 @@ OPERATIONS: dict[str, Operation] = {
     "ping": Operation(lambda _: {}),
     "pretrained": PRETRAINED,
     "predict": PREDICT,
+    "predict_dataset": PREDICT_DATASET,
     "preview": PREVIEW,
     "samples": SAMPLES,
     "speed": SPEED,

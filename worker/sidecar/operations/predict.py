@@ -33,7 +33,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RequestRefused: with every picture or value that cannot be used.
     """
-    predictor = _predictor(request["weights"], request["sha256"])
+    predictor = read_predictor(request["weights"], request["sha256"])
     if is_table(request["dataset"]):
         inputs_NCHW, names = _rows(request["rows"], predictor.features), None
     else:
@@ -52,7 +52,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _predictor(weights: str, sha256: str) -> Predictor:
+def read_predictor(weights: str, sha256: str) -> Predictor:
     """Return the network, which stays in memory for the next request."""
     try:
         path = Storage(Settings().storage).path(weights)
