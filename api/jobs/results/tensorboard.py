@@ -20,7 +20,7 @@ from api.http.schemas import content
 from api.jobs.lookup import read_job
 from api.jobs.results.event_file import header, scalar
 from shared.database import Database
-from shared.errors import NotFound
+from shared.errors import Conflict
 from shared.jobs import queries, series
 from shared.jobs.rows import JobRow, MetricRow
 from shared.regular_files import is_regular, open_regular
@@ -65,7 +65,7 @@ def download_tensorboard(job_id: JobId, services: ServicesDep) -> StreamingRespo
     files = [path for path in found if is_regular(directory, path.name)]
     if not runs and not files:
         when = "and will not have any" if job.state in FINAL else "yet: the first epoch has to end"
-        raise NotFound(f"The job has no metrics {when}.")
+        raise Conflict(f"The job has no metrics {when}.")
     folder = folder_of(job)
     entries = [*_files(files, f"{folder}/{TRAINING_RUN}")]
     for run in sorted(runs):

@@ -100,11 +100,11 @@ def test_files_of_the_worker_join_the_run_of_the_training_split(
     assert scalars(folder / "train", "accuracy") == [(10, 0.5), (20, 0.5)]
 
 
-def test_a_job_without_metrics_is_404_with_whether_some_will_come(service: Service) -> None:
+def test_a_job_without_metrics_is_a_conflict_with_whether_some_will_come(service: Service) -> None:
     lease = service.start_job()
     path = f"/v1/jobs/{lease.job_id}/tensorboard"
     response = service.client.get(path)
-    assert response.status_code == 404
+    assert response.status_code == 409
     assert response.json()["detail"] == ("The job has no metrics yet: the first epoch has to end.")
     service.succeed(lease)
     assert "and will not have any" in service.client.get(path).json()["detail"]
