@@ -10,7 +10,7 @@ from torch import Tensor
 from worker.analyses.lanczos import Spectrum, lanczos
 from worker.analyses.objective import Objective
 from worker.analyses.outcome import Outcome, Picture
-from worker.analyses.subject import Subject, draw_samples
+from worker.analyses.subject import AnalysisRefused, Subject, draw_samples
 from worker.analyses.verdict import (
     NOT_CRITICAL,
     Shape,
@@ -68,7 +68,10 @@ def curvature(
     samples_N = draw_samples(split, samples, seed)
     objective = Objective(subject, samples_N)
     if not objective.parameters:
-        raise ValueError("The stage trains no weights.")
+        raise AnalysisRefused(
+            "The stage of the checkpoint trains no weights, so nothing is curved. Analyse a "
+            "checkpoint of another stage."
+        )
     done, total = 0, 2 * min(iterations, objective.size) + probes + 2
 
     def count() -> None:

@@ -36,6 +36,19 @@ def test_the_ends_are_the_losses_of_the_two_checkpoints() -> None:
     assert ends == pytest.approx(losses, abs=1e-6)
 
 
+def test_the_middle_is_the_loss_of_the_average_of_all_tensors() -> None:
+    training = experiment(architecture=vgg(batch_norm=True, dropout=0.0))
+    before = _state(training)
+    for _ in fit(training):
+        pass
+    after = _state(training)
+    result = _path(training, before).result
+    middle = {n: (t + after[n]) / 2 if t.is_floating_point() else t for n, t in before.items()}
+    training.model.load_state_dict(middle)
+    exact = score(training, training.on_device(training.splits.train)).data_loss
+    assert result["train"]["loss"][result["alpha"].index(0.5)] == pytest.approx(exact, abs=1e-5)
+
+
 def test_a_path_to_the_same_weights_is_flat() -> None:
     training = trained()
     result = _path(training, _state(training)).result
