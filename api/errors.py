@@ -24,6 +24,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.InUse: 409,
     errors.DatasetMissing: 409,
     errors.RowUnreadable: 409,
     errors.DamagedFile: 500,

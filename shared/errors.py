@@ -68,6 +68,10 @@ class DatasetMissing(ServiceError):
     """The data set of the job is no longer on this box."""
 
 
+class InUse(ServiceError):
+    """Something else still needs it."""
+
+
 class PreconditionFailed(ServiceError):
     """The object has changed since the version that `If-Match` names."""
 

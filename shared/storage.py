@@ -9,6 +9,7 @@ weights/<id>.safetensors    an uploaded file of weights
 
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 from shared.errors import NotFound
@@ -67,6 +68,24 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def exclusive_bytes(directory: Path) -> int:
+    """Return the size of the files that exist only in this directory; 0 where there is none.
+
+    A file that has a further hard link elsewhere would not be freed with the directory.
+    """
+    sizes, links = dict[tuple[int, int], tuple[int, int]](), Counter[tuple[int, int]]()
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            try:
+                status = (Path(parent) / name).lstat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            file = (status.st_dev, status.st_ino)
+            sizes[file] = (status.st_size, status.st_nlink)
+            links[file] += 1
+    return sum(size for file, (size, count) in sizes.items() if links[file] == count)
 
 
 def publish(temporary: Path, final: Path) -> None:

@@ -133,6 +133,10 @@ class Client(JobResults, AnalysisRequests, DatasetRequests):
             headers={"Content-Type": "application/merge-patch+json"},
         )
 
+    def delete(self, job_id: str) -> Json:
+        """Delete a job that has ended, with all its files; return its id and the bytes freed."""
+        return self._json("DELETE", self._job_path(job_id))
+
     def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
         """Submit a failed or cancelled job again, from its last checkpoint; return the new job."""
         path = self._job_path(job_id, "retry")

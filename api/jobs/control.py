@@ -1,4 +1,4 @@
-"""Cancelling, pausing, resuming and changing jobs."""
+"""Cancelling, pausing, resuming, changing and deleting jobs."""
 
 from typing import Annotated, Any
 
@@ -7,10 +7,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.deps import JobId, ServicesDep
 from api.http.requests import json_body
+from api.http.responses import json_response
 from api.http.schemas import ETAG
 from api.jobs import changes, service
 from api.jobs.responses import job_response
-from api.jobs.schemas import Job, UnreadableJob
+from api.jobs.schemas import DeletedJob, Job, UnreadableJob
 from api.openapi import PATCH_BODY
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -83,3 +84,14 @@ def resume_job(job_id: JobId, services: ServicesDep) -> Any:
     """
     service.resume(services, job_id)
     return job_response(services, job_id)
+
+
+@router.delete("/{job_id}", summary="Delete a job", responses={200: {"model": DeletedJob}})
+def delete_job(job_id: JobId, services: ServicesDep) -> Any:
+    """Delete a job that has ended, its analyses and all their files; return the bytes freed.
+
+    A job that has not ended is a 409, and so is a job whose checkpoint another job needs that has
+    not ended. Its run in MLflow stays.
+    """
+    freed = service.delete(services, job_id)
+    return json_response({"id": job_id, "object": "job", "deleted": True, "bytes_freed": freed})

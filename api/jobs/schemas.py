@@ -155,6 +155,15 @@ class UnreadableJob(BaseModel):
     attempts: list[Attempt] | None = None
 
 
+class DeletedJob(BaseModel):
+    """A job that was deleted, and the bytes that its files took."""
+
+    id: str
+    object: Literal["job"]
+    deleted: Literal[True]
+    bytes_freed: Count
+
+
 class ParameterCount(BaseModel):
     """The parameters of a network; `with_statistics` includes running means and variances."""
 

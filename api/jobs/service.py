@@ -10,7 +10,7 @@ from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import seconds_per_epoch
 from api.services.container import Services
 from shared.errors import Unavailable
-from shared.jobs import control, queries
+from shared.jobs import control, deletion, queries
 from shared.jobs.submission import (
     Submission,
     find_by_key,
@@ -148,6 +148,13 @@ def resume(services: Services, job_id: str) -> None:
         is_queued = control.resume(connection, job_id)
     if is_queued:
         services.doorbell.notify()
+
+
+def delete(services: Services, job_id: str) -> int:
+    """Delete an ended job, its analyses and their files; return the bytes freed."""
+    with services.database.write() as connection:
+        deleted = deletion.delete_job(connection, job_id)
+    return deletion.delete_files(services.database, services.storage, deleted)
 
 
 def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:

@@ -12,12 +12,11 @@ from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
 from shared.jobs.quarantine import select_job
 from shared.jobs.rows import JobRow
-from shared.states import FINAL, STATES
+from shared.jobs.sources import UNFINISHED
 
 PAUSABLE = ("queued", "running", "paused")
 RESUMABLE = ("paused", "running", "queued")
 RETRYABLE = ("failed", "cancelled")
-UNFINISHED = tuple(state for state in STATES if state not in FINAL)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,9 @@ def _update(connection: sa.Connection, job_id: str, **values: object) -> None:
     updated = connection.execute(
         sa.update(copies).where(copies.c.job_id == job_id).values(**values)
     )
-    if not updated.rowcount:
+    # A job that was deleted meanwhile has no copy any more; the run stays in MLflow.
+    jobs = tables.jobs.c
+    query = sa.select(jobs.id).where(jobs.id == job_id).with_for_update(read=True, key_share=True)
+    if not updated.rowcount and connection.execute(query).first() is not None:
         defaults = {"job_id": job_id, "last_metric_id": 0, "is_complete": False}
         connection.execute(sa.insert(copies), defaults | values)

@@ -12,6 +12,7 @@ from shared.clock import now
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
 from shared.jobs.events import NewEvent
+from shared.jobs.sources import lock_sources
 from shared.states import PRIORITIES
 
 
@@ -35,6 +36,8 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
 
     Raises:
         IdempotencyMismatch: the key was used for another body.
+        InvalidSpec: the job whose weights the specification starts from was deleted meanwhile.
+        Conflict: the job that the new job continues was deleted meanwhile.
     """
     owner, key = submission.owner, submission.idempotency_key
     if key is not None:
@@ -42,6 +45,8 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
         existing = find_by_key(connection, owner, key, submission.fingerprint)
         if existing is not None:
             return existing, False
+    continued = submission.resume_from and (submission.retry_of or submission.forked_from)
+    lock_sources(connection, submission.spec, continued=continued)
     spec, job_id, at = submission.spec, new_id("job"), now()
     connection.execute(
         sa.insert(tables.jobs),

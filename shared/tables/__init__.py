@@ -6,6 +6,7 @@ from shared.tables.attempt import attempts, live
 from shared.tables.checkpoint import checkpoints, evaluations
 from shared.tables.columns import BigInt, Measured, UtcTime, metadata
 from shared.tables.dataset import datasets
+from shared.tables.deletion import deletions
 from shared.tables.event import events
 from shared.tables.finding import findings, watches
 from shared.tables.job import idempotency, jobs, tags
@@ -25,6 +26,7 @@ __all__ = [
     "attempts",
     "checkpoints",
     "datasets",
+    "deletions",
     "evaluations",
     "events",
     "findings",

@@ -72,7 +72,7 @@ def test_file_that_is_nested_too_deeply_is_refused(
 
 
 COMMANDS = (
-    *("list", "show", "follow", "logs", "cancel", "pause", "resume", "retry", "set"),
+    *("list", "show", "follow", "logs", "cancel", "pause", "resume", "retry", "set", "delete"),
     *("submit", "validate"),
     *("metrics", "top-k", "confusion", "checkpoints", "download", "artifacts", "tensorboard"),
     *("presets", "datasets", "upload", "weights"),

@@ -24,6 +24,7 @@ from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
 from trainshed.event_lines import print_events
 from trainshed.exit_codes import BY_STATE
+from trainshed.formatting import file_size
 from trainshed.job_changes import read_changes
 from trainshed.job_tables import (
     print_job,
@@ -224,6 +225,16 @@ def set_fields(
     with connect() as client:
         result = client.update(job, read_changes(changes))
     print_json(result) if as_json else print_line(f"{result['id']} is changed")
+
+
+@app.command()
+def delete(job: Job, *, as_json: AsJson = False) -> None:
+    """Delete a job that has ended, with its checkpoints and all other files."""
+    with connect() as client:
+        result = client.delete(job)
+    print_json(result) if as_json else print_line(
+        f"{result['id']} is deleted; {file_size(result['bytes_freed'])} are free again"
+    )
 
 
 def _print_state(job: dict[str, Any], *, as_json: bool) -> None:

@@ -16,9 +16,10 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs import attempts, liveness, quarantine, queries
+from shared.jobs import attempts, deletion, liveness, quarantine, queries
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from shared.storage import Storage
 from worker.dispatch.dispatcher import Dispatcher
 from worker.locks import is_held, job_lock
 from worker.runner.observed_duration import ObservedDuration
@@ -77,6 +78,7 @@ class Reaper:
             beats = liveness.list_heartbeats(connection)
             is_waiting = bool(queries.list_queued(connection, limit=1))
             has_quarantined = quarantine.count(connection) > 0
+            interrupted = deletion.list_interrupted(connection)
         self._silences = {
             beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
             for beat in beats
@@ -87,6 +89,10 @@ class Reaper:
                 self._give_back(beat, seconds)
         if has_quarantined:
             self._release_repaired()
+        if interrupted:
+            storage = Storage(self.settings.storage)
+            freed_bytes = deletion.delete_files(self.database, storage, interrupted)
+            log.info("files of deleted jobs removed", jobs=interrupted, freed_bytes=freed_bytes)
         if is_waiting:
             self.dispatcher.notify()
 

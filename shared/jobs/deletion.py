@@ -1,0 +1,90 @@
+"""Deletion of ended jobs: first the rows, in one transaction, then the files.
+
+The transaction also records that the files are to be deleted. What an interrupted deletion leaves
+on the disk is removed later by the leading reaper.
+"""
+
+import shutil
+from collections.abc import Iterable
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.database import Database
+from shared.errors import Conflict, InUse, NotFound
+from shared.jobs.sources import list_jobs_in_need
+from shared.states import FINAL
+from shared.storage import Storage, exclusive_bytes
+
+#: The time that the process which deleted the rows has to delete the files.
+INTERRUPTED_AFTER = timedelta(seconds=60)
+MAX_LISTED = 20
+
+
+def delete_job(connection: sa.Connection, job_id: str) -> list[str]:
+    """Delete an ended job and its analyses; return the ids under which they have files.
+
+    Raises:
+        NotFound: no such job.
+        Conflict: the job has not ended.
+        InUse: a job that has not ended needs one of its checkpoints.
+    """
+    jobs, analyses = tables.jobs.c, tables.analyses.c
+    state = connection.execute(
+        sa.select(jobs.state).where(jobs.id == job_id).with_for_update()
+    ).scalar_one_or_none()
+    if state is None:
+        raise NotFound(f"There is no job {job_id}.")
+    if state not in FINAL:
+        raise Conflict(
+            f"The job is {state}; only a job that has ended can be deleted. Cancel it first.",
+            state=state,
+            allowed=sorted(FINAL),
+        )
+    needed_by = list_jobs_in_need(connection, job_id)
+    if needed_by:
+        more = len(needed_by) - MAX_LISTED
+        raise InUse(
+            f"A checkpoint of the job is needed by {', '.join(needed_by[:MAX_LISTED])}"
+            f"{f' and {more} more' if more > 0 else ''}. Wait for them or cancel them.",
+            jobs=needed_by[:MAX_LISTED],
+            count=len(needed_by),
+        )
+    of_job = sa.select(analyses.id).where(analyses.subject_id == job_id)
+    deleted = [job_id, *connection.execute(of_job).scalars()]
+    at = now()
+    connection.execute(
+        sa.insert(tables.deletions), [{"job_id": each, "deleted_at": at} for each in deleted]
+    )
+    connection.execute(sa.delete(tables.jobs).where(jobs.id.in_(deleted)))
+    return deleted
+
+
+def delete_files(database: Database, storage: Storage, job_ids: Iterable[str]) -> int:
+    """Delete the files of deleted jobs; return the bytes freed.
+
+    Files that another job shares by a hard link are not counted. What cannot be deleted is tried
+    again by the reaper.
+    """
+    freed_bytes, done = 0, list[str]()
+    for job_id in job_ids:
+        directory = storage.job(job_id)
+        before = exclusive_bytes(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+        freed_bytes += before - exclusive_bytes(directory)
+        if not directory.exists():
+            done.append(job_id)
+    if done:
+        with database.write() as connection:
+            recorded = tables.deletions.c.job_id
+            connection.execute(sa.delete(tables.deletions).where(recorded.in_(done)))
+    return freed_bytes
+
+
+def list_interrupted(connection: sa.Connection) -> list[str]:
+    """Return the deleted jobs whose files should have been deleted a while ago."""
+    deletions = tables.deletions.c
+    query = sa.select(deletions.job_id).where(deletions.deleted_at < now() - INTERRUPTED_AFTER)
+    return list(connection.execute(query.limit(100)).scalars())
