@@ -37,6 +37,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BadWeights: 422,
     errors.IdempotencyMismatch: 422,
     errors.Unavailable: 503,
+    errors.DiskFull: 507,
 }
 #: Of requests that `api.http` refuses before a route is called, in addition to `STATUS`.
 REFUSALS = (414, 431)

@@ -58,6 +58,8 @@ ANALYSIS_BODY: dict[str, Any] = {
 }
 #: Addresses without an id that may conflict with a state: here, of a data set.
 WITH_CONFLICTS = {"/v1/augmentation/preview"}
+#: Operations that are refused while the disk is nearly full.
+NEEDS_DISK = {"submit_job", "retry_job", "fork_job"}
 #: Models of the specification that are replaced by components made from the catalogue.
 REPLACED_MODELS = ("MethodSpec", "InitializerSpec", "LossSpec", "OptimizerSpec")
 
@@ -123,6 +125,7 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
         "413": has_body,
         "415": has_body,
         "416": "206" in responses,
+        "507": operation["operationId"] in NEEDS_DISK,
     }
     for status, is_kept in is_possible.items():
         if not is_kept:

@@ -116,6 +116,10 @@ class Unavailable(ServiceError):
     """A part of the service does not answer; try again."""
 
 
+class DiskFull(ServiceError):
+    """The disk has too little free space for this."""
+
+
 class RowUnreadable(ServiceError):
     """The stored record cannot be read. Ask the administrator to repair it; the log names it."""
 

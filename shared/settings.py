@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=60.0, ge=0.1, description="longest time between two checkpoints"
     )
+    disk_reserve_mib: int = Field(
+        default=1024,
+        ge=0,
+        description="free space of the jobs' disk that new jobs must leave; 0: jobs are never "
+        "refused for it",
+    )
     downloads: bool = Field(
         default=True, description="whether data sets and pretrained weights may be downloaded"
     )

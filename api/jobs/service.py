@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.http.strict_json import parse
-from api.jobs import forks
+from api.jobs import disk_space, forks
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
 from api.jobs.admission.stages import distinct_optimizers
@@ -48,6 +48,7 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     if existing is not None:
         return existing
     draft = check(services, raw)
+    _check_disk_space(services, draft)
     return _submit(
         services,
         Submission(
@@ -80,6 +81,7 @@ def fork(
         return existing
     prepared = forks.prepare(services, job_id, raw, is_bare=is_bare)
     draft = check(services, prepared.spec)
+    _check_disk_space(services, draft)
     return _submit(
         services,
         Submission(
@@ -92,6 +94,11 @@ def fork(
             fingerprint=fingerprint,
         ),
     )
+
+
+def _check_disk_space(services: Services, draft: Draft) -> None:
+    parameters = draft.description["parameter_count"]["with_statistics"]
+    disk_space.check(services, draft.filled, parameters)
 
 
 def _submit(services: Services, submission: Submission) -> str:
@@ -166,6 +173,7 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
     existing = _job_of_key(services, owner, key, fingerprint)
     if existing is not None:
         return existing
+    disk_space.check(services)
     with services.database.write() as connection:
         origin = control.get_retry_origin(connection, job_id)
         existing = control.find_open_retry(connection, owner, job_id) if key is None else None

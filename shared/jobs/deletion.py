@@ -7,6 +7,7 @@ on the disk is removed later by the leading reaper.
 import shutil
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -81,6 +82,27 @@ def delete_files(database: Database, storage: Storage, job_ids: Iterable[str]) -
             recorded = tables.deletions.c.job_id
             connection.execute(sa.delete(tables.deletions).where(recorded.in_(done)))
     return freed_bytes
+
+
+def list_largest(connection: sa.Connection, *, limit: int) -> list[dict[str, Any]]:
+    """Return the ended jobs with the largest weights: `id`, `name` and `weights_bytes` of each."""
+    jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
+    # Checkpoints of several roles share a directory.
+    stored = sa.select(checkpoints.job_id, checkpoints.directory, checkpoints.bytes).distinct()
+    stored = stored.subquery()
+    size = sa.func.sum(stored.c.bytes)
+    query = (
+        sa.select(jobs.id, jobs.name, size.label("weights_bytes"))
+        .select_from(tables.jobs.join(stored, stored.c.job_id == jobs.id))
+        .where(jobs.state.in_(FINAL))
+        .group_by(jobs.id, jobs.name)
+        .order_by(size.desc(), jobs.id)
+        .limit(limit)
+    )
+    rows = connection.execute(query)
+    return [
+        {"id": row.id, "name": row.name, "weights_bytes": int(row.weights_bytes)} for row in rows
+    ]
 
 
 def list_interrupted(connection: sa.Connection) -> list[str]:

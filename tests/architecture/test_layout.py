@@ -17,8 +17,8 @@ LAYOUT = {
         services weights""",
     ),
     "api/jobs": (
-        """__init__ changes control estimates fork_schemas forks lookup rendering responses router
-        routes schemas service unreadable""",
+        """__init__ changes control disk_space estimates fork_schemas forks lookup rendering
+        responses router routes schemas service unreadable""",
         "admission history results",
     ),
     "worker": (
