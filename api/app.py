@@ -9,6 +9,7 @@ from api import errors
 from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
+from api.comparison.routes import router as comparison
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
 from api.deps import caller
@@ -33,7 +34,7 @@ TITLE = "Trainshed"
 VERSION = "0.1.0"
 
 PUBLIC = (health, reference)
-PRIVATE = (jobs, findings, analyses, presets, datasets, catalog, augmentation, weights, metrics)
+PRIVATE = (jobs, findings, analyses, comparison, presets, datasets, catalog, augmentation, weights)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -63,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     known_parameters = Depends(check_query_parameters)
     for router in PUBLIC:
         app.include_router(router, dependencies=[known_parameters])
-    for router in PRIVATE:
+    for router in (*PRIVATE, metrics):
         app.include_router(router, dependencies=[Depends(caller), known_parameters])
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])

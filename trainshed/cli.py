@@ -14,6 +14,7 @@ from trainshed.commands import (
     analyses,
     box,
     catalog,
+    comparison,
     datasets,
     findings,
     jobs,
@@ -59,7 +60,18 @@ def options(
     ServiceOptions.url = url
 
 
-for group in (jobs, findings, metrics, results, predict, analyses, catalog, datasets, box):
+for group in (
+    jobs,
+    findings,
+    metrics,
+    comparison,
+    results,
+    predict,
+    analyses,
+    catalog,
+    datasets,
+    box,
+):
     app.add_typer(group.app)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from trainshed.analysis_requests import AnalysisRequests
+from trainshed.comparison_requests import ComparisonRequests
 from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
 from trainshed.dataset_requests import DatasetRequests
 from trainshed.downloads import CHUNK_BYTES
@@ -16,7 +17,7 @@ from trainshed.frames import metrics_frame
 from trainshed.job_results import JobResults, Progress
 
 
-class Client(JobResults, AnalysisRequests, DatasetRequests):
+class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests):
     """A client of a service.
 
     Args:

@@ -83,7 +83,7 @@ def list_jobs(
         if value is not None:
             query = query.where(column == value)
     if dataset is not None:
-        query = query.where(_is_of_dataset(dataset))
+        query = query.where(is_of_dataset(dataset))
     if tag is not None:
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
     if named is not None:
@@ -91,7 +91,7 @@ def list_jobs(
     return [read_in_part(row) for row in connection.execute(query).mappings()]
 
 
-def _is_of_dataset(name: str) -> sa.ColumnElement[bool]:
+def is_of_dataset(name: str) -> sa.ColumnElement[bool]:
     """Return the condition for a data set; the name of an upload stands for all its versions."""
     column, is_whole = tables.jobs.c.dataset, name in FACTS or "@" in name
     return column == name if is_whole else column.startswith(f"{name}@", autoescape=True)

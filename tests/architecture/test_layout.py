@@ -13,8 +13,8 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors openapi",
-        """analyses augmentation catalog datasets findings health http jobs presets reference
-        services weights""",
+        """analyses augmentation catalog comparison datasets findings health http jobs presets
+        reference services weights""",
     ),
     "api/jobs": (
         """__init__ changes control disk_space estimates fork_schemas forks lookup rendering

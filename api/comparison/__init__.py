@@ -1,0 +1,1 @@
+"""Jobs side by side, and the best jobs on a data set."""
