@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from trainshed.connection import Json, without_none
@@ -16,7 +17,10 @@ from trainshed.prediction_input import prediction_bodies
 #: Called with the bytes so far and the total.
 Progress = Callable[[int, int], None]
 #: A busy service is asked again so many times, after so long.
-MAX_BUSY, BUSY_SECONDS = 60, 2.0
+MAX_BUSY, BUSY_SECONDS = 10, 2.0
+#: Longer than the service takes to say that it is busy.
+LONG_SECONDS = 90.0
+Result = TypeVar("Result")
 
 
 class JobResults(FindingRequests):
@@ -157,17 +161,10 @@ class JobResults(FindingRequests):
             progress: called with the samples so far and their number.
         """
         path, body = self._job_path(job_id, "predictions"), {"dataset": dataset, "split": split}
-        query, failures = without_none({"checkpoint": checkpoint}), 0
+        query = without_none({"checkpoint": checkpoint})
+        options: Json = {"params": query, "json": without_none(body), "timeout": LONG_SECONDS}
         while True:
-            try:
-                state = self._json("POST", path, params=query, json=without_none(body))
-                failures = 0
-            except ApiError as error:
-                failures += 1
-                if error.status != 503 or failures == MAX_BUSY:
-                    raise
-                time.sleep(BUSY_SECONDS)
-                continue
+            state = _patiently(lambda: self._json("POST", path, **options))
             if progress is not None:
                 progress(state["done"], state["samples"])
             if state["artifact"] is not None:
@@ -208,7 +205,9 @@ class JobResults(FindingRequests):
         job_id = self.job_id(job_id)
         url = self._job_path(job_id, f"checkpoints/{quote(checkpoint, safe='')}/export?format=onnx")
         # Makes the file. Unlike HEAD, it is answered with the reason where it is refused.
-        headers = self._send("GET", url, headers={"Range": "bytes=0-0"}).headers
+        headers = _patiently(
+            lambda: self._send("GET", url, headers={"Range": "bytes=0-0"}, timeout=LONG_SECONDS)
+        ).headers
         name = re.search(r'filename="([^"]+)"', headers["Content-Disposition"])
         file = target_file(path, name[1] if name else f"{job_id}.onnx")
         sha256, size = headers["ETag"].strip('"'), int(headers["Content-Range"].rpartition("/")[2])
@@ -251,6 +250,18 @@ class JobResults(FindingRequests):
         url = self._job_path(job_id, "tensorboard")
         download_event_files(self.http, url, log_directory, job_id, progress)
         return log_directory
+
+
+def _patiently(request: Callable[[], Result]) -> Result:
+    """Return the result of a request, which is repeated while the service is busy."""
+    for _ in range(MAX_BUSY - 1):
+        try:
+            return request()
+        except ApiError as error:
+            if error.status != 503:
+                raise
+            time.sleep(BUSY_SECONDS)
+    return request()
 
 
 def _segment(name: str) -> str:

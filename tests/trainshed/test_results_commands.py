@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.http_service import http_service, send
-from trainshed import result_tables
+from trainshed import job_results, result_tables
 from trainshed.cli import main
 
 JOB = "job_01m847ypybr28kppjvjqwjja05"
@@ -271,6 +271,30 @@ class TestExport:
         first, second, printed = capsys.readouterr().out.split("\n", 2)
         assert (first, second.split()[-1]) == (str(file), "2.5e-07")
         assert json.loads(printed)["largest_difference"] == 2.5e-07
+
+    def test_export_that_takes_long_is_waited_for(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(job_results, "BUSY_SECONDS", 0)
+        statuses = [503, 503, 409]
+
+        def respond(handler: BaseHTTPRequestHandler) -> None:
+            status = statuses.pop(0)
+            problem = {"status": status, "title": "", "detail": "It continues."}
+            send(
+                handler,
+                status,
+                json.dumps(problem).encode(),
+                Content_Type="application/problem+json",
+            )
+
+        with http_service(respond) as client:
+            assert main(["--url", client.url, "export", JOB, "-o", str(tmp_path / "a")]) == 2
+        assert statuses == []
+        assert "It continues." in capsys.readouterr().err
 
     def test_reason_of_a_refusal_is_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         problem = {"status": 409, "title": "Conflict", "detail": "ONNX lacks the operation."}

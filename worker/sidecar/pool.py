@@ -59,7 +59,7 @@ class RequestPool:
         self._pending: dict[str, PendingRequest] = {}
 
     async def respond(self, request: Request) -> Response:
-        """Return the response; `BUSY` where it is late."""
+        """Return the response; that the sidecar is busy where it is late."""
         self._drop_late_responses()
         key = digest(request)
         pending = self._pending.get(key) or self._submit(key, request)
@@ -71,7 +71,7 @@ class RequestPool:
             async with asyncio.timeout(self._timeout_seconds):
                 return await asyncio.shield(pending.response)
         except TimeoutError:
-            return BUSY
+            return {"ok": False, "busy": self._operation.late}
         finally:
             pending.waiting -= 1
             is_dropped = not pending.has_started and not pending.waiting

@@ -15,6 +15,9 @@ Fault = dict[str, str]
 BUSY: Response = {"ok": False, "busy": "The sidecar is busy with other requests. Try again."}
 
 
+MAX_SECONDS = 60.0
+
+
 class RequestRefused(Exception):
     """The request has faults."""
 
@@ -56,6 +59,11 @@ class Operation:
     is_background: bool = False
     #: How long a client waits for the response; a little less than the API does.
     response_seconds: float = TIMEOUT_SECONDS - 1
+    #: Elapsed time after which a request is given up, however little CPU time it got. It may exceed
+    #: the time that a client waits: a client that repeats the request then waits for the rest.
+    elapsed_seconds: float = MAX_SECONDS
+    #: The reason for a client that has waited too long.
+    late: str = BUSY["busy"]
     #: None where a request that exceeds a limit may only be repeated.
     subject: Subject | None = None
 

@@ -13,9 +13,6 @@ from worker.sidecar.fork_server import Forked, ForkServer
 from worker.sidecar.limits import allow_cpu_seconds, limit_operation
 from worker.sidecar.request import BUSY, Operation, Request, Response
 
-#: Elapsed time after which a request is given up, however little CPU time it got.
-MAX_SECONDS = 60.0
-
 log = structlog.get_logger()
 
 
@@ -60,7 +57,7 @@ class RequestProcess:
     async def respond(self, request: Request) -> Response:
         """Return the response; a request that exceeds a limit ends the process and is refused."""
         try:
-            async with asyncio.timeout(max(MAX_SECONDS, self._operation.response_seconds)):
+            async with asyncio.timeout(self._operation.elapsed_seconds):
                 line = await self._exchange(orjson.dumps(request) + b"\n")
         except TimeoutError:
             self.end()

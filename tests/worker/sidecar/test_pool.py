@@ -92,6 +92,14 @@ class TestLateResponses:
 
         run(test())
 
+    def test_reason_is_that_of_the_operation(self, processes: Processes) -> None:
+        async def test() -> None:
+            requests = processes.pool(timeout_seconds=0.01, late="It continues.")
+            response = await requests.respond(new_request())
+            assert response == {"ok": False, "busy": "It continues."}
+
+        run(test())
+
     def test_equal_requests_at_the_same_time_are_processed_once(self, processes: Processes) -> None:
         async def test() -> None:
             requests, request = processes.pool(), new_request()
