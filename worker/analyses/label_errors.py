@@ -171,7 +171,7 @@ def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"About {result['estimated_errors']:.0f} of {result['samples']:,} labels of the "
         f"{result['split']} split ({result['estimated_share']:.1%}) are estimated to be wrong; "
-        f"{result['found']} samples are named, the most certain first."
+        f"named, the most certain first: {result['found']}."
     )
     pairs = [
         (count, result["classes"][i], result["classes"][j])
