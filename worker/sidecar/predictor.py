@@ -88,10 +88,11 @@ def load_predictor(path: Path) -> Predictor:
     architecture = dict(metadata["architecture"])
     name, head = architecture.pop("name"), architecture.pop("head", None)
     outputs = len(class_names) or 1
-    model = architectures.get(name).function(image_shape, outputs, **architecture)
-    if head is not None:
-        put_new_head(model, outputs, Head(**head))
-    model.load_state_dict(weights)
+    with torch.device("meta"):  # initial weights would take longer than reading the trained ones
+        model = architectures.get(name).function(image_shape, outputs, **architecture)
+        if head is not None:
+            put_new_head(model, outputs, Head(**head))
+    model.load_state_dict(weights, assign=True)
     stored = metadata["normalization"]
     normalization = Normalization(
         tuple(stored["mean"]), tuple(stored["deviation"]), stored["largest"]

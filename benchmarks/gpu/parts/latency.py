@@ -41,7 +41,7 @@ def measure(subject: Subject) -> Iterator[Result]:
 
 
 def _short(subject: Subject) -> dict[str, object]:
-    return {**subject.spec(train=320, epochs=1)}
+    return {**subject.spec(train=320, epochs=1), "diagnostics": "off"}
 
 
 def _first_step_seconds(box: Box, subject: Subject) -> float:
