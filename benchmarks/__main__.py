@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from benchmarks import augmentation, data, latency, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
+from benchmarks.diagnostics import suite as diagnostics
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
 from benchmarks.references import suite
 from benchmarks.robustness import suite as robustness
@@ -35,6 +36,7 @@ SUITES = {
     "data": data.measure,
     "references": suite.measure,
     "robustness": robustness.measure,
+    "diagnostics": diagnostics.measure,
 }
 
 

@@ -18,6 +18,7 @@ from trainshed.commands import (
     datasets,
     findings,
     jobs,
+    lessons,
     metrics,
     predict,
     results,
@@ -63,6 +64,7 @@ def options(
 for group in (
     jobs,
     findings,
+    lessons,
     metrics,
     comparison,
     results,

@@ -190,6 +190,10 @@ class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests):
         """Return the presets: specifications to submit as they are, each a lesson."""
         return [*self._pages("/v1/presets")]
 
+    def lessons(self) -> list[Json]:
+        """Return the lessons of the diagnostics: faulty specifications with healthy twins."""
+        return [*self._pages("/v1/presets", kind="lesson")]
+
     def preset(self, name: str) -> Json:
         """Return a preset; its `spec` can be submitted."""
         return self._json("GET", f"/v1/presets/{quote(name, safe='')}")

@@ -34,10 +34,12 @@ def print_findings(console: Console, job: Json, findings: list[Json], *, in_full
     for finding in findings:
         if finding["because_of"] not in ids:
             tree = Tree(_title(finding), guide_style="dim")
-            for line in _lines(finding, in_full=in_full):
+            for line in _lines(finding):
                 tree.add(line)
             _add_consequences(tree, finding, findings)
             console.print(tree, soft_wrap=True)
+            if in_full:  # not in the tree, which cuts long lines
+                console.print(Text(finding["explanation"]), soft_wrap=True)
             for line in _commands(job["id"], finding):
                 console.print(Text(line), soft_wrap=True)
             console.print()
@@ -51,7 +53,7 @@ def _title(finding: Json) -> Text:
     return head.append(f"{finding['rule']}: {finding['sentence']}", style="default")
 
 
-def _lines(finding: Json, *, in_full: bool) -> Iterator[Text]:
+def _lines(finding: Json) -> Iterator[Text]:
     evidence = finding["evidence"]
     bound = "at most" if evidence["direction"] == "above" else "at least"
     where = f" at step {finding['first_step']}"
@@ -67,8 +69,6 @@ def _lines(finding: Json, *, in_full: bool) -> Iterator[Text]:
     series = evidence["series"][-MAX_POINTS:]
     if len(series) > 1:
         yield Text("by step: " + ", ".join(f"{step}: {number(value)}" for step, value in series))
-    if in_full:
-        yield Text(finding["explanation"])
     if finding["next"]:
         yield Text(f"{finding['next']}.")
 

@@ -6,18 +6,25 @@ from api.http.requests import id_pattern
 
 JSON_PATCH = "application/json-patch+json"
 POINTER: dict[str, Any] = {"type": "string", "pattern": "^(/.*)?$"}
+
+
+def _operation(names: list[str], **fields: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"op": {"enum": names}, "path": POINTER, **fields},
+        "required": ["op", "path", *fields],
+    }
+
+
 OPERATIONS: dict[str, Any] = {
     "type": "array",
     "maxItems": 100,
     "items": {
-        "type": "object",
-        "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-            "path": POINTER,
-            "from": POINTER,
-            "value": {},
-        },
-        "required": ["op", "path"],
+        "anyOf": [
+            _operation(["add", "replace", "test"], value={}),
+            _operation(["move", "copy"], **{"from": POINTER}),
+            _operation(["remove"]),
+        ]
     },
 }
 EXAMPLE = [{"op": "replace", "path": "/optimizer/learning_rate", "value": 0.01}]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.spec import JobSpec
 
@@ -17,3 +17,5 @@ class Preset(BaseModel):
     teaches: str
     look_at: str
     spec: JobSpec
+    kind: Literal["preset", "lesson"]
+    twin: JobSpec | None = Field(description="Of a lesson: the healthy specification")

@@ -24,6 +24,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
         "learning_rate_too_high",
         "regularization_overwhelms",
         "too_much_regularization",
+        "bottleneck",
     ],
     demo=on_digits(optimizer={"name": "sgd", "learning_rate": 5.0, "momentum": 0.9}),
     twin=on_digits(),

@@ -53,7 +53,7 @@ CAUSES = [
 
 @diagnostics.register(
     source="Smith 2017, arXiv:1506.01186, section 3.3 (range test)",
-    when=["step", "epoch", "failure"],
+    when=["update", "step", "epoch", "failure"],
     reasons=[36, 29],
     causes=["input_scale", "poor_weight_initialization", "regularization_overwhelms"],
     demo=on_digits(optimizer={"name": "sgd", "learning_rate": 10.0, "momentum": 0.9}),
@@ -107,7 +107,7 @@ def learning_rate_too_high(
 
 @diagnostics.register(
     source="Smith 2017, arXiv:1506.01186, section 3.3 (range test)",
-    when=["step", "epoch"],
+    when=["update", "step", "epoch"],
     reasons=[29, 36],
     causes=CAUSES,
     demo=on_digits(optimizer={"name": "sgd", "learning_rate": 1e-6, "momentum": 0.9}),
@@ -151,7 +151,7 @@ def learning_rate_too_low(
 
 @diagnostics.register(
     source="Karpathy, CS231n notes, «Ratio of weights:updates» (about 1e-3)",
-    when=["step", "epoch"],
+    when=["update", "step", "epoch"],
     reasons=[33, 36],
     causes=["learning_rate_too_high", "learning_rate_too_low", *CAUSES, "dead_relu"],
     demo=on_digits(architecture=mlp(3, 128), optimizer={"name": "adam", "learning_rate": 0.1}),

@@ -15,7 +15,8 @@ from worker.diagnostics.readings import (
     Update,
 )
 
-Moment = Literal["start", "step", "epoch", "end", "failure"]
+#: `update` follows some of the first steps, without a reading of the network.
+Moment = Literal["start", "update", "step", "epoch", "end", "failure"]
 Json = Mapping[str, Any]
 
 

@@ -11,7 +11,7 @@ from worker.registry import diagnostics
 
 RULES = diagnostics.entries()
 DEMONSTRATED = [name for name, entry in RULES.items() if entry.facts.get("demo")]
-MOMENTS = {"start", "step", "epoch", "end", "failure"}
+MOMENTS = {"start", "update", "step", "epoch", "end", "failure"}
 REASONS = range(1, 38)
 
 

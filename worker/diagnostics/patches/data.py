@@ -20,6 +20,8 @@ def standardize(view: View) -> Changes | None:
 @patch
 def of_weights(view: View) -> Changes | None:
     """Prepare the inputs as the weights expect."""
+    if not (view.spec.get("fine_tuning") or {}).get("weights"):
+        return None
     return _normalization(view, "of_weights", "the preprocessing that the weights expect")
 
 

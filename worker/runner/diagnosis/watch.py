@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 #: The steps of the first stage after which the network is read.
 READ_AFTER = (1, 20)
+#: The steps after which only the changes of the weights are judged.
+JUDGED_AFTER = (3, 10)
 #: The limit of the search of the data.
 DATA_SECONDS = 0.4
 
@@ -193,6 +195,9 @@ class Watch:
             self._measured.read_updates()
             self._read()
             outcome = self._judge("step")
+        elif report.step in JUDGED_AFTER:
+            self._measured.read_updates()
+            outcome = self._judge("update")
         if not report.ends_epoch:
             self._measured.prepare_step(self._stage)
         return outcome

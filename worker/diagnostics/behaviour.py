@@ -1,0 +1,284 @@
+"""Rules on what a network answers, and on differences between training and evaluation."""
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field
+
+from worker.diagnostics.demos import mlp, on_digits
+from worker.diagnostics.symptom import Symptom, number, percent
+from worker.diagnostics.view import View
+from worker.registry import diagnostics
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+#: What makes every answer the same.
+CAUSES = [
+    "symmetric_initialization",
+    "input_scale",
+    "poor_weight_initialization",
+    "learning_rate_too_high",
+    "regularization_overwhelms",
+    "saturated_activation",
+    "vanishing_gradient",
+    "dead_relu",
+    "input_not_connected",
+    "class_imbalance",
+    "exploding_gradient",
+]
+
+
+@diagnostics.register(
+    source="Recht et al. 2019; Buda, Maki & Mazurowski 2018, arXiv:1710.05381 (majority class)",
+    when=["epoch"],
+    reasons=[21],
+    causes=CAUSES,
+    tasks=["classification"],
+    demo=on_digits(architecture=mlp(10, 64), initializer={"name": "normal", "scale": 0.05}),
+    twin=on_digits(architecture=mlp(10, 64)),
+)
+def prediction_collapse(view: View, /, *, share: Share = 0.9, true: Share = 0.5) -> Symptom | None:
+    """The network answers with the same class for almost every sample.
+
+    It has only learned which class is the most frequent, or its outputs do not depend on the input.
+    The accuracy is then the share of that class, however low the loss looks.
+
+    Args:
+        view: the training.
+        share: the share of the class that is predicted most often, above which answers collapse.
+        true: the true share of this class from which on the answer is no fault.
+    """
+    reading = view.reading if view.has_fresh_reading else None
+    if reading is None or reading.predicted_share is None or reading.true_share is None:
+        return None
+    if reading.predicted_share <= share or reading.true_share >= true:
+        return None
+    return Symptom(
+        severity="error",
+        sentence=f"{percent(reading.predicted_share)} of the samples are predicted as "
+        f"{reading.predicted_class}, and {percent(reading.true_share)} are",
+        statistic="predicted_share",
+        value=reading.predicted_share,
+        threshold=share,
+        direction="above",
+        samples=reading.samples,
+        series=tuple((r.step, r.predicted_share or 0.0) for r in view.readings),
+        patches=("learning_rate", "fitting_initializer", "balanced"),
+    )
+
+
+@diagnostics.register(
+    source="Ioffe 2017, arXiv:1702.03275, section 3 (batch statistics against running statistics)",
+    when=["epoch"],
+    reasons=[32],
+    causes=["learning_rate_too_high"],
+    demo=on_digits(
+        architecture=mlp(2, 64, batch_norm=True, batch_norm_momentum=0.999),
+        training={"epochs": 3},
+    ),
+    twin=on_digits(architecture=mlp(2, 64, batch_norm=True)),
+)
+def train_eval_mismatch(
+    view: View, /, *, relative: Positive = 0.5, absolute: Share = 0.1
+) -> Symptom | None:
+    """The network is much worse with running statistics than with the statistics of a batch.
+
+    In training, batch norm uses the mean and variance of the batch; in evaluation, running
+    averages. If these have not followed the weights, or batches are too small, the same samples get
+    another answer in evaluation.
+
+    Args:
+        view: the training.
+        relative: the difference of the losses over the loss with the statistics of the batch.
+        absolute: the difference as a fraction of the loss at chance.
+    """
+    reading = view.reading if view.has_fresh_reading else None
+    if reading is None or reading.running_loss is None or view.stage.is_partial:
+        return None
+    difference = reading.running_loss - reading.loss
+    limit = max(relative * reading.loss, absolute * view.chance)
+    if difference <= limit:
+        return None
+    return Symptom(
+        severity="warning",
+        sentence=f"the loss of the same samples is {number(reading.running_loss)} with running "
+        f"statistics and {number(reading.loss)} with the statistics of the batch",
+        statistic="loss_difference",
+        value=difference,
+        threshold=limit,
+        direction="above",
+        samples=reading.samples,
+        patches=("momentum_of_statistics", "double_batch"),
+    )
+
+
+@diagnostics.register(
+    source="Pascanu, Mikolov & Bengio 2012, arXiv:1211.5063, section 3.2",
+    when=["epoch"],
+    reasons=[35],
+    causes=[],
+    demo=on_digits(
+        optimizer={"name": "sgd", "learning_rate": 0.05, "gradient_clipping": {"global_norm": 0.01}}
+    ),
+    twin=on_digits(
+        optimizer={"name": "sgd", "learning_rate": 0.01, "gradient_clipping": {"global_norm": 5.0}}
+    ),
+)
+def clipping_saturated(view: View, /, *, share: Share = 0.9) -> Symptom | None:
+    """Almost every step is clipped, so that the bound decides the size of the steps.
+
+    Clipping is meant for rare, very large gradients. If it acts at each step, all steps have the
+    same length: the learning rate times the bound.
+
+    Args:
+        view: the training.
+        share: the share of clipped steps in an epoch.
+    """
+    fraction = view.metric("clipped_fraction")
+    if fraction is None or fraction <= share:
+        return None
+    return Symptom(
+        severity="info",
+        sentence=f"{percent(fraction)} of the steps are clipped",
+        statistic="clipped_fraction",
+        value=fraction,
+        threshold=share,
+        direction="above",
+        series=tuple((e.step, e.metrics.get("clipped_fraction", 0.0)) for e in view.epochs),
+        next="Use a larger bound, at the usual norm of the gradient, or none",
+    )
+
+
+@diagnostics.register(
+    source="AutoTrainer (Zhang et al. 2021), oscillating loss, on the loss instead of the accuracy",
+    when=["epoch"],
+    reasons=[11, 36],
+    causes=["input_scale", "learning_rate_too_high", "poor_weight_initialization"],
+    demo=None,
+    twin=None,
+)
+def oscillating_loss(
+    view: View, /, *, turns: Annotated[int, Field(ge=2, le=6)] = 5, amplitude: Positive = 0.2
+) -> Symptom | None:
+    """The loss on the training samples goes up and down from epoch to epoch.
+
+    The steps jump across the valley instead of descending into it. A smaller learning rate, a
+    schedule that lowers it, or larger batches calm it down.
+
+    Args:
+        view: the training.
+        turns: how many of the last six changes have another sign than the change before.
+        amplitude: the mean magnitude of these changes over the loss.
+    """
+    losses = view.series("train_eval_loss")[-8:]
+    if len(losses) < 8 or not view.is_warmed_up:
+        return None
+    changes = [b - a for a, b in pairwise(losses)]
+    turned = sum(a * b < 0 for a, b in pairwise(changes))
+    mean = sum(losses) / len(losses)
+    size = sum(map(abs, changes)) / len(changes) / max(mean, 1e-12)
+    if turned < turns or size <= amplitude or mean <= 0.1 * view.chance:
+        return None
+    return Symptom(
+        severity="warning",
+        sentence=f"the training loss changes its direction in {turned} of 6 epochs, by "
+        f"{percent(size)} on average",
+        statistic="relative_change",
+        value=size,
+        threshold=amplitude,
+        direction="above",
+        series=tuple((e.step, e.metrics["train_eval_loss"]) for e in view.epochs[-8:]),
+        patches=("lower_learning_rate", "double_batch"),
+    )
+
+
+@diagnostics.register(
+    source="Karpathy 2019, A recipe for training neural networks, «overfit one batch»",
+    when=["start"],
+    mode="full",
+    reasons=[27],
+    causes=[
+        "symmetric_initialization",
+        "poor_weight_initialization",
+        "saturated_activation",
+        "vanishing_gradient",
+        "input_scale",
+        "bottleneck",
+        "learning_rate_too_low",
+        "learning_rate_too_high",
+        "initial_loss",
+    ],
+    tasks=["classification"],
+    demo=on_digits(optimizer={"name": "sgd", "learning_rate": 1e-6}, training={"epochs": 2}),
+    twin=on_digits(training={"epochs": 2}),
+)
+def cannot_overfit_batch(view: View, /, *, share: Share = 0.1) -> Symptom | None:
+    """A single batch of 32 samples cannot be learned by heart.
+
+    200 steps on the same samples, without augmentation, dropout and penalties, bring the loss of
+    every network that can learn close to 0. Where they do not, the fault is in the network, its
+    initial weights, its inputs or the optimizer, and more data or epochs cannot help.
+
+    Args:
+        view: the training.
+        share: the loss at the end over the loss at chance, above which the batch is not learned.
+    """
+    curve = view.overfit_test()
+    if not curve:
+        return None
+    step, loss = curve[-1]
+    if loss <= share * view.equal_scores_loss:
+        return None
+    return Symptom(
+        severity="error",
+        sentence=f"after {step} steps on the same 32 samples their loss is {number(loss)}",
+        statistic="overfit_loss",
+        value=loss,
+        threshold=share * view.equal_scores_loss,
+        direction="above",
+        samples=32,
+        series=tuple(curve),
+        patches=("learning_rate", "adam", "fitting_initializer"),
+        is_certain=True,
+    )
+
+
+@diagnostics.register(
+    source="Amazon SageMaker Debugger, rule UnchangedTensor",
+    when=["epoch"],
+    reasons=[23],
+    causes=[
+        "symmetric_initialization",
+        "poor_weight_initialization",
+        "vanishing_gradient",
+        "saturated_activation",
+        "dead_relu",
+        "learning_rate_too_low",
+    ],
+    demo=None,
+    twin=None,
+)
+def frozen_or_unused(view: View, /) -> Symptom | None:
+    """A weight matrix that should be trained does not change.
+
+    Its gradient is 0 or missing: the layer is not part of the forward pass, or nothing behind it
+    passes a gradient back. Layers that a stage freezes on purpose do not count.
+    """
+    updates = [update for update in view.updates if update.rate_fraction > 0]
+    if len(updates) < 3 or view.moment != "epoch":
+        return None
+    unchanged = [
+        name for name in updates[-1].ratios if all(u.ratios.get(name) == 0 for u in updates)
+    ]
+    if not unchanged or not view.loss_is_above(0.1):
+        return None
+    return Symptom(
+        severity="error",
+        sentence=f"{unchanged[0]} has not changed in {len(updates)} measured steps",
+        statistic="unchanged_tensors",
+        value=float(len(unchanged)),
+        threshold=0.0,
+        direction="above",
+        layers=tuple((name, 0.0) for name in unchanged[:5]),
+        patches=("fitting_initializer", "batch_norm"),
+    )
