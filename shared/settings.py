@@ -91,7 +91,11 @@ class Settings(BaseSettings):
         default=True, description="whether data sets and pretrained weights may be downloaded"
     )
     limit_upload_mib: int = Field(
-        default=4096, ge=1, description="maximum size of an uploaded file of weights"
+        default=4096, ge=1, description="maximum size of an uploaded file"
+    )
+    data_roots: str = Field(
+        default="",
+        description="directories below which an admin may register data sets, separated by colons",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
@@ -117,6 +121,16 @@ class Settings(BaseSettings):
             # The rest is not shown: it may contain a password.
             wrong = f"begins with {scheme + '://'!r}" if separator else "has no ://"
             raise ValueError(f"TRAINSHED_{name.upper()} {wrong}; it must be {example}")
+        return value
+
+    @field_validator("data_roots", mode="after")
+    @classmethod
+    def _check_data_roots(cls, value: str) -> str:
+        if any(not root.startswith("/") for root in value.split(":") if root):
+            raise ValueError(
+                f"TRAINSHED_DATA_ROOTS is {value!r}; it must be paths that begin with /, separated "
+                "by colons"
+            )
         return value
 
     @field_validator("storage_url", mode="after")
@@ -172,6 +186,11 @@ class Settings(BaseSettings):
     def mlflow(self) -> str:
         """The address of MLflow's store."""
         return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def roots_of_data(self) -> tuple[Path, ...]:
+        """The directories below which an admin may register data sets."""
+        return tuple(Path(root) for root in self.data_roots.split(":") if root)
 
     @property
     def storage(self) -> Path:

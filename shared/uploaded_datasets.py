@@ -49,6 +49,8 @@ class DatasetRow(StoredRow):
     skip_bad: bool
     #: Of a table: the column to predict, as the upload named it; None for the last column.
     target: str | None
+    #: The directory of the box that was registered; None for an upload.
+    path: str | None
     state: State
     #: Checks that were started.
     attempts: int
@@ -101,6 +103,11 @@ def directory(home: Path) -> Path:
 def file(home: Path, reference: str) -> Path:
     """Return the file of a version."""
     return directory(home) / reference
+
+
+def source(home: Path, row: DatasetRow) -> Path:
+    """Return what a version is read from: its file, or the directory that was registered."""
+    return file(home, row.reference) if row.path is None else Path(row.path)
 
 
 def facts_file(home: Path, reference: str) -> Path:

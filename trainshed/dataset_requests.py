@@ -63,6 +63,11 @@ class DatasetRequests(Connection):
         query |= {} if target is None else {"target": target}
         return self._json("POST", "/v1/datasets", params=query, content=chunks, headers=headers)
 
+    def register_directory(self, name: str, path: str, *, skip_bad: bool = False) -> Json:
+        """Register a directory of the box, below TRAINSHED_DATA_ROOTS, as a new version."""
+        query = {"name": name, "skip_bad": "true" if skip_bad else "false"}
+        return self._json("POST", "/v1/datasets", params=query, json={"path": path})
+
     def wait_for_dataset(self, reference: str) -> Json:
         """Return a version, `name@version`, once it is checked."""
         while True:

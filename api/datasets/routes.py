@@ -7,9 +7,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, WithJsonSchema
 
 from api.datasets import cursors, lookup, samples
+from api.datasets.directory import read_path
 from api.datasets.rendering import built_in_json, uploaded_json
 from api.datasets.schemas import Dataset, UploadedDataset
-from api.datasets.upload import store_upload
+from api.datasets.upload import new_row, register_directory, store_upload
 from api.deps import CallerDep, ServicesDep
 from api.http.requests import DatasetId, Limit, media_type
 from api.http.responses import json_response, list_page
@@ -22,6 +23,7 @@ from shared.uploaded_datasets import NAME_PATTERN, REFERENCE
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
+JSON = "application/json"
 MEDIA_TYPES = ("application/zip", "application/octet-stream")
 #: Method and path of the upload, whose body has a separate limit.
 UPLOAD = ("POST", "/v1/datasets", None)
@@ -29,7 +31,23 @@ FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES},
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["path"],
+                    "properties": {
+                        "path": {
+                            "type": "string",
+                            "pattern": "^/",
+                            "maxLength": 4096,
+                            "description": "A directory of the box, below TRAINSHED_DATA_ROOTS",
+                        }
+                    },
+                    "additionalProperties": False,
+                },
+                "example": {"path": "/data/birds"},
+            },
         },
     }
 }
@@ -83,15 +101,21 @@ async def upload_dataset(
     """Store the body as a new version of a data set, which is checked afterwards.
 
     The file is a zip of class folders, an .npz, a parquet file in the Hugging Face hub's layout, or
-    a table as CSV or parquet, of which `target` names the column to predict.
+    a table as CSV or parquet, of which `target` names the column to predict. A JSON body registers
+    a directory of the box, of class folders and below TRAINSHED_DATA_ROOTS, without a copy.
     """
-    if media_type(request) not in MEDIA_TYPES:
+    row = new_row(owner=caller.name, name=name, skip_bad=skip_bad, target=target)
+    kind = media_type(request)
+    if kind == JSON:
+        path = await read_path(request, services.settings)
+        row = await register_directory(services, path, row)
+    elif kind in MEDIA_TYPES:
+        row = await store_upload(services, request, row)
+    else:
         raise UnsupportedMediaType(
-            f"The body must be the file itself, sent as {' or '.join(MEDIA_TYPES)}."
+            f"The body must be the file itself, sent as {' or '.join(MEDIA_TYPES)}, or a directory "
+            f"of the box as {JSON}."
         )
-    row = await store_upload(
-        services, request, owner=caller.name, name=name, skip_bad=skip_bad, target=target
-    )
     headers = {"Location": f"/v1/datasets/{row.reference}"}
     return json_response(uploaded_json(row), status=202, headers=headers)
 

@@ -15,7 +15,7 @@ from api.http.received_file import UNFINISHED, receive, temporary_file
 from api.services.container import Services
 from shared import uploaded_datasets
 from shared.clock import now
-from shared.errors import BadRequest
+from shared.errors import BadRequest, Unavailable
 from shared.ids import new_id
 from shared.storage import publish
 from shared.uploaded_datasets import DatasetRow
@@ -24,15 +24,26 @@ from shared.uploaded_datasets import DatasetRow
 MAX_TRIES = 20
 
 
-async def store_upload(
-    services: Services,
-    request: Request,
-    *,
-    owner: str,
-    name: str,
-    skip_bad: bool,
-    target: str | None,
-) -> DatasetRow:
+def new_row(*, owner: str, name: str, skip_bad: bool, target: str | None) -> DatasetRow:
+    """Return the row of a version that is not stored yet: its number and size are still unknown."""
+    return DatasetRow(
+        id=new_id("ds"),
+        owner=owner,
+        name=name,
+        version=1,
+        bytes=0,
+        skip_bad=skip_bad,
+        target=target,
+        path=None,
+        state="checking",
+        attempts=0,
+        content_hash=None,
+        report=None,
+        created_at=now(),
+    )
+
+
+async def store_upload(services: Services, request: Request, row: DatasetRow) -> DatasetRow:
     """Store the body of a request as a new version.
 
     Raises:
@@ -40,41 +51,37 @@ async def store_upload(
         BadRequest: it is empty.
         Unavailable: the disk is full.
     """
-    dataset_id = new_id("ds")
-    path = uploaded_datasets.directory(services.settings.home) / f"{dataset_id}{UNFINISHED}"
+    path = uploaded_datasets.directory(services.settings.home) / f"{row.id}{UNFINISHED}"
     with temporary_file(path) as temporary:
         size, _ = await receive(request, temporary, max_mib=services.settings.limit_upload_mib)
         if not size:
             raise BadRequest("The body is empty; it must be the file of the data set.")
-        row = DatasetRow(
-            id=dataset_id,
-            owner=owner,
-            name=name,
-            version=1,
-            bytes=size,
-            skip_bad=skip_bad,
-            target=target,
-            state="checking",
-            attempts=0,
-            content_hash=None,
-            report=None,
-            created_at=now(),
-        )
+        row = replace(row, bytes=size)
         stored = await run_in_threadpool(_publish, services, temporary, row)
     services.doorbell.notify()
     return stored
 
 
-def _publish(services: Services, temporary: Path, row: DatasetRow) -> DatasetRow:
+async def register_directory(services: Services, path: Path, row: DatasetRow) -> DatasetRow:
+    """Store a directory of the box as a new version; its files stay where they are."""
+    row = replace(row, path=str(path))
+    stored = await run_in_threadpool(_publish, services, None, row)
+    services.doorbell.notify()
+    return stored
+
+
+def _publish(services: Services, temporary: Path | None, row: DatasetRow) -> DatasetRow:
     for _ in range(MAX_TRIES):
         try:
             return _publish_next_version(services, temporary, row)
         except IntegrityError:
             continue
-    raise RuntimeError(f"{MAX_TRIES} other uploads took the next version of {row.name}.")
+    raise Unavailable(f"{MAX_TRIES} other uploads took the next version of {row.name}. Try again.")
 
 
-def _publish_next_version(services: Services, temporary: Path, row: DatasetRow) -> DatasetRow:
+def _publish_next_version(
+    services: Services, temporary: Path | None, row: DatasetRow
+) -> DatasetRow:
     """Insert the row first, which reserves the version, and publish the file before the commit."""
     final: Path | None = None
     try:
@@ -82,8 +89,9 @@ def _publish_next_version(services: Services, temporary: Path, row: DatasetRow) 
             version = uploaded_datasets.next_version(connection, row.name)
             row = replace(row, version=version)
             uploaded_datasets.add(connection, row)
-            final = uploaded_datasets.file(services.settings.home, row.reference)
-            publish(temporary, final)
+            if temporary is not None:
+                final = uploaded_datasets.file(services.settings.home, row.reference)
+                publish(temporary, final)
     except BaseException:
         if final is not None:
             final.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ datasets = sa.Table(
     sa.Column("bytes", BigInt, nullable=False),
     sa.Column("skip_bad", sa.Boolean, nullable=False),
     sa.Column("target", sa.String(200)),
+    sa.Column("path", sa.Text),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("content_hash", sa.String(71)),

@@ -145,6 +145,7 @@ def _dataset() -> DatasetRow:
         bytes=3,
         skip_bad=False,
         target=None,
+        path=None,
         state="ready",
         attempts=1,
         content_hash=f"sha256:{SHA256}",

@@ -15,6 +15,7 @@ from trainshed.commands.common_options import (
     transfer_progress,
 )
 from trainshed.dataset_tables import print_dataset, print_datasets, print_rejection
+from trainshed.errors import WrongUsage
 from trainshed.exit_codes import REFUSED
 from trainshed.formatting import file_size
 
@@ -64,9 +65,7 @@ def show(
 @datasets.command()
 def add(
     name: Annotated[str, typer.Argument(help="The name that specifications use.")],
-    path: Annotated[
-        Path, typer.Argument(exists=True, help="A folder of class folders, or a file.")
-    ],
+    path: Annotated[Path, typer.Argument(help="A folder of class folders, or a file.")],
     *,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")
@@ -75,6 +74,13 @@ def add(
         str | None,
         typer.Option(help="Of a table: the column to predict; default: the last."),
     ] = None,
+    on_box: Annotated[
+        bool,
+        typer.Option(
+            "--on-box",
+            help="PATH is a directory of the box, below TRAINSHED_DATA_ROOTS: do not copy it.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a data set and wait until it is checked.
@@ -82,11 +88,16 @@ def add(
     The file is a zip of class folders, an .npz, a parquet file or a table (CSV, parquet). A folder
     is zipped on the way.
     """
+    if not on_box and not path.exists():
+        raise WrongUsage(f"{path} does not exist. Name a file, or a folder of class folders.")
     with connect() as client:
-        with transfer_progress(path.name) as progress:
-            added = client.add_dataset(
-                name, path, skip_bad=skip_bad, target=target, progress=progress
-            )
+        if on_box:
+            added = client.register_directory(name, str(path), skip_bad=skip_bad)
+        else:
+            with transfer_progress(path.name) as progress:
+                added = client.add_dataset(
+                    name, path, skip_bad=skip_bad, target=target, progress=progress
+                )
         row = client.wait_for_dataset(f"{added['name']}@{added['version']}")
     if as_json:
         print_json(row)

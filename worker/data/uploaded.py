@@ -12,26 +12,49 @@ from shared import uploaded_datasets
 from worker.data.cache import Cache
 from worker.data.dataset import Content, Dataset
 from worker.data.errors import DatasetMissing
-from worker.data.uploads import TableUpload, UploadRejected, open_upload, read_images
+from worker.data.uploads import (
+    TableUpload,
+    UploadRejected,
+    fingerprint,
+    open_upload,
+    read_images,
+)
 
 DELETED = "it was deleted"
-CHANGED = "its content has changed since it was uploaded"
+CHANGED = "its content has changed since it was checked"
 OTHER_VERSION = "its content has changed since the job was submitted"
 HINT = "Upload the data set again, and submit the job again."
+DIRECTORY_HINT = "Bring the files back, or register the directory again and submit a new job."
 
 
-def write_facts(home: Path, reference: str, report: Mapping[str, Any]) -> None:
-    """Write what a job needs of a check next to the upload."""
-    status = uploaded_datasets.file(home, reference).stat()
+def state_of(path: Path) -> dict[str, Any]:
+    """Return what shows later whether an upload or a directory has changed.
+
+    Raises:
+        FileNotFoundError: it is not there, or a link stands on the way to the directory.
+        OSError: a directory cannot be read.
+    """
+    if path.is_dir():
+        if path.resolve() != path:
+            raise FileNotFoundError(path)
+        return {"directory": str(path), "fingerprint": fingerprint(path)}
+    status = path.stat()
+    return {"bytes": status.st_size, "changed_ns": status.st_mtime_ns}
+
+
+def write_facts(
+    home: Path, reference: str, report: Mapping[str, Any], state: Mapping[str, Any]
+) -> None:
+    """Write what a job needs of a check; `state` is that of the file or directory."""
     facts = {
         "content_hash": report["content_hash"],
         "classes": report["classes"],
         "channels": report["channels"],
         "rejected": [found["file"] for found in report["rejected"]],
-        "bytes": status.st_size,
-        "changed_ns": status.st_mtime_ns,
+        "state": state,
     }
     path = uploaded_datasets.facts_file(home, reference)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(facts))
     temporary.replace(path)
@@ -81,19 +104,22 @@ def load_upload(dataset: Mapping[str, Any], *, data_dir: Path, cache_dir: Path) 
 
 
 def find_upload(home: Path, reference: str) -> tuple[Path, dict[str, Any]]:
-    """Return the file of an upload and its facts.
+    """Return the file or the directory of a data set, and its facts.
 
     Raises:
-        DatasetMissing: one of them is missing, or the file has changed since its check.
+        DatasetMissing: one of them is missing, or has changed since the check.
     """
-    path = uploaded_datasets.file(home, reference)
+    source, hint = "upload", HINT
     try:
         facts = json.loads(uploaded_datasets.facts_file(home, reference).read_text())
-        status, checked = path.stat(), (facts["bytes"], facts["changed_ns"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise DatasetMissing(reference, [("upload", DELETED)], HINT) from error
-    if (status.st_size, status.st_mtime_ns) != checked:
-        raise DatasetMissing(reference, [("upload", CHANGED)], HINT)
+        path, checked = uploaded_datasets.file(home, reference), facts["state"]
+        if "directory" in checked:
+            path, source, hint = Path(checked["directory"]), "directory", DIRECTORY_HINT
+        state = state_of(path)
+    except (OSError, UploadRejected, ValueError, KeyError, TypeError) as error:
+        raise DatasetMissing(reference, [(source, DELETED)], hint) from error
+    if state != checked:
+        raise DatasetMissing(reference, [(source, CHANGED)], hint)
     return path, facts
 
 

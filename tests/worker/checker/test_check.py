@@ -37,7 +37,7 @@ def _add(
 ) -> DatasetRow:
     row = DatasetRow(
         id=new_id("ds"), owner="admin", name="pets", version=1, bytes=1, skip_bad=False,
-        target=None, state="checking", attempts=attempts, content_hash=None, report=None,
+        target=None, path=None, state="checking", attempts=attempts, content_hash=None, report=None,
         created_at=now(),
     )  # fmt: skip
     zipped(uploaded_datasets.file(settings.home, row.reference), files)
