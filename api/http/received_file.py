@@ -1,10 +1,11 @@
 """The body of a request as a file: streamed to the disk and hashed while it arrives."""
 
+import asyncio
 import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastapi import Request
@@ -14,6 +15,10 @@ from shared.errors import TooLarge, Unavailable
 
 #: Bytes that are buffered before a thread writes them.
 CHUNK_BYTES = 4 * 2**20
+#: How long a client may go on sending what is refused already.
+LINGER_SECONDS = 10.0
+#: A client that sends nothing for this long waits for the response.
+IDLE_SECONDS = 0.25
 #: The suffix of a file that is still being written.
 UNFINISHED = ".part"
 
@@ -49,11 +54,30 @@ async def receive(request: Request, path: Path, *, max_mib: int) -> tuple[int, s
 
     Raises:
         TooLarge: it exceeds the limit; known from the declared length before anything is read.
+        OSError: it cannot be written, such as on a full disk.
     """
     max_bytes = max_mib * 2**20
     declared_length = request.headers.get("content-length", "")
     if declared_length.isdigit() and int(declared_length) > max_bytes:
+        # A client that asks first waits for the response before it sends.
+        if "expect" not in request.headers:
+            await _discard_rest(request)
         raise _too_large(max_mib)
+    try:
+        return await _receive(request, path, max_bytes)
+    except _Exceeded:
+        await _discard_rest(request)
+        raise _too_large(max_mib) from None
+    except OSError:
+        await _discard_rest(request)
+        raise
+
+
+class _Exceeded(Exception):
+    """The body is larger than is allowed."""
+
+
+async def _receive(request: Request, path: Path, max_bytes: int) -> tuple[int, str]:
     digest, size, buffer = hashlib.sha256(), 0, bytearray()
     with path.open("xb") as file:
 
@@ -65,7 +89,7 @@ async def receive(request: Request, path: Path, *, max_mib: int) -> tuple[int, s
         async for chunk in request.stream():
             size += len(chunk)
             if size > max_bytes:
-                raise _too_large(max_mib)
+                raise _Exceeded
             buffer += chunk
             if len(buffer) >= CHUNK_BYTES:
                 await run_in_threadpool(flush)
@@ -73,6 +97,19 @@ async def receive(request: Request, path: Path, *, max_mib: int) -> tuple[int, s
         file.flush()
         await run_in_threadpool(os.fsync, file.fileno())
     return size, digest.hexdigest()
+
+
+async def _discard_rest(request: Request) -> None:
+    """Read what the client still sends, for a while.
+
+    A connection that is closed with unread data is reset, and the client loses the response.
+    """
+    with suppress(TimeoutError, RuntimeError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            is_sending = True
+            while is_sending:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    is_sending = (await request.receive()).get("more_body", False)
 
 
 def _too_large(max_mib: int) -> TooLarge:
