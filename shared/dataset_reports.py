@@ -107,14 +107,28 @@ def _of_images(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
     classes = report["classes"]
     own = {split: sum(c[split] or 0 for c in classes) for split in ("validation", "test")}
     shorter = min(report["image_sizes"]["median"])
+    # Splits of the set itself have their own images; the others are drawn from the rest.
+    sizes = {
+        split: tuple(
+            (found[split] or 0) if own.get(split) else found["images"] - _own_images(found)
+            for found in classes
+        )
+        for split in ("train", "validation", "test")
+    }
     return replace(
         facts,
+        class_sizes=sizes,
         train=facts.train - own["validation"] - own["test"],
         validation=own["validation"],
         test=own["test"],
         image_size=max(MIN_IMAGE_SIZE, min(MAX_IMAGE_SIZE, shorter)),
         channels=report["channels"],
     )
+
+
+def _own_images(found: Mapping[str, Any]) -> int:
+    """Return the images of a class in the set's own validation and test splits."""
+    return sum(found[split] or 0 for split in ("validation", "test"))
 
 
 def _of_table(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:

@@ -4,7 +4,7 @@ No image is read here: reading and decoding is done in `worker.data`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class DatasetFacts:
     max_images: int = 0
     #: Images of the data set's own validation split; 0 where it has none.
     validation: int = 0
+    #: Of uploaded images: split → images of each class from which it is drawn.
+    class_sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     #: Of an uploaded set: the hash that a job pins.
     content_hash: str = ""
 

@@ -15,7 +15,7 @@ from shared.errors import TooLarge, Unavailable
 
 #: Bytes that are buffered before a thread writes them.
 CHUNK_BYTES = 4 * 2**20
-#: How long a client may go on sending what is refused already.
+#: How long a client may continue to send what is refused already.
 LINGER_SECONDS = 10.0
 #: A client that sends nothing for this long waits for the response.
 IDLE_SECONDS = 0.25

@@ -100,7 +100,7 @@ def _with(*entries: Raw) -> bytes:
 
 
 def hostile_files(marker: Path) -> Iterator[tuple[str, Hostile]]:
-    """Yield the files by name; `marker` is a file that one of them tries to make."""
+    """Yield the files by name; `marker` is a file that some try to make."""
     evil = png()
     truncated = encoded(Image.new("RGB", (64, 64), (9, 80, 7)), "JPEG")[:300]
     names = {

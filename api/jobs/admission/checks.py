@@ -5,6 +5,7 @@ from typing import Any
 
 from api.http.faults import abbreviated
 from api.jobs.admission import (
+    absent_classes,
     availability,
     class_weights,
     dataset,
@@ -73,6 +74,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
 WARNINGS: tuple[Callable[[Draft], None], ...] = (
     probable_mistakes.check_batch_size,
     probable_mistakes.check_training_split,
+    absent_classes.check,
     probable_mistakes.check_parameters,
     probable_mistakes.check_early_stopping,
     probable_mistakes.check_schedule,

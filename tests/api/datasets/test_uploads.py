@@ -230,6 +230,21 @@ class TestSpecification:
         assert first["spec"]["dataset"]["name"] == "flowers@1"
         assert first["spec"]["dataset"]["resize"] == "pad"
 
+    def test_split_that_lacks_a_class_is_a_warning(self, service: Service) -> None:
+        rare = _class("rare", 8)
+        _finish(service, _upload(service).json(), ROSES, TULIPS, rare)
+        job = service.job(service.submit(dataset="flowers"))
+        assert not [w for w in job["warnings"] if w["pointer"].startswith("/dataset")]
+        job = service.job(service.submit(dataset={"name": "flowers", "test": 5}))
+        (warning,) = [w for w in job["warnings"] if w["pointer"].startswith("/dataset")]
+        assert warning["pointer"] == "/dataset/test"
+        assert "`rare`" in warning["detail"]
+        own = _class("rose", 60, 40, 10, 10), _class("tulip", 50, 40, 10, 0)
+        _finish(service, _upload(service).json(), *own)
+        job = service.job(service.submit(dataset="flowers"))
+        (warning,) = [w for w in job["warnings"] if w["pointer"].startswith("/dataset")]
+        assert (warning["pointer"], "`tulip`" in warning["detail"]) == ("/dataset/test", True)
+
     def test_filled_specification_can_be_submitted_again(self, service: Service) -> None:
         _finish(service, _upload(service).json(), ROSES, TULIPS)
         filled = service.job(service.submit(dataset="flowers"))["spec"]["dataset"]

@@ -33,14 +33,16 @@ FILES = Budget(MAX_FILE_BYTES)
 
 @dataclass(frozen=True)
 class Opened:
-    """A picture as people see it, and the hash of what it was read from."""
+    """A picture as people see it, and the hash of what it was read from; empty if not needed."""
 
     image: Image.Image
     digest: bytes
 
 
 @contextmanager
-def opened(picture: Picture, at_least: int | None = None) -> Iterator[Opened]:
+def opened(
+    picture: Picture, at_least: int | None = None, *, is_hashed: bool = False
+) -> Iterator[Opened]:
     """Read and decode a picture; `at_least` as for `open_picture`.
 
     Raises:
@@ -52,9 +54,10 @@ def opened(picture: Picture, at_least: int | None = None) -> Iterator[Opened]:
     with FILES.held(picture.bytes):
         content = picture.read()
         if isinstance(content, np.ndarray):
-            yield Opened(from_array(content), hashlib.sha256(content.tobytes()).digest())
+            digest = hashlib.sha256(content.tobytes()).digest() if is_hashed else b""
+            yield Opened(from_array(content), digest)
             return
-        digest = hashlib.sha256(content).digest()
+        digest = hashlib.sha256(content).digest() if is_hashed else b""
         with open_picture(content, at_least) as image:
             del content
             yield Opened(image, digest)

@@ -60,7 +60,7 @@ def measure(picture: Picture) -> PictureFacts:
     Raises:
         BadFile: it cannot be read.
     """
-    with opened(picture) as decoded:
+    with opened(picture, is_hashed=True) as decoded:
         image = decoded.image
         identity, thumbnail = perceptual_hash(image)
         moments = _moments(image)
