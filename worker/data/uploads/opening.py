@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from worker.data.uploads import zip_file
+from worker.data.uploads.cifar_upload import CifarUpload
 from worker.data.uploads.directory import open_directory
 from worker.data.uploads.faults import UploadRejected, fault
 from worker.data.uploads.folder_upload import File, FolderUpload
@@ -13,6 +14,7 @@ from worker.data.uploads.upload import ImageUpload, TableUpload
 from worker.data.uploads.zip_entries import Entry, read_entries
 
 FORMATS = "Upload a zip of class folders, an .npz, a parquet file, or a table as CSV"
+GZIP = b"\x1f\x8b"
 
 
 def open_upload(path: Path, *, target: str | None = None) -> ImageUpload | TableUpload:
@@ -33,11 +35,14 @@ def open_upload(path: Path, *, target: str | None = None) -> ImageUpload | Table
         head = os.pread(descriptor, 512, 0)
         if head.startswith((b"PK\3\4", b"PK\5\6")):
             return _open_archive(descriptor)
-        _check_text(head)
+        if not head.startswith(GZIP):
+            _check_text(head)
     except BaseException:
         os.close(descriptor)
         raise
     os.close(descriptor)
+    if head.startswith(GZIP):
+        return CifarUpload(path)
     if head.startswith(b"PAR1"):
         # pyarrow takes a fifth of a second to import; other uploads do not need it
         from worker.data.uploads.hub_parquet import open_parquet  # noqa: PLC0415
@@ -55,7 +60,7 @@ def _check_text(head: bytes) -> None:
         what = "empty"
     elif head[257:262] == b"ustar":
         what = "a tar archive"
-    elif head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")):
+    elif head.startswith((b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")):
         what = "a compressed archive that is no zip"
     elif b"\0" in head and not head.startswith((b"PAR1", b"\xff\xfe", b"\xfe\xff")):
         what = "none of the formats that are read, or data stands before its archive"
