@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from benchmarks.measurement import Measurement, in_turn
+from benchmarks.uploads import second_job, through_the_api
 from shared.spec import JobSpec
 from worker.build import build
 from worker.data.job_data import Data
@@ -107,6 +108,7 @@ def uploads(*, rounds: int = 5) -> Iterator[Measurement]:
                 unit="images/s",
                 rounds=rounds,
             )
+        yield second_job(archive, IMAGES)
 
 
 def trained_per_second(images: np.ndarray, *, is_on_host: bool) -> float:
@@ -155,5 +157,6 @@ def residency(*, rounds: int = 7) -> Measurement:
 
 def measure() -> Iterator[Measurement]:
     """Yield all measurements of uploaded images."""
+    yield from through_the_api()
     yield from uploads()
     yield residency()
