@@ -16,7 +16,7 @@ from shared import uploaded_datasets
 from shared.settings import Settings
 from shared.storage import sha256_of_file
 from tests.worker.sidecar.test_predict import IMAGES, REGRESSION, as_png, home, train
-from worker.data.uploaded import write_facts
+from worker.data.uploaded import state_of, write_facts
 from worker.data.uploads import check, open_upload
 from worker.sidecar.operations import predict, predict_dataset, respond
 from worker.training.evaluation import evaluate_classification, evaluate_regression
@@ -69,7 +69,8 @@ def upload(home: Path) -> Request:
     opened = open_upload(path)
     report = check(opened, skip_bad=True, progress=lambda _: None)
     opened.close()
-    write_facts(home, "flowers@1", {**report.as_json(), "content_hash": "sha256:1"})
+    facts = {**report.as_json(), "content_hash": "sha256:1"}
+    write_facts(home, "flowers@1", facts, state_of(path))
     shape = {"image_size": 12, "channels": 3, "resize": "pad"}
     return {"name": "flowers@1", "content_hash": "sha256:1", **shape}
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageFont
 from shared import uploaded_datasets
 from worker import data as datasets
 from worker.data.dataset import Dataset
-from worker.data.uploaded import write_facts
+from worker.data.uploaded import state_of, write_facts
 from worker.data.uploads import check, open_upload
 from worker.sidecar import captioned_sheet
 from worker.sidecar.captioned_sheet import GAP, LINE_HEIGHT, MIN_TILE_SIDE, sheet_of, shown_name
@@ -61,7 +61,8 @@ def upload(home: Path) -> dict[str, Any]:
     opened_upload = open_upload(path)
     report = check(opened_upload, skip_bad=False, progress=lambda _: None)
     opened_upload.close()
-    write_facts(home, "flowers@1", {**report.as_json(), "content_hash": "sha256:1"})
+    facts = {**report.as_json(), "content_hash": "sha256:1"}
+    write_facts(home, "flowers@1", facts, state_of(path))
     fields = {"content_hash": "sha256:1", "resize": "crop", "image_size": 20, "channels": 3}
     return {"name": "flowers@1", **fields, **SPLITS}
 

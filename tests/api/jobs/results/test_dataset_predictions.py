@@ -52,6 +52,7 @@ def _flowers(service: Service) -> None:
         bytes=5,
         skip_bad=False,
         target=None,
+        path=None,
         state="ready",
         attempts=1,
         content_hash=HASH,
