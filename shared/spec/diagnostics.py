@@ -11,16 +11,21 @@ MODES = ("standard", "off", "full")
 
 
 def _check_verify(value: object) -> object:
-    """Accept false or "auto"; 0 equals false in Python, but is none of them."""
-    if value is not False and value != "auto":
-        raise ValueError('it must be false or "auto"')
+    """Accept false; 0 equals false in Python, but is another value."""
+    if value == "auto":
+        raise ValueError(
+            "patches are not tried in jobs of their own yet; use false, and try a patch with "
+            "`trainshed fork`"
+        )
+    if value is not False:
+        raise ValueError("it must be false")
     return value
 
 
 Verify = Annotated[
     Any,
     AfterValidator(_check_verify),
-    WithJsonSchema({"anyOf": [{"const": False}, {"const": "auto"}]}),
+    WithJsonSchema({"const": False}),
 ]
 
 
@@ -31,7 +36,7 @@ class DiagnosticsSpec(SpecPart):
     mode: Literal["standard", "off", "full"] = "standard"
     #: Whether an error ends the job, with a checkpoint.
     on_error: Literal["note", "stop"] = "note"
-    #: Whether the first patch of each error is tried in a job of low priority.
+    #: Reserved for trying patches in jobs of low priority.
     verify: Verify = False
     #: By rule: its parameters, or false to switch it off. Others have their defaults.
     rules: dict[MethodName, Any] = Field(default={}, max_length=64)

@@ -35,7 +35,7 @@ def test_named_rules_are_filled_in_and_false_stays() -> None:
 
 def test_filled_specification_is_accepted_again_unchanged() -> None:
     rules = {"dead_relu": 0.6, "vanishing_gradient": False}
-    once = filled({**SPEC, "diagnostics": {"rules": rules, "on_error": "stop", "verify": "auto"}})
+    once = filled({**SPEC, "diagnostics": {"rules": rules, "on_error": "stop", "verify": False}})
     assert filled(once) == once
 
 
@@ -45,8 +45,9 @@ def test_filled_specification_is_accepted_again_unchanged() -> None:
         ("loud", "/diagnostics/mode", 'it must be "standard", "off" or "full"'),
         ({"mode": None}, "/diagnostics/mode", "it must be"),
         ({"on_error": "fail"}, "/diagnostics/on_error", 'it must be "note" or "stop"'),
-        ({"verify": True}, "/diagnostics/verify", 'it must be false or "auto"'),
-        ({"verify": 0}, "/diagnostics/verify", 'it must be false or "auto"'),
+        ({"verify": True}, "/diagnostics/verify", "it must be false"),
+        ({"verify": 0}, "/diagnostics/verify", "it must be false"),
+        ({"verify": "auto"}, "/diagnostics/verify", "not tried in jobs of their own yet"),
         ({"rule": {}}, "/diagnostics/rule", "Did you mean `rules`?"),
         (
             {"rules": {"dead_relus": {}}},
