@@ -88,7 +88,7 @@ def load_predictor(path: Path) -> Predictor:
     architecture = dict(metadata["architecture"])
     name, head = architecture.pop("name"), architecture.pop("head", None)
     outputs = len(class_names) or 1
-    with torch.device("meta"):  # initial weights would take longer than reading the trained ones
+    with torch.device("meta"):  # initial weights would take longer than reading the trained weights
         model = architectures.get(name).function(image_shape, outputs, **architecture)
         if head is not None:
             put_new_head(model, outputs, Head(**head))
