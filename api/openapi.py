@@ -56,8 +56,10 @@ ANALYSIS_BODY: dict[str, Any] = {
         },
     }
 }
-#: Addresses without an id that may conflict with a state: here, of a data set.
-WITH_CONFLICTS = {"/v1/augmentation/preview"}
+#: Addresses without an id that may conflict with a state: of a data set, or of a damaged record.
+WITH_CONFLICTS = {"/v1/augmentation/preview", "/v1/compare"}
+#: Addresses whose query names what may not exist.
+WITH_NAMES = {"/v1/compare", "/v1/leaderboard"}
 #: Operations that are refused while the disk is nearly full.
 NEEDS_DISK = {"submit_job", "retry_job", "fork_job"}
 #: Models of the specification that are replaced by components made from the catalogue.
@@ -119,7 +121,7 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
     has_body, responses = "requestBody" in operation, operation["responses"]
     is_possible = {
         "401": "security" in operation,
-        "404": "{" in path,
+        "404": "{" in path or path in WITH_NAMES,
         "409": "{" in path or path in WITH_CONFLICTS,
         "412": any(each["name"] == "if-match" for each in operation.get("parameters", ())),
         "413": has_body,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from api.catalog.hints import hint
 from api.catalog.metrics import metric_of
@@ -14,7 +14,7 @@ from api.comparison.schemas import Comparison, Leaderboard
 from api.datasets import lookup
 from api.deps import ServicesDep
 from api.http.faults import quoted
-from api.http.requests import JobIdText, Limit, Text, check_cursor
+from api.http.requests import JobIdText, Limit, Text, check_cursor, id_pattern
 from api.http.responses import json_response, list_page
 from api.jobs.lookup import find_job
 from shared.catalog import METRICS, Catalog
@@ -50,10 +50,12 @@ def _ids(text: str) -> list[str]:
     return [each.strip() for each in text.split(",")]
 
 
+_ID = id_pattern("job").strip("^$")
 JobIds = Annotated[
     str,
     Query(max_length=1000, description="2 to 10 ids of jobs, separated by commas"),
     AfterValidator(_check_ids),
+    Field(json_schema_extra={"pattern": f"^{_ID}(,{_ID}){{{MIN_JOBS - 1},{MAX_JOBS - 1}}}$"}),
 ]
 
 

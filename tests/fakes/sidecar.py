@@ -13,7 +13,7 @@ Respond = Callable[[dict[str, Any]], dict[str, Any]]
 
 def accept_everything(request: dict[str, Any]) -> dict[str, Any]:
     """Respond like a sidecar that finds no fault in any network."""
-    if request["operation"] in {"preview", "tested_samples"}:
+    if request["operation"] in {"preview", "samples", "tested_samples"}:
         return {"ok": True, "png": ""}
     if request["operation"] == "analysis":
         return {"ok": True, "memory_mib": 12.5}
