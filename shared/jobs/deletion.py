@@ -15,6 +15,7 @@ from shared import tables
 from shared.clock import now
 from shared.database import Database
 from shared.errors import Conflict, InUse, NotFound
+from shared.ids import is_id
 from shared.jobs.sources import list_jobs_in_need
 from shared.states import FINAL
 from shared.storage import Storage, exclusive_bytes
@@ -106,7 +107,11 @@ def list_largest(connection: sa.Connection, *, limit: int) -> list[dict[str, Any
 
 
 def list_interrupted(connection: sa.Connection) -> list[str]:
-    """Return the deleted jobs whose files should have been deleted a while ago."""
+    """Return the deleted jobs whose files should have been deleted a while ago.
+
+    A damaged id is left out: it would name another directory.
+    """
     deletions = tables.deletions.c
     query = sa.select(deletions.job_id).where(deletions.deleted_at < now() - INTERRUPTED_AFTER)
-    return list(connection.execute(query.limit(100)).scalars())
+    ids = connection.execute(query.limit(100)).scalars()
+    return [each for each in ids if is_id("job", each) or is_id("ana", each)]

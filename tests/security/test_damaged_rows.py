@@ -47,6 +47,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
     "workers": ("/metrics", "/readyz"),
     "quarantine": (JOB, *LISTS),
+    "deletions": (JOB,),
     "tags": LISTS,
     "tracking": (JOB,),
     "leases": ("/readyz",),
@@ -54,7 +55,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "sidecar_responses": (JOB,),
 }
 #: Tables without rows here.
-EMPTY = {"sidecar_responses", "quarantine"}
+EMPTY = {"deletions", "sidecar_responses", "quarantine"}
 #: A damaged path or digest of a file looks like a damaged file, which is a 500.
 OF_FILES = {("checkpoints", "sha256"), ("artifacts", "sha256"), ("checkpoints", "bytes")} | {
     ("artifacts", "bytes")

@@ -27,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar
 
 def ask(running: RunningSidecar, file: str) -> dict[str, Any]:
     """Ask about a table, and again while the sidecar is busy, as on a machine under load."""
-    request = {"file": file, "target": "y", "features": None, "is_number": False}
+    request = {"name": "table", "file": file, "target": "y", "features": None, "is_number": False}
     while True:
         try:
             return running.ask(operation="table", **request)

@@ -51,14 +51,14 @@ def test_job_of_a_newer_version_waits_and_shows_its_specification(
     service: Service, shell: Shell
 ) -> None:
     newer, whole = service.submit(), service.submit()
-    shell.set(newer, "spec", _newer(service, newer, diagnostics="full"))
+    shell.set(newer, "spec", _newer(service, newer, forecast="full"))
 
     assert service.claim().job_id == whole
     job = service.job(newer)
-    assert (job["state"], job["spec"]["diagnostics"]) == ("queued", "full")
+    assert (job["state"], job["spec"]["forecast"]) == ("queued", "full")
     (fault,) = job["unreadable"]
     assert fault["field"] == "spec"
-    assert "/diagnostics" in fault["detail"]
+    assert "/forecast" in fault["detail"]
 
 
 @EVERY_DAMAGE

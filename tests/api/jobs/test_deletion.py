@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import tables
+from shared.clock import now
 from shared.errors import Conflict, InUse, InvalidSpec, NotFound
 from shared.ids import new_id
 from shared.jobs import control, deletion, mlflow_sync
@@ -254,3 +255,14 @@ def test_what_mlflow_got_of_a_deleted_job_is_not_recorded(service: Service) -> N
         mlflow_sync.record_run(connection, job_id, "a run")
         mlflow_sync.record_sent(connection, job_id, 3)
         assert mlflow_sync.get_copy(connection, job_id).run_id is None
+
+
+@pytest.mark.parametrize("damaged", ["", ".", "..", "../..", "/", "job_", "job_../../x"])
+def test_a_damaged_record_of_a_deletion_deletes_no_directory(
+    service: Service, damaged: str
+) -> None:
+    with service.database.write() as connection:
+        row = {"job_id": damaged, "deleted_at": now() - timedelta(hours=1)}
+        connection.execute(sa.insert(tables.deletions), row)
+    with service.database.read() as connection:
+        assert deletion.list_interrupted(connection) == []
