@@ -25,7 +25,7 @@ def _check_verify(value: object) -> object:
 Verify = Annotated[
     Any,
     AfterValidator(_check_verify),
-    WithJsonSchema({"const": False}),
+    WithJsonSchema({"type": "boolean"}),
 ]
 
 

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,6 +77,9 @@ class WatchedTraining:
 
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch) -> WatchedTraining:
+    # The log shows at most 100 threads, and readers of earlier tests end when they are collected
+    gc.collect()
+
     def end(code: int) -> None:
         assert code == ExitCode.STALLED
         raise ProcessEnded

@@ -14,6 +14,7 @@ from shared.jobs.attempts import Lease
 from shared.storage import WEIGHTS
 from tests.api.jobs.results.files import SHA256
 from tests.api.service import Service
+from tests.fakes.sidecar import accept_everything
 
 Files = Sequence[tuple[str, tuple[str, bytes]]]
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -29,7 +30,12 @@ def post(
 
 @pytest.fixture(autouse=True)
 def _predicting(service: Service) -> None:
-    service.sidecar.respond = lambda _: {"ok": True, "predictions": PREDICTED}
+    def respond(request: dict[str, Any]) -> dict[str, Any]:
+        if request["operation"] == "predict":
+            return {"ok": True, "predictions": PREDICTED}
+        return accept_everything(request)
+
+    service.sidecar.respond = respond
 
 
 def test_pictures_are_sent_with_the_file_of_the_best_checkpoint(
