@@ -152,7 +152,8 @@ class TestMoreThanAPage:
         self, service: Service, max_points: int | None
     ) -> None:
         few, many = (self._peak_bytes(service, points, max_points) for points in (5_000, 15_000))
-        assert many < 1.5 * few
+        # All points together would take several MB
+        assert many < 1.5 * few + 300_000
 
     def test_long_response_is_streamed_and_thinned_response_is_not(self, service: Service) -> None:
         job_id = self._start_job(service, 2 * series.PAGE + 1).job_id
