@@ -16,6 +16,7 @@ from shared.spec.fields import MAX_COUNT
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 224
 #: What the samples of a kind are called.
 SAMPLES = {"images": "images", "table": "rows"}
+SPLITS = ("train", "validation", "test")
 
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
@@ -91,6 +92,36 @@ def problem(state: str, report: Mapping[str, Any] | None) -> str | None:
     return None
 
 
+def of_built_in(facts: DatasetFacts) -> dict[str, Any]:
+    """Return what the check would find of a built-in data set, in the form of its report."""
+    if facts.kind == "table":  # unknown before a job names the file
+        return {"kind": "table"}
+    sizes = facts.class_sizes
+    own = {split: bool(getattr(facts, split)) for split in ("validation", "test")}
+    own["train"] = any(own.values())
+    counts = {split: sizes[split] for split, is_own in own.items() if is_own or split == "train"}
+    side = [facts.image_size, facts.image_size]
+    return {
+        "kind": "images",
+        "task": "classification",
+        "images": facts.train + facts.validation + facts.test,
+        "classes": [
+            {
+                "name": name,
+                "images": sum(found[label] for found in counts.values()),
+                **{split: sizes[split][label] if own[split] else None for split in SPLITS},
+            }
+            for label, name in enumerate(facts.classes)
+        ],
+        "image_sizes": {"min": side, "median": side, "max": side},
+        "channels": facts.channels,
+        "mean": list(facts.mean) or None,
+        "std": list(facts.std) or None,
+        "warnings": [],
+        "rejected": [],
+    }
+
+
 def complete(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
     """Return the facts that jobs need, completed from the report of a ready data set."""
     facts = replace(
@@ -113,7 +144,7 @@ def _of_images(facts: DatasetFacts, report: Mapping[str, Any]) -> DatasetFacts:
             (found[split] or 0) if own.get(split) else found["images"] - _own_images(found)
             for found in classes
         )
-        for split in ("train", "validation", "test")
+        for split in SPLITS
     }
     return replace(
         facts,

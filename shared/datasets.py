@@ -52,29 +52,32 @@ class DatasetFacts:
     max_images: int = 0
     #: Images of the data set's own validation split; 0 where it has none.
     validation: int = 0
-    #: Of uploaded images: split → images of each class from which it is drawn.
+    #: Of images: split → images of each class from which it is drawn.
     class_sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    #: Per channel as fractions of 255, over all images; empty where they were not measured.
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     #: Of an uploaded set: the hash that a job pins.
     content_hash: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts as the API shows them."""
+    def description(self) -> dict[str, Any]:
+        """Return what the API says of the data set beyond what a check finds."""
         return {
-            "name": self.name,
-            "kind": self.kind,
             "title": self.title,
             "summary": self.summary,
-            "classes": list(self.classes),
-            "train": self.train,
-            "test": self.test,
-            "image_size": self.image_size,
-            "channels": self.channels,
             "licence": self.licence,
             "source": self.source,
             "synthetic": self.synthetic,
             "number_targets": list(self.number_targets),
             "ways": list(self.ways),
         }
+
+
+def _class_sizes(
+    *, train: tuple[int, ...], test: tuple[int, ...] = ()
+) -> dict[str, tuple[int, ...]]:
+    """Return the images from which each split is drawn: the training images without own splits."""
+    return {"train": train, "validation": train, "test": test or train}
 
 
 FASHION_MNIST = DatasetFacts(
@@ -95,8 +98,11 @@ FASHION_MNIST = DatasetFacts(
     ),
     train=60_000,
     test=10_000,
+    class_sizes=_class_sizes(train=(6_000,) * 10, test=(1_000,) * 10),
     image_size=28,
     channels=1,
+    mean=(0.286156,),
+    std=(0.352942,),
     licence="MIT",
     source="Xiao, Rasul, Vollgraf: Fashion-MNIST, 2017, arXiv 1708.07747",
     ways=(
@@ -121,8 +127,11 @@ DIGITS = DatasetFacts(
     classes=tuple("0123456789"),
     train=1_797,
     test=0,
+    class_sizes=_class_sizes(train=(178, 182, 177, 183, 181, 182, 181, 179, 174, 180)),
     image_size=8,
     channels=1,
+    mean=(0.305309,),
+    std=(0.375886,),
     licence="CC BY 4.0",
     source="Alpaydin, Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998 (test part)",
     ways=("ships with scikit-learn",),
@@ -147,6 +156,7 @@ CIFAR10 = DatasetFacts(
     ),
     train=50_000,
     test=10_000,
+    class_sizes=_class_sizes(train=(5_000,) * 10, test=(1_000,) * 10),
     image_size=32,
     channels=3,
     licence="none stated by its authors",
@@ -176,8 +186,11 @@ SYNTHETIC = DatasetFacts(
     ),
     train=2_000,
     test=0,
+    class_sizes=_class_sizes(train=(200,) * 10),
     image_size=32,
     channels=3,
+    mean=(0.503662, 0.498718, 0.502221),
+    std=(0.203437, 0.205203, 0.208628),
     licence="MIT",
     source="Made by Trainshed from a fixed seed",
     ways=("generated on request",),

@@ -65,12 +65,11 @@ class DatasetRow(StoredRow):
         return f"{self.name}@{self.version}"
 
     def facts(self) -> DatasetFacts:
-        """Return the facts of a version that is ready."""
-        assert self.report is not None
+        """Return the facts of a version; without samples and classes unless it is ready."""
         facts = DatasetFacts(
             name=self.reference,
             title=self.name,
-            summary="",
+            summary=f"{self.bytes:,} bytes, uploaded.",
             classes=(),
             train=0,
             test=0,
@@ -81,6 +80,8 @@ class DatasetRow(StoredRow):
             ways=("uploaded",),
             content_hash=self.content_hash or "",
         )
+        if self.state != "ready" or self.report is None:
+            return facts
         return dataset_reports.complete(facts, self.report)
 
     @classmethod

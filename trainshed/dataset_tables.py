@@ -17,33 +17,22 @@ def print_datasets(console: Console, datasets: list[Json]) -> None:
     datasets = escaped(datasets)
     table = Table("name", "images", "classes", "size", "available", "description")
     for dataset in datasets:
-        if "state" in dataset:
-            table.add_row(*_upload_row(dataset))
-            continue
-        shape = f"{dataset['image_size']}×{dataset['image_size']}×{dataset['channels']}"
-        images = f"{dataset['train'] + dataset['test']:,}"
-        classes = str(len(dataset["classes"]))
-        if "files" in dataset:  # a table: its size is that of the file
-            shape, classes, images = "", "", ", ".join(dataset["files"])
-        is_available = "yes" if dataset["is_available"] else "no"
-        table.add_row(dataset["id"], images, classes, shape, is_available, dataset["summary"])
+        table.add_row(*_row(dataset))
     console.print(table)
 
 
 def print_dataset(console: Console, dataset: Json) -> None:
     """Print a data set: its facts, classes, warnings and rejected files."""
     dataset = escaped(dataset)
-    if "state" not in dataset:
-        print_datasets(console, [dataset])
-        if dataset["classes"]:
-            console.print(f"classes: {', '.join(dataset['classes'])}")
-        return
-    facts = [dataset["state"], file_size(dataset["bytes"]), timestamp(dataset["created_at"])]
-    console.print(f"{dataset['name']}@{dataset['version']}: {', '.join(facts)}")
-    if dataset["state"] == "ready":
-        console.print(_content(dataset), soft_wrap=True)
-        if dataset["classes"]:
-            _print_classes(console, dataset)
+    facts = [dataset["summary"] if dataset["state"] == "ready" else dataset["state"]]
+    if dataset["created_at"] is not None:
+        facts += [file_size(dataset["bytes"]), timestamp(dataset["created_at"])]
+    console.print(f"{_reference(dataset)}: {', '.join(facts)}", soft_wrap=True)
+    content = _content(dataset)
+    if content:
+        console.print(content, soft_wrap=True)
+    if dataset["classes"]:
+        _print_classes(console, dataset)
     for warning in dataset["warnings"]:
         console.print(f"warning: {warning['detail']}", soft_wrap=True)
     _print_rejected(console, dataset["rejected"])
@@ -52,13 +41,17 @@ def print_dataset(console: Console, dataset: Json) -> None:
 def print_rejection(console: Console, dataset: Json) -> None:
     """Print why an upload was rejected."""
     dataset = escaped(dataset)
-    console.print(f"{dataset['name']}@{dataset['version']} was rejected:")
+    console.print(f"{_reference(dataset)} was rejected:")
     _print_rejected(console, dataset["rejected"])
 
 
 def _content(dataset: Json) -> str:
-    """Return what a ready upload holds, in a sentence."""
-    if dataset["kind"] == "images":
+    """Return what a data set holds, in a sentence; empty if that is not known yet."""
+    if dataset["files"]:
+        return f"files: {', '.join(dataset['files'])}"
+    if dataset["images"] is None:
+        return ""
+    if dataset["image_sizes"] is not None:
         width, height = dataset["image_sizes"]["median"]
         return f"{dataset['images']:,} images, median size {width}×{height}"
     features = dataset["features"]
@@ -70,25 +63,34 @@ def _content(dataset: Json) -> str:
 def _print_classes(console: Console, dataset: Json) -> None:
     table = Table("class", "rows" if dataset["kind"] == "table" else "images")
     splits = ("train", "validation", "test")
-    has_splits = any(dataset["classes"][0][split] is not None for split in splits)
-    for split in splits if has_splits else ():
+    own = [split for split in splits if dataset["classes"][0][split] is not None]
+    for split in own:
         table.add_column(split)
     for found in dataset["classes"]:
-        counts = [found[name] for name in ("images", *(splits if has_splits else ()))]
+        counts = [found[name] for name in ("images", *own)]
         table.add_row(found["name"], *(f"{count:,}" for count in counts))
     console.print(table)
 
 
-def _upload_row(dataset: Json) -> tuple[str, ...]:
+def _row(dataset: Json) -> tuple[str, ...]:
     images = "" if dataset["images"] is None else f"{dataset['images']:,}"
     shape = f"{len(dataset['features'])} columns" if dataset["features"] else ""
     if dataset["image_sizes"] is not None:
         width, height = dataset["image_sizes"]["median"]
         shape = f"{width}×{height}×{dataset['channels']}"
-    is_ready = "yes" if dataset["state"] == "ready" else dataset["state"]
     classes = str(len(dataset["classes"])) if dataset["classes"] else ""
-    description = f"version {dataset['version']}, uploaded by {dataset['owner']}"
-    return dataset["name"], images, classes, shape, is_ready, description
+    is_available = "yes" if dataset["is_available"] else "no"
+    if dataset["state"] != "ready":
+        is_available = dataset["state"]
+    description = dataset["summary"]
+    if dataset["files"]:
+        description += f" Files: {', '.join(dataset['files'])}."
+    return _reference(dataset), images, classes, shape, is_available, description
+
+
+def _reference(dataset: Json) -> str:
+    version = dataset["version"]
+    return dataset["name"] if version is None else f"{dataset['name']}@{version}"
 
 
 def _print_rejected(console: Console, rejected: list[Json]) -> None:

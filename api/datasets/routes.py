@@ -9,7 +9,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from api.datasets import cursors, lookup, samples
 from api.datasets.directory import read_path
 from api.datasets.rendering import built_in_json, uploaded_json
-from api.datasets.schemas import Dataset, UploadedDataset
+from api.datasets.schemas import Dataset
 from api.datasets.upload import new_row, register_directory, store_upload
 from api.deps import CallerDep, ServicesDep
 from api.http.requests import DatasetId, Limit, media_type
@@ -51,7 +51,7 @@ FILE_BODY: dict[str, Any] = {
         },
     }
 }
-LISTED: Responses = {200: {"model": list_of(Dataset, UploadedDataset)}}
+LISTED: Responses = {200: {"model": list_of(Dataset)}}
 
 
 def _check_new_name(value: str) -> str:
@@ -87,7 +87,7 @@ FirstClass = Annotated[int, Query(ge=0, le=MAX_COUNT, description="Classes to le
     status_code=202,
     summary="Upload a data set",
     openapi_extra=FILE_BODY,
-    responses={202: {"model": UploadedDataset, **LOCATION}},
+    responses={202: {"model": Dataset, **LOCATION}},
 )
 async def upload_dataset(
     request: Request,
@@ -138,9 +138,7 @@ def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = 
     return json_response(list_page(page, has_more=len(names) > limit))
 
 
-@router.get(
-    "/{name}", summary="Get a data set", responses={200: {"model": Dataset | UploadedDataset}}
-)
+@router.get("/{name}", summary="Get a data set", responses={200: {"model": Dataset}})
 def get_dataset(services: ServicesDep, name: str) -> Any:
     """Return a built-in data set, or a version of an upload: the newest, or `name@version`."""
     if name in FACTS:
@@ -151,7 +149,7 @@ def get_dataset(services: ServicesDep, name: str) -> Any:
 @router.get(
     "/{name}/versions",
     summary="List the versions of an upload",
-    responses={200: {"model": list_of(UploadedDataset)}},
+    responses={200: {"model": list_of(Dataset)}},
 )
 def list_versions(
     services: ServicesDep, name: str, limit: Limit = 20, after: DatasetId | None = None

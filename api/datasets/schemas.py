@@ -6,30 +6,6 @@ from pydantic import BaseModel, Field
 
 from api.http.schemas import Count, Timestamp
 
-
-class Dataset(BaseModel):
-    """A built-in data set. The `table` also lists the available `files`."""
-
-    id: str
-    object: Literal["dataset"]
-    name: str
-    kind: Literal["images", "table"]
-    title: str
-    summary: str
-    classes: list[str]
-    train: Count
-    test: Count
-    image_size: Count
-    channels: Count
-    licence: str
-    source: str
-    synthetic: bool
-    number_targets: list[str]
-    ways: list[str]
-    is_available: bool = Field(description="False if it has to be fetched first")
-    files: list[str] | None = Field(default=None, description="Only of the data set `table`")
-
-
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
 
 
@@ -66,17 +42,21 @@ class RejectedFile(BaseModel):
     detail: str
 
 
-class UploadedDataset(BaseModel):
-    """A version of an uploaded data set. What its check finds is null until it has ended."""
+class Dataset(BaseModel):
+    """A built-in data set, or a version of an upload.
+
+    What the check of an upload finds is null until it has ended. A built-in set is always ready,
+    and has neither version nor owner.
+    """
 
     id: str
     object: Literal["dataset"]
     name: str
-    version: Count
+    version: Count | None
     content_hash: str | None
     state: Literal["checking", "ready", "rejected"]
-    owner: str
-    bytes: Count
+    owner: str | None
+    bytes: Count | None
     kind: Literal["images", "table"] | None
     task: Literal["classification", "regression"] | None
     images: Count | None = Field(description="Of a table: the number of rows")
@@ -89,4 +69,13 @@ class UploadedDataset(BaseModel):
     features: list[str] | None = Field(description="Of a table: the other columns, but an index")
     warnings: list[DatasetWarning]
     rejected: list[RejectedFile]
-    created_at: Timestamp
+    created_at: Timestamp | None
+    title: str
+    summary: str
+    licence: str
+    source: str
+    synthetic: bool
+    number_targets: list[str] = Field(description="The numbers that a regression can predict")
+    ways: list[str] = Field(description="How the box obtains it, in the order of trying")
+    is_available: bool = Field(description="False if a job has to fetch it, or cannot use it yet")
+    files: list[str] = Field(description="Of the data set `table`: the tables on the box")

@@ -1,9 +1,11 @@
 """The facts of the built-in data sets, and whether their files are available."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shared.dataset_reports import complete, of_built_in, problem
 from shared.datasets import FACTS, is_available, list_tables
 
 #: A table has the facts of its file.
@@ -39,8 +41,20 @@ def test_tables_are_available_once_the_home_directory_has_one(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_no_fact_is_missing(name: str) -> None:
-    facts = FACTS[name].as_json()
-    assert facts["name"] == name
-    assert len(set(facts["classes"])) == len(facts["classes"]) == 10
-    assert all(facts[field] for field in ("title", "summary", "licence", "source", "ways"))
-    assert facts["synthetic"] == (name == "synthetic")
+    facts = FACTS[name]
+    assert facts.name == name
+    assert len(set(facts.classes)) == len(facts.classes) == 10
+    assert all((facts.title, facts.summary, facts.licence, facts.source, facts.ways))
+    assert facts.synthetic == (name == "synthetic")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_facts_and_report_of_a_built_in_set_say_the_same(name: str) -> None:
+    """The report has the form that the check of an upload writes, and jobs get the same facts."""
+    facts = FACTS[name]
+    report = of_built_in(facts)
+    assert problem("ready", report | {"mean": [0.0], "std": [0.0]}) is None
+    bare = replace(facts, classes=(), class_sizes={}, train=0, test=0, image_size=1, channels=0)
+    assert complete(bare, report) == replace(
+        facts, summary=f"{report['images']:,} images, uploaded."
+    )

@@ -1,30 +1,49 @@
 from rich.console import Console
 
-from trainshed.dataset_tables import print_datasets
+from trainshed.dataset_tables import print_dataset, print_datasets
+
+DIGITS = {
+    "name": "digits", "version": None, "state": "ready", "kind": "images", "images": 1797,
+    "classes": [
+        {"name": "0", "images": 897, "train": 700, "validation": None, "test": 197},
+        {"name": "1", "images": 900, "train": 703, "validation": None, "test": 197},
+    ],
+    "image_sizes": {"min": [8, 8], "median": [8, 8], "max": [8, 8]}, "channels": 1,
+    "features": None, "files": [], "summary": "Real scans.", "is_available": True,
+    "bytes": None, "created_at": None, "warnings": [], "rejected": [],
+}  # fmt: skip
+UNKNOWN = {"images": None, "classes": [], "image_sizes": None, "channels": None}
+TABLE = {**DIGITS, **UNKNOWN, "name": "table", "kind": "table", "files": ["flowers.csv"]}
+CHECKED = {
+    **DIGITS, **UNKNOWN, "name": "flowers", "version": 2, "state": "checking", "kind": None,
+    "summary": "5 bytes, uploaded.", "is_available": False, "bytes": 5,
+    "created_at": "2026-11-27T09:00:00Z",
+}  # fmt: skip
 
 
-def test_datasets_are_shown_with_their_shape_or_their_files() -> None:
-    images = {
-        "id": "digits", "summary": "real scans", "is_available": True,
-        "image_size": 8, "channels": 1, "train": 1438, "test": 359, "classes": ["0", "1"],
-    }  # fmt: skip
-    table = {**images, "id": "table", "is_available": False, "files": ["flowers.csv"]}
+def test_every_data_set_has_a_row_of_the_same_form() -> None:
     console = Console(width=200, record=True)
-    print_datasets(console, [images, table])
-    rows = [line.split() for line in console.export_text().splitlines() if line.startswith("│")]
-    assert [word for word in rows[0] if word != "│"] == [
-        "digits",
-        "1,797",
-        "2",
-        "8×8×1",
-        "yes",
-        "real",
-        "scans",
+    print_datasets(console, [DIGITS, {**TABLE, "is_available": False}, CHECKED])
+    lines = [line for line in console.export_text().splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in line.strip("│").split("│")] for line in lines] == [
+        ["digits", "1,797", "2", "8×8×1", "yes", "Real scans."],
+        ["table", "", "", "", "no", "Real scans. Files: flowers.csv."],
+        ["flowers@2", "", "", "", "checking", "5 bytes, uploaded."],
     ]
-    assert [word for word in rows[1] if word != "│"] == [
-        "table",
-        "flowers.csv",
-        "no",
-        "real",
-        "scans",
-    ]
+
+
+def test_a_data_set_is_shown_with_its_classes_and_the_splits_that_it_has() -> None:
+    console = Console(width=100, record=True)
+    print_dataset(console, DIGITS)
+    text = console.export_text()
+    assert "digits: Real scans." in text
+    assert "1,797 images, median size 8×8" in text
+    assert "train" in text
+    assert "test" in text
+    assert "validation" not in text
+
+
+def test_a_data_set_that_is_checked_is_shown_without_content() -> None:
+    console = Console(width=100, record=True)
+    print_dataset(console, CHECKED)
+    assert console.export_text().startswith("flowers@2: checking, 5 B, 2026-11-27")

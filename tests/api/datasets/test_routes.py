@@ -11,11 +11,20 @@ def test_data_sets_are_listed_by_name(service: Service) -> None:
     assert (first["has_more"], rest["has_more"]) == (True, False)
 
 
-def test_data_set_has_its_classes_and_whether_it_is_on_the_box(service: Service) -> None:
+def test_built_in_set_has_the_counts_of_its_classes_and_splits(service: Service) -> None:
     digits = service.client.get("/v1/datasets/digits").json()
-    assert digits["object"] == "dataset"
-    assert digits["classes"] == list("0123456789")
-    assert digits["is_available"] is True
+    assert (digits["object"], digits["state"], digits["version"]) == ("dataset", "ready", None)
+    assert (digits["kind"], digits["task"], digits["images"]) == ("images", "classification", 1797)
+    drawn = dict.fromkeys(("train", "validation", "test"))
+    assert digits["classes"][3] == {"name": "3", "images": 183, **drawn}
+    own = service.client.get("/v1/datasets/fashion-mnist").json()["classes"][0]
+    assert own == {
+        "name": "T-shirt/top", "images": 7000, "train": 6000, "validation": None, "test": 1000,
+    }  # fmt: skip
+
+
+def test_data_set_says_whether_it_is_on_the_box(service: Service) -> None:
+    assert service.client.get("/v1/datasets/digits").json()["is_available"] is True
     assert service.client.get("/v1/datasets/cifar10").json()["is_available"] is False
 
 

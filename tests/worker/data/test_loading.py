@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from shared.datasets import FACTS
 from worker.data import Dataset, DatasetMissing, load, load_splits
 from worker.data.fashion_mnist import PUBLISHED
 from worker.data.tensors import take
@@ -20,6 +21,15 @@ def test_defaults_are_the_sizes_of_the_originals(tmp_path: Path) -> None:
     assert digits.class_names == tuple("0123456789")
     assert digits.first_test is None
     assert len(digits) == 1_797
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic"])
+def test_facts_of_a_built_in_set_are_those_of_its_images(name: str, tmp_path: Path) -> None:
+    dataset, facts = loaded(name, tmp_path), FACTS[name]
+    assert tuple(np.bincount(dataset.labels)) == facts.class_sizes["train"]
+    pixels = np.asarray(dataset.images, np.float64) / 255
+    assert pixels.mean(axis=(0, 2, 3)) == pytest.approx(facts.mean, abs=1e-6)
+    assert pixels.std(axis=(0, 2, 3)) == pytest.approx(facts.std, abs=1e-6)
 
 
 def test_grey_images_are_repeated_in_three_channels_without_using_memory(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def check_images(
         std=std,
         warnings=[
             *_skipped(facts),
-            *_class_warnings(classes, has_splits=upload.has_splits),
+            *_class_warnings(classes),
             *duplicate_warnings(facts, has_splits=upload.has_splits),
         ],
         rejected=facts.rejected,
@@ -68,23 +68,27 @@ def _count(upload: ImageUpload, facts: Facts) -> list[ClassCount]:
     by_split = {
         name: np.bincount(facts.labels[facts.splits == split], minlength=count).tolist()
         for split, name in SPLIT_NAMES.items()
+        if upload.has_splits and (facts.splits == split).any()
     }
     return [
         ClassCount(
             name,
             totals[label],
-            **{split: counts[label] for split, counts in by_split.items() if upload.has_splits},
+            **{split: counts[label] for split, counts in by_split.items()},
         )
         for label, name in enumerate(upload.class_names)
     ]
 
 
 def _check_classes(classes: list[ClassCount], facts: Facts) -> None:
-    """Reject an upload with fewer than two classes, or with a class of unreadable pictures only."""
+    """Reject an upload with fewer than two classes, or without pictures to train on."""
     present = [found.name for found in classes if found.images]
     if len(present) < 2:
         how_many = f"one class, `{present[0]}`" if present else "no class"
         detail = f"The upload has pictures of {how_many}; training needs at least two classes"
+        raise UploadRejected([*facts.rejected, fault("", detail)])
+    if not (facts.splits == TRAIN).any():
+        detail = "The upload has no picture in `train`; rename a folder, or leave the splits out"
         raise UploadRejected([*facts.rejected, fault("", detail)])
 
 
@@ -100,24 +104,27 @@ def _skipped(facts: Facts) -> list[UploadWarning]:
     if not facts.rejected:
         return []
     files = [found["file"] for found in facts.rejected[:MAX_FILES]]
-    detail = f"{len(facts.rejected):,} files cannot be read and are left out"
+    count = len(facts.rejected)
+    subject = "1 file" if count == 1 else f"{count:,} files"
+    detail = f"{subject} cannot be read and {'is' if count == 1 else 'are'} left out"
     return [UploadWarning("unreadable_files", detail, files)]
 
 
-def _class_warnings(classes: list[ClassCount], *, has_splits: bool) -> list[UploadWarning]:
+def _class_warnings(classes: list[ClassCount]) -> list[UploadWarning]:
     warnings: list[UploadWarning] = []
     small = [found for found in classes if found.images < SMALL_CLASS]
     if small:
         listed = ", ".join(f"`{found.name}` ({found.images})" for found in small[:MAX_FILES])
-        detail = f"{len(small):,} of {len(classes):,} classes have fewer than {SMALL_CLASS} images"
+        verb = "has" if len(small) == 1 else "have"
+        subject = f"{len(small):,} of {len(classes):,} classes {verb}"
+        detail = f"{subject} fewer than {SMALL_CLASS} images"
         warnings.append(UploadWarning("small_class", f"{detail}: {listed}"))
-    if has_splits:
-        for split in SPLIT_NAMES.values():
-            absent = [found.name for found in classes if not getattr(found, split)]
-            if absent and len(absent) < len(classes):  # otherwise there is no such split
-                listed = ", ".join(f"`{name}`" for name in absent[:MAX_FILES])
-                detail = f"The {split} split has no image of {listed}"
-                warnings.append(UploadWarning("class_absent_from_split", detail))
+    for split in SPLIT_NAMES.values():
+        absent = [found.name for found in classes if getattr(found, split) == 0]
+        if absent:
+            listed = ", ".join(f"`{name}`" for name in absent[:MAX_FILES])
+            detail = f"The {split} split has no image of {listed}"
+            warnings.append(UploadWarning("class_absent_from_split", detail))
     return warnings
 
 

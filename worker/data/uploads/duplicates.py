@@ -17,12 +17,13 @@ class _Kind:
     """A degree of likeness."""
 
     rule: str
-    #: «3 pictures … another picture»
-    relation: str
+    #: What one picture and what several do to another picture.
+    singular: str
+    plural: str
 
 
-EXACT = _Kind("duplicates", "are the same as")
-NEAR = _Kind("near_duplicates", "look nearly like")
+EXACT = _Kind("duplicates", "is the same as", "are the same as")
+NEAR = _Kind("near_duplicates", "looks nearly like", "look nearly like")
 
 
 def duplicate_warnings(facts: Facts, *, has_splits: bool) -> list[UploadWarning]:
@@ -58,7 +59,7 @@ def _warnings(
     cases = (
         ("_with_different_labels", other_label, "another under a different class"),
         ("_across_splits", other_split & ~other_label, "another in a different split"),
-        ("", ~other_split & ~other_label, "another of their class"),
+        ("", ~other_split & ~other_label, "another of the same class"),
     )
     found: list[UploadWarning] = []
     for suffix, selected, which in cases:
@@ -66,10 +67,10 @@ def _warnings(
         if not len(chosen):
             continue
         count = len(np.unique(chosen[:, 1]))
-        pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-        relation = kind.relation if count > 1 else kind.relation.replace("are", "is", 1)
-        relation = relation if count > 1 else relation.replace("look", "looks", 1)
+        subject = (
+            f"1 picture {kind.singular}" if count == 1 else f"{count:,} pictures {kind.plural}"
+        )
         names = [facts.files[index] for pair in chosen[: MAX_FILES // 2] for index in pair]
-        detail = f"{pictures} {relation} {which}"
+        detail = f"{subject} {which}"
         found.append(UploadWarning(kind.rule + suffix, detail, list(dict.fromkeys(names))))
     return found

@@ -36,6 +36,20 @@ def test_classes_are_counted_by_split(tmp_path: Path) -> None:
     ]
 
 
+def test_split_that_each_job_draws_has_no_counts(tmp_path: Path) -> None:
+    files = {f"train/{name}": content for name, content in two_classes().items()}
+    files |= {f"test/{name}/x.png": png(seed) for name, seed in (("cats", 77), ("dogs", 78))}
+    report = checked(zipped(tmp_path / "a.zip", files)).as_json()
+    assert report["classes"][0] == {
+        "name": "cats", "images": 21, "train": 20, "validation": None, "test": 1,
+    }  # fmt: skip
+
+
+def test_set_without_training_images_is_rejected(tmp_path: Path) -> None:
+    files = {f"test/{name}": content for name, content in two_classes().items()}
+    assert "no picture in `train`" in refusal(zipped(tmp_path / "a.zip", files))[""]
+
+
 def test_mean_and_deviation_count_every_image_the_same(tmp_path: Path) -> None:
     arrays = [np.full((4, 4), 0, np.uint8), np.full((100, 100), 255, np.uint8)]
     path = tmp_path / "a.zip"

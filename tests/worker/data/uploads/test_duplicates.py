@@ -16,6 +16,8 @@ def test_equal_pictures_of_a_class_are_a_warning(tmp_path: Path) -> None:
     files = two_classes()
     files["cats/copy.png"] = files["cats/3.png"]
     assert _rules(tmp_path, files) == {"duplicates": ["cats/3.png", "cats/copy.png"]}
+    (warning,) = checked(tmp_path / "a.zip").warnings
+    assert warning.detail == "1 picture is the same as another of the same class"
 
 
 def test_equal_pictures_of_two_classes_have_a_warning_of_their_own(tmp_path: Path) -> None:
