@@ -1,0 +1,137 @@
+"""What the plan is computed from: the policy, owners, devices, running and waiting jobs.
+
+Times are seconds since the epoch, of one clock; `now` is the only clock that the plan knows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import inf
+from typing import Literal
+
+from shared.states import PRIORITIES
+
+HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
+#: A job without a prediction counts as this long where its owner's next job is put in order.
+UNKNOWN_SECONDS = 600.0
+
+TimeSharing = Literal["exact", "all", "off"]
+
+
+class Rank(IntEnum):
+    """What decides first between the next jobs of two owners."""
+
+    OVERDUE = 0
+    HIGH = 1
+    NORMAL = 2
+    LOW = 3
+
+    @classmethod
+    def of_priority(cls, priority: int) -> "Rank":
+        """Return the rank of a job that is not overdue."""
+        if priority >= HIGH:
+            return cls.HIGH
+        return cls.LOW if priority <= LOW else cls.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one box."""
+
+    #: Used time counts half after this long.
+    half_life_seconds: float = 86_400.0
+    #: An owner whose first job has waited this long since the last start is next.
+    overdue_seconds: float = 43_200.0
+    #: How long a job runs before it gives way to another owner's.
+    quantum_seconds: float = 1_800.0
+    #: The same for a job of low priority.
+    quantum_of_low_seconds: float = 300.0
+    #: Which jobs give way: whose resumption is exact, all, or none.
+    time_sharing: TimeSharing = "off"
+    #: How many jobs share a device where their memory fits.
+    jobs_per_device: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A person who has jobs."""
+
+    name: str
+    weight: float = 1.0
+    #: Decayed device-seconds at `now`.
+    usage: float = 0.0
+    #: When the owner's first job in line last started.
+    last_start_at: float = -inf
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job that waits."""
+
+    id: str
+    owner: str
+    priority: int
+    eligible_at: float
+    gpus: int = 1
+    memory_mib: float = 0.0
+    #: The predicted duration; infinite if unknown.
+    seconds_p50: float = inf
+    seconds_p90: float = inf
+    #: The predicted share of a device's time that it computes.
+    utilization: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that runs."""
+
+    id: str
+    owner: str
+    priority: int
+    devices: tuple[str, ...]
+    started_at: float
+    memory_mib: float = 0.0
+    #: When it is predicted to end; infinite if unknown.
+    ends_p50: float = inf
+    ends_p90: float = inf
+    utilization: float = 0.5
+    #: Whether it continues bit for bit after it has given way.
+    is_exact: bool = True
+    #: Whether it has been requested to stop.
+    is_stopping: bool = False
+    #: What a stop with a checkpoint and the later start take together.
+    switch_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU, or a slot of the CPU."""
+
+    #: "host/cuda:0".
+    id: str
+    host: str
+    #: 0 if memory does not limit it, as for a slot of the CPU.
+    total_mib: float = 0.0
+    #: What further jobs may use; running jobs count with their whole limits.
+    free_mib: float = 0.0
+    foreign_mib: float = 0.0
+    #: Why it gets no job now: `quarantined`, `draining`, `away`, `elsewhere`; None if it does.
+    closed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Everything that the plan depends on."""
+
+    now: float
+    policy: Policy
+    owners: Mapping[str, Owner]
+    devices: Sequence[Device]
+    running: Sequence[RunningJob]
+    #: The jobs of each owner, in the owner's own order; read as far as they are needed.
+    lines: Mapping[str, Iterator[WaitingJob]] = field(repr=False)
+
+
+def own_order(job: WaitingJob) -> tuple[int, str]:
+    """Return the key that orders the jobs of one owner: by priority, then by age."""
+    return (-job.priority, job.id)

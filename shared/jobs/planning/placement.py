@@ -1,0 +1,178 @@
+"""On which devices a job starts, and which devices are held for a job that does not fit yet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from shared.jobs.planning.box import Box, Device, RunningJob, WaitingJob
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The devices held for the first job that does not fit."""
+
+    job: WaitingJob
+    devices: tuple[str, ...]
+    at: float
+
+
+class Space:
+    """A device while the plan fills it."""
+
+    __slots__ = ("device", "free_mib", "held_until", "is_whole", "jobs", "releases", "utilization")
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.free_mib = device.free_mib if device.total_mib else inf
+        self.jobs = 0
+        self.utilization = 0.0
+        #: Whether a job of several devices uses it, with which no other job shares.
+        self.is_whole = False
+        #: Later jobs must end before this time; infinite if it is not held.
+        self.held_until: float | None = None
+        #: When its jobs are predicted to end, and the memory that each then frees.
+        self.releases: list[tuple[float, float]] = []
+
+    def add(
+        self, job: WaitingJob | RunningJob, *, ends_at: float, is_whole: bool, is_counted: bool
+    ) -> None:
+        """Put a job on the device.
+
+        Args:
+            job: its memory and utilization.
+            ends_at: its predicted end.
+            is_whole: whether it uses several devices, each for itself.
+            is_counted: whether the device's free memory already leaves the job out.
+        """
+        self.jobs += 1
+        self.utilization += job.utilization
+        self.is_whole |= is_whole
+        self.releases.append((ends_at, job.memory_mib))
+        if not is_counted:
+            self.free_mib -= job.memory_mib
+
+    def is_empty_for(self, job: WaitingJob, until: float) -> bool:
+        """Return whether the device is free for the job alone."""
+        return self.jobs == 0 and job.memory_mib <= self.free_mib and self._allows(until)
+
+    def is_shared_for(self, job: WaitingJob, until: float, limit: int) -> bool:
+        """Return whether the job fits next to the jobs that are there."""
+        return (
+            0 < self.jobs < limit
+            and not self.is_whole
+            and job.memory_mib <= self.free_mib
+            and self.utilization + job.utilization <= 1.0
+            and self._allows(until)
+        )
+
+    def _allows(self, until: float) -> bool:
+        if self.device.closed is not None:
+            return False
+        return self.held_until is None or (isfinite(until) and until <= self.held_until)
+
+    def free_at(self, job: WaitingJob, now: float, limit: int) -> float | None:
+        """Return when the job is predicted to fit; None if it never fits."""
+        free, jobs, at = self.free_mib, self.jobs, now
+        alone = limit == 1 or job.gpus > 1 or self.is_whole
+        utilization = self.utilization
+        releases = sorted(self.releases)
+        while True:
+            has_room = jobs == 0 or (
+                not alone
+                and jobs < limit
+                and utilization * jobs / max(self.jobs, 1) + job.utilization <= 1.0
+            )
+            if has_room and job.memory_mib <= free:
+                return at
+            if not releases:
+                return None
+            ends_at, memory_mib = releases.pop(0)
+            at, free, jobs = max(at, ends_at), free + memory_mib, jobs - 1
+
+
+class Room:
+    """All devices while the plan fills them."""
+
+    def __init__(self, box: Box, *, without: Sequence[RunningJob] = ()) -> None:
+        self.now, self.limit = box.now, box.policy.jobs_per_device
+        self.spaces = {device.id: Space(device) for device in box.devices}
+        self._by_host: dict[str, list[Space]] = {}
+        for space in self.spaces.values():
+            self._by_host.setdefault(space.device.host, []).append(space)
+        gone = {job.id for job in without}
+        for job in box.running:
+            for name in job.devices:
+                space = self.spaces.get(name)
+                if space is None:
+                    continue
+                if job.id in gone:
+                    space.free_mib += job.memory_mib
+                    continue
+                ends = job.ends_p90
+                if job.is_stopping:
+                    ends = min(ends, self.now + job.switch_seconds)
+                space.add(job, ends_at=ends, is_whole=len(job.devices) > 1, is_counted=True)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no device can get any further job."""
+        return not any(
+            space.device.closed is None and (space.jobs == 0 or space.jobs < self.limit)
+            for space in self.spaces.values()
+        )
+
+    def find(self, job: WaitingJob) -> tuple[str, ...] | None:
+        """Return the devices on which the job starts now, or None.
+
+        An empty device is preferred (the smallest that suffices); else the shared device with the
+        least free memory left. A job of several devices gets empty devices of one host.
+        """
+        until = self.now + job.seconds_p90
+        spaces = self.spaces.values()
+        empty = [space for space in spaces if space.is_empty_for(job, until)]
+        empty.sort(key=lambda space: (space.device.total_mib, space.device.id))
+        if job.gpus == 1:
+            if empty:
+                return (empty[0].device.id,)
+            if self.limit == 1:
+                return None
+            shared = (s for s in spaces if s.is_shared_for(job, until, self.limit))
+            best = min(shared, key=lambda space: (space.free_mib, space.device.id), default=None)
+            return None if best is None else (best.device.id,)
+        for host in self._by_host:
+            names = [space.device.id for space in empty if space.device.host == host]
+            if len(names) >= job.gpus:
+                return tuple(names[: job.gpus])
+        return None
+
+    def occupy(self, job: WaitingJob, devices: tuple[str, ...]) -> None:
+        """Put a job that starts now on its devices."""
+        for name in devices:
+            self.spaces[name].add(
+                job, ends_at=self.now + job.seconds_p90, is_whole=job.gpus > 1, is_counted=False
+            )
+
+    def reserve(self, job: WaitingJob, *, is_overdue: bool) -> Reservation | None:
+        """Hold the devices that are free for the job first; None if it never fits.
+
+        On the held devices a later job may start only if it is predicted to end in time. For an
+        overdue job nothing starts there.
+        """
+        best: tuple[float, str, tuple[str, ...]] | None = None
+        for host, spaces in self._by_host.items():
+            times = sorted(
+                (at, space.device.id)
+                for space in spaces
+                if space.device.closed in (None, "elsewhere")
+                and (at := space.free_at(job, self.now, self.limit)) is not None
+            )
+            if len(times) >= job.gpus:
+                taken = times[: job.gpus]
+                option = (taken[-1][0], host, tuple(name for _, name in taken))
+                best = option if best is None else min(best, option)
+        if best is None:
+            return None
+        at, _, devices = best
+        for name in devices:
+            self.spaces[name].held_until = self.now if is_overdue else at
+        return Reservation(job, devices, at)

@@ -1,0 +1,114 @@
+"""The plan: one pass over the order. What fits starts; the first job that does not is next.
+
+The claim, the queue's page, predicted starts and explanations all come from this function.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from shared.jobs.planning.box import Box, Device, Rank, WaitingJob
+from shared.jobs.planning.order import Place, in_order
+from shared.jobs.planning.placement import Reservation, Room
+from shared.jobs.planning.yielding import Yield, find_yields
+
+#: How many waiting jobs a claim looks at.
+MAX_CANDIDATES = 100
+
+Reason = Literal[
+    "order", "memory", "devices", "reserved", "foreign_process", "quarantined", "draining",
+    "no_worker",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A waiting job in the plan."""
+
+    place: Place
+    #: On which it starts now; None if it waits.
+    devices: tuple[str, ...] | None
+    #: Why it waits; None if it starts.
+    reason: Reason | None
+    #: Whether it starts earlier than a job that is ahead of it in the order.
+    is_backfilled: bool = False
+
+    @property
+    def job(self) -> WaitingJob:
+        """The job."""
+        return self.place.job
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens now, and in which order the rest waits."""
+
+    entries: list[Entry]
+    reservation: Reservation | None
+    yields: list[Yield]
+
+    @property
+    def starts(self) -> Iterator[Entry]:
+        """The jobs that start now."""
+        return (entry for entry in self.entries if entry.devices is not None)
+
+
+def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_full: bool = False) -> Plan:
+    """Return which jobs start now, for which job devices are held, and which jobs give way.
+
+    Args:
+        box: everything that the plan depends on. Its lines are read.
+        depth: how many waiting jobs are looked at.
+        until_full: end as soon as no device can get a further job.
+    """
+    room = Room(box)
+    entries: list[Entry] = []
+    reservation: Reservation | None = None
+    for place in islice(in_order(box), depth):
+        if until_full and room.is_full:
+            break
+        devices = room.find(place.job)
+        if devices is not None:
+            room.occupy(place.job, devices)
+            entries.append(Entry(place, devices, None, reservation is not None))
+            continue
+        reason = _reason(box, room, place.job, reservation)
+        if reservation is None:
+            is_overdue = place.rank is Rank.OVERDUE
+            reservation = room.reserve(place.job, is_overdue=is_overdue)
+        entries.append(Entry(place, None, reason))
+    stuck = [entry.place for entry in entries if entry.devices is None]
+    return Plan(entries, reservation, find_yields(box, stuck))
+
+
+def _reason(box: Box, room: Room, job: WaitingJob, reservation: Reservation | None) -> Reason:
+    """Return why a job cannot start now."""
+    usable = [device for device in box.devices if device.closed in (None, "elsewhere")]
+    if not usable:
+        closed = {device.closed for device in box.devices}
+        if closed & {"quarantined"}:
+            return "quarantined"
+        return "draining" if closed & {"draining"} else "no_worker"
+    if max(_count_by_host(usable).values()) < job.gpus:
+        return "devices"
+    spaces = [room.spaces[device.id] for device in usable]
+    roomy = [space for space in spaces if job.memory_mib <= space.free_mib or space.jobs]
+    if len(roomy) < job.gpus:  # even without our jobs
+        foreign = sum(job.memory_mib <= s.free_mib + s.device.foreign_mib for s in spaces)
+        return "foreign_process" if foreign >= job.gpus else "memory"
+    if reservation is not None:
+        is_held = any(
+            space.held_until is not None and space.jobs == 0 and job.memory_mib <= space.free_mib
+            for space in spaces
+        )
+        return "reserved" if is_held else "order"
+    has_slot = any(0 < space.jobs < room.limit and not space.is_whole for space in spaces)
+    return "memory" if has_slot and job.gpus == 1 else "devices"
+
+
+def _count_by_host(devices: list[Device]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for device in devices:
+        counts[device.host] = counts.get(device.host, 0) + 1
+    return counts
