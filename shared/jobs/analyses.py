@@ -56,6 +56,17 @@ class NewAnalysis:
     #: Digests of further weights that the parameters name.
     further_weights: tuple[str, ...] = ()
     memory_mib: float
+    #: In place of the job's limit; None for the job's.
+    max_runtime_seconds: int | None = None
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The specification of the analysed job, with the time limit of the analysis."""
+        if self.max_runtime_seconds is None:
+            return self.subject.spec
+        limit = {"max_runtime_seconds": self.max_runtime_seconds}
+        resources = {**(self.subject.spec.get("resources") or {}), **limit}
+        return {**self.subject.spec, "resources": resources}
 
     @property
     def fingerprint(self) -> str:
@@ -100,8 +111,8 @@ def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
             "gpus": subject.gpus,
             "tags": {},
             "notes": "",
-            "spec": subject.spec,
-            "spec_sha256": subject.spec_sha256,
+            "spec": new.spec,
+            "spec_sha256": sha256_of_json(new.spec),
             "warnings": [],
             "dataset": subject.dataset,
             "created_at": at,

@@ -1,5 +1,6 @@
 """The curvature of the objective at a checkpoint: extreme eigenvalues of its Hessian."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from worker.analyses.lanczos import Spectrum, lanczos
 from worker.analyses.objective import Objective
 from worker.analyses.outcome import Outcome, Picture
+from worker.analyses.partial_results import PartialResults
 from worker.analyses.subject import AnalysisRefused, Subject, draw_samples
 from worker.analyses.verdict import (
     NOT_CRITICAL,
@@ -72,31 +74,54 @@ def curvature(
             "The stage of the checkpoint trains no weights, so nothing is curved. Analyse a "
             "checkpoint of another stage."
         )
-    done, total = 0, 2 * min(iterations, objective.size) + probes + 2
+    partial, done = subject.partial, 0
+    # A product on half of the sample takes half as long, so the unit is half a product.
+    steps = min(iterations, objective.size)
+    total = 4 + 4 * steps + 2 * probes
 
-    def count() -> None:
+    def advance(units: int) -> None:
         nonlocal done
-        done += 1
+        done += units
         subject.report(min(done, total), total)
 
     data_loss, penalty = objective.value()
-    gradient_P = objective.gradient()
+    if not math.isfinite(data_loss + penalty):
+        raise AnalysisRefused(
+            f"The objective at the checkpoint is {data_loss + penalty}, and has no curvature. "
+            "Analyse an earlier checkpoint."
+        )
+    gradient_P = partial.once("gradient", objective.gradient).to(objective.parameters[0])
+    is_sample = len(samples_N) < len(split.labels)
     slope = measure_slope(
-        objective,
-        gradient_P,
-        value=data_loss + penalty,
-        is_sample=len(samples_N) < len(split.labels),
+        objective, gradient_P, value=data_loss + penalty, is_sample=is_sample, partial=partial
     )
-    count()
+    advance(4)
     start_P = _gaussian(objective, seed, "start")
-    options: Any = {"iterations": iterations, "tolerance": tolerance}
-    spectrum = lanczos(objective.product, start_P, **options, on_iteration=count)
+
+    def spectrum_of(part: Objective, name: str, units: int) -> Spectrum:
+        """Return the spectrum on some of the samples; a product takes so many units of time."""
+        nonlocal done
+        end = done + units * steps
+        found = lanczos(
+            part.product,
+            start_P,
+            iterations=iterations,
+            tolerance=tolerance,
+            on_iteration=lambda: advance(units),
+            partial=partial,
+            name=name,
+        )
+        done = end  # it may have ended early
+        return found
+
+    spectrum = spectrum_of(objective, "spectrum", 2)
     halves = [
-        lanczos(half.product, start_P, **options, on_iteration=lambda: None)
-        for half in objective.folds(2)
+        spectrum_of(half, f"half/{index}", 1) for index, half in enumerate(objective.folds(2))
     ]
-    done = total - probes - 1
-    traces = [_trace_sample(objective, seed, index, count) for index in range(probes)]
+    traces: list[float] = []
+    for index in range(probes):
+        traces.append(_trace_sample(objective, seed, index, partial))
+        advance(2)
     rounding = torch.finfo(objective.dtype).eps * objective.size**0.5 * max(1.0, abs(data_loss))
     limit = flat_limit(spectrum, rounding)
     shape = shape_of(spectrum, limit)
@@ -180,12 +205,14 @@ def _gaussian(objective: Objective, seed: int, *path: str | int) -> Tensor:
     return drawn_P.to(objective.parameters[0])
 
 
-def _trace_sample(objective: Objective, seed: int, index: int, count: Any) -> float:
+def _trace_sample(objective: Objective, seed: int, index: int, partial: PartialResults) -> float:
     """Return zᵀHz for random signs z, whose mean is the trace (Hutchinson 1990)."""
-    signs_P = _gaussian(objective, seed, "trace", index).sign()
-    value = torch.dot(signs_P.double(), objective.product(signs_P).double()).item()
-    count()
-    return value
+
+    def compute() -> Tensor:
+        signs_P = _gaussian(objective, seed, "trace", index).sign()
+        return torch.dot(signs_P.double(), objective.product(signs_P).double())
+
+    return partial.once(f"trace/{index}", compute).item()
 
 
 def _trace(samples: list[float]) -> dict[str, Any] | None:

@@ -7,7 +7,12 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
+from worker.analyses.partial_results import PartialResults
+
 Interval = list[float]
+
+#: Resamples between two reports.
+KEEP_EVERY = 50
 
 
 def normal_interval(values_N: Tensor, confidence: float) -> Interval:
@@ -41,6 +46,7 @@ def bootstrap_difference(
     resamples: int,
     generator: torch.Generator,
     on_resample: Callable[[int], None],
+    partial: PartialResults,
 ) -> tuple[Interval, Tensor]:
     """Return the percentile interval of the difference of two means, and all differences.
 
@@ -52,16 +58,25 @@ def bootstrap_difference(
         confidence: of the interval.
         resamples: how often both are drawn again, with replacement.
         generator: of the draws, on the CPU.
-        on_resample: called with the number of resamples so far.
+        on_resample: called every `KEEP_EVERY` resamples with their number so far.
+        partial: keeps the differences so far.
     """
     differences = torch.empty(resamples, dtype=torch.float64)
-    for index in range(resamples):
+    known = partial.get("differences")
+    done = 0 if known is None else len(known["values"])
+    if known is not None:
+        differences[:done] = known["values"]
+        generator.set_state(known["generator"])
+    for index in range(done, resamples):
         means = [
             values[torch.randint(len(values), (len(values),), generator=generator)].mean()
             for values in (first_N, second_N)
         ]
         differences[index] = means[1] - means[0]
-        on_resample(index + 1)
+        if (index + 1) % KEEP_EVERY == 0:
+            so_far = {"values": differences[: index + 1], "generator": generator.get_state()}
+            partial.put("differences", so_far)
+            on_resample(index + 1)
     tail = (1 - confidence) / 2
     bounds = torch.tensor([tail, 1 - tail], dtype=torch.float64)
     return torch.quantile(differences, bounds).tolist(), differences

@@ -52,8 +52,8 @@ def label_errors(
     names = experiment.class_names
     if not names:
         raise AnalysisRefused("Label errors need classes, but the job predicts a number.")
-    predictions = predict_split(subject, own)
-    subject.report(1, 2)
+    total = len(own.labels) + 1
+    predictions = predict_split(subject, split, lambda done: subject.report(done, total))
     labels_N = predictions.targets_N
     probabilities_NM = predictions.outputs_NM.double().softmax(1)
     is_finite_N = are_finite(predictions.outputs_NM)

@@ -3,7 +3,8 @@
 Axes: N samples, M outputs. Weights are kept by name, as a state of the network.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from worker.analyses.partial_results import PartialResults
 from worker.analyses.subject import Subject
 from worker.training.device_split import Batches
 from worker.training.experiment import Split
@@ -106,6 +108,18 @@ class Landscape:
         for layer, momentum in zip(self._norms, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
+
+
+def known_height(partial: PartialResults, name: str, compute: Callable[[], Height]) -> Height:
+    """Return the height of a point, which is computed where no earlier attempt has done so."""
+
+    def values() -> Tensor:
+        height = compute()
+        accuracy = math.nan if height.accuracy is None else height.accuracy
+        return torch.tensor([height.loss, accuracy], dtype=torch.float64)
+
+    loss, accuracy = partial.once(name, values).tolist()
+    return Height(loss, None if math.isnan(accuracy) else accuracy)
 
 
 def random_direction(

@@ -23,8 +23,6 @@ from worker.training.topk import is_right
 #: Sizes of the subsets in the picture, from few samples to all.
 SIZES = 20
 MIN_SIZE = 10
-#: Between two reports of progress.
-REPORT_EVERY = 50
 
 
 @analyses.register(
@@ -54,14 +52,14 @@ def loss_estimate(
         seed: of the bootstrap and of the subsets in the picture.
     """
     splits = subject.experiment.splits
-    train, validation = (
-        predict_split(subject, splits.train),
-        predict_split(subject, splits.validation),
+    trained, new = len(splits.train.labels), len(splits.validation.labels)
+    predicted = trained + new
+    # All resamples together count as a tenth of the predictions.
+    total = predicted + max(1, predicted // 10)
+    train = predict_split(subject, "train", lambda done: subject.report(done, total))
+    validation = predict_split(
+        subject, "validation", lambda done: subject.report(trained + done, total)
     )
-
-    def report(done: int) -> None:
-        if done % REPORT_EVERY == 0:
-            subject.report(done, resamples)
 
     gap_interval, gaps = bootstrap_difference(
         train.losses_N,
@@ -69,7 +67,10 @@ def loss_estimate(
         confidence=confidence,
         resamples=resamples,
         generator=generator(seed, "analysis", "bootstrap"),
-        on_resample=report,
+        on_resample=lambda done: subject.report(
+            predicted + (total - predicted) * done // resamples, total
+        ),
+        partial=subject.partial,
     )
     is_classification = bool(subject.experiment.class_names)
     sizes, means, halves = _subsets(validation.losses_N, confidence, seed)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from worker.analyses.landscape import Height, Landscape
+from worker.analyses.landscape import Height, Landscape, known_height
 from worker.analyses.outcome import Outcome, Picture
 from worker.analyses.subject import AnalysisRefused, Subject, draw_samples
 from worker.registry import analyses
@@ -69,9 +69,16 @@ def loss_path(
     alphas = sorted({*_steps(first, last, points), 0.0, 1.0})
     heights: dict[str, list[Height]] = {name: [] for name in landscapes}
     for index, alpha in enumerate(alphas):
-        between = _between(before, after, alpha)
         for name, landscape in landscapes.items():
-            heights[name].append(landscape.height(between))
+            heights[name].append(
+                known_height(
+                    subject.partial,
+                    f"{name}/{index}",
+                    lambda landscape=landscape, alpha=alpha: landscape.height(
+                        _between(before, after, alpha)
+                    ),
+                )
+            )
         subject.report(index + 1, len(alphas))
     result: dict[str, Any] = {
         "alpha": alphas,

@@ -8,7 +8,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from worker.analyses.landscape import Height, Landscape, moved, random_direction
+from worker.analyses.landscape import (
+    Height,
+    Landscape,
+    known_height,
+    moved,
+    random_direction,
+)
 from worker.analyses.outcome import Outcome, Picture
 from worker.analyses.subject import Subject, draw_samples
 from worker.registry import analyses
@@ -67,8 +73,10 @@ def loss_surface(
 
     def height(steps: Mapping[int, float]) -> Height:
         nonlocal done
+        found = known_height(
+            subject.partial, f"point/{done}", lambda: landscape.height(moved(weights, steps, drawn))
+        )
         done += 1
-        found = landscape.height(moved(weights, steps, drawn))
         subject.report(done, total)
         return found
 

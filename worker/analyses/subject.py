@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worker.analyses.partial_results import PartialResults
 from worker.training.experiment import Experiment, Split, Stage
 from worker.training.seed import generator
 
@@ -47,6 +48,8 @@ class Subject:
     check: Callable[[], None] = _never_stop
     #: Called with the work that is done and the total, in any unit.
     report: Callable[[int, int], None] = _ignore_progress
+    #: What earlier attempts have computed; a method keeps in it what takes long.
+    partial: PartialResults = field(default_factory=PartialResults)
 
 
 def draw_samples(split: Split, count: int, seed: int) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worker.analyses.lanczos import Spectrum
 from worker.analyses.objective import Objective
+from worker.analyses.partial_results import PartialResults
 
 Shape = Literal["minimum-like", "saddle", "maximum", "flat", "undetermined"]
 NOT_CRITICAL = "not a critical point"
@@ -35,7 +36,12 @@ class Slope:
 
 
 def measure_slope(
-    objective: Objective, gradient_P: Tensor, *, value: float, is_sample: bool
+    objective: Objective,
+    gradient_P: Tensor,
+    *,
+    value: float,
+    is_sample: bool,
+    partial: PartialResults,
 ) -> Slope:
     """Return how steep the objective is.
 
@@ -48,24 +54,33 @@ def measure_slope(
         value: of J.
         is_sample: whether further samples of the split exist; then the standard error of the
             gradient, from folds, is compared with its norm.
+        partial: keeps what takes a pass over the samples.
     """
     norm = gradient_P.double().norm().item()
     rounding = torch.finfo(objective.dtype).eps * objective.size**0.5
     if norm <= rounding:
         return Slope(norm, 0.0, 0.0, is_critical=True)
     direction_P = gradient_P / norm
-    along = torch.dot(direction_P.double(), objective.product(direction_P).double()).item()
+    along = partial.once(
+        "slope/curvature",
+        lambda: torch.dot(direction_P.double(), objective.product(direction_P).double()),
+    ).item()
     decrease = norm**2 / (2 * along * value) if along > 0 and value > 0 else float("inf")
-    error = _standard_error(objective) if is_sample else 0.0
+    error = _standard_error(objective, partial) if is_sample else 0.0
     is_critical = decrease <= MAX_DECREASE or norm <= STANDARD_ERRORS * error
     return Slope(norm, error, decrease, is_critical)
 
 
-def _standard_error(objective: Objective) -> float:
+def _standard_error(objective: Objective, partial: PartialResults) -> float:
     """Return the standard error of the mean gradient: √(Σ‖g_f − ḡ‖²/(F(F−1)))."""
-    gradients_FP = torch.stack([fold.gradient().double() for fold in objective.folds(FOLDS)])
-    squares = (gradients_FP - gradients_FP.mean(0)).square().sum().item()
-    return (squares / (FOLDS * (FOLDS - 1))) ** 0.5
+
+    def compute() -> Tensor:
+        folds = objective.folds(FOLDS)
+        gradients_FP = torch.stack([fold.gradient().double() for fold in folds])
+        squares = (gradients_FP - gradients_FP.mean(0)).square().sum()
+        return (squares / (FOLDS * (FOLDS - 1))).sqrt()
+
+    return partial.once("slope/error", compute).item()
 
 
 def flat_limit(spectrum: Spectrum, rounding: float) -> float:

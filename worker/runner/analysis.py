@@ -1,11 +1,13 @@
 """One attempt of an analysis: load the checkpoint, analyse it, write the files, finish.
 
-An attempt that ends early leaves nothing behind; the next one starts from the beginning.
+An attempt that stops, or whose process is killed, leaves partial results, from which the next
+attempt continues.
 """
 
 import signal
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,17 +28,25 @@ from shared.json_numbers import json_numbers
 from shared.settings import Settings
 from shared.spec import JobSpec
 from shared.storage import Storage
+from worker.analyses.outcome import Outcome
+from worker.analyses.partial_results import PartialResults
 from worker.analyses.subject import AnalysisRefused, Stopped, Subject
 from worker.assignment import Assignment, ExitCode
 from worker.registry import analyses
+from worker.runner.analysis_failures import analysis_failure_of
 from worker.runner.analysis_files import write_files
 from worker.runner.experiment import build_experiment
+from worker.runner.failures import MaxRuntimeReached, is_device_fault
 from worker.runner.heartbeat import Heartbeat
+from worker.runner.partial_file import PartialFile, delete_partial_files
 from worker.runner.residency import machine_bytes
 from worker.runner.retry import read_with_retry, write_with_retry
+from worker.runner.time_limit import TimeLimit
+from worker.runner.watchdog import Watchdog
 from worker.runner.writer import AttemptWriter
 from worker.training import checkpoint
 from worker.training.experiment import Experiment, Stage
+from worker.training.seed import machine_fingerprint
 
 log = structlog.get_logger()
 
@@ -54,37 +64,84 @@ class AnalysisAttempt:
         self.database = database
         self.storage = Storage(settings.storage)
         self.writer = AttemptWriter(database, self.storage, assignment.lease)
-        self.heartbeat = Heartbeat(database, assignment.lease)
+        self.watchdog = Watchdog()
+        self.time_limit = TimeLimit(assignment, database, analysis_failure_of)
+        checks = (self.watchdog.check, self.time_limit.check)
+        self.heartbeat = Heartbeat(
+            database, assignment.lease, *checks, on_spec=self.time_limit.update
+        )
         #: Set when the worker stops: the analysis is then queued again.
         self.drain = threading.Event()
-        self._began = time.monotonic()
+        self._partial = PartialResults()
+        #: From when and where the time that is left is estimated.
+        self._began, self._resumed_at = time.monotonic(), 0
         signal.signal(signal.SIGTERM, lambda *_: self.drain.set())
 
     def run(self) -> ExitCode:
         """Analyse until the end, or until the attempt has to stop; return the exit code."""
         row = self._read_row()
         self._check_memory(row)
+        self._read_time_limit()
         spec = JobSpec.model_validate(self.assignment.spec)
         try:
-            subject = self._subject(row, spec)
-            method = analyses.bind(row.kind, row.parameters)
-            self._began = time.monotonic()
-            with torch.random.fork_rng(devices=[]):
-                outcome = method(subject)
-            artifacts = write_files(self.storage, row.id, row.kind, outcome)
+            return self._analyse(row, spec)
         except Stopped:
-            return ExitCode.CANCELLED if self.heartbeat.cancel.is_set() else ExitCode.DRAINED
-        lease, result = (
+            if not self.heartbeat.cancel.is_set():
+                return ExitCode.DRAINED
+            delete_partial_files(self.storage, row.id)
+            return ExitCode.CANCELLED
+        except Exception as error:
+            if not is_device_fault(error):  # after that, the analysis continues on another GPU
+                delete_partial_files(self.storage, row.id)
+            raise
+
+    def _analyse(self, row: AnalysisRow, spec: JobSpec) -> ExitCode:
+        """Compute, write the files and finish.
+
+        Raises:
+            Stopped: the attempt has to stop. Its partial results are written.
+            MaxRuntimeReached: the analysis has used up its time.
+        """
+        subject = self._subject(row, spec)
+        file = PartialFile(
+            self.database,
+            self.storage,
             self.assignment.lease,
-            json_numbers({**outcome.result, "summary": list(outcome.summary)}),
+            machine_fingerprint(subject.experiment.device),
         )
+        self._partial = file.results
+        self._partial.on_change = partial(self._save, file)
+        subject = replace(subject, partial=self._partial)
+        self._began = time.monotonic()
+        try:
+            with torch.random.fork_rng(devices=[]):
+                outcome = analyses.bind(row.kind, row.parameters)(subject)
+        except Stopped:
+            file.write()
+            raise
+        finally:
+            self.watchdog.end_step()
+        self._finish(row, outcome)
+        delete_partial_files(self.storage, row.id)
+        return ExitCode.DONE
+
+    def _finish(self, row: AnalysisRow, outcome: Outcome) -> None:
+        artifacts = write_files(self.storage, row.id, row.kind, outcome)
+        lease = self.assignment.lease
+        result = json_numbers({**outcome.result, "summary": list(outcome.summary)})
 
         def succeed(connection: sa.Connection) -> None:
             record(connection, lease, Batch(artifacts=artifacts))
             attempts.succeed(connection, lease, result)
 
         write_with_retry(self.database, succeed)
-        return ExitCode.DONE
+
+    def _read_time_limit(self) -> None:
+        self.time_limit.update(self.assignment.spec)
+        job_id = self.assignment.job_id
+        self.time_limit.add(
+            read_with_retry(self.database, lambda c: queries.list_attempts(c, job_id))
+        )
 
     def _read_row(self) -> AnalysisRow:
         job_id = self.assignment.job_id
@@ -155,17 +212,35 @@ class AnalysisAttempt:
         return next((r.data for r in rows if r.checkpoint_id == row.checkpoint_id), None)
 
     def _check(self) -> None:
+        """Begin a step.
+
+        Raises:
+            Stopped: a user cancels the analysis, or its worker stops.
+            MaxRuntimeReached: the analysis has used up its time.
+        """
+        self.watchdog.end_step()
         if self.heartbeat.cancel.is_set() or self.drain.is_set():
             raise Stopped
+        if self.time_limit.should_stop():
+            raise MaxRuntimeReached(self.time_limit.seconds)
+        self.watchdog.begin_step()
+
+    def _save(self, file: PartialFile) -> None:
+        """Write the partial results if that is due; waiting for the disk is no part of a step."""
+        self.watchdog.end_step()
+        file.write_if_due()
+        self.watchdog.begin_step()
 
     def _report(self, done: int, total: int) -> None:
         self._check()
-        seconds = time.monotonic() - self._began
+        if not self._partial.has_computed:  # these parts are those of an earlier attempt
+            self._began, self._resumed_at = time.monotonic(), done
+        seconds, own = time.monotonic() - self._began, done - self._resumed_at
         self.heartbeat.progress = {
             "step": done,
             "steps": total,
             "fraction": round(done / max(total, 1), 6),
-            "eta_seconds": round(seconds * (total - done) / done, 1) if done else None,
+            "eta_seconds": round(seconds * (total - done) / own, 1) if own else None,
         }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.errors import Failure
 from worker.analyses.subject import AnalysisRefused
-from worker.runner.failures import failure_of, is_out_of_memory
+from worker.runner.failures import MaxRuntimeReached, failure_of, is_out_of_memory
 from worker.training.checkpoint import CheckpointCorrupt
 
 #: What to do, by the kind of failure; other kinds have the same advice as a training.
@@ -38,6 +38,13 @@ def analysis_failure_of(error: BaseException, spec: dict[str, Any]) -> Failure:
             kind="internal",
             message=f"The checkpoint is damaged. {error}",
             hint="Analyse another checkpoint of the job.",
+        )
+    if isinstance(error, MaxRuntimeReached):
+        return Failure(
+            kind="max_runtime",
+            message=f"The analysis reached its max_runtime_seconds of {error.limit_seconds}.",
+            hint="Request it again with a larger max_runtime_seconds, or with fewer iterations, "
+            "directions, points or samples.",
         )
     failure = failure_of(error, spec)
     return Failure(

@@ -1,17 +1,18 @@
-"""The limit max_runtime_seconds of a job.
+"""The limit max_runtime_seconds of a job or an analysis.
 
-Training stops at the end of a step once the limit is reached. Where no step ends, the heartbeat's
+It stops at the end of a step once the limit is reached. Where no step ends, the heartbeat's
 thread fails the job and ends the process.
 """
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
 
 from shared.database import Database
+from shared.errors import Failure
 from shared.jobs import attempts
 from shared.jobs.rows import AttemptRow
 from worker.assignment import Assignment, ExitCode
@@ -20,18 +21,29 @@ from worker.runner.observed_duration import ObservedDuration
 
 log = structlog.get_logger()
 
+Explain = Callable[[BaseException, dict[str, Any]], Failure]
+
 #: The time that a step has to end after the limit, before the process is ended.
 MARGIN_SECONDS = 60.0
 
 
 class TimeLimit:
-    """How long a job may run, over all its attempts."""
+    """How long a job may run, over all its attempts.
 
-    def __init__(self, assignment: Assignment, database: Database) -> None:
+    Args:
+        assignment: of the attempt.
+        database: where a failure is recorded.
+        explain: an error and the specification → the failure that the owner reads.
+    """
+
+    def __init__(
+        self, assignment: Assignment, database: Database, explain: Explain = failure_of
+    ) -> None:
         #: The job's max_runtime_seconds, once its specification is read; None for no limit.
         self.seconds: int | None = None
         self._assignment = assignment
         self._database = database
+        self._explain = explain
         self._began = time.monotonic()
         self._earlier_seconds = 0.0
         self._is_stopping = False
@@ -59,7 +71,7 @@ class TimeLimit:
     def should_stop(self) -> bool:
         """Return whether the limit is reached.
 
-        If it is, the caller stops the training, and `check` no longer ends the process: writing the
+        If it is, the caller stops, and `check` no longer ends the process: writing the
         last checkpoint may take as long as it needs.
         """
         self._is_stopping = self._is_reached
@@ -75,7 +87,7 @@ class TimeLimit:
         is_overdue = self._is_reached and not self._is_stopping
         if self._overtime.observe(is_overdue or None) < MARGIN_SECONDS:
             return
-        failure = failure_of(MaxRuntimeReached(self.seconds), self._assignment.spec)
+        failure = self._explain(MaxRuntimeReached(self.seconds), self._assignment.spec)
         log.error("max_runtime_seconds reached and no step ends: exit", limit=self.seconds)
         with self._database.write() as connection:
             attempts.fail(connection, self._assignment.lease, failure)

@@ -1,7 +1,8 @@
-"""The watchdog of the training loop: ends the process when a step does not end.
+"""The watchdog: ends the process when a step of a training or of an analysis does not end.
 
-It measures only the time in which `fit` computes a step. Loading, validation, evaluation, and the
-handling of a report, such as waiting for the disk or the database, may take any time.
+Of a training, it measures only the time in which `fit` computes a step; of an analysis, the time
+between two of its checks. Loading, validation, evaluation, and the handling of a report, such as
+waiting for the disk or the database, may take any time.
 """
 
 import faulthandler
@@ -29,11 +30,13 @@ MAX_DURATIONS = 101
 
 
 class Watchdog:
-    """Times the steps on the training's thread; `check` runs on the heartbeat's thread."""
+    """Times the steps on the main thread; `check` runs on the heartbeat's thread."""
 
     def __init__(self) -> None:
         #: The number of the current step; None between steps.
         self._step: int | None = None
+        self._steps = 0
+        self._began = 0.0
         #: Durations of the stage's steps. Its first step is not judged, as none is known yet.
         self._durations: deque[float] = deque(maxlen=MAX_DURATIONS)
         self._step_duration = ObservedDuration()
@@ -43,20 +46,29 @@ class Watchdog:
 
     def watch(self, reports: Iterable[Report]) -> Iterator[Report]:
         """Yield the reports, and time the steps between them."""
-        began, steps = 0.0, 0
         try:
             for report in reports:
                 self._step = None
                 if isinstance(report, Stepped):
-                    self._durations.append(time.monotonic() - began)
+                    self._durations.append(time.monotonic() - self._began)
                 elif isinstance(report, StageStarted):
                     self._durations.clear()
                 yield report
                 if _precedes_a_step(report):
-                    began, steps = time.monotonic(), steps + 1
-                    self._step = steps
+                    self.begin_step()
         finally:
             self._step = None
+
+    def begin_step(self) -> None:
+        """Start to time a step."""
+        self._began, self._steps = time.monotonic(), self._steps + 1
+        self._step = self._steps
+
+    def end_step(self) -> None:
+        """Stop timing; the duration of the step, if one has begun, tells what is usual."""
+        if self._step is not None:
+            self._step = None
+            self._durations.append(time.monotonic() - self._began)
 
     def check(self) -> None:
         """Log the stacks of all threads if the step is stalled; if it stays so, end the process."""

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from worker.analyses import lanczos as module
 from worker.analyses.lanczos import Spectrum, lanczos
+from worker.analyses.partial_results import PartialResults
 from worker.analyses.verdict import flat_limit, shape_of
 
 
@@ -17,6 +18,8 @@ def _spectrum(matrix_PP: Tensor, iterations: int = 1000, tolerance: float = 0.0)
         iterations=iterations,
         tolerance=tolerance,
         on_iteration=lambda: None,
+        partial=PartialResults(),
+        name="spectrum",
     )
 
 

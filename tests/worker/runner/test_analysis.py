@@ -1,8 +1,5 @@
 """Attempts of analyses, in this process, of a job that was trained here."""
 
-import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,68 +9,15 @@ import sqlalchemy as sa
 from PIL import Image
 
 from shared import tables
-from shared.jobs import analyses, attempts, queries
-from shared.jobs.analyses import NewAnalysis
-from shared.jobs.rows import ArtifactRow, JobRow
+from shared.jobs import attempts
 from shared.storage import sha256_of_file
-from tests.worker.runner.jobs import FakeHeartbeat, Jobs
+from tests.worker.runner.analysed_jobs import Heartbeat, failure_of, files_of, run, submit, trained
+from tests.worker.runner.jobs import Jobs
 from worker.analyses import curvature as module
 from worker.assignment import ExitCode
-from worker.registry import analyses as kinds
 from worker.runner import analysis, process
-from worker.runner.analysis import AnalysisAttempt
 
-
-class Heartbeat(FakeHeartbeat):
-    """Sets an event at the first report."""
-
-    first: str | None = None
-    progress: Any = None
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)
-        self.reports: list[dict[str, Any]] = []
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name == "progress":
-            self.reports.append(value)
-            if self.first == "cancel":
-                self.cancel.set()
-            elif self.first == "drain":
-                os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.fixture
-def trained(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    """The jobs of an installation; the first has succeeded."""
-    monkeypatch.setattr(analysis, "Heartbeat", Heartbeat)
-    monkeypatch.setattr(Heartbeat, "first", None)
-    jobs.submit()
-    assert jobs.run() == ExitCode.DONE
-    yield jobs
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _submit(jobs: Jobs, kind: str = "curvature", memory_mib: float = 1.0, **changes: Any) -> str:
-    with jobs.database.write() as connection:
-        subject = queries.list_jobs(connection, limit=1)[0]
-        rows = queries.list_checkpoints(connection, subject.id)
-        new = NewAnalysis(
-            owner="admin",
-            subject=subject,
-            kind=kind,
-            checkpoint=next(row for row in rows if row.kind == "last"),
-            checkpoint_name="last",
-            parameters={**kinds.get(kind).defaults, **changes},
-            memory_mib=memory_mib,
-        )
-        return analyses.submit(connection, new)[0]
-
-
-def _run(jobs: Jobs) -> tuple[int, AnalysisAttempt]:
-    attempt = AnalysisAttempt(jobs.assignment(), jobs.settings, jobs.database)
-    return attempt.run(), attempt
+__all__ = ["trained"]
 
 
 def _train_process(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -82,20 +26,9 @@ def _train_process(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> int:
     return process.train(jobs.assignment(), jobs.settings)
 
 
-def _files(jobs: Jobs, analysis_id: str) -> dict[str, ArtifactRow]:
-    with jobs.database.read() as connection:
-        return {row.name: row for row in queries.list_artifacts(connection, analysis_id)}
-
-
-def _failure(row: JobRow) -> dict[str, Any]:
-    assert row.state == "failed"
-    assert row.failure is not None
-    return row.failure
-
-
-def test_an_analysis_ends_with_a_result_and_its_files(trained: Jobs) -> None:
-    analysis_id = _submit(trained)
-    code, attempt = _run(trained)
+def test_an_analysis_ends_with_a_result_and_itsfiles_of(trained: Jobs) -> None:
+    analysis_id = submit(trained)
+    code, attempt = run(trained)
     assert code == ExitCode.DONE
     row = trained.job(analysis_id)
     assert row.state == "succeeded"
@@ -104,7 +37,7 @@ def test_an_analysis_ends_with_a_result_and_its_files(trained: Jobs) -> None:
     reports = attempt.heartbeat.reports  # pyright: ignore[reportAttributeAccessIssue]
     assert 0 < reports[0]["fraction"] < reports[-1]["fraction"] <= 1
 
-    files = _files(trained, analysis_id)
+    files = files_of(trained, analysis_id)
     assert files.keys() == {"curvature.npz", "spectrum.png", "spectrum.svg"}
     for file in files.values():
         path = trained.storage.path(file.path)
@@ -122,8 +55,8 @@ def test_the_trained_job_keeps_every_bit(trained: Jobs) -> None:
         path: path.read_bytes() for path in trained.storage.job(job_id).rglob("*") if path.is_file()
     }
     row = trained.job(job_id)
-    _submit(trained)
-    _run(trained)
+    submit(trained)
+    run(trained)
     assert trained.job(job_id) == row
     assert all(path.read_bytes() == content for path, content in before.items())
 
@@ -133,12 +66,12 @@ def _rows(jobs: Jobs, table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table)))
 
 
-def test_equal_analyses_have_equal_files(trained: Jobs) -> None:
+def test_equal_analyses_have_equalfiles_of(trained: Jobs) -> None:
     digests: list[dict[str, str]] = []
     for _ in range(2):
-        analysis_id = _submit(trained)
-        _run(trained)
-        digests.append({name: row.sha256 for name, row in _files(trained, analysis_id).items()})
+        analysis_id = submit(trained)
+        run(trained)
+        digests.append({name: row.sha256 for name, row in files_of(trained, analysis_id).items()})
         with trained.database.write() as connection:
             jobs = tables.jobs
             connection.execute(sa.delete(jobs).where(jobs.c.id == analysis_id))
@@ -152,18 +85,18 @@ def test_a_cancel_or_a_drain_ends_it_without_a_result(
     trained: Jobs, monkeypatch: pytest.MonkeyPatch, first: str, code: ExitCode
 ) -> None:
     monkeypatch.setattr(Heartbeat, "first", first)
-    analysis_id = _submit(trained)
-    assert _run(trained)[0] == code
+    analysis_id = submit(trained)
+    assert run(trained)[0] == code
     assert trained.job(analysis_id).result is None
-    assert _files(trained, analysis_id) == {}
+    assert files_of(trained, analysis_id) == {}
 
 
 def test_an_attempt_that_was_lost_is_taken_up_again(trained: Jobs) -> None:
-    analysis_id = _submit(trained)
+    analysis_id = submit(trained)
     lost = trained.claim()
     with trained.database.write() as connection:
         assert attempts.stop(connection, lost.lease, "worker_lost") == "queued"
-    assert _run(trained)[0] == ExitCode.DONE
+    assert run(trained)[0] == ExitCode.DONE
     row = trained.job(analysis_id)
     assert (row.state, row.attempt) == ("succeeded", 2)
 
@@ -172,9 +105,9 @@ def test_too_little_memory_is_a_failure_with_both_numbers(
     trained: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(analysis, "machine_bytes", lambda: 100 * 2**20)
-    analysis_id = _submit(trained, memory_mib=1234.5)
+    analysis_id = submit(trained, memory_mib=1234.5)
     assert _train_process(trained, monkeypatch) == ExitCode.DONE
-    failure = _failure(trained.job(analysis_id))
+    failure = failure_of(trained.job(analysis_id))
     assert failure["kind"] == "out_of_memory"
     assert "about 1,234 MiB of memory, and 100 MiB are available" in failure["message"]
 
@@ -182,32 +115,32 @@ def test_too_little_memory_is_a_failure_with_both_numbers(
 def test_a_checkpoint_that_was_replaced_is_a_failure_that_says_so(
     trained: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analysis_id = _submit(trained)
+    analysis_id = submit(trained)
     with trained.database.write() as connection:
         connection.execute(sa.delete(tables.checkpoints))
     assert _train_process(trained, monkeypatch) == ExitCode.DONE
-    assert "no longer exists" in _failure(trained.job(analysis_id))["message"]
+    assert "no longer exists" in failure_of(trained.job(analysis_id))["message"]
 
 
 def test_a_damaged_checkpoint_is_a_failure_that_says_so(
     trained: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analysis_id = _submit(trained)
+    analysis_id = submit(trained)
     for path in trained.storage.root.rglob("weights.safetensors"):
         path.write_bytes(b"damaged")
     assert _train_process(trained, monkeypatch) == ExitCode.DONE
-    failure = _failure(trained.job(analysis_id))
+    failure = failure_of(trained.job(analysis_id))
     assert failure["message"].startswith("The checkpoint is damaged.")
     assert str(Path.cwd()) not in failure["message"]
 
 
-def test_an_error_of_the_method_is_a_failure(
+def test_an_error_of_the_method_is_afailure_of(
     trained: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(module, "lanczos", fail)
-    analysis_id = _submit(trained)
+    analysis_id = submit(trained)
     assert _train_process(trained, monkeypatch) == ExitCode.DONE
-    assert _failure(trained.job(analysis_id))["kind"] == "internal"
+    assert failure_of(trained.job(analysis_id))["kind"] == "internal"
