@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.analyses.request import SUBJECT
-from shared.errors import Fault, InvalidSpec, NotFound
+from api.http.faults import Faults
+from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
 from shared.jobs.rows import JobRow
@@ -26,7 +26,11 @@ class Further:
 
 
 def find_further(
-    connection: sa.Connection, entry: dict[str, Any], job: JobRow, parameters: dict[str, Any]
+    connection: sa.Connection,
+    entry: dict[str, Any],
+    job: JobRow,
+    parameters: dict[str, Any],
+    faults: Faults,
 ) -> Further:
     """Return the second checkpoint; nothing for a kind without, or where it is built again.
 
@@ -36,36 +40,39 @@ def find_further(
             checkpoint and its job, and the name of the weights that a runner can build again.
         job: the analysed job.
         parameters: every parameter of the kind.
-
-    Raises:
-        InvalidSpec: there is no such job or checkpoint, or its network is another.
+        faults: that there is no such job or checkpoint, or its network is another, is added to it.
     """
     fact = entry.get("further_checkpoint")
     if fact is None:
         return Further()
     name, job_id = parameters[fact["checkpoint"]], parameters[fact["job"]]
-    if job_id is not None:
-        _check_job(connection, job, job_id, f"/{fact['job']}")
+    if job_id is not None and not _is_suitable(connection, job, job_id, faults, fact["job"]):
+        return Further()
     rows = queries.list_checkpoints(connection, job_id or job.id)
     try:
         row = find_checkpoint(rows, name, with_previous=True)
     except NotFound as error:
         if name == fact["built_again"] and job_id is None:
             return Further()
-        at = f"/{fact['checkpoint']}"
-        raise InvalidSpec([Fault(at, error.detail)], subject=SUBJECT) from error
+        faults.add(f"/{fact['checkpoint']}", error.detail)
+        return Further()
     return Further({fact["checkpoint"]: row.id}, (row.sha256,))
 
 
-def _check_job(connection: sa.Connection, job: JobRow, other_id: str, pointer: str) -> None:
+def _is_suitable(
+    connection: sa.Connection, job: JobRow, other_id: str, faults: Faults, field: str
+) -> bool:
+    """Return whether another job exists and has the same network."""
     other = queries.get_job_in_part(connection, other_id)
     if other is None or not other.id.startswith("job_"):
-        text = f"is {other_id!r}; there is no such job. Give the id of a job"
-        raise InvalidSpec([Fault(pointer, text)], subject=SUBJECT)
+        faults.add(f"/{field}", f"is {other_id!r}; there is no such job. Give the id of a job")
+        return False
     for part in NETWORK_PARTS:
         if job.spec.get(part) != other.spec.get(part):
             text = (
                 f"is {other_id}, whose `{part}` differs; only checkpoints of the same network can "
                 "be connected"
             )
-            raise InvalidSpec([Fault(pointer, text)], subject=SUBJECT)
+            faults.add(f"/{field}", text)
+            return False
+    return True

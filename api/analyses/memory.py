@@ -7,11 +7,10 @@ from api.services.container import Services
 from shared.errors import Conflict, Fault, InvalidSpec, NotFound
 from shared.jobs import liveness
 from shared.jobs.checkpoint_names import checkpoint_name
-from shared.jobs.rows import CheckpointRow
 from shared.storage import WEIGHTS
 
 
-def check_memory(services: Services, request: Request, checkpoint: CheckpointRow) -> float:
+def check_memory(services: Services, request: Request) -> float:
     """Return the predicted memory in MiB.
 
     Raises:
@@ -19,6 +18,7 @@ def check_memory(services: Services, request: Request, checkpoint: CheckpointRow
         InvalidSpec: no device has so much memory.
         Unavailable: the sidecar, which predicts it, does not answer.
     """
+    checkpoint = request.checkpoint
     weights = f"{checkpoint.directory}/{WEIGHTS}"
     try:
         services.storage.path(weights)

@@ -31,6 +31,7 @@ def analysis_json(
         "checkpoint_name": row.checkpoint_name,
         "parameters": row.parameters,
         "predicted_memory_mib": row.memory_mib,
+        "max_runtime_seconds": _time_limit(job),
         "state": job.state,
         "reason": job.reason,
         "queue_position": queue_position,
@@ -44,8 +45,17 @@ def analysis_json(
         "started_at": rfc3339(job.started_at),
         "finished_at": rfc3339(job.finished_at),
         "cancel_requested_at": rfc3339(job.cancel_requested_at),
-        "links": {"self": address, "job": f"/v1/jobs/{row.subject_id}"},
+        "links": {
+            "self": address,
+            "job": f"/v1/jobs/{row.subject_id}",
+            "logs": f"{address}/logs",
+        },
     }
+
+
+def _time_limit(job: JobRow) -> Any:
+    resources = job.spec.get("resources")
+    return resources.get("max_runtime_seconds") if isinstance(resources, dict) else None
 
 
 def _progress(job: JobRow) -> Json | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 
 from api.analyses import service
 from api.analyses.rendering import analysis_json
@@ -14,6 +14,7 @@ from api.http.files import file_response
 from api.http.requests import AnalysisIdText, Limit, check_cursor, json_body
 from api.http.responses import json_response, list_page
 from api.http.schemas import FILE, LOCATION, list_of
+from api.jobs.history.logs import DEFAULT_TAIL, Attempt, Tail, log_response
 from api.jobs.lookup import find_job
 from api.openapi import ANALYSIS_BODY
 from api.services.change_watcher import Change, Version
@@ -127,6 +128,23 @@ def cancel_analysis(analysis_id: AnalysisId, services: ServicesDep) -> Any:
     """Request that an analysis ends; repeating the request has no further effect."""
     service.cancel(services, analysis_id)
     return json_response(_read(services, analysis_id)[0], status=202)
+
+
+@router.get(
+    "/analyses/{analysis_id}/logs",
+    summary="Get the log of an analysis",
+    response_class=PlainTextResponse,
+)
+def get_analysis_log(
+    analysis_id: AnalysisId,
+    services: ServicesDep,
+    attempt: Attempt = None,
+    tail: Tail = DEFAULT_TAIL,
+) -> Response:
+    """Return the end of an attempt's log, with control characters escaped."""
+    with services.database.read() as connection:
+        _, job, _ = service.find_analysis(connection, analysis_id)
+    return log_response(services, job, attempt, tail)
 
 
 @router.head("/analyses/{analysis_id}/artifacts/{artifact}/download", include_in_schema=False)

@@ -40,6 +40,7 @@ class Analysis(BaseModel):
     checkpoint_name: str = Field(description="As it was called at the request")
     parameters: dict[str, Any] = Field(description="With all defaults filled in")
     predicted_memory_mib: float
+    max_runtime_seconds: int | None = Field(description="Of all attempts; null for no limit")
     state: State
     reason: str | None
     queue_position: Count | None

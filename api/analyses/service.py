@@ -5,15 +5,16 @@ import sqlalchemy as sa
 from api.analyses.further_checkpoint import find_further
 from api.analyses.memory import check_memory
 from api.analyses.request import SLOT, SUBJECT, check_request
+from api.http.faults import Faults
 from api.http.strict_json import parse
 from api.jobs.lookup import find_job
 from api.services.container import Services
-from shared.errors import Conflict, Fault, InvalidSpec, NotFound
+from shared.errors import Conflict, InvalidSpec, NotFound
 from shared.jobs import analyses, control, queries
 from shared.jobs.analyses import AnalysisRow, NewAnalysis
-from shared.jobs.checkpoint_names import checkpoint_name, find_checkpoint
+from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.partial_rows import require
-from shared.jobs.rows import ArtifactRow, CheckpointRow, JobRow
+from shared.jobs.rows import ArtifactRow, JobRow
 
 #: The states in which an analysis can be cancelled.
 CANCELLABLE = ("queued", "running")
@@ -43,21 +44,25 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
             f"The job has no checkpoint to analyse. It is {job.state}; the first epoch writes one.",
             state=job.state,
         )
-    request = check_request(services.methods, job, raw)
-    checkpoint = _checkpoint(rows, request.checkpoint)
+    faults = Faults()
+    request = check_request(services.methods, job, rows, raw, faults)
+    if request is None:
+        raise InvalidSpec(faults.in_order(), subject=SUBJECT)
     with services.database.read() as connection:
         entry = services.methods.catalog[SLOT][request.kind]
-        further = find_further(connection, entry, job, request.parameters)
-    memory_mib = check_memory(services, request, checkpoint)
+        further = find_further(connection, entry, job, request.parameters, faults)
+    if faults:
+        raise InvalidSpec(faults.in_order(), subject=SUBJECT)
     new = NewAnalysis(
         owner=owner,
         subject=job,
         kind=request.kind,
-        checkpoint=checkpoint,
-        checkpoint_name=checkpoint_name(checkpoint),
+        checkpoint=request.checkpoint,
+        checkpoint_name=checkpoint_name(request.checkpoint),
         parameters={**request.parameters, **further.parameters},
         further_weights=further.digests,
-        memory_mib=memory_mib,
+        memory_mib=check_memory(services, request),
+        max_runtime_seconds=request.max_runtime_seconds,
     )
     with services.database.write() as connection:
         analysis_id, is_new = analyses.submit(connection, new)
@@ -97,10 +102,3 @@ def find_analysis(
     if row is None or job is None:
         raise NotFound(f"There is no analysis {analysis_id}.")
     return row, job, queries.list_artifacts(connection, analysis_id)
-
-
-def _checkpoint(rows: list[CheckpointRow], name: str) -> CheckpointRow:
-    try:
-        return find_checkpoint(rows, name, with_previous=True)
-    except NotFound as error:
-        raise InvalidSpec([Fault("/checkpoint", error.detail)], subject=SUBJECT) from error

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.catalog import Catalog
+from shared.spec.job import MAX_RUNTIME_SECONDS
 
 Schema = dict[str, Any]
 
@@ -142,6 +143,14 @@ def analysis_components(entries: dict[str, Any]) -> dict[str, Schema]:
         "default": "last",
         "description": "An id, `last`, `initial`, `best_<monitor>` or `epoch_<n>`",
     }
+    limit = {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_RUNTIME_SECONDS},
+            {"type": "null"},
+        ],
+        "default": None,
+        "description": "In seconds, of all attempts; null for the job's limit",
+    }
     schemas: dict[str, Schema] = {
         f"analyses.{name}": {
             "type": "object",
@@ -149,6 +158,7 @@ def analysis_components(entries: dict[str, Any]) -> dict[str, Schema]:
             "properties": {
                 "kind": {"const": name},
                 "checkpoint": checkpoint,
+                "max_runtime_seconds": limit,
                 **entry["parameters"].get("properties", {}),
             },
             "required": ["kind", *_required(entry)],

@@ -27,7 +27,8 @@ def _expand_null(value: object) -> object:
     return {} if value is None else value
 
 
-MaxRuntimeSeconds = Annotated[int, Field(ge=1, le=31_536_000), NUMBER]
+MAX_RUNTIME_SECONDS = 31_536_000
+MaxRuntimeSeconds = Annotated[int, Field(ge=1, le=MAX_RUNTIME_SECONDS), NUMBER]
 
 
 class ResourcesSpec(SpecPart):

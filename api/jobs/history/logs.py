@@ -9,7 +9,10 @@ from fastapi.responses import PlainTextResponse
 
 from api.deps import JobId, ServicesDep
 from api.jobs.lookup import read_job
+from api.services.container import Services
 from shared.errors import NotFound
+from shared.jobs.analyses import is_analysis
+from shared.jobs.rows import JobRow
 from shared.regular_files import NotRegular, open_regular
 
 router = APIRouter()
@@ -22,22 +25,39 @@ _CONTROL = re.compile(
 )
 
 
+Attempt = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="By default the newest attempt")
+]
+Tail = Annotated[int, Query(ge=1, le=MAX_LOG_BYTES, description="In bytes")]
+DEFAULT_TAIL = 65_536
+
+
 @router.get("/logs", summary="Get the log of a job", response_class=PlainTextResponse)
 def get_log(
-    job_id: JobId,
-    services: ServicesDep,
-    attempt: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="By default the newest attempt")
-    ] = None,
-    tail: Annotated[int, Query(ge=1, le=MAX_LOG_BYTES, description="In bytes")] = 65_536,
+    job_id: JobId, services: ServicesDep, attempt: Attempt = None, tail: Tail = DEFAULT_TAIL
 ) -> Response:
     """Return the end of an attempt's log, with control characters escaped."""
-    job = read_job(services, job_id)
+    return log_response(services, read_job(services, job_id), attempt, tail)
+
+
+def log_response(services: Services, job: JobRow, attempt: int | None, tail: int) -> Response:
+    """Return the end of the log of an attempt of a job or an analysis.
+
+    Args:
+        services: the parts of this service.
+        job: its row among the jobs.
+        attempt: its number; None for the newest.
+        tail: at most so many bytes.
+
+    Raises:
+        NotFound: there is no such attempt.
+    """
     number = job.attempt if attempt is None else attempt
     if number > job.attempt:
-        raise NotFound(f"The job has no attempt {number}; it has {job.attempt} so far.")
+        what = "analysis" if is_analysis(job.id) else "job"
+        raise NotFound(f"The {what} has no attempt {number}; it has {job.attempt} so far.")
     storage = services.storage
-    path = storage.log(job_id, number)
+    path = storage.log(job.id, number)
     try:
         with open_regular(storage.root, storage.relative(path)) as file:
             size = file.seek(0, os.SEEK_END)

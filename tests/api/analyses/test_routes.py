@@ -168,6 +168,32 @@ def test_a_wait_ends_when_the_state_changes(service: Service, lease: Lease) -> N
     assert service.client.get(f"/v1/analyses/{analysis['id']}?wait=61").status_code == 422
 
 
+def test_the_time_limit_is_that_of_the_request_or_of_the_job(service: Service) -> None:
+    lease = service.start_job(resources={"max_runtime_seconds": 600})
+    service.record(lease, checkpoints=[with_file(service, lease, checkpoint_row("last"))])
+    assert request(service, lease)["max_runtime_seconds"] == 600
+    own = request(service, lease, seed=1, max_runtime_seconds=30)
+    assert own["max_runtime_seconds"] == 30
+    with service.database.read() as connection:
+        specs = dict(connection.execute(sa.select(tables.jobs.c.id, tables.jobs.c.spec)).all())
+    assert specs[own["id"]]["resources"]["max_runtime_seconds"] == 30, "what the runner reads"
+    assert specs[lease.job_id]["resources"]["max_runtime_seconds"] == 600
+
+
+def test_the_log_of_each_attempt_is_shown(service: Service, lease: Lease) -> None:
+    path = f"{request(service, lease)['links']['logs']}"
+    assert service.client.get(path).text == ""
+    own = service.claim()
+    log = service.storage.log(own.job_id, own.attempt)
+    log.parent.mkdir(parents=True)
+    log.write_text("begin\n\x1b[31mresumed\n")
+    assert service.client.get(path).text == "begin\n\\x1b[31mresumed\n"
+    assert service.client.get(path, params={"tail": 8}).text == "resumed\n"
+    missing = service.client.get(path, params={"attempt": 2})
+    assert missing.status_code == 404
+    assert missing.json()["detail"] == "The analysis has no attempt 2; it has 1 so far."
+
+
 class TestCancel:
     def test_a_waiting_analysis_ends_at_once_and_again_changes_nothing(
         self, service: Service, lease: Lease
@@ -226,8 +252,17 @@ class TestRefusedRequests:
         assert found[pointer].startswith(detail)
 
     def test_all_faults_come_at_once(self, service: Service, lease: Lease) -> None:
-        body = {**REQUEST, "checkpoint": None, "samples": 0, "colour": 1}
-        assert faults(service, lease, body).keys() == {"/checkpoint", "/samples", "/colour"}
+        body = {**REQUEST, "checkpoint": "best", "samples": 0, "colour": 1, "seed": 1.5}
+        body["max_runtime_seconds"] = 0
+        found = faults(service, lease, body)
+        assert [*found] == ["/checkpoint", "/colour", "/max_runtime_seconds", "/samples", "/seed"]
+
+    @pytest.mark.parametrize("limit", [0, -1, True, "60", 1.5, 31_536_001])
+    def test_a_time_limit_is_a_number_of_seconds(
+        self, service: Service, lease: Lease, limit: Any
+    ) -> None:
+        found = faults(service, lease, {**REQUEST, "max_runtime_seconds": limit})
+        assert "it must be an integer from 1 to 31536000" in found["/max_runtime_seconds"]
 
     @pytest.mark.parametrize("name", ["cuda:0", "cpu:0"])
     def test_a_network_too_large_for_every_device_is_refused_with_both_numbers(
