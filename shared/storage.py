@@ -2,6 +2,7 @@
 
 <job>/<attempt>/step-<n>/   a checkpoint: weights.safetensors, state, manifest.json
 <job>/<attempt>/log.txt     the output of the runner
+<job>/<attempt>/partial-…   partial results of an analysis that has not ended
 <job>/results/…             predictions and artifacts
 <job>/tensorboard/          event files
 weights/<id>.safetensors    an uploaded file of weights
@@ -10,6 +11,7 @@ weights/<id>.safetensors    an uploaded file of weights
 import hashlib
 import os
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from shared.errors import NotFound
@@ -17,6 +19,7 @@ from shared.regular_files import is_regular
 
 WEIGHTS = "weights.safetensors"
 LOG = "log.txt"
+PARTIAL = "partial-*"
 
 
 class Storage:
@@ -36,6 +39,12 @@ class Storage:
     def log(self, job_id: str, attempt: int) -> Path:
         """Return the log file of an attempt."""
         return self.attempt(job_id, attempt) / LOG
+
+    def delete_partial_results(self, job_id: str) -> None:
+        """Delete the partial results of an analysis that has ended. What stays takes only space."""
+        for path in self.job(job_id).glob(f"*/{PARTIAL}"):
+            with suppress(OSError):
+                path.unlink()
 
     def results(self, job_id: str) -> Path:
         """Return the directory of a job's results."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json
+from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
 from trainshed.downloads import Target, download, target_file
 from trainshed.errors import not_found
 from trainshed.event_stream import FINAL_STATES
@@ -20,7 +20,13 @@ class AnalysisRequests(JobRequests):
     """The methods of the client for analyses."""
 
     def analyse(
-        self, job_id: str, kind: str, *, checkpoint: str = "last", **parameters: Any
+        self,
+        job_id: str,
+        kind: str,
+        *,
+        checkpoint: str = "last",
+        max_runtime_seconds: int | None = None,
+        **parameters: Any,
     ) -> Json:
         """Request an analysis of a checkpoint and return it; an equal earlier one is returned.
 
@@ -28,9 +34,11 @@ class AnalysisRequests(JobRequests):
             job_id: the job.
             kind: such as `curvature`; the catalogue's slot `analyses` has all of them.
             checkpoint: an id or a name, such as `last` or `best_val_loss`.
+            max_runtime_seconds: None for the limit of the job.
             **parameters: of the kind.
         """
-        body = to_json({"kind": kind, "checkpoint": checkpoint, **parameters})
+        limit = without_none({"max_runtime_seconds": max_runtime_seconds})
+        body = to_json({"kind": kind, "checkpoint": checkpoint, **limit, **parameters})
         return self._post_with_retry(self._job_path(job_id, "analyses"), {}, body)
 
     def analyses(self, job_id: str) -> list[Json]:
@@ -41,6 +49,13 @@ class AnalysisRequests(JobRequests):
         """Return an analysis; with `wait_seconds` at its next change of state."""
         path, query = _path(analysis_id), {"wait": wait_seconds}
         return self._json("GET", path, params=query)
+
+    def analysis_logs(
+        self, analysis_id: str, *, attempt: int | None = None, tail: int | None = None
+    ) -> str:
+        """Return the output of an attempt, by default of the newest; `tail` is in bytes."""
+        query = without_none({"attempt": attempt, "tail": tail})
+        return self._send("GET", f"{_path(analysis_id)}/logs", params=query).text
 
     def cancel_analysis(self, analysis_id: str) -> Json:
         """Request the end of an analysis; return it."""

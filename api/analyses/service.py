@@ -86,6 +86,10 @@ def cancel(services: Services, analysis_id: str) -> None:
             state = error.data["state"]
             text = f"The analysis is {state}; only a queued or running analysis can be cancelled."
             raise Conflict(text, state=state, allowed=list(CANCELLABLE)) from error
+    with services.database.read() as connection:
+        _, job, _ = find_analysis(connection, analysis_id)
+    if job.state == "cancelled":  # it waited for another attempt
+        services.storage.delete_partial_results(analysis_id)
 
 
 def find_analysis(

@@ -59,6 +59,8 @@ def _run(*arguments: str, states: tuple[dict[str, Any], ...] = (ANALYSIS,)) -> t
         requests.append((handler.command, path, body))
         if path.startswith("/files/"):
             send(handler, 200, FILES[path.removeprefix("/files/")])
+        elif path.endswith("/logs"):
+            send(handler, 200, b"begin\n\x1b[31mend\n")
         elif path == f"/v1/jobs/{JOB_ID}/analyses" and handler.command == "GET":
             send(handler, 200, json.dumps({"data": [ANALYSIS], "has_more": False}).encode())
         else:
@@ -85,6 +87,25 @@ def test_start_sends_the_parameters_and_shows_the_result_when_it_is_there(
     assert "• A saddle. It rises and falls." in out
     assert "\x1b" not in out
     assert "spectrum.svg" in out
+
+
+def test_start_sends_a_time_limit_and_fields_that_are_set() -> None:
+    limit = ("--max-runtime-seconds", "60")
+    _, requests = _run("start", JOB_ID, "curvature", *limit, "--set", "checkpoint=initial")
+    sent = {"kind": "curvature", "checkpoint": "initial", "max_runtime_seconds": 60}
+    assert requests[0][2] == sent
+
+
+def test_the_kind_is_no_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+    code, requests = _run("start", JOB_ID, "curvature", "--set", "kind=loss_path")
+    assert (code, requests) == (2, [])
+    assert "the kind is the second argument" in capsys.readouterr().err
+
+
+def test_logs_are_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    code, requests = _run("logs", ID, "--attempt", "2")
+    assert (code, requests[0][:2]) == (0, ("GET", f"/v1/analyses/{ID}/logs"))
+    assert capsys.readouterr().out == "begin\n\\x1b[31mend\n"
 
 
 def test_start_without_following_prints_the_id(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
-"""Commands for analyses of a trained network: start, list, show, download, cancel."""
+"""Commands for analyses of a trained network: start, list, show, download, logs, cancel."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,8 @@ from trainshed.spec_changes import with_changes
 
 app = typer.Typer()
 analyses = typer.Typer(
-    help="Analyse a trained network: start, list, show, download, cancel.", no_args_is_help=True
+    help="Analyse a trained network: start, list, show, download, logs, cancel.",
+    no_args_is_help=True,
 )
 app.add_typer(analyses, name="analyses")
 
@@ -49,6 +51,9 @@ def start(
             help="A parameter of the kind: samples=1000. Repeat the option for more.",
         ),
     ] = None,
+    max_runtime_seconds: Annotated[
+        int | None, typer.Option(min=1, help="The longest run; default: the limit of the job.")
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Wait for the result and show it.")
     ] = True,
@@ -59,9 +64,12 @@ def start(
     The same request again shows the earlier result. Interrupting the command does not end the
     analysis.
     """
-    parameters = with_changes({}, set_ or [])
+    fields = {"checkpoint": checkpoint, "max_runtime_seconds": max_runtime_seconds}
+    fields = with_changes(fields, set_ or [])
+    if "kind" in fields:
+        raise typer.BadParameter("the kind is the second argument", param_hint="--set")
     with connect() as client:
-        analysis = client.analyse(job, kind, checkpoint=checkpoint, **parameters)
+        analysis = client.analyse(job, kind, **fields)
         if not follow:
             print_json(analysis) if as_json else print_line(analysis["id"])
             return
@@ -110,6 +118,19 @@ def download(
         return
     for path in paths:
         print_line(path)
+
+
+@analyses.command()
+def logs(
+    analysis: Id,
+    *,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="The number of an attempt; default: the newest.")
+    ] = None,
+) -> None:
+    """Print what the process of an analysis wrote; usually little."""
+    with connect() as client:
+        sys.stdout.write(escaped(client.analysis_logs(analysis, attempt=attempt), keep="\n\t"))
 
 
 @analyses.command()

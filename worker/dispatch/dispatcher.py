@@ -16,6 +16,7 @@ from shared.errors import Unavailable
 from shared.jobs import attempts, liveness
 from shared.settings import Settings
 from shared.states import FINAL
+from shared.storage import Storage
 from worker.assignment import Assignment, ExitCode
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
@@ -232,6 +233,7 @@ class Dispatcher:
             if state in FINAL:
                 # Nobody takes the lock any more: a final state is never left.
                 job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
+                Storage(self.settings.storage).delete_partial_results(runner.lease.job_id)
             del self.runners[name]
             self._poll_at = self._spare_at = 0.0
 

@@ -38,30 +38,6 @@ REQUEUE_REASONS: dict[int, str] = {
     ExitCode.CANCELLED: "cancelled_by_user",
 }
 
-#: The attempt's outcome by an exit code that may be the job's fault, and the failure of the job
-#: once it is given up.
-ABNORMAL_EXITS: dict[int, tuple[str, Failure]] = {
-    ExitCode.STALLED: (
-        "stalled",
-        Failure(
-            kind="stalled",
-            message="The training stalled: a step did not finish, "
-            f"{retry_policy.MAX_ATTEMPTS['stalled']} times without a new checkpoint.",
-            hint="The job's log shows what its threads were doing; report it to the administrator "
-            "of the box. A retry resumes from the last checkpoint.",
-        ),
-    ),
-    ExitCode.DEVICE_FAULT: (
-        "device_fault",
-        Failure(
-            kind="crashed",
-            message="The GPU or its driver failed, "
-            f"{retry_policy.MAX_ATTEMPTS['device_fault']} times without a new checkpoint.",
-            hint="Ask the administrator of the box to check the GPU, then retry the job.",
-        ),
-    ),
-}
-
 
 @dataclass
 class Runner:
@@ -159,7 +135,7 @@ def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
         return retry_policy.give_up(connection, lease, _out_of_memory(lease), exit_code=code)
     if code in REQUEUE_REASONS:
         return attempts.stop(connection, lease, REQUEUE_REASONS[code], exit_code=code)
-    outcome, failure = ABNORMAL_EXITS.get(code) or ("crashed", _crash(lease, code))
+    outcome, failure = _abnormal_exit(lease, code)
     return retry_policy.record_death(connection, lease, outcome, failure, exit_code=code)
 
 
@@ -183,16 +159,39 @@ def _out_of_memory(lease: Lease) -> Failure:
     )
 
 
-def _crash(lease: Lease, code: int) -> Failure:
+def _abnormal_exit(lease: Lease, code: int) -> tuple[str, Failure]:
+    """Return the attempt's outcome, by an exit code that may be the job's fault, and the failure.
+
+    The failure is that of the job, once it is given up.
+    """
+    work = _work(lease)
+    if code == ExitCode.STALLED:
+        resumes = "" if is_analysis(lease.job_id) else " A retry resumes from the last checkpoint."
+        return "stalled", Failure(
+            kind="stalled",
+            message=f"The {work} stalled: a step did not finish, {_times(lease, 'stalled')}.",
+            hint=f"The {work}'s log shows what its threads were doing; report it to the "
+            f"administrator of the box.{resumes}",
+        )
+    if code == ExitCode.DEVICE_FAULT:
+        again = "request the analysis again" if is_analysis(lease.job_id) else "retry the job"
+        return "device_fault", Failure(
+            kind="crashed",
+            message=f"The GPU or its driver failed, {_times(lease, 'device_fault')}.",
+            hint=f"Ask the administrator of the box to check the GPU, then {again}.",
+        )
     how = f"was killed by signal {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
-    times, work = f"{retry_policy.MAX_ATTEMPTS['crashed']} times", _work(lease)
-    progress = "" if is_analysis(lease.job_id) else " without a new checkpoint"
-    return Failure(
+    return "crashed", Failure(
         kind="crashed",
-        message=f"The {work} process {how}, {times}{progress}.",
+        message=f"The {work} process {how}, {_times(lease, 'crashed')}.",
         hint=f"The end of the {work}'s log may show the cause; report it to the administrator of "
         "the box.",
     )
+
+
+def _times(lease: Lease, outcome: str) -> str:
+    progress = "" if is_analysis(lease.job_id) else " without a new checkpoint"
+    return f"{retry_policy.MAX_ATTEMPTS[outcome]} times{progress}"
 
 
 def _work(lease: Lease) -> str:

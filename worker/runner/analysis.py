@@ -38,7 +38,7 @@ from worker.runner.analysis_files import write_files
 from worker.runner.experiment import build_experiment
 from worker.runner.failures import MaxRuntimeReached, is_device_fault
 from worker.runner.heartbeat import Heartbeat
-from worker.runner.partial_file import PartialFile, delete_partial_files
+from worker.runner.partial_file import PartialFile
 from worker.runner.residency import machine_bytes
 from worker.runner.retry import read_with_retry, write_with_retry
 from worker.runner.time_limit import TimeLimit
@@ -88,11 +88,11 @@ class AnalysisAttempt:
         except Stopped:
             if not self.heartbeat.cancel.is_set():
                 return ExitCode.DRAINED
-            delete_partial_files(self.storage, row.id)
+            self.storage.delete_partial_results(row.id)
             return ExitCode.CANCELLED
         except Exception as error:
             if not is_device_fault(error):  # after that, the analysis continues on another GPU
-                delete_partial_files(self.storage, row.id)
+                self.storage.delete_partial_results(row.id)
             raise
 
     def _analyse(self, row: AnalysisRow, spec: JobSpec) -> ExitCode:
@@ -122,7 +122,7 @@ class AnalysisAttempt:
         finally:
             self.watchdog.end_step()
         self._finish(row, outcome)
-        delete_partial_files(self.storage, row.id)
+        self.storage.delete_partial_results(row.id)
         return ExitCode.DONE
 
     def _finish(self, row: AnalysisRow, outcome: Outcome) -> None:
@@ -233,7 +233,7 @@ class AnalysisAttempt:
 
     def _report(self, done: int, total: int) -> None:
         self._check()
-        if not self._partial.has_computed:  # these parts are those of an earlier attempt
+        if not self._partial.has_computed:  # so far, an earlier attempt did
             self._began, self._resumed_at = time.monotonic(), done
         seconds, own = time.monotonic() - self._began, done - self._resumed_at
         self.heartbeat.progress = {

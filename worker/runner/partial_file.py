@@ -8,7 +8,6 @@ an attempt that lost its job cannot replace the file of a later attempt.
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,15 +19,14 @@ from shared.database import Database
 from shared.errors import Unavailable
 from shared.jobs import attempts
 from shared.jobs.attempts import Lease
-from shared.storage import Storage, publish, sha256_of_file
+from shared.storage import PARTIAL, Storage, publish, sha256_of_file
 from worker.analyses.partial_results import PartialResults
 from worker.runner.retry import exit_fenced
 from worker.training.tensor_files import save_tensors
 
 log = structlog.get_logger()
 
-PATTERN = "partial-*.safetensors"
-TEMPORARY = "partial.tmp"
+SUFFIX = ".safetensors"
 #: From one file to the next, at least; longer where writing would take over a twentieth of the
 #: time.
 MIN_SECONDS = 5.0
@@ -55,7 +53,7 @@ class PartialFile:
         self._storage = storage
         self._lease = lease
         directory = storage.attempt(lease.job_id, lease.attempt)
-        self._temporary = directory / TEMPORARY
+        self._temporary = directory / PARTIAL.replace("*", "new.tmp")
         self._metadata = {"format": FORMAT, **fingerprint}
         self.results = PartialResults(self._read())
         self._is_changed = False
@@ -105,17 +103,19 @@ class PartialFile:
             for name, tensor in own.items()
         }
         save_tensors(tensors, temporary, self._metadata)
-        path = temporary.with_name(PATTERN.replace("*", sha256_of_file(temporary)))
+        path = temporary.with_name(_name(temporary))
         earlier = [each for each in self._files() if each != path]
         publish(temporary, path)
         for each in earlier:
             each.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[Path]:
-        """Yield the files of this attempt and earlier ones, the newest first."""
+        """Yield the files of this and earlier attempts, the newest first."""
         for attempt in range(self._lease.attempt, 0, -1):
             directory = self._storage.attempt(self._lease.job_id, attempt)
-            yield from sorted(directory.glob(PATTERN), key=lambda path: -path.stat().st_mtime_ns)
+            yield from sorted(
+                directory.glob(PARTIAL + SUFFIX), key=lambda path: -path.stat().st_mtime_ns
+            )
 
     def _read(self) -> dict[str, dict[str, Tensor]]:
         """Return the parts of the newest file that can be used."""
@@ -132,7 +132,7 @@ class PartialFile:
 
     def _read_file(self, path: Path) -> dict[str, dict[str, Tensor]]:
         """Return the parts in a file; none if it belongs to another machine or version."""
-        if path.name != PATTERN.replace("*", sha256_of_file(path)):
+        if path.name != _name(path):
             raise ValueError("the digest differs from the file's name")
         parts: dict[str, dict[str, Tensor]] = {}
         with safe_open(path, "pt") as file:
@@ -145,9 +145,6 @@ class PartialFile:
         return parts
 
 
-def delete_partial_files(storage: Storage, analysis_id: str) -> None:
-    """Delete the partial results of an analysis that has ended."""
-    for pattern in (PATTERN, TEMPORARY):
-        for path in storage.job(analysis_id).glob(f"*/{pattern}"):
-            with suppress(OSError):
-                path.unlink()
+def _name(path: Path) -> str:
+    """Return the name that belongs to the content of a file."""
+    return PARTIAL.replace("*", sha256_of_file(path)) + SUFFIX

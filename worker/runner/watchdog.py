@@ -65,7 +65,7 @@ class Watchdog:
         self._step = self._steps
 
     def end_step(self) -> None:
-        """Stop timing; the duration of the step, if one has begun, tells what is usual."""
+        """Stop timing; the duration of the step, if one has begun, shows what is usual."""
         if self._step is not None:
             self._step = None
             self._durations.append(time.monotonic() - self._began)

@@ -203,6 +203,18 @@ class TestCancel:
             response = service.post(f"/v1/analyses/{analysis['id']}/cancel")
             assert (response.status_code, response.json()["state"]) == (202, "cancelled")
 
+    def test_a_waiting_analysis_that_has_begun_leaves_no_partial_results(
+        self, service: Service, lease: Lease
+    ) -> None:
+        analysis = request(service, lease)
+        own = service.claim()
+        path = service.storage.attempt(own.job_id, own.attempt) / "partial-0.safetensors"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        service.stop(own)
+        assert service.post(f"/v1/analyses/{analysis['id']}/cancel").json()["state"] == "cancelled"
+        assert not path.exists()
+
     def test_a_running_analysis_ends_with_its_process(self, service: Service, lease: Lease) -> None:
         analysis = request(service, lease)
         own = service.claim()

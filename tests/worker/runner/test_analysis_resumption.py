@@ -8,14 +8,13 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.jobs import attempts
-from shared.storage import sha256_of_file
+from shared.storage import PARTIAL, Storage, sha256_of_file
 from tests.worker.runner.analysed_jobs import Heartbeat, files_of, run, submit, trained
 from tests.worker.runner.jobs import Jobs
 from worker.analyses.landscape import Landscape
 from worker.assignment import ExitCode
 from worker.runner import analysis, partial_file, retry
 from worker.runner.failures import MaxRuntimeReached
-from worker.runner.partial_file import PATTERN
 
 __all__ = ["trained"]
 
@@ -35,7 +34,7 @@ def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _partial_files(jobs: Jobs, analysis_id: str) -> list[Path]:
-    return sorted(jobs.storage.job(analysis_id).glob(f"*/{PATTERN}"))
+    return sorted(jobs.storage.job(analysis_id).glob(f"*/{PARTIAL}"))
 
 
 def _count_points(monkeypatch: pytest.MonkeyPatch, *, kill_at: int | None = None) -> list[int]:
@@ -70,7 +69,7 @@ def _kill(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, *, at_point: int) -> None
     """Run an attempt whose process ends at a point, and queue the analysis again."""
     with monkeypatch.context() as patch:
         _count_points(patch, kill_at=at_point)
-        patch.setattr(analysis, "delete_partial_files", lambda *_: pytest.fail("deleted"))
+        patch.setattr(Storage, "delete_partial_results", lambda *_: pytest.fail("deleted"))
         with pytest.raises(Killed):
             run(jobs)
     _give_back(jobs)
@@ -131,7 +130,7 @@ def test_partial_results_that_cannot_be_used_are_computed_again(
         path.write_bytes(content)
     elif damage == "name":
         path.write_bytes(b"not even a header")
-        path.rename(path.with_name(PATTERN.replace("*", sha256_of_file(path))))
+        path.rename(path.with_name(f"partial-{sha256_of_file(path)}.safetensors"))
     else:
         monkeypatch.setattr(analysis, "machine_fingerprint", lambda _: {"device": "another"})
     computed = _count_points(monkeypatch)
