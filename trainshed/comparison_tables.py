@@ -9,6 +9,7 @@ from rich.text import Text
 
 from trainshed.escaping import escaped
 from trainshed.formatting import metric_value
+from trainshed.metric_tables import BEST_VALUES
 
 Json = dict[str, Any]
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -36,11 +37,7 @@ def print_jobs_side_by_side(console: Console, comparison: Json) -> None:
         table.add_row(metric["name"], *(_metric_cell(metric, job["id"]) for job in jobs))
     if comparison["metrics"]:
         console.print(table)
-        console.print(
-            "the best value of each metric by its direction, or else the last; epochs in brackets; "
-            "* the best of the jobs",
-            soft_wrap=True,
-        )
+        console.print(BEST_VALUES, soft_wrap=True)
 
 
 def _cell(values: Json, job_id: str) -> Text:

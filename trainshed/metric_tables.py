@@ -11,6 +11,11 @@ from trainshed.escaping import escaped
 from trainshed.formatting import number
 
 Json = dict[str, Any]
+#: Explains the cells of a table of several jobs.
+BEST_VALUES = (
+    "the best value of each metric by its direction, or else the last; epochs in brackets; "
+    "* the best of the jobs"
+)
 
 
 def print_metrics(console: Console, all_series: list[Json]) -> None:
@@ -62,11 +67,7 @@ def print_comparison(
         best = _best(finite, direction) if len({*finite}) > 1 else None
         table.add_row(name, *(_comparison_cell(point, best) for point in points))
     console.print(table)
-    console.print(
-        "the best value of each metric by its direction, or else the last; epochs in brackets; "
-        "* the best of the jobs",
-        soft_wrap=True,
-    )
+    console.print(BEST_VALUES, soft_wrap=True)
 
 
 def _representative(all_series: list[Json], name: str, direction: str | None) -> Json | None:
