@@ -25,8 +25,8 @@ class HeartbeatResponse:
     """What a runner learns with its heartbeat."""
 
     requests: UserRequests
-    #: The specification, of which a user may change the time limit.
-    spec: Any
+    #: Of the specification, which changes with the fields that a user changes.
+    spec_sha256: str
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,24 @@ def record_heartbeat(
         .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
         .values(**values)
     )
-    columns = (jobs.cancel_requested_at, jobs.pause_requested_at, jobs.spec)
+    columns = (jobs.cancel_requested_at, jobs.pause_requested_at, jobs.spec_sha256)
     row = connection.execute(sa.select(*columns).where(is_held_by(lease))).one_or_none()
     if row is None:
         raise Fenced
     requests = _requests(row.cancel_requested_at, row.pause_requested_at)
-    return HeartbeatResponse(requests, row.spec)
+    return HeartbeatResponse(requests, row.spec_sha256)
+
+
+def read_spec(connection: sa.Connection, lease: Lease) -> Any:
+    """Return the specification of a job as it is stored.
+
+    Raises:
+        Fenced: the attempt no longer holds the job and must end.
+    """
+    row = connection.execute(sa.select(tables.jobs.c.spec).where(is_held_by(lease))).one_or_none()
+    if row is None:
+        raise Fenced
+    return row.spec
 
 
 def list_heartbeats(

@@ -11,7 +11,7 @@ import structlog
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
 from shared.jobs.attempts import Lease
-from shared.jobs.liveness import record_heartbeat
+from shared.jobs.liveness import read_spec, record_heartbeat
 from worker.runner.retry import exit_fenced
 
 log = structlog.get_logger()
@@ -26,7 +26,8 @@ class Heartbeat:
         database: where the heartbeat is recorded.
         lease: of the attempt.
         *checks: run after each beat that the database confirmed; a check may end the process.
-        on_spec: called before the checks with the job's specification as it is stored.
+        on_spec: called before the checks of each beat with the job's specification as it is
+            stored. It is read again when it has changed.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Heartbeat:
         self._lease = lease
         self._checks = checks
         self._on_spec = on_spec
+        self._spec: Any = None
+        self._spec_sha256: str | None = None
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def _run(self) -> None:
@@ -73,6 +76,14 @@ class Heartbeat:
         else:  # never requested, or withdrawn
             self.pause.clear()
         if self._on_spec is not None:
-            self._on_spec(response.spec)
+            self._on_spec(self._read_spec(response.spec_sha256))
         for check in self._checks:
             check()
+
+    def _read_spec(self, sha256: str) -> Any:
+        """Return the specification of this hash."""
+        if sha256 != self._spec_sha256:
+            with self._database.read() as connection:
+                self._spec = read_spec(connection, self._lease)
+            self._spec_sha256 = sha256
+        return self._spec

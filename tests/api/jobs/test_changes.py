@@ -73,10 +73,14 @@ def test_an_event_says_what_has_changed_and_none_where_nothing_has(service: Serv
 
 def test_running_job_learns_its_new_limit_with_its_heartbeat(service: Service) -> None:
     lease = service.start_job()
+    with service.database.write() as connection:
+        before = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
     _patch(service, lease.job_id, {"max_runtime_seconds": 7})
     with service.database.write() as connection:
-        response = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
-    assert response.spec["resources"]["max_runtime_seconds"] == 7
+        after = liveness.record_heartbeat(connection, lease, pid=1, progress=None)
+        spec = liveness.read_spec(connection, lease)
+    assert after.spec_sha256 != before.spec_sha256
+    assert spec["resources"]["max_runtime_seconds"] == 7
 
 
 def test_retry_has_the_changed_values(service: Service) -> None:

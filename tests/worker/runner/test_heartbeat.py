@@ -1,13 +1,15 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from shared import tables
 from shared.database import Database
-from shared.jobs import control
+from shared.jobs import changes, control
+from shared.jobs.liveness import read_spec
 from tests.worker.runner.installation import Installation
 from worker.runner import heartbeat
 from worker.runner.heartbeat import Heartbeat
@@ -69,13 +71,28 @@ def test_a_check_that_raises_does_not_stop_the_heartbeat(
     assert running.cancel.is_set()
 
 
-def test_each_beat_brings_the_stored_specification(
+def test_each_beat_brings_the_stored_specification_which_is_read_when_it_changes(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def change_after_two_beats() -> None:
+        if len(specs) == 2:
+            with installation.database.write() as connection:
+                row = installation.job(job_id)
+                changes.change(connection, row, {"max_runtime_seconds": 7})
+
+    def read_counted(*arguments: Any) -> Any:
+        reads.append(len(specs))
+        return read_spec(*arguments)
+
     job_id = installation.submit()
     lease = installation.claim().lease
-    clock, specs = LimitedClock(2), list[object]()
+    first = installation.job(job_id).spec
+    clock, specs, reads = LimitedClock(4), list[Any](), list[int]()
     monkeypatch.setattr(heartbeat, "time", clock)
-    Heartbeat(installation.database, lease, on_spec=specs.append)
+    monkeypatch.setattr(heartbeat, "read_spec", read_counted)
+    Heartbeat(installation.database, lease, change_after_two_beats, on_spec=specs.append)
     assert clock.is_over.wait(30)
-    assert specs == [installation.job(job_id).spec] * 2
+    second = installation.job(job_id).spec
+    assert second["resources"]["max_runtime_seconds"] == 7
+    assert specs == [first, first, second, second]
+    assert reads == [0, 2], "once for each specification"
