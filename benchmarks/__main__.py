@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import augmentation, data, latency, routes, scale, training
+from benchmarks import augmentation, data, latency, predictions, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.diagnostics import suite as diagnostics
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
@@ -34,6 +34,7 @@ SUITES = {
     "training": _training,
     "augmentation": augmentation.measure,
     "data": data.measure,
+    "predictions": predictions.measure,
     "references": suite.measure,
     "robustness": robustness.measure,
     "diagnostics": diagnostics.measure,

@@ -18,8 +18,8 @@ from shared.errors import Unavailable
 MAX_REQUEST_BYTES = 48 * 2**20  # 32 MB of pictures to predict, in base64
 MAX_RESPONSE_BYTES = 32 * 2**20  # a picture
 TIMEOUT_SECONDS = 5.0
-#: For a response to `predict`, which may load a network and run it on many pictures.
-PREDICTION_SECONDS = 60.0
+#: For a response that takes longer: it may need a network that is loaded and run on many pictures.
+LONG_TIMEOUT_SECONDS = 60.0
 
 
 def send(

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections import Counter
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from shared.errors import NotFound
@@ -77,6 +78,25 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_stored_file(path: Path, stat: os.stat_result | None = None) -> str:
+    """Return the digest of a file that is written once, computed again only when it has changed.
+
+    A change shows in its inode, size or times.
+
+    Args:
+        path: of the file.
+        stat: its facts, where they are known already.
+    """
+    stat = stat or path.stat()
+    times = (stat.st_mtime_ns, stat.st_ctime_ns)
+    return _digest(path, stat.st_dev, stat.st_ino, stat.st_size, *times)
+
+
+@lru_cache(maxsize=10_000)
+def _digest(path: Path, *_identity: int) -> str:
+    return sha256_of_file(path)
 
 
 def exclusive_bytes(directory: Path) -> int:

@@ -1,5 +1,6 @@
 """Requests to the sidecar, with a cache: each network is described once."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -25,7 +26,7 @@ MAX_OPEN_REQUESTS = 8
 TURN_TIMEOUT_SECONDS = 1.0
 #: Threads of the routes that may send requests; most responses are cached already.
 THREADS = 16
-#: Predictions, or exports, that this process has open at the sidecar, and that wait to join.
+#: Long requests of an operation that this process has open at the sidecar, and that wait to join.
 MAX_OPEN_LONG, MAX_WAITING = 2, 8
 #: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
@@ -57,9 +58,7 @@ class SidecarClient:
         self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
         self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
-        self._predictions, self._dataset_predictions, self._exports = (
-            CapacityLimiter(MAX_OPEN_LONG) for _ in range(3)
-        )
+        self._long = defaultdict[str, CapacityLimiter](lambda: CapacityLimiter(MAX_OPEN_LONG))
 
     async def in_thread(
         self,
@@ -101,30 +100,21 @@ class SidecarClient:
         with self._turn():
             return _checked(sidecar.send(self.address, {"operation": operation, **fields}))
 
-    async def predict(self, fields: dict[str, Any]) -> Response:
-        """Send a request for predictions, which may take long.
+    async def send_long(self, operation: str, fields: dict[str, Any]) -> Response:
+        """Send a request that may take long; others of its operation may wait for it.
 
         Raises:
             InvalidSpec: the sidecar finds faults in the request.
-            Unavailable: the sidecar does not respond, or other predictions wait already.
+            Unavailable: the sidecar does not respond, or too many others wait already.
         """
-        return await self._send_long(self._predictions, {"operation": "predict", **fields})
-
-    async def predict_dataset(self, fields: dict[str, Any]) -> Response:
-        """Send a request for further predictions of a data set; errors as for `predict`."""
-        request = {"operation": "predict_dataset", **fields}
-        return await self._send_long(self._dataset_predictions, request)
-
-    async def export(self, fields: dict[str, Any]) -> Response:
-        """Send a request for an export; errors as for `predict`."""
-        return await self._send_long(self._exports, {"operation": "export", **fields})
-
-    async def _send_long(self, limiter: CapacityLimiter, request: dict[str, Any]) -> Response:
-        """Send a request that may take long in a thread of its kind."""
+        limiter = self._long[operation]
         if limiter.statistics().tasks_waiting >= MAX_WAITING:
             raise Unavailable("Too many requests of this kind wait already. Try again.")
         send = partial(
-            sidecar.send, self.address, request, timeout_seconds=sidecar.PREDICTION_SECONDS
+            sidecar.send,
+            self.address,
+            {"operation": operation, **fields},
+            timeout_seconds=sidecar.LONG_TIMEOUT_SECONDS,
         )
         return _checked(await to_thread.run_sync(send, limiter=limiter), subject="request")
 

@@ -1,12 +1,14 @@
 """A folder of pictures on any kind of box: added, trained, predicted, exported and deleted."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -101,6 +103,8 @@ def check_pictures(commands: CommandLine, client: Client, home: Path, tmp_path: 
     assert ended["state"] == "succeeded", ended["failure"]
     assert ended["metrics"]["test_accuracy"] > 0.95
     _check_predictions(commands, job["id"], tmp_path)
+    _check_predictions_of_the_data_set(commands, client, ended, tmp_path)
+    _check_pictures_of_results(commands, client, job["id"], tmp_path)
     assert [*(home / "cache").glob("stripes@1-*.npy")]
     deleted = commands.json("datasets", "delete", "stripes")
     assert deleted["freed_bytes"] > added["bytes"], "the decoded images are freed as well"
@@ -130,3 +134,39 @@ def _check_predictions(commands: CommandLine, job_id: str, tmp_path: Path) -> No
         assert [found["class"] for found in each["top_k"]] == [names[index] for index in order]
         expected = [found["probability"] for found in each["top_k"]]
         assert probabilities_M[order] == pytest.approx(expected, abs=1e-4)
+
+
+def _check_predictions_of_the_data_set(
+    commands: CommandLine, client: Client, job: dict[str, Any], tmp_path: Path
+) -> None:
+    """Predict the test split into an artifact; it says what the job's evaluation says."""
+    options = ("--dataset", "stripes", "--split", "test", "--output", tmp_path)
+    written = commands.json("predict", job["id"], *options)
+    text = Path(written["path"]).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len(rows) == job["spec"]["dataset"]["test"]
+    assert {row["name"].partition("/")[0] for row in rows} == set(CLASSES)
+    assert all(row["label"] == row["name"].partition("/")[0] for row in rows)
+    right = [row["label"] == row["class_1"] for row in rows]
+    assert sum(right) / len(rows) == pytest.approx(job["metrics"]["test_accuracy"])
+    assert written["artifact"]["id"] in {each["id"] for each in client.artifacts(job["id"])}
+
+
+def _check_pictures_of_results(
+    commands: CommandLine, client: Client, job_id: str, tmp_path: Path
+) -> None:
+    """Draw a test sample, the sheet of mistakes and the sheet of a cell."""
+    first = client.top_k(job_id)["samples"]["data"][0]
+    sample = Image.open(io.BytesIO(client.sample_picture(job_id, first["sample"])))
+    assert sample.width == sample.height
+    assert sample.width % SIZE == 0
+    extremes = cast("tuple[int, int]", sample.convert("L").getextrema())
+    assert extremes[1] - extremes[0] > 50, "stripes are not plain"
+    for number, arguments in enumerate(
+        (("top-k", job_id), ("confusion", job_id, "--cell", CLASSES[2], CLASSES[2]))
+    ):
+        sheet = tmp_path / f"results-{number}.png"
+        done = commands.run(*arguments, "--sheet", sheet)
+        assert done.returncode == 0, done.stderr
+        with Image.open(sheet) as image:
+            assert image.width > SIZE

@@ -91,8 +91,9 @@ def start_fork_servers() -> list[ForkServer]:
 
 
 def _import_large_libraries() -> None:
-    """Import what the first request about a table or a large network would wait for."""
+    """Import what the first request about a table, a picture or a large network would wait for."""
     importlib.import_module("worker.data.table")
+    importlib.import_module("worker.data.uploads")
     with suppress(ImportError):
         importlib.import_module("pandas")  # pyarrow imports it at the first table, where it exists
     import_timm()

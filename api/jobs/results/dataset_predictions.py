@@ -84,7 +84,7 @@ async def predict_dataset(
         "is_number": services.methods.task(job.spec["loss"]["name"]) == "regression",
     }
     try:
-        progress = await services.sidecar.predict_dataset(fields)
+        progress = await services.sidecar.send_long("predict_dataset", fields)
     except InvalidSpec as error:
         raise as_conflict(error) from error
     artifact = None

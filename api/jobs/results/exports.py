@@ -47,9 +47,9 @@ async def export_checkpoint(
     request for a checkpoint takes seconds, or up to a minute for a large network.
     """
     row = await run_in_threadpool(_find, services, job_id, checkpoint)
-    weights = f"{row.directory}/{WEIGHTS}"
+    fields = {"weights": f"{row.directory}/{WEIGHTS}", "sha256": row.sha256}
     try:
-        exported = await services.sidecar.export({"weights": weights, "sha256": row.sha256})
+        exported = await services.sidecar.send_long("export", fields)
     except InvalidSpec as error:
         raise as_conflict(error) from error
     response = await run_in_threadpool(

@@ -85,7 +85,7 @@ async def predict(
         "dataset": job.spec["dataset"],
         "top_k": max(job.spec["metrics"]["top_k"] or [1]),
     }
-    response = await services.sidecar.predict(fields)
+    response = await services.sidecar.send_long("predict", fields)
     body = {
         "object": "list",
         "checkpoint": checkpoint_name(row),

@@ -84,7 +84,7 @@ def read_samples(
     if missing:
         raise NotFound(
             f"The test split does not contain sample {', '.join(map(str, missing))}. "
-            "Leave out `sample` to list the samples of the test split.",
+            "`top-k` of the job lists its samples.",
             samples=missing,
         )
     return found

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from shared import storage
 from shared.settings import Settings
 from shared.storage import WEIGHTS, sha256_of_file
 from tests.api.jobs.admission.acceptance import build_experiment, checked
@@ -160,6 +161,30 @@ def test_damaged_checkpoint_is_refused(home: Path, damage: str) -> None:
         path.unlink()
     [fault] = respond({**request, "pictures": []})["faults"]
     assert fault["detail"] == predict.DAMAGED
+
+
+def test_digest_of_a_file_is_computed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, request = train(home, IMAGES)
+    request["pictures"] = [as_png(torch.as_tensor(experiment.splits.test.images)[0])]
+    hashed: list[Path] = []
+
+    def count(path: Path) -> str:
+        hashed.append(path)
+        return request["sha256"]
+
+    monkeypatch.setattr(storage, "sha256_of_file", count)
+    path = Settings().storage / request["weights"]
+
+    def predict_again() -> None:
+        predict.read_predictor.cache_clear()  # as when another network was loaded
+        assert respond(request)["ok"]
+
+    predict_again()
+    predict_again()
+    assert hashed == [path]
+    path.touch()
+    predict_again()
+    assert hashed == [path, path]
 
 
 def test_output_that_is_not_finite_has_no_probability(home: Path) -> None:

@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 
 from shared.errors import NotFound
 from shared.settings import Settings
-from shared.sidecar import PREDICTION_SECONDS
-from shared.storage import Storage, publish, sha256_of_file
+from shared.sidecar import LONG_TIMEOUT_SECONDS
+from shared.storage import Storage, publish, sha256_of_file, sha256_of_stored_file
 from worker.sidecar.operations.predict import DAMAGED
 from worker.sidecar.predictor import load_predictor
 from worker.sidecar.request import Operation, RequestRefused, Subject, fault
@@ -47,7 +47,7 @@ def _read_record(weights: Path, sha256: str) -> dict[str, Any] | None:
     """Return the record of a whole file that was made of these weights; None if there is none."""
     try:
         record = json.loads(weights.with_name(RECORD).read_text())
-        digest = sha256_of_file(weights.with_name(FILE))
+        digest = sha256_of_stored_file(weights.with_name(FILE))
     except (OSError, ValueError):
         return None
     is_whole = record.pop("weights", None) == sha256 and record["sha256"] == digest
@@ -62,7 +62,7 @@ def _make(weights: Path, sha256: str) -> dict[str, Any]:
     # Kept out of the start: they take half a second to import, and few machines lack them.
     from worker.sidecar.onnx_network import ExportRefused, export_network  # noqa: PLC0415
 
-    if sha256_of_file(weights) != sha256:
+    if sha256_of_stored_file(weights) != sha256:
         raise RequestRefused(fault("", DAMAGED))
     temporary = weights.with_name(f"{FILE}.tmp-{secrets.token_hex(6)}")
     try:
@@ -87,10 +87,10 @@ EXPORT = Operation(
     export,
     processes=1,
     max_waiting=3,
-    cpu_seconds=2 * int(PREDICTION_SECONDS),
+    cpu_seconds=2 * int(LONG_TIMEOUT_SECONDS),
     memory_mib=6144,
     is_background=True,
-    response_seconds=PREDICTION_SECONDS - 2,
+    response_seconds=LONG_TIMEOUT_SECONDS - 2,
     elapsed_seconds=600.0,
     late="The export of this network takes longer than a minute and continues. Try again.",
     subject=Subject("", "export the network", "Download its weights instead."),

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from shared.columns import is_table
 from shared.errors import NotFound
 from shared.settings import Settings
-from shared.sidecar import PREDICTION_SECONDS
-from shared.storage import Storage, sha256_of_file
+from shared.sidecar import LONG_TIMEOUT_SECONDS
+from shared.storage import Storage, sha256_of_stored_file
 from worker.sidecar.predictor import Predictor, load_predictor
 from worker.sidecar.request import Fault, Operation, RequestRefused, Subject, fault
 
@@ -56,7 +56,7 @@ def read_predictor(weights: str, sha256: str) -> Predictor:
     """Return the network, which stays in memory for the next request."""
     try:
         path = Storage(Settings().storage).path(weights)
-        if sha256_of_file(path) != sha256:
+        if sha256_of_stored_file(path) != sha256:
             raise RequestRefused(fault("", DAMAGED))
         return load_predictor(path)
     except (NotFound, SafetensorError, OSError) as error:
@@ -104,9 +104,9 @@ PREDICT = Operation(
     predict,
     processes=1,
     max_waiting=3,
-    cpu_seconds=2 * int(PREDICTION_SECONDS),
+    cpu_seconds=2 * int(LONG_TIMEOUT_SECONDS),
     memory_mib=6144,
     is_kept=True,
-    response_seconds=PREDICTION_SECONDS - 1,
+    response_seconds=LONG_TIMEOUT_SECONDS - 1,
     subject=Subject("", "predict", "Send fewer or smaller pictures."),
 )

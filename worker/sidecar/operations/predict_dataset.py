@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.settings import Settings
-from shared.sidecar import PREDICTION_SECONDS, digest
+from shared.sidecar import LONG_TIMEOUT_SECONDS, digest
 from shared.storage import Storage, publish, sha256_of_file
 from worker.data.errors import DatasetMissing
 from worker.sidecar.dataset_samples import SampleBatch, open_samples
@@ -172,10 +172,10 @@ PREDICT_DATASET = Operation(
     predict_dataset,
     processes=1,
     max_waiting=4,
-    cpu_seconds=2 * int(PREDICTION_SECONDS),
+    cpu_seconds=2 * int(LONG_TIMEOUT_SECONDS),
     memory_mib=6144,
     is_kept=True,
     is_background=True,
-    response_seconds=PREDICTION_SECONDS - 1,
+    response_seconds=LONG_TIMEOUT_SECONDS - 1,
     subject=Subject("", "predict the data set", "Use a smaller network or smaller images."),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.http import stored_file
+from shared import storage
 from shared.ids import new_id
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import NewArtifact
@@ -100,7 +100,7 @@ def test_an_unchanged_file_is_hashed_once(
         hashed.append(path)
         return SHA256
 
-    monkeypatch.setattr(stored_file, "sha256_of_file", digest)
+    monkeypatch.setattr(storage, "sha256_of_file", digest)
     address = f"/v1/jobs/{lease.job_id}/checkpoints/last/download"
     for first in range(5):
         headers = {"Range": f"bytes={first}-"}
