@@ -55,6 +55,18 @@ class Box:
                     raise RuntimeError(f"{job_id} has {job['state']}: {job['failure']}")
                 return job
 
+    def wait_for_dataset(self, address: str) -> dict[str, Any]:
+        """Wait until an upload is checked and return it.
+
+        Raises:
+            RuntimeError: it was rejected.
+        """
+        while (dataset := self.http.get(address).json())["state"] == "checking":
+            time.sleep(0.5)
+        if dataset["state"] != "ready":
+            raise RuntimeError(f"{address} was rejected: {dataset['rejected']}")
+        return dataset
+
     def events(self, job_id: str) -> list[dict[str, Any]]:
         """Return the first 100 events of a job."""
         return self.http.get(f"/v1/jobs/{job_id}/events", params={"limit": 100}).json()["data"]

@@ -6,13 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.boxes import ROOT, exit_on_signals, started
-from benchmarks.experiments import fine_tuning, initialization, regularization, transfer
+from benchmarks.experiments import (
+    fine_tuning,
+    initialization,
+    regularization,
+    transfer,
+    uploaded_transfer,
+)
 from benchmarks.experiments.plan import Plan, run
 from benchmarks.measurement import machine
 
 PLANS = {
     module.PLAN.name: module.PLAN
-    for module in (transfer, fine_tuning, initialization, regularization)
+    for module in (transfer, uploaded_transfer, fine_tuning, initialization, regularization)
 }
 HOME = ROOT / "home" / "experiments"
 PAGE = ROOT / "docs" / "experiments.md"

@@ -35,6 +35,8 @@ class Plan:
     rows: dict[str, dict[str, Any]]
     seeds: Sequence[int]
     columns: Sequence[Column]
+    #: What the box needs before the first job is submitted.
+    prepare: Callable[[Box], None] | None = None
 
 
 def run(plan: Plan, box: Box, log: Callable[[str], None]) -> list[str]:
@@ -42,6 +44,8 @@ def run(plan: Plan, box: Box, log: Callable[[str], None]) -> list[str]:
 
     The idempotency key is a digest of the content, so that no job of this box is run twice.
     """
+    if plan.prepare is not None:
+        plan.prepare(box)
     jobs = {
         (label, seed): box.submit({**spec, "seed": seed}, key=_key(plan, label, seed, spec))["id"]
         for seed in plan.seeds

@@ -121,6 +121,7 @@ def image_of(
 
 def _pixels(image: Image.Image, image_size: int, channels: int, resize: str) -> Bytes:
     # Pillow's luminance is that of worker.data.resize, in the same fixed point
-    converted = image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    converted = image if image.mode == mode else image.convert(mode)  # which copies in any case
     pixels = np.asarray(frame(converted, image_size, resize))
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
