@@ -12,7 +12,7 @@ from api.catalog.routes import router as catalog
 from api.comparison.routes import router as comparison
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
-from api.deps import caller
+from api.deps import declared_rights, principal
 from api.findings.routes import router as findings
 from api.health.routes import private as metrics
 from api.health.routes import public as health
@@ -65,11 +65,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in PUBLIC:
         app.include_router(router, dependencies=[known_parameters])
     for router in (*PRIVATE, metrics):
-        app.include_router(router, dependencies=[Depends(caller), known_parameters])
+        app.include_router(router, dependencies=[Depends(principal), known_parameters])
+    declared_rights(app)
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
-    uploads = [UPLOAD, UPLOAD_DATASET, PICTURES]
-    app.add_middleware(Guard, hosts=_hosts(settings), uploads=uploads)
+    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD, UPLOAD_DATASET, PICTURES])
     return app
 
 

@@ -3,21 +3,17 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPBearer
 
 from api.http.requests import JobIdText
 from api.http.timed_protocol import HAS_KEY
 from api.services.container import Services
-from shared.errors import BadRequest, NotFound, Unauthorized
+from api.services.principal import Principal, RightName
+from shared.accounts.roles import ADMIN, Level
+from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from shared.ids import LENGTH, is_id
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The account that made the request."""
-
-    name: str
 
 
 async def services(request: Request) -> Services:
@@ -27,14 +23,14 @@ async def services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(services)]
 
-# Only declares the scheme in the OpenAPI document; `caller` gives more precise errors.
+# Only declares the scheme in the OpenAPI document; `principal` gives more precise errors.
 _scheme = HTTPBearer(auto_error=False, description="The key, as `Authorization: Bearer KEY`")
 
 
-async def caller(
+async def principal(
     request: Request, services: ServicesDep, _: Annotated[object, Depends(_scheme)]
-) -> Caller:
-    """Return the caller whose key the request has.
+) -> Principal:
+    """Return the person whose key the request has.
 
     Raises:
         Unauthorized: The request has no key, or an unknown key.
@@ -50,21 +46,89 @@ async def caller(
         raise Unauthorized("The key is not valid.")
     # A connection with a key is kept when there are too many.
     setattr(request.state, HAS_KEY, True)
-    return Caller("admin")
+    return Principal(ADMIN, "admin", Level.ADMIN, key_id=ADMIN)
 
 
-CallerDep = Annotated[Caller, Depends(caller)]
+PrincipalDep = Annotated[Principal, Depends(principal)]
 
 
-async def job_id(job_id: JobIdText) -> str:
-    """Return the job id from the path.
+@dataclass(frozen=True)
+class Right:
+    """A dependency that refuses requests without a right."""
+
+    name: RightName
+
+    async def __call__(self, principal: PrincipalDep) -> Principal:
+        """Return the person who makes the request.
+
+        Raises:
+            Forbidden: The role or the key does not have the right.
+        """
+        principal.require(self.name)
+        return principal
+
+
+def right(name: RightName) -> Right:
+    """Return what a route declares as `dependencies=[Security(right("jobs:read"))]`."""
+    return Right(name)
+
+
+async def without_key() -> None:
+    """Declare that a route needs no key."""
+
+
+def declared_rights(app: FastAPI) -> dict[tuple[str, str], RightName | None]:
+    """Return the right of each route by method and path; None for a public route.
 
     Raises:
-        NotFound: It does not have the form of a job id.
+        RuntimeError: A route declares none, or several. Such an application must not start.
+    """
+    found: dict[tuple[str, str], RightName | None] = {}
+    for route in iter_route_contexts(app.router.routes):
+        declared = [each.dependency for each in getattr(route, "dependencies", None) or ()]
+        rights = [each for each in declared if isinstance(each, Right) or each is without_key]
+        path = getattr(route, "path", "?")
+        if len(rights) != 1:
+            raise RuntimeError(f"{path} declares {len(rights)} rights; a route declares one.")
+        (declared_right,) = rights
+        name = declared_right.name if isinstance(declared_right, Right) else None
+        for method in sorted(getattr(route, "methods", None) or ()):
+            found[method, path] = name
+    return found
+
+
+async def job_id(job_id: JobIdText, principal: PrincipalDep, services: ServicesDep) -> str:
+    """Return the id of a job that may be read, from the path.
+
+    Raises:
+        NotFound: It does not have the form of a job id, or there is no such job to be seen.
     """
     if not is_id("job", job_id):
         raise NotFound(f"There is no such job. A job's id is job_ and {LENGTH} characters.")
+    if not principal.reads_all:
+        owners = await services.owners.find(job_id)
+        if owners is None or not principal.may_read(owners.owner):
+            raise NotFound(f"There is no job {job_id}.")
     return job_id
 
 
 JobId = Annotated[str, Depends(job_id)]
+
+
+async def own_job_id(job_id: JobId, principal: PrincipalDep, services: ServicesDep) -> str:
+    """Return the id of a job that may be changed, from the path.
+
+    Raises:
+        NotFound: There is no such job to be seen.
+        Forbidden: It belongs to somebody else.
+    """
+    if not principal.is_admin:
+        owners = await services.owners.find(job_id)
+        if owners is None:
+            raise NotFound(f"There is no job {job_id}.")
+        if not principal.may_change(owners.owner):
+            raise Forbidden("The job belongs to somebody else; only its owner can change it.")
+    return job_id
+
+
+OwnJobId = Annotated[str, Depends(own_job_id)]

@@ -22,6 +22,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.ServiceError: 500,
     errors.BadRequest: 400,
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.InUse: 409,

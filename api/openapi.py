@@ -121,6 +121,7 @@ def _remove_impossible_errors(path: str, operation: dict[str, Any]) -> None:
     has_body, responses = "requestBody" in operation, operation["responses"]
     is_possible = {
         "401": "security" in operation,
+        "403": "security" in operation,
         "404": "{" in path or path in WITH_NAMES,
         "409": "{" in path or path in WITH_CONFLICTS,
         "412": any(each["name"] == "if-match" for each in operation.get("parameters", ())),

@@ -56,6 +56,10 @@ class Unauthorized(ServiceError):
     """The request has no key; send `Authorization: Bearer KEY`."""
 
 
+class Forbidden(ServiceError):
+    """This person or this key may not do this."""
+
+
 class NotFound(ServiceError):
     """Nothing with this name exists."""
 

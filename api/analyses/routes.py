@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, PlainTextResponse
 
 from api.analyses import service
 from api.analyses.rendering import analysis_json
 from api.analyses.schemas import Analysis
-from api.deps import CallerDep, JobId, ServicesDep
+from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.files import file_response
 from api.http.requests import AnalysisIdText, Limit, check_cursor, json_body
 from api.http.responses import json_response, list_page
@@ -47,6 +47,7 @@ AnalysisId = Annotated[str, Depends(analysis_id)]
 
 @router.post(
     "/jobs/{job_id}/analyses",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Analyse a checkpoint of a job",
     openapi_extra=ANALYSIS_BODY,
@@ -56,7 +57,7 @@ AnalysisId = Annotated[str, Depends(analysis_id)]
     },
 )
 async def request_analysis(
-    job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
+    job_id: JobId, request: Request, services: ServicesDep, principal: PrincipalDep
 ) -> Any:
     """Queue an analysis, or return the earlier analysis of the same weights, kind and parameters.
 
@@ -64,7 +65,7 @@ async def request_analysis(
     """
     body = await json_body(request)
     new_id, is_new = await services.sidecar.in_thread(
-        service.create, services, caller.name, job_id, body
+        service.create, services, principal.name, job_id, body
     )
     shown, _ = await run_in_threadpool(_read, services, new_id)
     location = {"Location": f"/v1/analyses/{new_id}"}
@@ -73,6 +74,7 @@ async def request_analysis(
 
 @router.get(
     "/jobs/{job_id}/analyses",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the analyses of a job",
     responses={200: {"model": list_of(Analysis)}},
 )
@@ -95,6 +97,7 @@ def list_analyses(
 
 @router.get(
     "/analyses/{analysis_id}",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get an analysis, or wait until its state changes",
     responses={200: {"model": Analysis}},
 )
@@ -120,6 +123,7 @@ async def get_analysis(
 
 @router.post(
     "/analyses/{analysis_id}/cancel",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Cancel an analysis",
     responses={202: {"model": Analysis}},
@@ -132,6 +136,7 @@ def cancel_analysis(analysis_id: AnalysisId, services: ServicesDep) -> Any:
 
 @router.get(
     "/analyses/{analysis_id}/logs",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get the log of an analysis",
     response_class=PlainTextResponse,
 )
@@ -147,9 +152,14 @@ def get_analysis_log(
     return log_response(services, job, attempt, tail)
 
 
-@router.head("/analyses/{analysis_id}/artifacts/{artifact}/download", include_in_schema=False)
+@router.head(
+    "/analyses/{analysis_id}/artifacts/{artifact}/download",
+    dependencies=[Security(right("jobs:read"))],
+    include_in_schema=False,
+)
 @router.get(
     "/analyses/{analysis_id}/artifacts/{artifact}/download",
+    dependencies=[Security(right("jobs:read"))],
     summary="Download a file of an analysis",
     response_class=FileResponse,
     responses=FILE,

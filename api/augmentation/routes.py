@@ -1,10 +1,10 @@
 """`POST /v1/augmentation/preview`: a batch before and after augmentation, as a picture."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
 
 from api.augmentation import service
 from api.augmentation.schemas import PREVIEW_BODY
-from api.deps import ServicesDep
+from api.deps import ServicesDep, right
 from api.http.requests import json_body
 from api.http.schemas import content
 
@@ -13,6 +13,7 @@ router = APIRouter(prefix="/v1/augmentation", tags=["augmentation"])
 
 @router.post(
     "/preview",
+    dependencies=[Security(right("jobs:write"))],
     summary="A batch before and after augmentation, as a PNG",
     openapi_extra=PREVIEW_BODY,
     responses={200: content("image/png")},

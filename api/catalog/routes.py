@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 
 from api.catalog.schemas import Entries
-from api.deps import ServicesDep
+from api.deps import ServicesDep, right
 from api.http.responses import json_response
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
@@ -13,6 +13,7 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 @router.get(
     "/catalog",
+    dependencies=[Security(right("box:read"))],
     summary="The catalogue of methods, with their parameters as JSON Schema",
     responses={200: {"model": Entries}},
 )

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from pydantic import AfterValidator, Field
 
 from api.catalog.hints import hint
 from api.catalog.metrics import metric_of
 from api.comparison import service
 from api.comparison.schemas import Comparison, Leaderboard
-from api.deps import ServicesDep
+from api.deps import ServicesDep, right
 from api.http.faults import quoted
 from api.http.requests import JobIdText, Limit, Text, check_cursor, id_pattern
 from api.http.responses import json_response
@@ -67,7 +67,12 @@ Metric = Annotated[
 ]
 
 
-@router.get("/compare", summary="Compare jobs", responses={200: {"model": Comparison}})
+@router.get(
+    "/compare",
+    dependencies=[Security(right("jobs:read"))],
+    summary="Compare jobs",
+    responses={200: {"model": Comparison}},
+)
 def compare_jobs(services: ServicesDep, jobs: JobIds) -> Any:
     """Return what the filled specifications of jobs differ in, and their metrics side by side.
 
@@ -78,6 +83,7 @@ def compare_jobs(services: ServicesDep, jobs: JobIds) -> Any:
 
 @router.get(
     "/leaderboard",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the best jobs on a data set",
     responses={200: {"model": Leaderboard}},
 )

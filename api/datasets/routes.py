@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -11,7 +11,7 @@ from api.datasets.directory import read_path
 from api.datasets.rendering import built_in_json, uploaded_json
 from api.datasets.schemas import Dataset
 from api.datasets.upload import new_row, register_directory, store_upload
-from api.deps import CallerDep, ServicesDep
+from api.deps import PrincipalDep, ServicesDep, right
 from api.http.requests import DatasetId, Limit, media_type
 from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, Deleted, Responses, content, list_of
@@ -84,6 +84,7 @@ FirstClass = Annotated[int, Query(ge=0, le=MAX_COUNT, description="Classes to le
 
 @router.post(
     "",
+    dependencies=[Security(right("datasets:write"))],
     status_code=202,
     summary="Upload a data set",
     openapi_extra=FILE_BODY,
@@ -92,7 +93,7 @@ FirstClass = Annotated[int, Query(ge=0, le=MAX_COUNT, description="Classes to le
 async def upload_dataset(
     request: Request,
     services: ServicesDep,
-    caller: CallerDep,
+    principal: PrincipalDep,
     name: NewName,
     *,
     skip_bad: Annotated[bool, Query(description="Leave out files that cannot be read")] = False,
@@ -104,7 +105,7 @@ async def upload_dataset(
     a table as CSV or parquet, of which `target` names the column to predict. A JSON body registers
     a directory of the box, of class folders and below TRAINSHED_DATA_ROOTS, without a copy.
     """
-    row = new_row(owner=caller.name, name=name, skip_bad=skip_bad, target=target)
+    row = new_row(owner=principal.name, name=name, skip_bad=skip_bad, target=target)
     kind = media_type(request)
     if kind == JSON:
         path = await read_path(request, services.settings)
@@ -120,7 +121,12 @@ async def upload_dataset(
     return json_response(uploaded_json(row), status=202, headers=headers)
 
 
-@router.get("", summary="List the data sets", responses=LISTED)
+@router.get(
+    "",
+    dependencies=[Security(right("datasets:read"))],
+    summary="List the data sets",
+    responses=LISTED,
+)
 def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = None) -> Any:
     """Return the data sets by name, and the newest version of each upload.
 
@@ -138,7 +144,12 @@ def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = 
     return json_response(list_page(page, has_more=len(names) > limit))
 
 
-@router.get("/{name}", summary="Get a data set", responses={200: {"model": Dataset}})
+@router.get(
+    "/{name}",
+    dependencies=[Security(right("datasets:read"))],
+    summary="Get a data set",
+    responses={200: {"model": Dataset}},
+)
 def get_dataset(services: ServicesDep, name: str) -> Any:
     """Return a built-in data set, or a version of an upload: the newest, or `name@version`."""
     if name in FACTS:
@@ -148,6 +159,7 @@ def get_dataset(services: ServicesDep, name: str) -> Any:
 
 @router.get(
     "/{name}/versions",
+    dependencies=[Security(right("datasets:read"))],
     summary="List the versions of an upload",
     responses={200: {"model": list_of(Dataset)}},
 )
@@ -166,6 +178,7 @@ def list_versions(
 
 @router.get(
     "/{name}/samples",
+    dependencies=[Security(right("datasets:read"))],
     summary="Some images of each class, as a PNG",
     responses={200: content("image/png")},
     response_class=Response,
@@ -187,7 +200,12 @@ async def get_samples(
     return Response(png, media_type="image/png")
 
 
-@router.delete("/{name}", summary="Delete an upload", responses={200: {"model": Deleted}})
+@router.delete(
+    "/{name}",
+    dependencies=[Security(right("datasets:write"))],
+    summary="Delete an upload",
+    responses={200: {"model": Deleted}},
+)
 async def delete_dataset(services: ServicesDep, name: str) -> Response:
     """Delete all versions of an upload, or `name@version`, and return the bytes freed.
 

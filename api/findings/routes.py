@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 from pydantic import Field
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.findings.rendering import finding_json
 from api.findings.schemas import Finding
 from api.http.requests import Limit, check_cursor, id_pattern
@@ -21,6 +21,7 @@ FindingId = Annotated[str, Field(json_schema_extra={"pattern": id_pattern("fnd")
 
 @router.get(
     "/jobs/{job_id}/findings",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the findings of a job",
     responses={200: {"model": list_of(Finding)}},
 )

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
 from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -14,7 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from api.deps import ServicesDep
+from api.deps import ServicesDep, right, without_key
 from api.health.schemas import Alive, Ready
 from api.http.problem import RETRY_AFTER_SECONDS, problem
 from api.http.responses import json_response
@@ -35,7 +35,10 @@ DEVICE_KINDS = ("cpu", "cuda")
 
 
 @public.get(
-    "/healthz", summary="Check that the process responds", responses={200: {"model": Alive}}
+    "/healthz",
+    dependencies=[Security(without_key)],
+    summary="Check that the process responds",
+    responses={200: {"model": Alive}},
 )
 async def get_health() -> Any:
     """Return 200 as long as the process responds."""
@@ -44,6 +47,7 @@ async def get_health() -> Any:
 
 @public.get(
     "/readyz",
+    dependencies=[Security(without_key)],
     summary="Check that database, broker, sidecar and a worker respond",
     responses={200: {"model": Ready}},
 )
@@ -69,7 +73,12 @@ def get_readiness(request: Request, services: ServicesDep) -> Any:
     )
 
 
-@private.get("/metrics", summary="Get metrics for Prometheus", response_class=PlainTextResponse)
+@private.get(
+    "/metrics",
+    dependencies=[Security(right("box:read"))],
+    summary="Get metrics for Prometheus",
+    response_class=PlainTextResponse,
+)
 def get_prometheus_metrics(services: ServicesDep) -> Response:
     """Return the number of jobs by state, workers, devices and doorbell messages."""
     registry = CollectorRegistry()

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Security
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import JobId, ServicesDep
+from api.deps import OwnJobId, ServicesDep, right
 from api.http.requests import json_body
 from api.http.responses import json_response
 from api.http.schemas import ETAG
@@ -19,12 +19,13 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 @router.patch(
     "/{job_id}",
+    dependencies=[Security(right("jobs:write"))],
     summary="Change a job",
     openapi_extra=PATCH_BODY,
     responses={200: {"model": Job, **ETAG}},
 )
 async def update_job(
-    job_id: JobId,
+    job_id: OwnJobId,
     request: Request,
     services: ServicesDep,
     if_match: Annotated[str | None, Header()] = None,
@@ -42,11 +43,12 @@ async def update_job(
 
 @router.post(
     "/{job_id}/cancel",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Cancel a job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
+def cancel_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     """Request that a job ends; repeating the request has no further effect.
 
     The state becomes `cancelled` once the process has ended and its memory is free.
@@ -57,11 +59,12 @@ def cancel_job(job_id: JobId, services: ServicesDep) -> Any:
 
 @router.post(
     "/{job_id}/pause",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Pause a job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def pause_job(job_id: JobId, services: ServicesDep) -> Any:
+def pause_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     """Request that a job stops and waits; repeating the request has no further effect.
 
     A running job writes a checkpoint first. Its state becomes `paused` once its process has ended
@@ -73,11 +76,12 @@ def pause_job(job_id: JobId, services: ServicesDep) -> Any:
 
 @router.post(
     "/{job_id}/resume",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Resume a paused job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def resume_job(job_id: JobId, services: ServicesDep) -> Any:
+def resume_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     """Queue a paused job, which continues where it stopped.
 
     A job that is still pausing trains on. For a job that is not paused this has no effect.
@@ -86,8 +90,13 @@ def resume_job(job_id: JobId, services: ServicesDep) -> Any:
     return job_response(services, job_id)
 
 
-@router.delete("/{job_id}", summary="Delete a job", responses={200: {"model": DeletedJob}})
-def delete_job(job_id: JobId, services: ServicesDep) -> Any:
+@router.delete(
+    "/{job_id}",
+    dependencies=[Security(right("jobs:write"))],
+    summary="Delete a job",
+    responses={200: {"model": DeletedJob}},
+)
+def delete_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     """Delete a job that has ended, its analyses and all their files; return the bytes freed.
 
     A job that has not ended is a 409, and so is a job whose checkpoint another job needs that has

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import CallerDep, JobId, ServicesDep
+from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.requests import (
     IdempotencyKey,
     JobIdText,
@@ -43,6 +43,7 @@ VALIDATE = ("POST", "/v1/jobs/validate")
 
 @router.post(
     "",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Submit a job",
     openapi_extra=SPEC_BODY,
@@ -51,7 +52,7 @@ VALIDATE = ("POST", "/v1/jobs/validate")
 async def submit_job(
     request: Request,
     services: ServicesDep,
-    caller: CallerDep,
+    principal: PrincipalDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Check a specification and return the new job once it is stored.
@@ -61,13 +62,14 @@ async def submit_job(
     check_idempotency_key(idempotency_key)
     body = await json_body(request)
     job_id = await services.sidecar.in_thread(
-        service.create, services, caller.name, body, idempotency_key
+        service.create, services, principal.name, body, idempotency_key
     )
     return await run_in_threadpool(job_response, services, job_id)
 
 
 @router.post(
     "/validate",
+    dependencies=[Security(right("jobs:write"))],
     summary="Check a specification",
     openapi_extra=SPEC_BODY,
     responses={200: {"model": Validation}},
@@ -82,7 +84,12 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
     return json_response(await services.sidecar.in_thread(service.validate, services, body))
 
 
-@router.get("", summary="List the jobs", responses={200: {"model": list_of(Job, UnreadableJob)}})
+@router.get(
+    "",
+    dependencies=[Security(right("jobs:read"))],
+    summary="List the jobs",
+    responses={200: {"model": list_of(Job, UnreadableJob)}},
+)
 def list_jobs(
     services: ServicesDep,
     limit: Limit = 20,
@@ -120,6 +127,7 @@ def list_jobs(
 
 @router.get(
     "/{job_id}",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get a job, or wait until it changes",
     responses={200: {"model": Job | UnreadableJob, **ETAG}, **NOT_MODIFIED},
 )
@@ -162,6 +170,7 @@ async def get_job(
 
 @router.post(
     "/{job_id}/retry",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Retry a failed or cancelled job",
     responses={202: {"model": Job, **LOCATION}},
@@ -169,7 +178,7 @@ async def get_job(
 def retry_job(
     job_id: JobId,
     services: ServicesDep,
-    caller: CallerDep,
+    principal: PrincipalDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Return a new job with `retry_of`, which continues from the last checkpoint if there is one.
@@ -178,11 +187,12 @@ def retry_job(
     finished is returned again.
     """
     check_idempotency_key(idempotency_key)
-    return job_response(services, service.retry(services, caller.name, job_id, idempotency_key))
+    return job_response(services, service.retry(services, principal.name, job_id, idempotency_key))
 
 
 @router.post(
     "/{job_id}/fork",
+    dependencies=[Security(right("jobs:write"))],
     status_code=202,
     summary="Submit a job's specification with changes",
     openapi_extra=FORK_BODY,
@@ -192,7 +202,7 @@ async def fork_job(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
-    caller: CallerDep,
+    principal: PrincipalDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Return a new job with `forked_from`: the filled specification with a JSON Patch (RFC 6902).
@@ -205,6 +215,11 @@ async def fork_job(
     is_bare = media_type(request) == JSON_PATCH
     body = await (request.body() if is_bare else json_body(request))
     new_id = await services.sidecar.in_thread(
-        partial(service.fork, is_bare=is_bare), services, caller.name, job_id, body, idempotency_key
+        partial(service.fork, is_bare=is_bare),
+        services,
+        principal.name,
+        job_id,
+        body,
+        idempotency_key,
     )
     return await run_in_threadpool(job_response, services, new_id)

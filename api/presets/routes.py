@@ -3,10 +3,11 @@
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from pydantic import Field
 
 from api.catalog.hints import spelling_hint
+from api.deps import right
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import list_of
@@ -19,7 +20,12 @@ PresetName = Annotated[str, Field(json_schema_extra={"enum": [*presets(), *lesso
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
 
 
-@router.get("", summary="List the presets", responses={200: {"model": list_of(Preset)}})
+@router.get(
+    "",
+    dependencies=[Security(right("box:read"))],
+    summary="List the presets",
+    responses={200: {"model": list_of(Preset)}},
+)
 def list_presets(
     limit: Limit = 20,
     after: Annotated[PresetName | None, Query(max_length=100)] = None,
@@ -39,7 +45,12 @@ def list_presets(
     return json_response(list_page(page, has_more=start + limit < len(names)))
 
 
-@router.get("/{name}", summary="Get a preset", responses={200: {"model": Preset}})
+@router.get(
+    "/{name}",
+    dependencies=[Security(right("box:read"))],
+    summary="Get a preset",
+    responses={200: {"model": Preset}},
+)
 def get_preset(name: str) -> Any:
     """Return a preset or a lesson; its specification is under `spec`, as a user would write it."""
     preset = presets().get(name) or lessons().get(name)

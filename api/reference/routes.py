@@ -4,9 +4,10 @@ import hashlib
 from base64 import b64encode
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.responses import HTMLResponse
 
+from api.deps import without_key
 from api.http.responses import json_response
 from api.reference.home import home
 from api.reference.page import STYLE, page
@@ -23,7 +24,7 @@ HEADERS = {
 VARY = {"Vary": "Accept"}
 
 
-@router.get("/", include_in_schema=False)
+@router.get("/", dependencies=[Security(without_key)], include_in_schema=False)
 async def get_home(request: Request) -> Any:
     """Return a page that says where to go; for a program, the same as JSON."""
     document = request.app.openapi()
@@ -33,13 +34,13 @@ async def get_home(request: Request) -> Any:
     return json_response({**document["info"], "links": links}, headers=VARY)
 
 
-@router.get("/openapi.json", include_in_schema=False)
+@router.get("/openapi.json", dependencies=[Security(without_key)], include_in_schema=False)
 async def get_openapi(request: Request) -> Any:
     """Return the OpenAPI document."""
     return json_response(request.app.openapi())
 
 
-@router.get("/docs", include_in_schema=False)
+@router.get("/docs", dependencies=[Security(without_key)], include_in_schema=False)
 async def get_docs(request: Request) -> HTMLResponse:
     """Return the OpenAPI document as a page."""
     return HTMLResponse(page(request.app.openapi(), _address(request)), headers=HEADERS)

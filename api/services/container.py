@@ -8,6 +8,7 @@ from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
+from api.services.owners import OwnerIndex
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
 from api.services.sidecar_client import SidecarClient
@@ -32,6 +33,7 @@ class Services:
     watcher: ChangeWatcher
     event_feeds: EventFeeds
     keys: KeyCheck
+    owners: OwnerIndex
     quarantine: Quarantine
 
     def close(self) -> None:
@@ -59,5 +61,6 @@ def open_services(settings: Settings) -> Services:
         watcher=watcher,
         event_feeds=EventFeeds(database, watcher),
         keys=KeyCheck(settings),
+        owners=OwnerIndex(database),
         quarantine=Quarantine(database),
     )

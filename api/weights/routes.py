@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import CallerDep, ServicesDep
+from api.deps import PrincipalDep, ServicesDep, right
 from api.http.requests import Limit, Text, WeightsId, check_cursor, media_type
 from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, Deleted, list_of
@@ -34,6 +34,7 @@ BODY: dict[str, Any] = {
 
 @router.post(
     "",
+    dependencies=[Security(right("weights:write"))],
     status_code=201,
     summary="Upload a safetensors file",
     openapi_extra=BODY,
@@ -42,18 +43,23 @@ BODY: dict[str, Any] = {
 async def upload_weights(
     request: Request,
     services: ServicesDep,
-    caller: CallerDep,
+    principal: PrincipalDep,
     name: Annotated[Text, Query(max_length=200)] = "",
 ) -> Any:
     """Store the body, which is the file itself. The file is checked and never unpickled."""
     if media_type(request) != MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body must be the file itself, sent as {MEDIA_TYPE}.")
-    upload = await store_upload(services, request, owner=caller.name, name=name)
+    upload = await store_upload(services, request, owner=principal.name, name=name)
     headers = {"Location": f"/v1/weights/{upload.id}"}
     return json_response(_weights_json(upload), status=201, headers=headers)
 
 
-@router.get("", summary="List the uploads", responses={200: {"model": list_of(Weights)}})
+@router.get(
+    "",
+    dependencies=[Security(right("weights:read"))],
+    summary="List the uploads",
+    responses={200: {"model": list_of(Weights)}},
+)
 def list_weights(
     services: ServicesDep,
     limit: Limit = 20,
@@ -66,13 +72,23 @@ def list_weights(
     return json_response(list_page(map(_weights_json, rows), has_more=has_more))
 
 
-@router.get("/{weights_id}", summary="Get an upload", responses={200: {"model": Weights}})
+@router.get(
+    "/{weights_id}",
+    dependencies=[Security(right("weights:read"))],
+    summary="Get an upload",
+    responses={200: {"model": Weights}},
+)
 def get_weights(services: ServicesDep, weights_id: WeightsId) -> Any:
     """Return the facts of an upload."""
     return json_response(_weights_json(_find(services, weights_id)))
 
 
-@router.delete("/{weights_id}", summary="Delete an upload", responses={200: {"model": Deleted}})
+@router.delete(
+    "/{weights_id}",
+    dependencies=[Security(right("weights:write"))],
+    summary="Delete an upload",
+    responses={200: {"model": Deleted}},
+)
 async def delete_weights(services: ServicesDep, weights_id: WeightsId) -> Response:
     """Delete an upload and return the bytes freed. Jobs that started from it are not affected."""
     freed_bytes = await run_in_threadpool(_delete, services, weights_id)

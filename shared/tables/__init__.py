@@ -3,6 +3,7 @@
 from shared.tables.analysis import analyses
 from shared.tables.artifact import artifacts
 from shared.tables.attempt import attempts, live
+from shared.tables.audit import audit
 from shared.tables.checkpoint import checkpoints, evaluations
 from shared.tables.columns import BigInt, Measured, UtcTime, metadata
 from shared.tables.dataset import datasets
@@ -10,11 +11,13 @@ from shared.tables.deletion import deletions
 from shared.tables.event import events
 from shared.tables.finding import findings, watches
 from shared.tables.job import idempotency, jobs, tags
+from shared.tables.key import keys, sessions
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
 from shared.tables.quarantine import quarantine
 from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
+from shared.tables.user import users
 from shared.tables.worker import leases, workers
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "analyses",
     "artifacts",
     "attempts",
+    "audit",
     "checkpoints",
     "datasets",
     "deletions",
@@ -32,14 +36,17 @@ __all__ = [
     "findings",
     "idempotency",
     "jobs",
+    "keys",
     "leases",
     "live",
     "metadata",
     "metrics",
     "quarantine",
+    "sessions",
     "sidecar_responses",
     "tags",
     "tracking",
+    "users",
     "watches",
     "weights",
     "workers",

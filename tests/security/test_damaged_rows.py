@@ -53,9 +53,13 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "leases": ("/readyz",),
     "idempotency": (JOB,),
     "sidecar_responses": (JOB,),
+    "users": (JOB, *LISTS),
+    "keys": (JOB,),
+    "sessions": (JOB,),
+    "audit": (JOB,),
 }
 #: Tables without rows here.
-EMPTY = {"deletions", "sidecar_responses", "quarantine"}
+EMPTY = {"deletions", "sidecar_responses", "quarantine", "keys", "sessions", "audit"}
 #: A damaged path or digest of a file looks like a damaged file, which is a 500.
 OF_FILES = {("checkpoints", "sha256"), ("artifacts", "sha256"), ("checkpoints", "bytes")} | {
     ("artifacts", "bytes")

@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Literal
 
 import structlog
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.requests import LastEventId, Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Timestamp, content, list_of
@@ -54,6 +54,7 @@ class Event(BaseModel):
 
 @router.get(
     "/events",
+    dependencies=[Security(right("jobs:read"))],
     summary="List or follow the events of a job",
     responses={200: {"model": list_of(Event), **content("text/event-stream", is_binary=False)}},
 )

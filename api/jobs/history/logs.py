@@ -4,10 +4,10 @@ import os
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Response, Security
 from fastapi.responses import PlainTextResponse
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.jobs.lookup import read_job
 from api.services.container import Services
 from shared.errors import NotFound
@@ -32,7 +32,12 @@ Tail = Annotated[int, Query(ge=1, le=MAX_LOG_BYTES, description="In bytes")]
 DEFAULT_TAIL = 65_536
 
 
-@router.get("/logs", summary="Get the log of a job", response_class=PlainTextResponse)
+@router.get(
+    "/logs",
+    dependencies=[Security(right("jobs:read"))],
+    summary="Get the log of a job",
+    response_class=PlainTextResponse,
+)
 def get_log(
     job_id: JobId, services: ServicesDep, attempt: Attempt = None, tail: Tail = DEFAULT_TAIL
 ) -> Response:

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.requests import Text
 from api.http.schemas import Count, JsonNumber, Timestamp, content, list_of
 from api.jobs.history import series
@@ -35,6 +35,7 @@ class Series(BaseModel):
 
 @router.get(
     "/metrics",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get the metrics of a job",
     responses={200: {"model": list_of(Series), **content("text/csv", is_binary=False)}},
 )

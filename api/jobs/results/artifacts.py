@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Security
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.files import file_response
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
@@ -36,6 +36,7 @@ class Artifact(BaseModel):
 
 @router.get(
     "/artifacts",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the artifacts of a job",
     responses={200: {"model": list_of(Artifact)}},
 )
@@ -51,9 +52,14 @@ def list_artifacts(
     return json_response(list_page(page, has_more=len(rows) > limit))
 
 
-@router.head("/artifacts/{artifact}/download", include_in_schema=False)
+@router.head(
+    "/artifacts/{artifact}/download",
+    dependencies=[Security(right("jobs:read"))],
+    include_in_schema=False,
+)
 @router.get(
     "/artifacts/{artifact}/download",
+    dependencies=[Security(right("jobs:read"))],
     summary="Download an artifact",
     response_class=FileResponse,
     responses=FILE,

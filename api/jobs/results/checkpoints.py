@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.files import file_response
 from api.http.requests import CheckpointId, Limit, check_cursor
 from api.http.responses import json_response, list_page
@@ -43,6 +43,7 @@ class Checkpoint(BaseModel):
 
 @router.get(
     "/checkpoints",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the checkpoints of a job",
     responses={200: {"model": list_of(Checkpoint)}},
 )
@@ -63,9 +64,14 @@ def list_checkpoints(
     return json_response(list_page(page, has_more=len(rows) > limit))
 
 
-@router.head("/checkpoints/{checkpoint}/download", include_in_schema=False)
+@router.head(
+    "/checkpoints/{checkpoint}/download",
+    dependencies=[Security(right("jobs:read"))],
+    include_in_schema=False,
+)
 @router.get(
     "/checkpoints/{checkpoint}/download",
+    dependencies=[Security(right("jobs:read"))],
     summary="Download the weights of a checkpoint",
     response_class=FileResponse,
     responses=FILE,

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
 from pydantic import BaseModel
 
 from api.catalog.hints import spelling_hint
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.faults import quoted
 from api.http.requests import Limit
 from api.http.responses import json_response
@@ -40,6 +40,7 @@ class Confusion(BaseModel):
 
 @router.get(
     "/confusion",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get the confusion matrix of a checkpoint",
     responses={200: {"model": Confusion}},
 )
@@ -64,6 +65,7 @@ def get_confusion(job_id: JobId, services: ServicesDep, checkpoint: CheckpointNa
 @router.get(
     # Paths, since a class may have slashes in its name, which arrive decoded.
     "/confusion/{true:path}/{predicted:path}",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the samples of a cell of the confusion matrix",
     responses=LIST_OR_SHEET,
 )

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.files import file_response
 from api.http.schemas import FILE
 from api.jobs.lookup import find_job
@@ -25,9 +25,14 @@ router = APIRouter()
 DIFFERENCE = "Largest-Difference"
 
 
-@router.head("/checkpoints/{checkpoint}/export", include_in_schema=False)
+@router.head(
+    "/checkpoints/{checkpoint}/export",
+    dependencies=[Security(right("jobs:read"))],
+    include_in_schema=False,
+)
 @router.get(
     "/checkpoints/{checkpoint}/export",
+    dependencies=[Security(right("jobs:read"))],
     summary="Export a network to ONNX",
     response_class=FileResponse,
     responses=FILE,

@@ -4,9 +4,9 @@ import base64
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response, Security
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, NOT_MODIFIED, Responses, content
 from api.jobs.results.evaluations import Evaluated, read_classification
@@ -34,6 +34,7 @@ LIST_OR_SHEET: Responses = {200: {"model": Samples, **content(PNG), **ETAG}, **N
 
 @router.get(
     "/top-k/samples/{index}.png",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get the picture of a test sample",
     response_class=Response,
     responses=PICTURE,

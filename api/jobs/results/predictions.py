@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.responses import json_response
 from api.http.schemas import JsonNumber
 from api.jobs.lookup import find_job
@@ -55,6 +55,7 @@ class PredictionList(BaseModel):
 
 @router.post(
     "/predictions",
+    dependencies=[Security(right("jobs:write"))],
     summary="Predict new pictures or rows, or a data set",
     openapi_extra=BODY,
     responses={

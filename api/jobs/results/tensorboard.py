@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 from fastapi.responses import StreamingResponse
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.schemas import content
 from api.jobs.lookup import read_job
 from api.jobs.results.event_file import header, scalar
@@ -47,6 +47,7 @@ Entry = tuple[ZipInfo, Iterable[bytes]]
 
 @router.get(
     "/tensorboard",
+    dependencies=[Security(right("jobs:read"))],
     summary="Download event files for TensorBoard",
     response_class=StreamingResponse,
     responses={200: content("application/zip")},

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, Security
 from pydantic import BaseModel
 
-from api.deps import JobId, ServicesDep
+from api.deps import JobId, ServicesDep, right
 from api.http.requests import Limit
 from api.http.responses import json_response, list_page
 from api.jobs.results.accuracies import FIELDS, Accuracies
@@ -31,6 +31,7 @@ class TopK(BaseModel):
 
 @router.get(
     "/top-k",
+    dependencies=[Security(right("jobs:read"))],
     summary="Get top-k accuracies and predictions on the test split",
     responses={200: {"model": TopK}},
 )
@@ -82,6 +83,7 @@ def get_top_k(
 
 @router.get(
     "/top-k/mistakes",
+    dependencies=[Security(right("jobs:read"))],
     summary="List the most confident mistakes",
     responses=LIST_OR_SHEET,
 )

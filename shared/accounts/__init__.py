@@ -1,0 +1,1 @@
+"""Accounts: people, their keys, the sessions of their browsers, and the audit of changes."""
