@@ -71,6 +71,7 @@ def build(
         class_names=data.class_names,
         features=data.features,
         normalization=choose_normalization(spec.dataset.normalization, images_NCHW, weights),
+        weights_normalization=None if weights is None else weights.normalization,
         loss=loss,
         target_scale=scale_of(spec.dataset.target_normalization, labels_N),
         training_loss=None if weights_M is None else weighted(loss, weights_M.to(device)),

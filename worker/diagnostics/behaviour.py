@@ -149,13 +149,30 @@ def clipping_saturated(view: View, /, *, share: Share = 0.9) -> Symptom | None:
     )
 
 
+def oscillation(view: View, *, turns: int = 5, amplitude: float = 0.2) -> tuple[int, float] | None:
+    """Return how often the training loss turns in six epochs, and by how much it changes.
+
+    None where it turns less often than `turns`, or changes by less than `amplitude` of its mean.
+    """
+    losses = view.series("train_eval_loss")[-8:]
+    if len(losses) < 8 or not view.is_warmed_up:
+        return None
+    changes = [b - a for a, b in pairwise(losses)]
+    turned = sum(a * b < 0 for a, b in pairwise(changes))
+    mean = sum(losses) / len(losses)
+    size = sum(map(abs, changes)) / len(changes) / max(mean, 1e-12)
+    if turned < turns or size <= amplitude or mean <= 0.1 * view.chance:
+        return None
+    return turned, size
+
+
 @diagnostics.register(
     source="AutoTrainer (Zhang et al. 2021), oscillating loss, on the loss instead of the accuracy",
     when=["epoch"],
     reasons=[11, 36],
     causes=["input_scale", "learning_rate_too_high", "poor_weight_initialization"],
-    demo=None,
-    twin=None,
+    demo=on_digits(architecture=mlp(3, 8), training={"epochs": 20}),
+    twin=on_digits(architecture=mlp(3, 64)),
 )
 def oscillating_loss(
     view: View, /, *, turns: Annotated[int, Field(ge=2, le=6)] = 5, amplitude: Positive = 0.2
@@ -170,15 +187,10 @@ def oscillating_loss(
         turns: how many of the last six changes have another sign than the change before.
         amplitude: the mean magnitude of these changes over the loss.
     """
-    losses = view.series("train_eval_loss")[-8:]
-    if len(losses) < 8 or not view.is_warmed_up:
+    found = oscillation(view, turns=turns, amplitude=amplitude)
+    if found is None:
         return None
-    changes = [b - a for a, b in pairwise(losses)]
-    turned = sum(a * b < 0 for a, b in pairwise(changes))
-    mean = sum(losses) / len(losses)
-    size = sum(map(abs, changes)) / len(changes) / max(mean, 1e-12)
-    if turned < turns or size <= amplitude or mean <= 0.1 * view.chance:
-        return None
+    turned, size = found
     return Symptom(
         severity="warning",
         sentence=f"the training loss changes its direction in {turned} of 6 epochs, by "
@@ -245,7 +257,7 @@ def cannot_overfit_batch(view: View, /, *, share: Share = 0.1) -> Symptom | None
 
 @diagnostics.register(
     source="Amazon SageMaker Debugger, rule UnchangedTensor",
-    when=["epoch"],
+    when=["start", "epoch"],
     reasons=[23],
     causes=[
         "symmetric_initialization",
@@ -255,8 +267,8 @@ def cannot_overfit_batch(view: View, /, *, share: Share = 0.1) -> Symptom | None
         "dead_relu",
         "learning_rate_too_low",
     ],
-    demo=None,
-    twin=None,
+    demo=on_digits(architecture=mlp(2, 32), initializer="zeros", training={"epochs": 3}),
+    twin=on_digits(architecture=mlp(2, 32), training={"epochs": 4}),
 )
 def frozen_or_unused(view: View, /) -> Symptom | None:
     """A weight matrix that should be trained does not change.
@@ -264,6 +276,19 @@ def frozen_or_unused(view: View, /) -> Symptom | None:
     Its gradient is 0 or missing: the layer is not part of the forward pass, or nothing behind it
     passes a gradient back. Layers that a stage freezes on purpose do not count.
     """
+    reading = view.reading
+    if reading is not None and reading.unused:
+        return Symptom(
+            severity="error",
+            sentence=f"the loss does not depend on {reading.unused[0]}",
+            statistic="unused_tensors",
+            value=float(len(reading.unused)),
+            threshold=0.0,
+            direction="above",
+            layers=tuple((name, 0.0) for name in reading.unused[:5]),
+            next="The architecture has a layer that is not part of the forward pass; use another",
+            is_certain=True,
+        )
     updates = [update for update in view.updates if update.rate_fraction > 0]
     if len(updates) < 3 or view.moment != "epoch":
         return None

@@ -134,8 +134,8 @@ def class_imbalance(
     when=["start"],
     reasons=[9],
     causes=[],
-    demo=None,
-    twin=None,
+    demo=on_digits(dataset={"name": "digits", "train": 40}),
+    twin=on_digits(),
 )
 def too_few_examples(
     view: View, /, *, few: AtLeast1 = 20.0, hardly: AtLeast1 = 5.0

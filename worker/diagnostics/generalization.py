@@ -1,11 +1,11 @@
 """Rules on how well a network does on data that it has not seen, and on when to stop."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from worker.diagnostics.demos import mlp, on_digits
+from worker.diagnostics.demos import FEW, mlp, on_digits
 from worker.diagnostics.symptom import Symptom, number
 from worker.diagnostics.view import View
 from worker.registry import diagnostics
@@ -13,6 +13,13 @@ from worker.registry import diagnostics
 Share = Annotated[float, Field(ge=0, le=1)]
 AtLeast1 = Annotated[float, Field(ge=1)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _by_heart(**parts: Any) -> dict[str, Any]:
+    """Return a network that learns a few samples by heart."""
+    adam = {"name": "adam", "learning_rate": 0.003}
+    training = {"epochs": 12, "batch_size": 16, **parts.pop("training", {})}
+    return on_digits(architecture=mlp(3), optimizer=adam, training=training, **parts)
 
 
 def _overfits(view: View, gap: float, worse: float, epochs: int) -> bool:
@@ -35,8 +42,8 @@ def _loses_accuracy(view: View) -> bool:
     when=["epoch"],
     reasons=[9, 13, 30],
     causes=["too_few_examples", "duplicate_across_splits"],
-    demo=None,
-    twin=None,
+    demo=_by_heart(dataset=FEW),
+    twin=_by_heart(training={"epochs": 4}),
 )
 def overfit(
     view: View, /, *, gap: Share = 0.15, worse: AtLeast1 = 1.05, epochs: Epochs = 3
@@ -114,9 +121,9 @@ def overconfident(
     source="Prechelt 1998, Early stopping - but when?",
     when=["end"],
     reasons=[31],
-    causes=["overfit"],
-    demo=None,
-    twin=None,
+    causes=["overfit", "learning_rate_too_high", "oscillating_loss", "dead_relu"],
+    demo=_by_heart(dataset=FEW),
+    twin=_by_heart(dataset=FEW, training={"early_stopping": {"patience": 2}}),
 )
 def overtraining(view: View, /, *, share: Share = 0.7, worse: AtLeast1 = 1.05) -> Symptom | None:
     """The best epoch was long before the end.
@@ -207,6 +214,18 @@ def underfit(
     )
 
 
+def fall_per_epoch(view: View) -> float | None:
+    """Return by which fraction the validation loss falls in each of the last three epochs.
+
+    None where the last epoch is not the best, or there are too few epochs.
+    """
+    losses = view.series("val_data_loss")
+    if len(losses) < 3 or losses[-1] > min(losses) or losses[-1] <= 0:
+        return None
+    first, epochs = losses[-min(4, len(losses))], min(4, len(losses)) - 1
+    return 1 - (losses[-1] / first) ** (1 / epochs) if first > 0 else 0.0
+
+
 @diagnostics.register(
     source="Prechelt 1998, Early stopping - but when?",
     when=["end"],
@@ -228,14 +247,9 @@ def stopped_too_early(view: View, /, *, slope: Share = 0.05) -> Symptom | None:
         view: the training.
         slope: the mean fall of the validation loss per epoch over the last three, as a fraction.
     """
-    losses = view.series("val_data_loss")
-    if len(losses) < 3 or losses[-1] > min(losses) or losses[-1] <= 0:
-        return None
-    # A schedule that has reached 0 has to be longer, not the training after it.
-    first = losses[-min(4, len(losses))]
-    falls = 1 - (losses[-1] / first) ** (1 / (min(4, len(losses)) - 1)) if first > 0 else 0.0
-    is_learned = (view.reading is not None and (view.reading.accuracy or 0) > 0.98) or False
-    if falls < slope or is_learned:
+    falls = fall_per_epoch(view)
+    is_learned = view.reading is not None and (view.reading.accuracy or 0) > 0.98
+    if falls is None or falls < slope or is_learned:
         return None
     return Symptom(
         severity="info",

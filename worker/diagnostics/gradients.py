@@ -41,7 +41,8 @@ def exploding_tensor(view: View, /) -> Symptom | None:
     found = view.divergence
     if found is None:
         return None
-    where = f", first in {found.tensor}" if found.tensor else ""
+    name = found.layer or found.tensor
+    where = f", first in {name}" if name else ""
     before = ""
     if found.last_loss is not None:
         before = f"; the loss before it was {number(found.last_loss)}"
@@ -56,6 +57,7 @@ def exploding_tensor(view: View, /) -> Symptom | None:
         details={
             "step": found.step,
             "tensor": found.tensor,
+            "layer": found.layer,
             "last_gradient_norm": found.last_norm,
             "learning_rate": found.learning_rate,
         },

@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from worker.diagnostics.on_demand import (
+    GradientNoise,
+    ShuffledControl,
+    control_of_json,
+    noise_of_json,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReading:
@@ -49,6 +56,11 @@ class Reading:
     true_share: float | None = None
     predicted_class: str | None = None
     accuracy: float | None = None
+    #: Trained weight matrices that the loss does not depend on.
+    unused: tuple[str, ...] = ()
+    #: Of pretrained weights before the first step: |mean of the batch − running mean| over the
+    #: running deviation, as a mean over the channels of the first batch norm.
+    statistics_shift: float | None = None
     #: In the order of the forward pass.
     layers: tuple[LayerReading, ...] = ()
 
@@ -66,7 +78,7 @@ class Reading:
     def of_json(cls, data: Mapping[str, Any]) -> Self:
         """Return the reading that `asdict` stored."""
         layers = tuple(LayerReading(**layer) for layer in data["layers"])
-        return cls(**{**data, "layers": layers})
+        return cls(**{**data, "layers": layers, "unused": tuple(data.get("unused", ()))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,8 @@ class Divergence:
     what: str
     #: The first tensor, in the order of the network, whose gradient is not finite.
     tensor: str | None
+    #: The first layer of a forward pass, with the weights as they are now, that is not finite.
+    layer: str | None
     #: The last finite loss and gradient norm before it.
     last_loss: float | None
     last_norm: float | None
@@ -152,6 +166,21 @@ class SplitReading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchesReading:
+    """The labels of the first epoch's batches, in their order."""
+
+    batches: int
+    #: Batches whose samples all have the same label, and how many a random order has on average.
+    single: int
+    expected_single: float
+    #: The numbers of the first of them, from 1.
+    first_single: tuple[int, ...]
+    #: How many deviations fewer changes of the label from sample to sample there are than in a
+    #: random order.
+    order_deviations: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataReading:
     """The data before the training."""
 
@@ -167,12 +196,25 @@ class DataReading:
     #: Whether all channels are equal.
     is_grey: bool = False
     parameters: int = 0
+    batches: BatchesReading | None = None
+    #: Means and deviations of the training inputs as the weights that are fine-tuned expect them;
+    #: None where that is not known.
+    expected: SplitReading | None = None
 
     @classmethod
     def of_json(cls, data: Mapping[str, Any]) -> Self:
         """Return the reading that `asdict` stored."""
         splits = {name: SplitReading(**split) for name, split in data["splits"].items()}
-        return cls(**{**data, "splits": splits, "class_names": tuple(data["class_names"])})
+        batches, expected = data.get("batches"), data.get("expected")
+        return cls(
+            **{
+                **data,
+                "splits": splits,
+                "class_names": tuple(data["class_names"]),
+                "batches": batches and BatchesReading(**batches),
+                "expected": expected and SplitReading(**expected),
+            }
+        )
 
 
 @dataclass
@@ -217,6 +259,9 @@ class Record:
     has_range_test: bool = False
     range_test: RangeTest | None = None
     overfit_curve: list[tuple[int, float]] | None = None
+    has_control: bool = False
+    control: ShuffledControl | None = None
+    noise: list[GradientNoise] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as it is stored."""
@@ -239,4 +284,7 @@ class Record:
             has_range_test=data["has_range_test"],
             range_test=test and RangeTest(**{**test, "curve": tuple(map(tuple, test["curve"]))}),
             overfit_curve=curve and [(step, loss) for step, loss in curve],
+            has_control=data.get("has_control", False),
+            control=control_of_json(data.get("control")),
+            noise=noise_of_json(data.get("noise", [])),
         )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from worker.diagnostics.demos import on_digits
 from worker.diagnostics.readings import SplitReading
 from worker.diagnostics.symptom import Symptom, number, percent
 from worker.diagnostics.view import View
@@ -104,8 +105,8 @@ def conflicting_labels(view: View, /, *, share: Share = 0.005) -> Symptom | None
     when=["start"],
     reasons=[1],
     causes=[],
-    demo=None,
-    twin=None,
+    demo=on_digits(dataset={"name": "digits", "channels": 3}, training={"epochs": 2}),
+    twin=on_digits(training={"epochs": 2}),
 )
 def constant_input(view: View, /, *, share: Share = 0.01) -> Symptom | None:
     """Some training images are blank, or all channels are equal.

@@ -5,6 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from worker.diagnostics.on_demand import (
+    Baseline,
+    GradientCheck,
+    GradientNoise,
+    ShuffledControl,
+    ValidationReading,
+)
 from worker.diagnostics.readings import (
     DataReading,
     Divergence,
@@ -67,6 +74,16 @@ class View:
     range_test: Callable[[], RangeTest | None] = lambda: None
     #: The loss while one batch is learned by heart: steps and losses; None where it cannot run.
     overfit_test: Callable[[], Sequence[tuple[int, float]] | None] = lambda: None
+    #: Backpropagation against differences; only in mode `full`, like the two after it.
+    gradient_check: Callable[[], GradientCheck | None] = lambda: None
+    #: The accuracy after a training on shuffled labels.
+    shuffled_control: Callable[[], ShuffledControl | None] = lambda: None
+    #: The noise of the gradients as it was measured before; `gradient_noise` also measures it now.
+    noise: Sequence[GradientNoise] = ()
+    gradient_noise: Callable[[], Sequence[GradientNoise]] = tuple
+    #: The answers on the validation split at the end, and a linear classifier's next to them.
+    validation: Callable[[], ValidationReading | None] = lambda: None
+    baseline: Callable[[], Baseline | None] = lambda: None
 
     @property
     def is_classification(self) -> bool:

@@ -125,6 +125,8 @@ class Experiment:
     target_scale: TargetScale = field(default_factory=TargetScale)
     #: The columns of a table, in the order of the network's inputs.
     features: tuple[str, ...] = ()
+    #: How the weights that fine-tuning starts from expect their inputs, where that is known.
+    weights_normalization: Normalization | None = None
     regularizers: tuple[Regularizer, ...] = ()
     #: Changes the pixels of training images, never of others.
     augment: Augment | None = None

@@ -85,6 +85,15 @@ def smaller_batch(view: View) -> Changes | None:
 
 
 @patch
+def batch_of_all_classes(view: View) -> Changes | None:
+    """Take batches of at least two samples for each class."""
+    size = min(max(32, 2 * view.classes), view.spec["dataset"]["train"], MAX_BATCH_SIZE)
+    if view.spec["training"]["batch_size"] >= size or view.stage.warmup:
+        return None
+    return Changes({"/training/batch_size": size}, f"batches of {size}, with samples of each class")
+
+
+@patch
 def double_batch(view: View) -> Changes | None:
     """Take batches of twice the size, within the training split."""
     size = 2 * view.spec["training"]["batch_size"]

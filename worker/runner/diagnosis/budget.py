@@ -8,6 +8,8 @@ from contextlib import contextmanager
 SHARE = 0.02
 #: What the watch may take of a run that is too short for the share.
 FLOOR_SECONDS = 0.5
+#: The part of it that is kept for what is read at the end.
+KEPT = 0.25
 
 
 class Budget:
@@ -39,6 +41,14 @@ class Budget:
 
     @property
     def allows_reading(self) -> bool:
-        """Whether the next reading, as long as the last, stays within the budget."""
-        elapsed = time.thread_time() - self._began
-        return self.spent_seconds + self.last_seconds <= max(FLOOR_SECONDS, SHARE * elapsed)
+        """Whether the next reading, as long as the last, leaves the part that is kept."""
+        return self.last_seconds <= self.left_seconds - KEPT * self._total_seconds
+
+    @property
+    def left_seconds(self) -> float:
+        """What the watch may still take."""
+        return self._total_seconds - self.spent_seconds
+
+    @property
+    def _total_seconds(self) -> float:
+        return max(FLOOR_SECONDS, SHARE * (time.thread_time() - self._began))

@@ -3,11 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from worker.diagnostics.readings import DataReading, SplitReading
+from worker.runner.diagnosis.batches_reading import read_batches
 from worker.training.experiment import Experiment, Split
 
 #: The samples of each split whose inputs are measured.
@@ -39,7 +41,17 @@ def read_data(experiment: Experiment, *, seconds: float) -> DataReading:
         constant=_constant(images) if is_image and isinstance(images, Tensor) else None,
         is_grey=is_image and isinstance(images, Tensor) and _is_grey(images),
         parameters=sum(p.numel() for p in experiment.model.parameters() if p.requires_grad),
+        batches=read_batches(experiment) if experiment.class_names else None,
+        expected=_expected(experiment),
     )
+
+
+def _expected(experiment: Experiment) -> SplitReading | None:
+    """Return the training inputs as the weights that are fine-tuned expect them."""
+    own = experiment.weights_normalization
+    if own is None:
+        return None
+    return _split(replace(experiment, normalization=own), experiment.splits.train)
 
 
 def _split(experiment: Experiment, split: Split) -> SplitReading:

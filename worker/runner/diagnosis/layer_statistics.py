@@ -89,3 +89,29 @@ def _add(sums: dict[str, LayerSums], name: str, layer: nn.Module, output: Tensor
     if kind in FLAT_PARTS:
         low, high = FLAT_PARTS[kind]
         entry.flat.append(((values < low) | (values > high)).sum())
+
+
+@contextmanager
+def first_statistics(model: nn.Module, *, is_enabled: bool) -> Iterator[list[Tensor]]:
+    """Collect how far the inputs of the first batch norm are from its running statistics.
+
+    The list has a value for each forward pass: |mean of the batch − running mean| over the running
+    deviation, as a mean over the channels.
+    """
+    shifts: list[Tensor] = []
+    first = next((m for m in model.modules() if isinstance(m, _BatchNorm)), None)
+    if not is_enabled or first is None or first.running_mean is None or first.running_var is None:
+        yield shifts
+        return
+    running_U, deviation_U = first.running_mean, (first.running_var + first.eps).sqrt()
+
+    def hook(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].detach().float()
+        mean_U = values.mean([axis for axis in range(values.ndim) if axis != 1])
+        shifts.append(((mean_U - running_U).abs() / deviation_U).mean())
+
+    handle = first.register_forward_pre_hook(hook)
+    try:
+        yield shifts
+    finally:
+        handle.remove()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from worker.diagnostics.readings import LayerReading, Reading
-from worker.runner.diagnosis.layer_statistics import LayerSums, layer_statistics
+from worker.runner.diagnosis.layer_statistics import LayerSums, first_statistics, layer_statistics
 from worker.training.evaluation_mode import evaluation_mode
 from worker.training.experiment import Experiment, Split
 from worker.training.replay import frozen_statistics
@@ -28,14 +28,14 @@ SAMPLES, SAMPLES_OF_CONVOLUTIONS = 256, 128
 class Probe:
     """A sample of the training split, drawn from the job's seed by a stream of its own."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, is_pretrained: bool = False) -> None:
         train = experiment.splits.train
         count = len(train.labels)
         has_convolutions = any(p.ndim == 4 for p in experiment.model.parameters())
         size = min(count, SAMPLES_OF_CONVOLUTIONS if has_convolutions else SAMPLES)
         generator = torch.Generator().manual_seed(derive(experiment.seed, "diagnostics", "sample"))
         indices_N = torch.randperm(count, generator=generator)[:size]
-        self._experiment = experiment
+        self._experiment, self._is_pretrained = experiment, is_pretrained
         sample = Split(train.images[indices_N], train.labels[indices_N], train.indices[indices_N])
         self.sample = experiment.on_device(sample)
         self._batch_size = max(2, min(*(stage.batch_size for stage in experiment.stages), size))
@@ -55,8 +55,13 @@ class Probe:
         gradients: dict[str, Tensor] = {}
         losses: list[Tensor] = []
         outputs: list[Tensor] = []
-        with evaluation_mode(model), torch.enable_grad(), layer_statistics(model) as sums:
-            norms = _use_batch_statistics(model) if has_own_statistics else []
+        with (
+            evaluation_mode(model),
+            torch.enable_grad(),
+            layer_statistics(model) as sums,
+            first_statistics(model, is_enabled=self._is_pretrained and step == 0) as shifts,
+        ):
+            norms = use_batch_statistics(model) if has_own_statistics else []
             with frozen_statistics(model) if norms else torch.enable_grad():
                 for batch in batches:
                     images_NCHW, labels_N = self.sample.batch(batch)
@@ -78,6 +83,8 @@ class Probe:
             running_loss=self._running_loss(batches, samples) if norms else None,
             **_of_outputs(outputs_NM),
             **self._of_predictions(outputs_NM),
+            unused=tuple(name for name in trained if name not in gradients),
+            statistics_shift=torch.stack(shifts).mean().item() if shifts else None,
             layers=tuple(_layers(model, sums, gradients, is_initial=step == 0)),
         )
 
@@ -120,7 +127,7 @@ class Probe:
         }
 
 
-def _use_batch_statistics(model: nn.Module) -> list[nn.Module]:
+def use_batch_statistics(model: nn.Module) -> list[nn.Module]:
     """Let batch norm use the statistics of the batch; `evaluation_mode` switches it back."""
     norms = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
     for layer in norms:

@@ -4,21 +4,21 @@ They draw from streams of their own and put every generator back, so that the jo
 not change.
 """
 
-import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
+from worker.diagnostics.on_demand import GradientCheck, GradientNoise, ShuffledControl
 from worker.diagnostics.readings import RangeTest, Record
 from worker.runner.diagnosis.budget import Budget
-from worker.training.experiment import Experiment, Split, Splits, Stage
-from worker.training.seed import derive, generator_states, restore_generators
-from worker.training.step import Stepper
+from worker.runner.diagnosis.gradient_check import gradient_check
+from worker.runner.diagnosis.gradient_noise import gradient_noise
+from worker.runner.diagnosis.short_training import losses_of_steps
+from worker.runner.diagnosis.shuffled_control import shuffled_control
+from worker.training.experiment import Experiment, Stage
 
 RANGE_STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0
@@ -64,6 +64,33 @@ class Trials:
                 )
         return record.range_test
 
+    def shuffled_control(self, stage: Stage, record: Record) -> ShuffledControl | None:
+        """Return the accuracy after a training on shuffled labels; None where it cannot run."""
+        if not record.has_control and self._weights is not None:
+            record.has_control = True
+            with self._budget.excluded():
+                record.control = shuffled_control(
+                    self._experiment, stage, self._weights, seconds=MAX_SECONDS
+                )
+        return record.control
+
+    def gradient_check(self) -> GradientCheck | None:
+        """Return the errors of the gradient; None where the network is too large to copy."""
+        if self._weights is None:
+            return None
+        with self._budget.excluded():
+            return gradient_check(self._experiment, self._weights)
+
+    def gradient_noise(
+        self, stage: Stage, record: Record, *, step: int, epoch: int
+    ) -> Sequence[GradientNoise]:
+        """Measure the noise of the gradients once at a step; return all of the record."""
+        if not record.noise or record.noise[-1].step != step:
+            with self._budget.excluded():
+                noise = gradient_noise(self._experiment, stage, step=step, epoch=epoch)
+            record.noise += [] if noise is None else [noise]
+        return tuple(record.noise)
+
     def overfit_test(self, stage: Stage, record: Record) -> list[tuple[int, float]] | None:
         """Return the losses while one batch is learned; None where it cannot run."""
         if record.overfit_curve is None and self._weights is not None:
@@ -96,7 +123,9 @@ def range_test(
     )
     curve: list[tuple[float, float]] = []
     average, best, deadline = 0.0, math.inf, time.monotonic() + seconds
-    for index, loss in enumerate(_losses(experiment, rising, weights, "range", RANGE_STEPS)):
+    for index, loss in enumerate(
+        losses_of_steps(experiment, rising, weights, "range", RANGE_STEPS)
+    ):
         if not math.isfinite(loss):
             curve.append((LOWEST * growth**index, math.inf))
             break
@@ -142,7 +171,7 @@ def overfit_test(
     )
     curve: list[tuple[int, float]] = []
     deadline = time.monotonic() + seconds
-    losses = _losses(plain, constant, weights, "overfit", OVERFIT_STEPS, has_one_batch=True)
+    losses = losses_of_steps(plain, constant, weights, "overfit", OVERFIT_STEPS, has_one_batch=True)
     for index, loss in enumerate(losses, start=1):
         if index in (25, 50, 100, OVERFIT_STEPS) or not math.isfinite(loss):
             curve.append((index, loss))
@@ -151,60 +180,3 @@ def overfit_test(
         if time.monotonic() > deadline:
             return None
     return curve
-
-
-def _losses(
-    experiment: Experiment,
-    stage: Stage,
-    weights: Mapping[str, Tensor],
-    purpose: str,
-    steps: int,
-    *,
-    has_one_batch: bool = False,
-) -> Iterator[float]:
-    """Train a copy of the network and yield the data loss of each step."""
-    train = experiment.splits.train
-    generator = torch.Generator().manual_seed(derive(experiment.seed, "diagnostics", purpose))
-    order_N = torch.randperm(len(train.labels), generator=generator)
-    needed = stage.batch_size * (1 if has_one_batch else steps)
-    order_N = order_N[:needed]
-    sample = Split(train.images[order_N], train.labels[order_N], train.indices[order_N])
-    with _unchanged_generators(experiment.device):
-        model = copy.deepcopy(experiment.model)
-        model.load_state_dict(dict(weights))
-        trial = replace(
-            experiment,
-            model=model,
-            splits=Splits(sample, experiment.splits.validation, experiment.splits.test),
-            seed=derive(experiment.seed, "diagnostics", purpose, "steps") % 2**53,
-            stages=(stage,),
-        )
-        batches = trial.on_device(sample)
-        stepper = Stepper(trial, stage, batches)
-        if has_one_batch:
-            _switch_off_dropout(model)
-        else:
-            model.train()
-        for module in stepper.frozen:
-            module.training = False
-        indices = torch.arange(len(order_N), device=experiment.device).split(stage.batch_size)
-        full = [part for part in indices if len(part) > 1] or list(indices)
-        for step in range(steps):
-            result = stepper.step(full[step % len(full)], step=step + 1, updates=step)
-            yield result.data_loss.item()
-
-
-def _switch_off_dropout(model: torch.nn.Module) -> None:
-    model.train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.dropout._DropoutNd):  # noqa: SLF001 - the only base class
-            module.training = False
-
-
-@contextmanager
-def _unchanged_generators(device: torch.device) -> Iterator[None]:
-    states = generator_states(device)
-    try:
-        yield
-    finally:
-        restore_generators(states, device)

@@ -13,7 +13,7 @@ import structlog
 from shared.jobs.events import NewEvent
 from shared.jobs.findings import NewDiagnosis, NewFinding, NewWatch
 from worker.diagnostics.patches import make_patches
-from worker.diagnostics.readings import Divergence, Record
+from worker.diagnostics.readings import Divergence, Reading, Record
 from worker.diagnostics.view import Moment, View
 from worker.runner.diagnosis.budget import Budget
 from worker.runner.diagnosis.chance import Chance
@@ -24,9 +24,9 @@ from worker.runner.diagnosis.ledger import Case, Ledger
 from worker.runner.diagnosis.measurements import MAX_READINGS, Measurements, thinned
 from worker.runner.diagnosis.probe import Probe
 from worker.runner.diagnosis.rule_set import RuleSet
-from worker.runner.diagnosis.stage_view import stage_view
 from worker.runner.diagnosis.stored_numbers import decoded, encoded
 from worker.runner.diagnosis.trials import Trials
+from worker.runner.diagnosis.viewing import make_view
 from worker.training.divergence import Diverged
 from worker.training.experiment import Experiment, Stage
 from worker.training.reports import (
@@ -147,7 +147,10 @@ class Watch:
         try:
             with self.budget.measured():
                 self._measured.add_values(error.values)
-                self._divergence = divergence_of(error, self._experiment, self._measured.record)
+                layers = self._reading().layers
+                self._divergence = divergence_of(
+                    error, self._experiment, self._measured.record, layers
+                )
                 self._step = error.step
                 return self._judge("failure")
         except Exception:
@@ -212,16 +215,20 @@ class Watch:
         if is_optional and not self.budget.allows_reading:
             return
         started_at = time.thread_time()
+        reading = self._reading()
+        self.budget.last_seconds = time.thread_time() - started_at
+        record = self._measured.record
+        record.readings = thinned([*record.readings, reading], *MAX_READINGS)
+
+    def _reading(self) -> Reading:
         if self._probe is None:
-            self._probe = Probe(self._experiment)
-        reading = self._probe.read(
+            weights = (self._spec.get("fine_tuning") or {}).get("weights")
+            self._probe = Probe(self._experiment, is_pretrained=bool(weights))
+        return self._probe.read(
             step=self._step,
             epoch=self._epoch,
             has_own_statistics=not self._stage.keeps_statistics,
         )
-        self.budget.last_seconds = time.thread_time() - started_at
-        record = self._measured.record
-        record.readings = thinned([*record.readings, reading], *MAX_READINGS)
 
     def _judge(self, moment: Moment) -> Outcome | None:
         """Run the rules of a moment; return the findings that changed."""
@@ -258,27 +265,20 @@ class Watch:
         return headline(self._job_id, rows, view or self._view("epoch"))
 
     def _view(self, moment: Moment) -> View:
-        record, experiment = self._measured.record, self._experiment
         if self._chance is None:
-            self._chance = Chance.of(experiment)
-        return View(
-            moment=moment,
-            spec=self._spec,
-            stage=stage_view(experiment, self._stage_index, self._spec),
+            self._chance = Chance.of(self._experiment)
+        return make_view(
+            moment,
+            self._experiment,
+            self._spec,
+            self._measured.record,
+            self._chance,
+            self._trials,
+            self.budget,
+            stage_index=self._stage_index,
             step=self._step,
             epoch=self._epoch,
-            classes=experiment.classes,
-            chance=self._chance.loss,
-            equal_scores_loss=self._chance.equal_scores_loss,
-            target_floor=self._chance.target_floor,
-            readings=tuple(record.readings),
-            updates=tuple(record.updates),
-            steps=tuple(record.steps),
-            epochs=tuple(record.epochs),
-            data=record.data,
             divergence=self._divergence,
-            range_test=lambda: self._trials.range_test(self._stage, record),
-            overfit_test=lambda: self._trials.overfit_test(self._stage, record),
         )
 
 

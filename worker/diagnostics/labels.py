@@ -1,0 +1,149 @@
+"""Rules on labels: whether they are right, and whether they have to do with the inputs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from worker.diagnostics.symptom import Symptom, number, percent
+from worker.diagnostics.view import View
+from worker.registry import diagnostics
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@diagnostics.register(
+    source="Brodley & Friedl 1999, JAIR 11, Identifying mislabeled training data, section 3 "
+    "(consensus filter)",
+    when=["end"],
+    reasons=[5, 6],
+    causes=["conflicting_labels"],
+    tasks=["classification"],
+    demo=None,
+    twin=None,
+)
+def label_errors(
+    view: View, /, *, share: Share = 0.04, agreement: Share = 0.6, accuracy: Share = 0.5
+) -> Symptom | None:
+    """Many labels of the validation split are probably wrong.
+
+    The network and a linear classifier see the data in different ways. Where both give the same
+    answer and the label says another class, the label is suspect; networks that have learned too
+    little make their mistakes each on their own. Wrong labels in the training split are learned by
+    heart, and wrong labels in the test split make a network look worse than it is. The analysis
+    `label_errors` shows the samples: look at them before you change a label.
+
+    Args:
+        view: the training.
+        share: the share of samples for which both give the same answer against the label.
+        agreement: these samples over all that the network has wrong. It is about half where classes
+            only look alike.
+        accuracy: the validation accuracy below which the network knows too little to judge labels.
+    """
+    found = view.baseline()
+    if found is None or found.own_accuracy < accuracy or found.own_accuracy >= 1:
+        return None
+    value = found.disputed / found.samples
+    if value <= share or value / (1 - found.own_accuracy) <= agreement:
+        return None
+    return Symptom(
+        severity="warning",
+        sentence=f"for {percent(value)} of the validation samples the network and a linear "
+        "classifier agree on another class than the label",
+        statistic="disputed_share",
+        value=value,
+        threshold=share,
+        direction="above",
+        samples=found.samples,
+        details={
+            "agreement": value / (1 - found.own_accuracy),
+            "issues": [
+                {"sample": index, "label": label, "suggested": suggested}
+                for index, label, suggested in found.listed
+            ],
+        },
+        next="Look at them with `trainshed analyses start JOB label_errors`, and correct the "
+        "labels in the data set",
+        is_certain=True,
+    )
+
+
+@diagnostics.register(
+    source="Zhang et al. 2017, arXiv:1611.03530, section 2 (random labels)",
+    when=["epoch", "end"],
+    mode="full",
+    reasons=[2, 5],
+    causes=[
+        "symmetric_initialization",
+        "input_scale",
+        "poor_weight_initialization",
+        "initial_loss",
+        "saturated_activation",
+        "vanishing_gradient",
+        "exploding_gradient",
+        "learning_rate_too_high",
+        "learning_rate_too_low",
+        "regularization_overwhelms",
+        "dead_relu",
+        "bottleneck",
+        "input_not_connected",
+        "cannot_overfit_batch",
+    ],
+    tasks=["classification"],
+    demo=None,
+    twin=None,
+)
+def shuffled_label_control(
+    view: View, /, *, real: Positive = 5.0, shuffled: Positive = 4.0
+) -> Symptom | None:
+    """The network does no better with the real labels than with shuffled labels.
+
+    A copy of the network is trained for an epoch on labels in a random order. It can learn nothing
+    from them that helps on the validation split, so its accuracy there is that of guessing. If the
+    real labels give no better network, they have nothing to do with the inputs: labels and images
+    may have been paired wrongly.
+
+    Args:
+        view: the training.
+        real: by how many standard errors the real labels must be better than the shuffled labels.
+        shuffled: by how many standard errors the shuffled labels may be better than guessing.
+    """
+    accuracies = view.series("val_accuracy")
+    control = view.shuffled_control() if accuracies else None
+    if control is None:
+        return None
+    error = control.standard_error
+    details = {"shuffled": control.accuracy, "chance": control.chance, "steps": control.steps}
+    if control.accuracy > control.chance + shuffled * error:
+        return Symptom(
+            severity="error",
+            sentence=f"after a training on shuffled labels {percent(control.accuracy)} of the "
+            f"validation samples are right, and guessing gives {percent(control.chance)}: the "
+            "inputs seem to contain the labels",
+            statistic="shuffled_accuracy",
+            value=control.accuracy,
+            threshold=control.chance + shuffled * error,
+            direction="above",
+            samples=control.samples,
+            details=details,
+            next="Check the split: validation samples must not be in the training split",
+            is_certain=True,
+        )
+    best, limit = max(accuracies), max(control.accuracy, control.chance) + real * error
+    if best > limit:
+        return None
+    return Symptom(
+        severity="error",
+        sentence=f"the validation accuracy is {number(best)} with the labels as they are, and "
+        f"{number(control.accuracy)} after a training on shuffled labels",
+        statistic="validation_accuracy",
+        value=best,
+        threshold=limit,
+        direction="below",
+        samples=control.samples,
+        details=details,
+        series=tuple(
+            (e.step, e.metrics["val_accuracy"]) for e in view.epochs if "val_accuracy" in e.metrics
+        ),
+        next="Check that each image has its own label: `trainshed preview` shows some of them",
+    )
