@@ -18,6 +18,7 @@ from shared import migrations, tables
 from shared.broker import make_celery, ring
 from shared.database import Database
 from shared.jobs import control, events, queries
+from shared.jobs.findings import FindingRow, list_findings
 from shared.jobs.rows import AttemptRow, CheckpointRow, EventRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
@@ -210,6 +211,7 @@ class BoxDriver:
         with self.database.read() as connection:
             metrics = queries.list_metrics(connection, job_id)
             evaluations = queries.list_evaluations(connection, job_id)
+            found = list_findings(connection, job_id)
         reported = [row for row in self.checkpoints(job_id) if row.kind != "previous"]
         names = {row.id: (row.kind, row.monitor) for row in reported}
         timed = {"seconds", "images_per_second"}
@@ -227,7 +229,24 @@ class BoxDriver:
                 names[row.checkpoint_id]: self.storage.path(row.predictions).read_bytes()
                 for row in evaluations
             },
+            "findings": _without_ids(found),
         }
+
+
+def _without_ids(found: list[FindingRow]) -> list[dict[str, Any]]:
+    """Return findings as they are the same in every job with the same training."""
+    rules = {row.id: row.rule for row in found}
+    return [
+        {
+            **{k: v for k, v in vars(row).items() if k not in {"id", "job_id"}},
+            "because_of": rules.get(row.because_of or ""),
+            "data": {
+                **row.data,
+                "patches": [{**patch, "id": ""} for patch in row.data.get("patches", [])],
+            },
+        }
+        for row in found
+    ]
 
 
 def _locked_job(descriptor: Path) -> str:

@@ -19,6 +19,8 @@ SPEC: dict[str, Any] = {
     "regularizers": {"l2": {"weight": 0.0001}, "label_smoothing": {"alpha": 0.1}},
     "optimizer": {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9, "nesterov": True},
     "training": {"epochs": 4, "batch_size": 8},
+    # A limit that the healthy training exceeds at each moment, so that it has a finding to lose.
+    "diagnostics": {"rules": {"weight_update_ratio": {"highest": -5.0}}},
 }
 STEPS_PER_EPOCH = 158
 STEPS = 4 * STEPS_PER_EPOCH

@@ -67,7 +67,7 @@ def duplicate_across_splits(
     source="Northcutt, Athalye & Mueller 2021, arXiv:2103.14749 (errors in labels of benchmarks)",
     when=["start"],
     reasons=[6],
-    causes=[],
+    causes=["constant_input"],
     tasks=["classification"],
     demo=None,
     twin=None,
