@@ -71,8 +71,8 @@ def weak_against_baseline(view: View, /, *, errors: Positive = 3.0) -> Symptom |
 
     Args:
         view: the training.
-        errors: how many standard errors the difference of both must have: of the samples that one
-            of them has right and the other wrong.
+        errors: how many standard errors the difference of both must have: of the samples that
+            only the network, or only the linear classifier, has right.
     """
     found = view.baseline()
     if found is None:

@@ -1,4 +1,4 @@
-"""Rules on batches: which samples a step sees, and how many."""
+"""Rules on batches: which samples are in a step, and how many."""
 
 from typing import Annotated
 

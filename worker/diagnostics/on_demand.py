@@ -1,4 +1,4 @@
-"""What is measured only where a rule asks for it, as plain numbers."""
+"""What is measured only where a rule needs it, as plain numbers."""
 
 import math
 from collections.abc import Mapping

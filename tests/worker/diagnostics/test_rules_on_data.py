@@ -95,11 +95,11 @@ class _WrongBackward(torch.autograd.Function):
     """The identity, with twice its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - the base names it
         return values.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> torch.Tensor:
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> torch.Tensor:  # noqa: ARG004
         return 2 * grad_outputs[0]
 
 

@@ -35,7 +35,7 @@ def losses_of_steps(
         purpose: the name of the stream of random numbers.
         steps: the number of steps.
         has_one_batch: whether all steps train on the same batch, without dropout.
-        model: the copy to train; None for a new one.
+        model: the copy to train; by default it is made here.
     """
     train = experiment.splits.train
     order_N = sample_of(experiment, purpose, stage.batch_size * (1 if has_one_batch else steps))
