@@ -94,7 +94,9 @@ def find_finding(connection: sa.Connection, finding_id: str) -> FindingRow:
     """
     row = get_finding(connection, finding_id)
     if row is None:
-        raise NotFound(f"There is no finding {finding_id[:40]}.")
+        raise NotFound(
+            f"There is no finding {finding_id[:40]}. `GET /v1/jobs/JOB/findings` lists the ids."
+        )
     return row
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trainshed.client import Client
 from trainshed.commands.common_options import (
     AsJson,
     Changes,
@@ -45,7 +46,11 @@ def fork(
     job: Job,
     *,
     finding: Annotated[
-        str | None, typer.Option(help="Apply a patch of this finding; default: the first patch.")
+        str | None,
+        typer.Option(
+            help="Apply a patch of this finding, by default its first patch. An id, or the name of "
+            "a rule that has a single finding in the job."
+        ),
     ] = None,
     patch: Annotated[
         str | None, typer.Option(help="The id of another patch of the finding.")
@@ -67,6 +72,7 @@ def fork(
         raise WrongUsage("A --patch belongs to a --finding; name both.")
     with connect() as client:
         job_id = client.job_id(job)
+        finding = _finding_id(client, job_id, finding)
         changes: Any = patch
         if finding is None or set_:
             rows = client.findings(job_id) if finding is not None else []
@@ -83,6 +89,20 @@ def fork(
         if follow:
             follow_job(client, new["id"], as_json=as_json)
     print_json(new) if as_json else print_line(new["id"])
+
+
+def _finding_id(client: Client, job_id: str, name: str | None) -> str | None:
+    """Return the id of a finding that is named by its id or by its rule."""
+    if name is None or name.startswith("fnd_"):
+        return name
+    rows = client.findings(job_id)
+    found = [row["id"] for row in rows if row["rule"] == name]
+    if len(found) > 1:
+        ids = ", ".join(found)
+        raise WrongUsage(f"The job has several findings of the rule {name}: {ids}. Name an id.")
+    if not found:
+        raise no_such("finding", name, list(dict.fromkeys(row["rule"] for row in rows)))
+    return found[0]
 
 
 def _operations(rows: list[Json], finding: str | None, patch: str | None) -> list[Json]:

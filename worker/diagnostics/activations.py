@@ -117,6 +117,10 @@ def saturated_activation(view: View, /, *, share: Share = 0.5, loss: Share = 0.5
         direction="above",
         samples=reading.samples,
         layers=worst(shares),
+        series=tuple(
+            (r.step, max((a.saturated_share or 0.0 for a in r.activations), default=0.0))
+            for r in view.readings
+        ),
         patches=("standardize", "xavier_uniform", "batch_norm", "relu"),
         is_certain=view.moment == "start",
     )
@@ -181,5 +185,11 @@ def activation_scale(
         direction="above" if is_large else "below",
         samples=reading.samples,
         layers=worst(deviations, highest=is_large),
+        series=tuple(
+            (r.step, layer.deviation)
+            for r in view.readings
+            for layer in r.weight_layers
+            if layer.name == name
+        ),
         patches=("fitting_initializer", "batch_norm"),
     )

@@ -30,10 +30,10 @@ def single_label_batch(
 ) -> Symptom | None:
     """Most batches have samples of a single class.
 
-    The gradient of such a batch says «answer with this class», whatever the image shows, and the
-    next batch says the same of another class: the steps pull to and fro. Every batch should hold
-    several classes, in a random order. The service shuffles in each epoch, so the usual reason is
-    a batch of one or two samples; sorted samples would show in the order of the labels.
+    The gradient of such a batch makes one class likelier for every image, and the gradient of the
+    next batch another class: the steps undo each other. Every batch should have several classes, in
+    a random order. The service shuffles the samples in each epoch, so the usual reason is a batch
+    of one or two samples.
 
     Args:
         view: the training.

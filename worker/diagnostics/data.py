@@ -93,7 +93,7 @@ def class_imbalance(
     """Some classes have many more training samples than others.
 
     The loss is a mean over samples, so that a network can lower it by ignoring a rare class. Class
-    weights, or more samples of the rare classes, give each class its say. Look at the accuracy by
+    weights, or more samples of the rare classes, make every class count. Look at the accuracy by
     class, not at the accuracy alone.
 
     Args:

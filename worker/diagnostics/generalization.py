@@ -202,8 +202,8 @@ def underfit(
         return None
     return Symptom(
         severity="warning",
-        sentence=f"only {number(100 * reached)} % of the training samples are right, and the loss "
-        "no longer falls",
+        sentence=f"only {number(100 * reached)} % of the training samples are classified "
+        "correctly, and the loss no longer falls",
         statistic="training_accuracy",
         value=reached,
         threshold=accuracy,

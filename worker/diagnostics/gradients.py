@@ -140,6 +140,7 @@ def vanishing_gradient(
         direction="below",
         samples=reading.samples,
         layers=worst(norms, highest=False),
+        series=_gradient_series(view, is_ratio=statistic != "gradient_mean"),
         patches=("relu", "batch_norm", "fitting_initializer"),
     )
 
@@ -216,5 +217,21 @@ def exploding_gradient(
         direction="above",
         samples=reading.samples,
         layers=worst(norms),
+        series=_gradient_series(view, is_ratio=True),
         patches=("fitting_initializer", "learning_rate", "clipping"),
     )
+
+
+def _gradient_series(view: View, *, is_ratio: bool) -> tuple[tuple[int, float], ...]:
+    """Return for each reading the first layer's gradient over the last's, or the smallest mean."""
+    series: list[tuple[int, float]] = []
+    for reading in view.readings:
+        layers = [layer for layer in reading.weight_layers if layer.gradient_norm is not None]
+        if not layers:
+            continue
+        value = min(layer.gradient_mean or 0.0 for layer in layers)
+        if is_ratio:
+            first, last = layers[0].gradient_norm or 0.0, layers[-1].gradient_norm or 0.0
+            value = first / last if last > 0 else 0.0
+        series.append((reading.step, value))
+    return tuple(series)

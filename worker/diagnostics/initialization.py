@@ -51,7 +51,7 @@ def symmetric_initialization(view: View, /) -> Symptom | None:
     return Symptom(
         # Without hidden layers the targets break the symmetry.
         severity="info" if is_linear else "error",
-        sentence=sentence if share <= 0.5 else f"{sentence}, and so do other layers",
+        sentence=sentence if share <= 0.5 else f"{sentence}, in other layers too",
         statistic="symmetric_layers_share",
         value=share,
         threshold=0.0,
@@ -199,12 +199,13 @@ def input_not_connected(view: View, /, *, spread: Positive = 1e-4) -> Symptom | 
         return None
     return Symptom(
         severity="error",
-        sentence="the outputs do not depend on the input: over samples they vary by "
-        f"{number(reading.output_spread)} of what they vary over classes",
+        sentence="the outputs do not depend on the input: from sample to sample they vary "
+        f"{number(reading.output_spread)} times as much as from class to class",
         statistic="output_spread",
         value=reading.output_spread,
         threshold=spread,
         direction="below",
         samples=reading.samples,
+        series=tuple((r.step, r.output_spread) for r in view.readings),
         patches=("fitting_initializer", "batch_norm", "learning_rate"),
     )

@@ -152,7 +152,7 @@ def learning_rate_too_low(
 @diagnostics.register(
     source="Karpathy, CS231n notes, «Ratio of weights:updates» (about 1e-3)",
     when=["update", "step", "epoch"],
-    reasons=[33, 36],
+    reasons=[33, 34, 36],
     causes=["learning_rate_too_high", "learning_rate_too_low", *CAUSES, "dead_relu"],
     demo=on_digits(architecture=mlp(3, 128), optimizer={"name": "adam", "learning_rate": 0.1}),
     twin=on_digits(architecture=mlp(3, 128), optimizer={"name": "adam", "learning_rate": 0.001}),

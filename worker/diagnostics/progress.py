@@ -31,7 +31,7 @@ CAUSES = [
 @diagnostics.register(
     source="Amazon SageMaker Debugger, rule LossNotDecreasing, by epochs instead of steps",
     when=["epoch"],
-    reasons=[31, 36],
+    reasons=[31, 34, 36],
     causes=CAUSES,
     reports_outcome=True,
     demo=on_digits(

@@ -119,7 +119,7 @@ def too_much_regularization(
     return Symptom(
         severity="warning",
         sentence=f"the loss in training is {number(excess)} higher than on clean samples, of which "
-        f"only {number(100 * _accuracy(view))} % are right",
+        f"only {number(100 * _accuracy(view))} % are classified correctly",
         statistic="training_loss_excess",
         value=excess,
         threshold=share * view.chance,

@@ -17,6 +17,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MIN_PER_CLASS = 20
 #: Standard errors that a difference of means must exceed as well.
 STANDARD_ERRORS = 4
+#: What a statistic of drift means.
+DRIFTS = {
+    "mean_shift": "the mean of a channel differs by {} deviations",
+    "deviation_ratio": "the deviation of a channel differs by a factor of {}",
+    "cramers_v": "the classes have other shares (Cramér's V is {})",
+}
 
 
 @diagnostics.register(
@@ -88,8 +94,8 @@ def conflicting_labels(view: View, /, *, share: Share = 0.005) -> Symptom | None
     value = data.conflicting / data.splits["train"].samples
     return Symptom(
         severity="warning" if value > share else "info",
-        sentence=f"{data.conflicting} training images have the pixels of another image with "
-        "another label",
+        sentence=f"{data.conflicting} training images are equal to another image that has another "
+        "label",
         statistic="conflicting_share",
         value=value,
         threshold=share if value > share else 0.0,
@@ -183,8 +189,8 @@ def split_drift(
         if value > threshold and (statistic != "mean_shift" or value > errors):
             return Symptom(
                 severity="warning",
-                sentence=f"the {name} split is unlike the training split: {statistic} is "
-                f"{number(value)}",
+                sentence=f"the {name} split is unlike the training split: "
+                f"{DRIFTS[statistic].format(number(value))}",
                 statistic=statistic,
                 value=value,
                 threshold=threshold,

@@ -26,7 +26,9 @@ def weaker_penalty(view: View) -> Changes | None:
         if isinstance(parameters, Mapping) and parameters.get("weight"):
             weight = min(parameters["weight"] / 100, 1e-4)
             changes[f"/regularizers/{name}/weight"] = float(f"{weight:.2g}")
-    return Changes(changes, "a penalty that leaves the loss to the data") if changes else None
+    return (
+        Changes(changes, "a penalty of at most 1e-4, a small part of the loss") if changes else None
+    )
 
 
 @patch
@@ -72,7 +74,7 @@ def no_augmentation(view: View) -> Changes | None:
     """Train on the images as they are."""
     if not view.spec["augmentation"]:
         return None
-    return Changes({"/augmentation": {}}, "images as they are")
+    return Changes({"/augmentation": {}}, "no augmentation")
 
 
 @patch
@@ -82,4 +84,4 @@ def early_stopping(view: View) -> Changes | None:
         return None
     rule = {"monitor": "val_loss", "mode": "min", "patience": 3, "restore_best": True}
     changes = {"/training/early_stopping": {**rule, "min_delta": 0.0}}
-    return Changes(changes, "the weights of the best epoch")
+    return Changes(changes, "early stopping, with the weights of the best epoch")
