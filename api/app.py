@@ -1,8 +1,5 @@
 """The application: a table of contents."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from fastapi import Depends, FastAPI
 
 from api import errors
@@ -22,6 +19,7 @@ from api.http.query_parameters import check_query_parameters
 from api.jobs.results.prediction_input import UPLOAD as PICTURES
 from api.jobs.router import router as jobs
 from api.jobs.routes import VALIDATE
+from api.lifespan import lifespan_of
 from api.openapi import extend_openapi
 from api.presets.routes import router as presets
 from api.reference.routes import router as reference
@@ -41,18 +39,11 @@ def create_app(settings: Settings) -> FastAPI:
     """Create the application; the database must be migrated."""
     services = open_services(settings)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        services.doorbell.start()
-        yield
-        await services.watcher.close()
-        services.close()
-
     app = FastAPI(
         title=TITLE,
         version=VERSION,
         summary="Training jobs for a team that shares a GPU box",
-        lifespan=lifespan,
+        lifespan=lifespan_of(services),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

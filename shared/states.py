@@ -10,6 +10,9 @@ from typing import Literal, get_args
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 STATES: tuple[str, ...] = get_args(State)
 
+#: What a job is for: a training of its own, the check of a patch, or a look at a checkpoint.
+Kind = Literal["training", "verification", "analysis"]
+
 #: Final states are never left.
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 

@@ -28,6 +28,8 @@ class Assignment:
     threads: int
     #: The GPU's position among the GPUs visible to the runner; 0 on the CPU.
     index: int = 0
+    #: The epoch after which the training ends early; None to train to the end.
+    epoch_limit: int | None = None
 
     @property
     def lease(self) -> Lease:

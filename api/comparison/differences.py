@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.http.json_equality import are_equal
 from api.http.json_pointer import escape
 
 #: Jobs are shown with their names, so a name is no difference.
@@ -46,7 +47,7 @@ def _compare(pointer: str, values: dict[str, Any], count: int, found: list[dict[
                 _compare(f"{pointer}/{escape(str(name))}", having, count, found)
             return
         first, *others = values.values()
-        if all(_is_same(first, other) for other in others):
+        if all(are_equal(first, other) for other in others):
             return
     found.append({"pointer": pointer, "values": values})
 
@@ -62,8 +63,3 @@ def _members(values: list[Any]) -> list[Any] | None:
 
 def _has(value: Any, member: Any) -> bool:
     return isinstance(value, list) or member in value
-
-
-def _is_same(first: Any, other: Any) -> bool:
-    """Return whether two values are equal; `true` is not 1."""
-    return isinstance(first, bool) == isinstance(other, bool) and first == other

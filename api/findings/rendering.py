@@ -1,14 +1,21 @@
 """A finding as the API shows it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.jobs.findings import FindingRow
+from shared.jobs.verifications import PatchCheck
 
-NO_CHECK = {"state": "none", "job": None, "gain": None}
+NO_CHECK = PatchCheck("none")
 
 
-def finding_json(row: FindingRow) -> dict[str, Any]:
-    """Return a finding."""
+def finding_json(row: FindingRow, checks: Mapping[str, PatchCheck]) -> dict[str, Any]:
+    """Return a finding.
+
+    Args:
+        row: the finding.
+        checks: of the job's patches, by the id of the patch.
+    """
     data = row.data
     return {
         "id": row.id,
@@ -28,14 +35,18 @@ def finding_json(row: FindingRow) -> dict[str, Any]:
         "explanation": data.get("explanation", ""),
         "next": data.get("next"),
         "reasons": data.get("reasons", []),
-        "patches": [_patch_json(patch) for patch in data.get("patches", [])],
+        "patches": [_patch_json(patch, checks) for patch in data.get("patches", [])],
     }
 
 
-def _patch_json(patch: dict[str, Any]) -> dict[str, Any]:
+def _patch_json(patch: dict[str, Any], checks: Mapping[str, PatchCheck]) -> dict[str, Any]:
+    check = checks.get(patch["id"], NO_CHECK)
+    shown: dict[str, Any] = {"state": check.state, "job": check.job, "gain": check.gain}
+    if check.detail is not None:
+        shown["detail"] = check.detail
     return {
         "id": patch["id"],
         "operations": patch["operations"],
         "expects": patch["expects"],
-        "check": patch.get("check", NO_CHECK),
+        "check": shown,
     }

@@ -21,11 +21,12 @@ class Evidence(BaseModel):
 
 
 class Check(BaseModel):
-    """What a trial of the patch showed."""
+    """What a training with the patch showed."""
 
     state: Literal["none", "queued", "running", "verified", "refuted", "inconclusive"]
-    job: str | None
-    gain: float | None
+    job: str | None = Field(description="The job with the patch")
+    gain: float | None = Field(description="The relative decrease of the validation loss")
+    detail: str | None = Field(default=None, description="Why, once there is a verdict")
 
 
 class Patch(BaseModel):

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from api.http.faults import abbreviated, quoted
+from api.http.json_equality import are_equal
 from shared.errors import Conflict, Fault, InvalidSpec
 
 MAX_OPERATIONS = 100
@@ -82,7 +83,7 @@ def _applied(document: Any, operation: dict[str, Any], at: str) -> Any:
     name, path = operation["op"], operation["path"]
     if name == "test":
         value = _get(document, path, f"{at}/path")
-        if not _equal(value, operation["value"]):
+        if not are_equal(value, operation["value"]):
             raise Conflict(
                 f"The patch does not fit: {path or 'the whole'} is {abbreviated(value)}, and the "
                 f"patch was made for {abbreviated(operation['value'])}.",
@@ -103,17 +104,6 @@ def _applied(document: Any, operation: dict[str, Any], at: str) -> Any:
     if name == "replace":
         _get(document, path, f"{at}/path")
     return _added(document, path, value, f"{at}/path", replaces=name == "replace")
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Return whether two JSON values are equal: 1 equals 1.0, and true does not equal 1."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    return a == b
 
 
 def _parts(path: str) -> list[str]:
@@ -140,9 +130,10 @@ def _key(parent: Any, part: str, path: str, at: str, *, is_new: bool = False) ->
         is_index = part.isascii() and part.isdigit() and (part == "0" or part[0] != "0")
         if is_index and len(part) < 10 and int(part) < len(parent) + is_new:
             return int(part)
-    what = "a member" if isinstance(parent, dict | list) else "inside of a value without members"
-    text = f"is {json.dumps(path)[:100]}, but {quoted(part)} is "
-    raise _invalid(Fault(at, text + (what if what != "a member" else "not there")))
+    why = f"there is no {quoted(part)}"
+    if not isinstance(parent, dict | list):
+        why = f"{quoted(part)} would be inside of {abbreviated(parent)}, which has no members"
+    raise _invalid(Fault(at, f"is {json.dumps(path)[:100]}, but {why}"))
 
 
 def _removed(document: Any, path: str, at: str) -> Any:

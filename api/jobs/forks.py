@@ -1,5 +1,7 @@
 """Forks: new jobs from the specification of a job and a patch on it."""
 
+import itertools
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,11 @@ from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
 from shared.jobs.findings import FindingRow, get_finding
 from shared.jobs.partial_rows import require
+from shared.jobs.rows import JobRow
 
+#: What a name ends with after a fork.
+FORK_SUFFIX = re.compile(r"-fork(-[0-9]+)?$")
+MAX_STEM_LENGTH = 180
 FIELDS = ("patch", "finding", "from_checkpoint")
 #: What a state of the training depends on, besides the seed.
 OF_STATE = ("dataset", "architecture", "seed", "loss", "fine_tuning", "regularizers")
@@ -52,6 +58,8 @@ def prepare(services: Services, job_id: str, body: Any, *, is_bare: bool) -> For
             operations = _operations(connection, job_id, request)
         spec = {**row.spec, "priority": "normal"}
         changed = apply_patch(spec, operations, at=at)
+        if isinstance(changed, dict) and changed.get("name") == row.name:
+            changed["name"] = name_of_fork(connection, row)
         checkpoint = request.get("from_checkpoint")
         resume_from = None
         if checkpoint is not None:
@@ -59,6 +67,19 @@ def prepare(services: Services, job_id: str, body: Any, *, is_bare: bool) -> For
             resume_from = find_checkpoint(rows, checkpoint).id
             _check_state(row.spec, changed)
     return Fork(changed, resume_from)
+
+
+def name_of_fork(connection: sa.Connection, row: JobRow) -> str:
+    """Return a name that none of the owner's jobs has: that of the job with `-fork` and a number.
+
+    A job without a name has forks without a name.
+    """
+    if not row.name:
+        return ""
+    stem = f"{FORK_SUFFIX.sub('', row.name)[:MAX_STEM_LENGTH]}-fork"
+    taken = queries.list_names(connection, row.owner, stem)
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 
 
 def _checked(body: Any) -> dict[str, Any]:

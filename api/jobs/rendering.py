@@ -26,6 +26,7 @@ def job_json(
     job: Json = {
         "id": row.id,
         "object": "job",
+        "kind": row.kind,
         "name": row.name,
         "owner": row.owner,
         "state": row.state,

@@ -1,7 +1,7 @@
 """Submitting, reading, retrying and forking jobs."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
@@ -93,6 +93,10 @@ async def validate_spec(request: Request, services: ServicesDep) -> Any:
 def list_jobs(
     services: ServicesDep,
     limit: Limit = 20,
+    kind: Annotated[
+        Literal["training", "verification"],
+        Query(description="A verification checks a patch of a finding"),
+    ] = "training",
     after: JobIdText | None = None,
     state: State | None = None,
     owner: Annotated[Text | None, Query(max_length=64)] = None,
@@ -109,6 +113,7 @@ def list_jobs(
         rows = queries.list_jobs(
             connection,
             limit=limit + 1,
+            kind=kind,
             after=after,
             state=state,
             owner=owner,

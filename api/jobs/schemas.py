@@ -65,6 +65,9 @@ class Job(BaseModel):
 
     id: str
     object: Literal["job"]
+    kind: Literal["training", "verification"] = Field(
+        description="A verification checks a patch; it trains as many epochs as that takes"
+    )
     name: str
     owner: str
     state: State
@@ -121,6 +124,7 @@ class UnreadableJob(BaseModel):
 
     id: str
     object: Literal["job"]
+    kind: Literal["training", "verification"] | None
     name: str | None
     owner: str | None
     state: State | None

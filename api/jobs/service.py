@@ -48,7 +48,7 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
     if existing is not None:
         return existing
     draft = check(services, raw)
-    _check_disk_space(services, draft)
+    check_disk_space(services, draft)
     return _submit(
         services,
         Submission(
@@ -81,7 +81,7 @@ def fork(
         return existing
     prepared = forks.prepare(services, job_id, raw, is_bare=is_bare)
     draft = check(services, prepared.spec)
-    _check_disk_space(services, draft)
+    check_disk_space(services, draft)
     return _submit(
         services,
         Submission(
@@ -96,7 +96,8 @@ def fork(
     )
 
 
-def _check_disk_space(services: Services, draft: Draft) -> None:
+def check_disk_space(services: Services, draft: Draft) -> None:
+    """Refuse a job whose checkpoints do not fit on the disk."""
     parameters = draft.description["parameter_count"]["with_statistics"]
     disk_space.check(services, draft.filled, parameters)
 

@@ -81,8 +81,8 @@ def is_analysis(job_id: str) -> bool:
 
 
 def is_training() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs that train, also where their id is damaged."""
-    return ~tables.jobs.c.id.startswith(f"{PREFIX}_", autoescape=True)
+    """Return the condition for trainings of their own, without checks of patches."""
+    return tables.jobs.c.kind == "training"
 
 
 def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
@@ -104,6 +104,7 @@ def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
         sa.insert(tables.jobs),
         {
             "id": analysis_id,
+            "kind": "analysis",
             "owner": new.owner,
             "name": "",
             "state": "queued",

@@ -39,6 +39,7 @@ class ClaimedJob:
     lease: Lease
     spec: dict[str, Any]
     resume_from: str | None
+    epoch_limit: int | None
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
@@ -112,7 +113,7 @@ def claim(
     )
     data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
     append_events(connection, row.id, at, NewEvent("state", data))
-    return ClaimedJob(lease, row.spec, row.resume_from)
+    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit)
 
 
 def _lock_next(connection: sa.Connection, gpus: int) -> JobRow | None:

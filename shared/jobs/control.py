@@ -167,6 +167,8 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
     if columns is None:
         raise NotFound(f"There is no job {job_id}.")
     row = JobRow.read(columns)
+    if row.kind == "verification":
+        raise Conflict("The job checks a patch; verify the finding again instead.")
     if row.state not in RETRYABLE:
         raise Conflict(
             f"The job is {row.state}; only a failed or cancelled job can be retried.",

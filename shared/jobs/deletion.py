@@ -26,14 +26,14 @@ MAX_LISTED = 20
 
 
 def delete_job(connection: sa.Connection, job_id: str) -> list[str]:
-    """Delete an ended job and its analyses; return the ids under which they have files.
+    """Delete an ended job, its analyses and verifications; return the ids that have files.
 
     Raises:
         NotFound: no such job.
         Conflict: the job has not ended.
         InUse: a job that has not ended needs one of its checkpoints.
     """
-    jobs, analyses = tables.jobs.c, tables.analyses.c
+    jobs = tables.jobs.c
     state = connection.execute(
         sa.select(jobs.state).where(jobs.id == job_id).with_for_update()
     ).scalar_one_or_none()
@@ -45,17 +45,21 @@ def delete_job(connection: sa.Connection, job_id: str) -> list[str]:
             state=state,
             allowed=sorted(FINAL),
         )
-    needed_by = list_jobs_in_need(connection, job_id)
+    verifies = sa.and_(jobs.forked_from == job_id, jobs.kind == "verification")
+    verifications = connection.execute(sa.select(jobs.id).where(verifies)).scalars().all()
+    deleted = [job_id, *verifications]
+    needed_by = [each for needed in deleted for each in list_jobs_in_need(connection, needed)]
     if needed_by:
         more = len(needed_by) - MAX_LISTED
         raise InUse(
-            f"A checkpoint of the job is needed by {', '.join(needed_by[:MAX_LISTED])}"
+            f"The job is needed by {', '.join(needed_by[:MAX_LISTED])}"
             f"{f' and {more} more' if more > 0 else ''}. Wait for them or cancel them.",
             jobs=needed_by[:MAX_LISTED],
             count=len(needed_by),
         )
-    of_job = sa.select(analyses.id).where(analyses.subject_id == job_id)
-    deleted = [job_id, *connection.execute(of_job).scalars()]
+    analyses = tables.analyses.c
+    of_jobs = sa.select(analyses.id).where(analyses.subject_id.in_(deleted))
+    deleted += connection.execute(of_jobs).scalars()
     at = now()
     connection.execute(
         sa.insert(tables.deletions), [{"job_id": each, "deleted_at": at} for each in deleted]

@@ -62,6 +62,7 @@ def list_jobs(
     connection: sa.Connection,
     *,
     limit: int,
+    kind: str = "training",
     after: str | None = None,
     state: str | None = None,
     owner: str | None = None,
@@ -78,7 +79,7 @@ def list_jobs(
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     is_older = sa.true() if after is None else jobs.id < after
-    query = query.where(~jobs.id.startswith("ana_", autoescape=True), is_older)  # trainings
+    query = query.where(jobs.kind == kind, is_older)
     for column, value in ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep)):
         if value is not None:
             query = query.where(column == value)
@@ -107,6 +108,14 @@ def _ids_of_name(text: str) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[s
     first, last = (text.ljust(ID_LENGTH, character) for character in (ALPHABET[0], ALPHABET[-1]))
     # Two queries, so that each uses its index.
     return sa.union(of_name, sa.select(jobs.id).where(jobs.id.between(first, last)))
+
+
+def list_names(connection: sa.Connection, owner: str, stem: str) -> set[str]:
+    """Return the names of an owner's jobs that begin with a text."""
+    jobs = tables.jobs.c
+    begins = jobs.name.startswith(stem, autoescape=True)
+    query = sa.select(jobs.name).where(jobs.owner == owner, begins).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def _is_tag(text: str) -> sa.ColumnElement[bool]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from shared.jobs.stored_row import Check, StoredRow, check_count, check_not_negative
 from shared.jobs.stored_spec import spec_fault
-from shared.states import PRIORITY_NAMES, State
+from shared.states import PRIORITY_NAMES, Kind, State
 
 CheckpointKind = Literal["last", "previous", "initial", "best", "series"]
 Split = Literal["train", "validation", "test"]
@@ -64,6 +64,7 @@ class JobRow(StoredRow):
     }
 
     id: str
+    kind: Kind
     owner: str
     name: str
     state: State
@@ -85,7 +86,10 @@ class JobRow(StoredRow):
     sweep_id: str | None
     retry_of: str | None
     forked_from: str | None
+    weights_job: str | None
     resume_from: str | None
+    epoch_limit: int | None
+    awaits_verification: bool
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

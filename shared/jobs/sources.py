@@ -42,22 +42,17 @@ def source_of_weights(spec: Any) -> str | None:
 
 
 def list_jobs_in_need(connection: sa.Connection, job_id: str) -> list[str]:
-    """Return the unfinished jobs and analyses that need a checkpoint of this job."""
+    """Return the unfinished jobs and analyses that need this job or a checkpoint of it."""
     jobs, analyses = tables.jobs.c, tables.analyses.c
     continues = sa.and_(
         sa.or_(jobs.retry_of == job_id, jobs.forked_from == job_id),
         jobs.resume_from.is_not(None),
     )
+    verifies = sa.and_(jobs.forked_from == job_id, jobs.kind == "verification")
     analysed = sa.select(analyses.id).where(analyses.subject_id == job_id)
-    # Tags and names may mention the id too, so the specification is read.
-    mentions = sa.cast(jobs.spec, sa.Text).contains(job_id, autoescape=True)
-    needs = sa.or_(continues, jobs.id.in_(analysed))
-    rows = connection.execute(
-        sa.select(jobs.id, jobs.spec, needs.label("needs"))
-        .where(jobs.state.in_(UNFINISHED), jobs.id != job_id, sa.or_(needs, mentions))
-        .order_by(jobs.id)
-    )
-    return [row.id for row in rows if row.needs or source_of_weights(row.spec) == job_id]
+    needs = (continues, verifies, jobs.weights_job == job_id, jobs.id.in_(analysed))
+    query = sa.select(jobs.id).where(jobs.state.in_(UNFINISHED), sa.or_(*needs)).order_by(jobs.id)
+    return list(connection.execute(query).scalars())
 
 
 def _lock(connection: sa.Connection, job_id: str) -> bool:

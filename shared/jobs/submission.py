@@ -12,8 +12,8 @@ from shared.clock import now
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
 from shared.jobs.events import NewEvent
-from shared.jobs.sources import lock_sources
-from shared.states import PRIORITIES
+from shared.jobs.sources import lock_sources, source_of_weights
+from shared.states import PRIORITIES, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,9 @@ class Submission:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     retry_of: str | None = None
     forked_from: str | None = None
+    kind: Kind = "training"
+    #: The epoch after which a verification ends.
+    epoch_limit: int | None = None
     resume_from: str | None = None
     idempotency_key: str | None = None
     fingerprint: str = field(default="")
@@ -52,6 +55,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
         sa.insert(tables.jobs),
         {
             "id": job_id,
+            "kind": submission.kind,
             "owner": owner,
             "name": spec["name"],
             "state": "queued",
@@ -65,7 +69,10 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             "dataset": spec["dataset"]["name"],
             "retry_of": submission.retry_of,
             "forked_from": submission.forked_from,
+            "weights_job": source_of_weights(spec),
             "resume_from": submission.resume_from,
+            "epoch_limit": submission.epoch_limit,
+            "awaits_verification": awaits_verification(spec),
             "created_at": at,
             "attempt": 0,
             "deaths": 0,
@@ -93,6 +100,11 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             },
         )
     return job_id, True
+
+
+def awaits_verification(spec: dict[str, Any]) -> bool:
+    """Return whether a patch is to be checked at the end; never in a job of an earlier version."""
+    return (spec.get("diagnostics") or {}).get("verify") == "auto"
 
 
 def sha256_of_json(value: Any) -> str:

@@ -11,21 +11,16 @@ MODES = ("standard", "off", "full")
 
 
 def _check_verify(value: object) -> object:
-    """Accept false; 0 equals false in Python, but is another value."""
-    if value == "auto":
-        raise ValueError(
-            "patches are not tried in jobs of their own yet; use false, and try a patch with "
-            "`trainshed fork`"
-        )
-    if value is not False:
-        raise ValueError("it must be false")
+    """Accept false and "auto"; 0 equals false in Python, but is another value."""
+    if value is not False and value != "auto":
+        raise ValueError('it must be false or "auto"')
     return value
 
 
 Verify = Annotated[
     Any,
     AfterValidator(_check_verify),
-    WithJsonSchema({"type": "boolean"}),
+    WithJsonSchema({"enum": [False, "auto"]}),
 ]
 
 
@@ -36,7 +31,7 @@ class DiagnosticsSpec(SpecPart):
     mode: Literal["standard", "off", "full"] = "standard"
     #: Whether an error ends the job, with a checkpoint.
     on_error: Literal["note", "stop"] = "note"
-    #: Reserved for trying patches in jobs of low priority.
+    #: Whether the first patch of the most important finding is checked once the job has ended.
     verify: Verify = False
     #: By rule: its parameters, or false to switch it off. Others have their defaults.
     rules: dict[MethodName, Any] = Field(default={}, max_length=64)

@@ -18,6 +18,7 @@ from shared.tables.quarantine import quarantine
 from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
 from shared.tables.user import users
+from shared.tables.verification import verifications
 from shared.tables.worker import leases, workers
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "tags",
     "tracking",
     "users",
+    "verifications",
     "watches",
     "weights",
     "workers",

@@ -11,6 +11,8 @@ jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", Id, primary_key=True),
+    #: `training`, `verification` (it checks a patch) or `analysis`.
+    sa.Column("kind", sa.String(16), nullable=False, server_default="training"),
     sa.Column("owner", sa.String(64), nullable=False),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
@@ -31,8 +33,14 @@ jobs = sa.Table(
     sa.Column("retry_of", Id),
     #: The job whose specification was changed to make this job's.
     sa.Column("forked_from", Id),
+    #: The job whose weights fine-tuning starts from.
+    sa.Column("weights_job", Id),
     #: The checkpoint of an earlier job from which the first attempt resumes.
     sa.Column("resume_from", Id),
+    #: The epoch after which the training ends early.
+    sa.Column("epoch_limit", sa.Integer),
+    #: Whether a patch is to be checked once the job has ended.
+    sa.Column("awaits_verification", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
@@ -70,6 +78,24 @@ jobs = sa.Table(
         "retry_of",
         postgresql_where=sa.text("retry_of IS NOT NULL"),
         sqlite_where=sa.text("retry_of IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_jobs_forked_from",
+        "forked_from",
+        postgresql_where=sa.text("forked_from IS NOT NULL"),
+        sqlite_where=sa.text("forked_from IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_jobs_awaiting_verification",
+        "id",
+        postgresql_where=sa.text("awaits_verification"),
+        sqlite_where=sa.text("awaits_verification"),
+    ),
+    sa.Index(
+        "ix_jobs_weights_job",
+        "weights_job",
+        postgresql_where=sa.text("weights_job IS NOT NULL"),
+        sqlite_where=sa.text("weights_job IS NOT NULL"),
     ),
 )
 

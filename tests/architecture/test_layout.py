@@ -12,7 +12,7 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 #: Files that stand loose in a package, and the folders next to them.
 LAYOUT = {
     "api": (
-        "__init__ __main__ app deps errors openapi",
+        "__init__ __main__ app deps errors lifespan openapi",
         """analyses augmentation catalog comparison datasets findings health http jobs presets
         reference services weights""",
     ),

@@ -43,6 +43,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "analyses": ANALYSES,
     "findings": (f"{JOB}/findings",),
     "watches": (JOB,),
+    "verifications": (f"{JOB}/findings",),
     "weights": ("/v1/weights", "/v1/weights/{weights}"),
     "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
     "workers": ("/metrics", "/readyz"),
@@ -130,6 +131,9 @@ def box(service: Service, shell: Shell) -> Box:
         connection.execute(sa.insert(tables.weights), upload)
         connection.execute(sa.delete(tables.datasets))
         uploaded_datasets.add(connection, _dataset())
+        check = {"patch_id": new_id("pat"), "job_id": lease.job_id, "finding_id": "fnd_1"}
+        check |= {"fork_id": whole, "null_id": whole, "created_at": now()}
+        connection.execute(sa.insert(tables.verifications), check)
     analysis = service.post(f"/v1/jobs/{lease.job_id}/analyses", {"kind": "curvature"}).json()
     return Box(service, shell, lease, whole, weights, analysis["id"])
 

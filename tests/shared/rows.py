@@ -72,6 +72,8 @@ def job_row(**columns: Any) -> JobRow:
     nothing = {field.name: None for field in fields(JobRow)}
     defaults: dict[str, Any] = {
         "id": "job_1",
+        "kind": "training",
+        "awaits_verification": False,
         "owner": "admin",
         "name": "",
         "state": "queued",

@@ -170,6 +170,7 @@ class Dispatcher:
             attempt=claimed.lease.attempt,
             spec=claimed.spec,
             resume_from=claimed.resume_from,
+            epoch_limit=claimed.epoch_limit,
             device=device.name,
             uuid=device.uuid,
             threads=self.threads,

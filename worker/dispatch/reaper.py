@@ -16,7 +16,7 @@ import structlog
 
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs import attempts, deletion, liveness, quarantine, queries
+from shared.jobs import attempts, deletion, liveness, quarantine, queries, verifications
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from shared.storage import Storage
@@ -79,6 +79,7 @@ class Reaper:
             is_waiting = bool(queries.list_queued(connection, limit=1))
             has_quarantined = quarantine.count(connection) > 0
             interrupted = deletion.list_interrupted(connection)
+            decidable = verifications.list_decidable(connection)
         self._silences = {
             beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
             for beat in beats
@@ -93,8 +94,17 @@ class Reaper:
             storage = Storage(self.settings.storage)
             freed_bytes = deletion.delete_files(self.database, storage, interrupted)
             log.info("files of deleted jobs removed", jobs=interrupted, freed_bytes=freed_bytes)
+        for patch_id in decidable:
+            self._settle(patch_id)
         if is_waiting:
             self.dispatcher.notify()
+
+    def _settle(self, patch_id: str) -> None:
+        """Decide the check of a patch whose jobs have ended."""
+        with self.database.write() as connection:
+            decision = verifications.settle(connection, patch_id)
+        if decision is not None:
+            log.info("patch checked", patch=patch_id, verdict=decision.verdict, gain=decision.gain)
 
     def _release_repaired(self) -> None:
         """Let the quarantined jobs start whose rows can be read again."""

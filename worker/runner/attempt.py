@@ -17,7 +17,6 @@ from shared.database import Database
 from shared.jobs import attempts, queries
 from shared.jobs.checkpoint_names import default_checkpoint_name
 from shared.jobs.events import NewEvent
-from shared.jobs.findings import read_watch
 from shared.jobs.recording import Batch, record
 from shared.jobs.resumption import begin_attempt
 from shared.json_numbers import json_number
@@ -28,7 +27,7 @@ from worker.assignment import Assignment, ExitCode
 from worker.data.mapped_images import MappedImages
 from worker.registry import SpecError
 from worker.runner.checkpoints import CheckpointWriter
-from worker.runner.diagnosis.watch import Watch
+from worker.runner.diagnosis.resumed_watch import open_watch
 from worker.runner.experiment import build_experiment
 from worker.runner.failures import Diagnosed, MaxRuntimeReached
 from worker.runner.heartbeat import Heartbeat
@@ -43,7 +42,7 @@ from worker.runner.watchdog import Watchdog
 from worker.runner.writer import AttemptWriter
 from worker.training.experiment import Experiment
 from worker.training.fit import fit
-from worker.training.reports import Fitted, StageStarted, Stepped
+from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
 from worker.training.seed import machine_fingerprint
 from worker.training.state import TrainingState
 
@@ -105,11 +104,16 @@ class Attempt:
         data = data_facts(dataset, experiment)
         state, latest = self._resume(experiment, checkpoints, data)
         tensorboard = self._open_tensorboard(experiment, state)
-        recorder = Recorder(checkpoints, tensorboard, latest, self._watch(experiment, state))
+        watch = open_watch(experiment, self.assignment, state, self.database)
+        recorder = Recorder(checkpoints, tensorboard, latest, watch)
         stopped = self._train(experiment, state, recorder)
         if stopped is not None:
             return stopped
-        batch, summary = self._evaluate(experiment, recorder)
+        if self.assignment.epoch_limit is None:
+            batch, summary = self._evaluate(experiment, recorder)
+        else:  # a check of a patch does not look at the test split
+            self.writer.flush()
+            batch, summary = Batch(), {"last": recorder.finished}
         result = job_result(dataset, experiment, recorder.stages, summary, is_exact=self.is_exact)
         self._finish(batch, result)
         return ExitCode.DONE
@@ -177,26 +181,6 @@ class Attempt:
             add_note=self._add_note,
         )
 
-    def _watch(self, experiment: Experiment, state: TrainingState | None) -> Watch | None:
-        """Return the watch of the training, at the findings of the state; None if it is off."""
-        if self.spec.diagnostics.mode == "off":
-            return None
-        job_id, origin = self.assignment.job_id, self.assignment.resume_from
-        watch = Watch(experiment, self.assignment.spec, job_id=job_id)
-        if state is not None:
-            data = self._stored_watch(job_id, state)
-            is_other_job = data is None and origin is not None
-            if is_other_job and origin is not None:
-                other = read_with_retry(self.database, lambda c: queries.get_job_of(c, origin))
-                data = None if other is None else self._stored_watch(other, state)
-            watch.resume(state.position, data, is_other_job=is_other_job)
-        return watch
-
-    def _stored_watch(self, job_id: str, state: TrainingState) -> dict[str, Any] | None:
-        return read_with_retry(
-            self.database, lambda c: read_watch(c, job_id, state.step, state.epoch)
-        )
-
     def _train(
         self, experiment: Experiment, state: TrainingState | None, recorder: Recorder
     ) -> ExitCode | None:
@@ -210,6 +194,8 @@ class Attempt:
                 elif isinstance(report, Stepped):
                     self.heartbeat.progress = self.progress.update(report)
                 recorder.record(report)
+                if self._is_at_limit(report, experiment.epochs):
+                    break
                 if isinstance(report, (StageStarted, Stepped)):
                     stopped = self._stop(report, recorder)
                     if stopped is not None:
@@ -220,6 +206,11 @@ class Attempt:
                     machine = machine_fingerprint(experiment.device)
                     self.is_exact = report.snapshot().fingerprint == machine
         return None
+
+    def _is_at_limit(self, report: Report, epochs: int) -> bool:
+        """Return whether the training ends here; at the last epoch it ends by itself."""
+        limit = self.assignment.epoch_limit or epochs
+        return isinstance(report, EpochEnded) and limit <= report.epoch < epochs
 
     def _stop(self, report: StageStarted | Stepped, recorder: Recorder) -> ExitCode | None:
         """Return the exit code where the job has to stop; take the checkpoint that is due.

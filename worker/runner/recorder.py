@@ -51,6 +51,8 @@ class Recorder:
         self.watch = watch
         #: The newest metrics by name.
         self.latest = dict(latest)
+        #: The last finished epoch and its step.
+        self.finished = {"epoch": 0, "step": 0}
         #: How each stage ended, by its name; set at the end of the training.
         self.stages: dict[str, dict[str, Any]] = {}
         self._checkpoints = checkpoints
@@ -130,7 +132,7 @@ class Recorder:
         self._writer.put(Batch(events=[event]))
 
     def _record_epoch(self, report: EpochEnded) -> None:
-        at = now()
+        at, self.finished = now(), {"epoch": report.epoch, "step": report.step}
         rows = [
             NewMetric(
                 name=name,
