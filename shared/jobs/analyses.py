@@ -82,7 +82,7 @@ def is_analysis(job_id: str) -> bool:
 
 def is_training() -> sa.ColumnElement[bool]:
     """Return the condition for trainings of their own, without checks of patches."""
-    return tables.jobs.c.kind == "training"
+    return tables.jobs.c.kind.not_in(("verification", "analysis"))  # also where it is damaged
 
 
 def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.datasets import FACTS
 from shared.ids import ALPHABET, LENGTH
+from shared.jobs.analyses import is_training
 from shared.jobs.attempts import select_queued
 from shared.jobs.partial_rows import read_in_part
 from shared.jobs.quarantine import is_not_quarantined
@@ -79,7 +80,7 @@ def list_jobs(
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     is_older = sa.true() if after is None else jobs.id < after
-    query = query.where(jobs.kind == kind, is_older)
+    query = query.where(is_training() if kind == "training" else jobs.kind == kind, is_older)
     for column, value in ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep)):
         if value is not None:
             query = query.where(column == value)
