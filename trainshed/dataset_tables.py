@@ -24,10 +24,13 @@ def print_datasets(console: Console, datasets: list[Json]) -> None:
 def print_dataset(console: Console, dataset: Json) -> None:
     """Print a data set: its facts, classes, warnings and rejected files."""
     dataset = escaped(dataset)
-    facts = [dataset["summary"] if dataset["state"] == "ready" else dataset["state"]]
-    if dataset["created_at"] is not None:
-        facts += [file_size(dataset["bytes"]), timestamp(dataset["created_at"])]
-    console.print(f"{_reference(dataset)}: {', '.join(facts)}", soft_wrap=True)
+    facts = dataset["summary"]
+    if dataset["created_at"] is not None:  # an upload
+        size, created_at = file_size(dataset["bytes"]), timestamp(dataset["created_at"])
+        facts = f"{dataset['state']}, {size}, {created_at}"
+    console.print(f"{_reference(dataset)}: {facts}", soft_wrap=True)
+    if dataset["state"] == "ready" and not dataset["is_available"]:
+        console.print(f"not on the box yet; its sources: {', '.join(dataset['ways'])}")
     content = _content(dataset)
     if content:
         console.print(content, soft_wrap=True)

@@ -7,7 +7,7 @@ from shared.datasets import FACTS
 from shared.errors import Conflict, NotFound
 from shared.uploaded_datasets import DatasetRow
 
-MAX_LISTED_JOBS = 5
+MAX_LISTED_JOBS, MAX_LISTED_VERSIONS = 5, 5
 
 
 def delete(services: Services, name: str) -> int:
@@ -47,6 +47,10 @@ def find(services: Services, name: str) -> list[DatasetRow]:
         rows = uploaded_datasets.find(connection, name)
         if rows:
             return rows
+        others = uploaded_datasets.find(connection, name.partition("@")[0])
+        if others:
+            listed = ", ".join(row.reference for row in others[:MAX_LISTED_VERSIONS])
+            raise NotFound(f"{name[:100]} is no version of this data set. Its newest are {listed}.")
         uploads = uploaded_datasets.newest(connection, limit=100, after=None)
     names = [*FACTS, *(row.name for row in uploads)]
     raise NotFound(f"There is no data set of this name. {hint(name, names)}.")

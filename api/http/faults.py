@@ -51,14 +51,17 @@ class Faults:
         """Return the faults in the order of their pointers."""
         return [self._by_pointer[pointer] for pointer in sorted(self._by_pointer)]
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, *, subject: str = "specification") -> None:
         """Refuse the request if it has faults.
+
+        Args:
+            subject: what has the faults, for the message.
 
         Raises:
             InvalidSpec: with every fault.
         """
         if self:
-            raise InvalidSpec(self.in_order())
+            raise InvalidSpec(self.in_order(), subject=subject)
 
 
 def abbreviated(value: Any) -> str:

@@ -141,7 +141,7 @@ def hostile_files(marker: Path) -> Iterator[tuple[str, Hostile]]:
         "zTXt bomb": (text_bomb(), "damaged"),
         "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
-        "nested archive": (whole, "archive inside"),
+        "nested archive": (whole, "is an archive, not a picture"),
         "pickle": (b"\x80\x04K\x01.", "pickle"),
         "empty picture": (b"", "empty"),
         "truncated JPEG": (truncated, "damaged"),

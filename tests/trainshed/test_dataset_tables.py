@@ -10,7 +10,7 @@ DIGITS = {
     ],
     "image_sizes": {"min": [8, 8], "median": [8, 8], "max": [8, 8]}, "channels": 1,
     "features": None, "files": [], "summary": "Real scans.", "is_available": True,
-    "bytes": None, "created_at": None, "warnings": [], "rejected": [],
+    "ways": ["scikit-learn"], "bytes": None, "created_at": None, "warnings": [], "rejected": [],
 }  # fmt: skip
 UNKNOWN = {"images": None, "classes": [], "image_sizes": None, "channels": None}
 TABLE = {**DIGITS, **UNKNOWN, "name": "table", "kind": "table", "files": ["flowers.csv"]}
@@ -41,6 +41,12 @@ def test_a_data_set_is_shown_with_its_classes_and_the_splits_that_it_has() -> No
     assert "train" in text
     assert "test" in text
     assert "validation" not in text
+
+
+def test_a_built_in_set_that_has_to_be_fetched_says_from_where() -> None:
+    console = Console(width=100, record=True)
+    print_dataset(console, {**DIGITS, "is_available": False})
+    assert "not on the box yet; its sources: scikit-learn" in console.export_text()
 
 
 def test_a_data_set_that_is_checked_is_shown_without_content() -> None:

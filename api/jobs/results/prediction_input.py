@@ -111,7 +111,7 @@ async def _pictures(request: Request) -> list[dict[str, str]]:
         for name, part in parts:
             if name != "files" or not isinstance(part, UploadFile):
                 faults.add(f"/{name[:MAX_NAME_LENGTH]}", "is not known; name each file `files`")
-        faults.raise_if_any()
+        faults.raise_if_any(subject="request")
         if not 1 <= len(parts) <= MAX_PICTURES:
             text = f"has {len(parts)} pictures; 1 to {MAX_PICTURES} are allowed"
             raise InvalidSpec([Fault("/files", text)], subject="request")

@@ -59,6 +59,15 @@ def test_versions_are_listed_page_by_page(service: Service) -> None:
     assert service.client.get("/v1/datasets", params={"after": "dig"}).status_code == 400
 
 
+def test_error_for_an_unknown_version_names_the_versions(service: Service) -> None:
+    store(service)
+    store(service)
+    for reference in ("flowers@3", "flowers@0", "flowers@x"):
+        response = service.client.get(f"/v1/datasets/{reference}")
+        assert response.status_code == 404
+        assert "flowers@2, flowers@1" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "damage",
     [

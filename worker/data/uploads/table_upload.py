@@ -61,7 +61,8 @@ def _report(upload: TableUpload) -> Report:
     rows = len(columns[0].values)
     _check_cells(rows, len(columns))
     if rows < MIN_ROWS:
-        text = f"The table has {rows} rows of data; it must have at least {MIN_ROWS}"
+        count = "1 row" if rows == 1 else f"{rows} rows"
+        text = f"The table has {count} of data; it must have at least {MIN_ROWS}"
         raise TableRefused(TableFault("file", text))
     classes = _classes(columns[target])
     chosen = select(file.names, file.index_columns, target=file.names[target], features=None)

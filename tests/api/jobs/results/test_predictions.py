@@ -117,6 +117,7 @@ def test_other_bodies_are_refused(
     response = post(service, lease, **{"files": None, **options})
     assert response.status_code == status, response.text
     assert part in response.text
+    assert "specification" not in response.text
     assert response.headers["content-type"] == "application/problem+json"
 
 
