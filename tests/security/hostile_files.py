@@ -91,7 +91,7 @@ def pickled(marker: Path) -> bytes:
 def arrays(**values: np.ndarray) -> bytes:
     """Return an .npz."""
     file = io.BytesIO()
-    np.savez(file, **values)
+    np.savez(file, allow_pickle=True, **values)
     return file.getvalue()
 
 
