@@ -1,6 +1,5 @@
 """The curvature of the objective at a checkpoint: extreme eigenvalues of its Hessian."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -12,15 +11,10 @@ from worker.analyses.lanczos import Spectrum, lanczos
 from worker.analyses.objective import Objective
 from worker.analyses.outcome import Outcome, Picture
 from worker.analyses.partial_results import PartialResults
-from worker.analyses.subject import AnalysisRefused, Subject, draw_samples
-from worker.analyses.verdict import (
-    NOT_CRITICAL,
-    Shape,
-    Slope,
-    flat_limit,
-    measure_slope,
-    shape_of,
-)
+from worker.analyses.spectrum_picture import draw_spectrum
+from worker.analyses.subject import AnalysisRefused, Subject, draw_samples, require_finite
+from worker.analyses.verdict import NOT_CRITICAL, Shape, flat_limit, measure_slope, shape_of
+from worker.analyses.wording import number, percent
 from worker.registry import analyses, optimizers
 from worker.training.seed import generator
 
@@ -85,11 +79,7 @@ def curvature(
         subject.report(min(done, total), total)
 
     data_loss, penalty = objective.value()
-    if not math.isfinite(data_loss + penalty):
-        raise AnalysisRefused(
-            f"The objective at the checkpoint is {data_loss + penalty}, and has no curvature. "
-            "Analyse an earlier checkpoint."
-        )
+    require_finite(data_loss + penalty)
     gradient_P = partial.once("gradient", objective.gradient).to(objective.parameters[0])
     is_sample = len(samples_N) < len(split.labels)
     slope = measure_slope(
@@ -115,14 +105,16 @@ def curvature(
         return found
 
     spectrum = spectrum_of(objective, "spectrum", 2)
-    halves = [
-        spectrum_of(half, f"half/{index}", 1) for index, half in enumerate(objective.folds(2))
-    ]
+    folds = objective.folds(2) if len(samples_N) > 1 else []
+    halves = [spectrum_of(half, f"half/{index}", 1) for index, half in enumerate(folds)]
     traces: list[float] = []
     for index in range(probes):
         traces.append(_trace_sample(objective, seed, index, partial))
         advance(2)
-    rounding = torch.finfo(objective.dtype).eps * objective.size**0.5 * max(1.0, abs(data_loss))
+    epsilon = torch.finfo(objective.dtype).eps * objective.size**0.5
+    rounding = epsilon * max(1.0, abs(data_loss))
+    # A smaller residual says nothing: products with the Hessian are not more exact than that.
+    accuracy = epsilon * spectrum.values_K.abs().max().item()
     limit = flat_limit(spectrum, rounding)
     shape = shape_of(spectrum, limit)
     point = shape if slope.is_critical else NOT_CRITICAL
@@ -131,8 +123,8 @@ def curvature(
         "meaning": MEANINGS[point],
         "curvature": shape,
         "is_critical": slope.is_critical,
-        "lambda_max": _value(*spectrum.highest),
-        "lambda_min": _value(*spectrum.lowest),
+        "lambda_max": _value(*spectrum.highest, accuracy),
+        "lambda_min": _value(*spectrum.lowest, accuracy),
         "flat_limit": limit,
         "gradient_norm": slope.gradient_norm,
         "gradient_standard_error": slope.standard_error,
@@ -162,9 +154,7 @@ def curvature(
             "ends_by_iteration": spectrum.ends_K2,
             "gradient_by_tensor": _norms(objective, gradient_P),
         },
-        pictures=(
-            Picture("spectrum", lambda drawing: _draw(drawing, spectrum, result, shape, slope)),
-        ),
+        pictures=(Picture("spectrum", lambda drawing: draw_spectrum(drawing, spectrum, result)),),
     )
 
 
@@ -174,27 +164,32 @@ def _sentences(result: Mapping[str, Any], shape: Shape) -> Iterator[str]:
     yield f"{point[0].upper()}{point[1:]}. {result['meaning']}"
     if not result["is_critical"]:
         decrease = result["relative_decrease"]
-        by = f"{decrease:.1%} of it" if decrease < 1 else "all of it"
+        by = percent(decrease) if decrease < 1 else "all of it"
         yield (
-            f"‖gradient‖ is {result['gradient_norm']:.3g}; the best step along it would lower the "
-            f"quadratic model of the objective, {result['loss']:.4g}, by {by}."
+            f"‖gradient‖ is {number(result['gradient_norm'], 3)}: in the quadratic model, the best "
+            f"step against it lowers the objective of {number(result['loss'])} by {by}."
         )
         yield f"By the eigenvalues alone: {shape}. {MEANINGS[shape]}"
     low, high = result["lambda_min"], result["lambda_max"]
+    limit = number(result["flat_limit"], 2)
     yield (
-        f"Eigenvalues from {low['value']:.4g} ± {low['residual']:.1g} to {high['value']:.4g} ± "
-        f"{high['residual']:.1g}; between −{result['flat_limit']:.2g} and "
-        f"{result['flat_limit']:.2g} they count as flat."
+        f"Eigenvalues from {_with_residual(low)} to {_with_residual(high)}; between −{limit} and "
+        f"{limit} they count as flat."
     )
-    halves = ", ".join(f"{half['lambda_max']:.4g}" for half in result["halves"])
-    yield f"Largest eigenvalue on each half of the {result['samples']:,} samples: {halves}."
+    if result["halves"]:
+        halves = " and ".join(number(half["lambda_max"]) for half in result["halves"])
+        yield f"Largest eigenvalue on each half of the {result['samples']:,} samples: {halves}."
     edge = result["stability_edge"]
     if edge is not None:
-        share = high["value"] / edge["lambda"]
+        share = percent(high["value"] / edge["lambda"])
         yield (
-            f"The largest eigenvalue is {share:.1%} of the stability edge {edge['lambda']:.4g} of "
+            f"The largest eigenvalue is {share} of {number(edge['lambda'])}, the stability edge of "
             f"the learning rate {edge['learning_rate']:g} with momentum {edge['momentum']:g}."
         )
+
+
+def _with_residual(value: Mapping[str, Any]) -> str:
+    return f"{number(value['value'])} ± {number(value['residual'], 1)}"
 
 
 def _gaussian(objective: Objective, seed: int, *path: str | int) -> Tensor:
@@ -237,8 +232,15 @@ def _stability_edge(subject: Subject) -> dict[str, float] | None:
     return {"lambda": edge, "learning_rate": rate, "momentum": beta}
 
 
-def _value(value: float, residual: float) -> dict[str, Any]:
-    """Return an eigenvalue with the interval in which an eigenvalue is known to be."""
+def _value(value: float, residual: float, accuracy: float) -> dict[str, Any]:
+    """Return an eigenvalue with the interval in which an eigenvalue is known to be.
+
+    Args:
+        value: of the Ritz pair.
+        residual: of the Ritz pair.
+        accuracy: of the arithmetic.
+    """
+    residual = max(residual, accuracy)
     interval = [value - residual, value + residual]
     return {"value": value, "residual": residual, "interval": interval}
 
@@ -247,31 +249,3 @@ def _norms(objective: Objective, gradient_P: Tensor) -> Tensor:
     """Return the norm of the gradient of each tensor, in the network's order."""
     parts = gradient_P.split([parameter.numel() for parameter in objective.parameters])
     return torch.stack([part.double().norm() for part in parts])
-
-
-def _draw(
-    drawing: Any, spectrum: Spectrum, result: Mapping[str, Any], shape: Shape, slope: Slope
-) -> None:
-    """Draw the Ritz values with their residuals, and how the ends settled."""
-    left, right = drawing.subplots(1, 2)
-    values = spectrum.values_K.tolist()
-    positions = range(1, len(values) + 1)
-    left.errorbar(positions, values, yerr=spectrum.residuals_K.tolist(), fmt=".", capsize=2)
-    left.axhline(0, color="grey", linewidth=0.8)
-    left.axhspan(-result["flat_limit"], result["flat_limit"], color="grey", alpha=0.2)
-    left.set_xlabel("Ritz value, in increasing order")
-    left.set_ylabel("eigenvalue of the Hessian")
-    left.set_title(f"{shape}; ‖gradient‖ {slope.gradient_norm:.3g}")
-    ends = spectrum.ends_K2
-    right.plot(ends[:, 1].tolist(), label="largest")
-    right.plot(ends[:, 0].tolist(), label="smallest")
-    edge = result["stability_edge"]
-    if edge is not None and edge["lambda"] < 3 * max(values[-1], 0):
-        right.axhline(edge["lambda"], color="red", linestyle="--", label="stability edge")
-    right.set_xlabel("iteration")
-    right.legend()
-    right.set_title("how the ends settled")
-    drawing.suptitle(
-        f"Hessian on {result['samples']:,} of {result['of_samples']:,} training samples "
-        f"(seed {result['seed']}), {result['parameters']:,} parameters, {result['precision']}"
-    )

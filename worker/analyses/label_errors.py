@@ -1,5 +1,6 @@
 """Samples whose label is probably wrong, by confident learning. Axes: N samples, M classes."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -7,17 +8,25 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from worker.analyses.drawing import GREY, set_titles
 from worker.analyses.outcome import Outcome, Picture
 from worker.analyses.predictions import predict_split
-from worker.analyses.subject import AnalysisRefused, Subject
+from worker.analyses.subject import AnalysisRefused, Subject, require_finite
+from worker.analyses.wording import count, percent
 from worker.registry import analyses
 from worker.training.experiment import Split
 from worker.training.topk import are_finite, is_right
 
 #: A network that is wrong more often knows too little to judge labels.
 MIN_ACCURACY = 0.6
-#: Pictures in the sheet: rows and columns.
+#: Pictures in the sheet at most: rows and columns.
 SHEET = (4, 5)
+#: Of the titles of pictures: of few large pictures, and of many.
+TITLE_SIZES = (12, 9)
+#: Longer names of classes are written at an angle.
+MAX_LEVEL_LETTERS = 3
+#: Of a name above a picture.
+MAX_LETTERS = 12
 #: Cells of a larger matrix have no numbers.
 MAX_NUMBERED_CLASSES = 20
 
@@ -57,6 +66,8 @@ def label_errors(
     labels_N = predictions.targets_N
     probabilities_NM = predictions.outputs_NM.double().softmax(1)
     is_finite_N = are_finite(predictions.outputs_NM)
+    if not is_finite_N.any():
+        require_finite(math.nan)
     thresholds_M = class_thresholds(probabilities_NM[is_finite_N], labels_N[is_finite_N])
     joint_MM = confident_joint(probabilities_NM[is_finite_N], labels_N[is_finite_N], thresholds_M)
     counts_MM = calibrated(joint_MM, labels_N.bincount(minlength=len(names)))
@@ -137,11 +148,11 @@ def prune_by_noise_rate(
     margins: dict[int, tuple[float, int]] = {}
     for label, row in enumerate(counts_MM.round().long().tolist()):
         samples = ((labels_N == label) & is_finite_N).nonzero().squeeze(1)
-        for suggested, count in enumerate(row):
-            if label == suggested or not count or not len(samples):
+        for suggested, amount in enumerate(row):
+            if label == suggested or not amount or not len(samples):
                 continue
             margin = probabilities_NM[samples, suggested] - probabilities_NM[samples, label]
-            values, order = margin.topk(min(count, len(samples)))
+            values, order = margin.topk(min(amount, len(samples)))
             for value, index in zip(values.tolist(), samples[order].tolist(), strict=True):
                 if value > margins.get(index, (0.0, 0))[0]:
                     margins[index] = (value, suggested)
@@ -168,23 +179,30 @@ def _issue(
 
 
 def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
+    labels = count(result["samples"], "label")
+    named = f"{count(result['found'], 'sample')} {'is' if result['found'] == 1 else 'are'} named"
     yield (
-        f"About {result['estimated_errors']:.0f} of {result['samples']:,} labels of the "
-        f"{result['split']} split ({result['estimated_share']:.1%}) are estimated to be wrong; "
-        f"named, the most certain first: {result['found']}."
+        f"About {result['estimated_errors']:.0f} of {labels} of the {result['split']} split "
+        f"({percent(result['estimated_share'])}) are estimated to be wrong; {named}, the most "
+        "certain first."
     )
     pairs = [
-        (count, result["classes"][i], result["classes"][j])
+        (amount, result["classes"][i], result["classes"][j])
         for i, row in enumerate(result["joint"])
-        for j, count in enumerate(row)
-        if i != j and count >= 0.5
+        for j, amount in enumerate(row)
+        if i != j and amount >= 0.5
     ]
-    for count, label, suggested in sorted(pairs, reverse=True)[:3]:
-        yield f"{count:.0f} labelled {label} look like {suggested}."
+    for amount, label, suggested in sorted(pairs, reverse=True)[:3]:
+        yield f"{amount:.0f} labelled {label} look like {suggested}."
+    if result["found"] and result["accuracy"] >= MIN_ACCURACY:
+        yield (
+            f"The network disagrees with {percent(1 - result['accuracy'])} of the labels, and its "
+            "own errors look the same: look at the samples before you correct a label."
+        )
     if result["accuracy"] < MIN_ACCURACY:
         yield (
-            f"The network is right on only {result['accuracy']:.1%} of the samples: it knows too "
-            "little to judge labels."
+            f"The network is right on only {percent(result['accuracy'])} of the samples: it knows "
+            "too little to judge labels."
         )
     if result["split"] == "train":
         yield "The network has seen these labels in training and may agree with wrong labels."
@@ -195,24 +213,39 @@ def _draw_joint(drawing: Any, result: Mapping[str, Any]) -> None:
     axes, names = drawing.subplots(), result["classes"]
     joint = torch.tensor(result["joint"], dtype=torch.float64)
     shown = joint - joint.diagonal().diag()
-    image = axes.imshow(shown.tolist(), cmap="Reds", vmin=0, vmax=max(1.0, shown.max().item()))
-    drawing.colorbar(image, label="estimated samples")
+    largest = max(1.0, shown.max().item())
+    image = axes.imshow(shown.tolist(), cmap="Blues", vmin=0, vmax=largest)
+    drawing.colorbar(image, label="estimated samples with a wrong label")
     if len(names) <= MAX_NUMBERED_CLASSES:
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+        is_long = max(map(len, names)) > MAX_LEVEL_LETTERS
+        angle = {"rotation": 60, "ha": "right"} if is_long else {}
+        axes.set_xticks(range(len(names)), names, **angle)
         axes.set_yticks(range(len(names)), names)
         for i, row in enumerate(joint.tolist()):
-            for j, count in enumerate(row):
-                axes.text(j, i, f"{count:.0f}" if count >= 0.5 else "", ha="center", va="center")
+            for j, amount in enumerate(row):
+                text = f"{amount:.0f}" if amount >= 0.5 else ""
+                is_dark = i != j and amount > largest / 2
+                colour = "white" if is_dark else GREY if i == j else "black"
+                axes.text(j, i, text, ha="center", va="center", color=colour)
     axes.set_xlabel("class by the network")
-    axes.set_ylabel("label")
-    drawing.suptitle(
-        f"{result['split']} split, {result['samples']:,} samples, accuracy {result['accuracy']:.1%}"
+    axes.set_ylabel("label in the data set")
+    set_titles(
+        drawing,
+        f"About {result['estimated_errors']:.0f} labels are estimated to be wrong",
+        f"{count(result['samples'], 'sample')} of the {result['split']} split, accuracy of the "
+        f"network {percent(result['accuracy'])}; the diagonal (grey) agrees",
     )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_LETTERS else f"{name[: MAX_LETTERS - 1]}…"
 
 
 def _draw_samples(drawing: Any, images_NCHW: Tensor, issues: list[dict[str, Any]]) -> None:
     """Draw the samples with the most certain issues: label → suggested class."""
-    cells = drawing.subplots(*SHEET, squeeze=False).ravel()
+    total = len(images_NCHW)
+    columns = min(SHEET[1], math.ceil(total**0.5))
+    cells = drawing.subplots(math.ceil(total / columns), columns, squeeze=False).ravel()
     for cell in cells:
         cell.axis("off")
     for cell, image_CHW, issue in zip(cells, images_NCHW, issues, strict=False):
@@ -221,5 +254,10 @@ def _draw_samples(drawing: Any, images_NCHW: Tensor, issues: list[dict[str, Any]
         cell.imshow(
             (pixels[:, :, 0] if is_grey else pixels).tolist(), cmap="gray" if is_grey else None
         )
-        cell.set_title(f"#{issue['sample']} {issue['label']} → {issue['suggested']}", fontsize=8)
-    drawing.suptitle("sample, label → class by the network")
+        names = f"{_shortened(issue['label'])} → {_shortened(issue['suggested'])}"
+        cell.set_title(f"{issue['sample']}: {names}", fontsize=TITLE_SIZES[columns > 2])
+    set_titles(
+        drawing,
+        "Labels that are probably wrong",
+        "index in the data set: label → class by the network; the most certain first",
+    )

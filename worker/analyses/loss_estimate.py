@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from worker.analyses.drawing import BLUE, DASHED, ORANGE, set_titles, use_log_scale
 from worker.analyses.intervals import (
     bootstrap_difference,
     hoeffding_interval,
@@ -15,7 +16,8 @@ from worker.analyses.intervals import (
 )
 from worker.analyses.outcome import Outcome, Picture
 from worker.analyses.predictions import Predictions, predict_split
-from worker.analyses.subject import Subject
+from worker.analyses.subject import Subject, require_finite
+from worker.analyses.wording import count, number, percent
 from worker.registry import analyses
 from worker.training.seed import generator
 from worker.training.topk import is_right
@@ -60,7 +62,8 @@ def loss_estimate(
     validation = predict_split(
         subject, "validation", lambda done: subject.report(trained + done, total)
     )
-
+    for predictions in (train, validation):
+        require_finite(predictions.losses_N.mean().item())
     gap_interval, gaps = bootstrap_difference(
         train.losses_N,
         validation.losses_N,
@@ -72,6 +75,8 @@ def loss_estimate(
         ),
         partial=subject.partial,
     )
+    if min(trained, new) == 1:  # resampling a single sample shows no spread
+        gap_interval = [-math.inf, math.inf]
     is_classification = bool(subject.experiment.class_names)
     sizes, means, halves = _subsets(validation.losses_N, confidence, seed)
     result: dict[str, Any] = {
@@ -152,25 +157,31 @@ def _subsets(losses_N: Tensor, confidence: float, seed: int) -> tuple[Tensor, Te
 
 def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
     empirical, general, gap = result["empirical"], result["general"], result["gap"]
-    level = f"{result['confidence']:.4g}"
+    level = f"{100 * result['confidence']:.4g} %"
+    trained = count(empirical["samples"], "training sample")
+    yield f"Empirical loss on {trained}: {number(empirical['loss'])}."
+    seen = count(general["samples"], "validation sample")
     low, high = general["interval"]
-    yield f"Empirical loss on {empirical['samples']:,} training samples: {empirical['loss']:.4g}."
-    yield (
-        f"General loss, from {general['samples']:,} validation samples: {general['loss']:.4g}, "
-        f"between {low:.4g} and {high:.4g} with confidence {level}."
+    bounds = (
+        f"between {number(low)} and {number(high)} with a confidence of {level}"
+        if math.isfinite(low)
+        else "without an interval, which needs two samples"
     )
+    yield f"General loss, from {seen}: {number(general['loss'])}, {bounds}."
     low, high = gap["interval"]
     sign = "The gap is real" if low > 0 else "The gap may be chance" if high >= 0 else "No gap"
-    yield f"{sign}: {gap['value']:.4g}, between {low:.4g} and {high:.4g}."
+    within = f", between {number(low)} and {number(high)}" if math.isfinite(low) else ""
+    yield f"{sign}: {number(gap['value'])}{within}."
     if "error" in general:
-        low, high = general["error_interval"]
+        low, high = (percent(bound, 2) for bound in general["error_interval"])
         yield (
-            f"Error rate on new data: {general['error']:.2%}, between {low:.2%} and {high:.2%} by "
+            f"Error rate on new data: {percent(general['error'], 2)}, between {low} and {high} by "
             "Hoeffding's inequality, whatever the distribution."
         )
     test = result["test"]
     if test is not None and isinstance(test["loss"], float):
-        yield f"Recorded on {test['samples']:,} test samples: loss {test['loss']:.4g}."
+        tested = count(test["samples"], "test sample")
+        yield f"Recorded on {tested}: loss {number(test['loss'])}."
     if result["is_optimistic"]:
         yield (
             f"The checkpoint was chosen by {result['monitor']}, so the estimate on the validation "
@@ -182,16 +193,22 @@ def _draw(
     drawing: Any, result: Mapping[str, Any], sizes: Tensor, means: Tensor, halves: Tensor
 ) -> None:
     """Draw the estimate against the number of samples, which settles like 1/√n."""
-    axes = drawing.subplots()
+    axes, numbers = drawing.subplots(), sizes.tolist()
     low, high = (means - halves).tolist(), (means + halves).tolist()
-    axes.fill_between(sizes.tolist(), low, high, alpha=0.2, label="interval of the mean")
-    axes.plot(sizes.tolist(), means.tolist(), ".-", label="mean of the first n samples")
-    axes.axhline(result["empirical"]["loss"], color="grey", linestyle="--", label="empirical loss")
-    axes.set_xscale("log")
-    axes.set_xlabel("validation samples n")
+    axes.fill_between(
+        numbers, low, high, color=BLUE, alpha=0.2, linewidth=0, label="interval of the mean"
+    )
+    axes.plot(numbers, means.tolist(), ".-", color=BLUE, label="mean over n validation samples")
+    empirical = result["empirical"]["loss"]
+    axes.axhline(empirical, color=ORANGE, linestyle=DASHED, label="empirical loss (training)")
+    use_log_scale(axes, "x", numbers, ratio=3)
+    axes.set_xlabel("n, number of validation samples")
     axes.set_ylabel("data loss")
     axes.legend()
-    drawing.suptitle(
-        f"general loss from {result['general']['samples']:,} validation samples, confidence "
-        f"{result['confidence']:.4g}, seed {result['seed']}"
+    samples = count(result["general"]["samples"], "validation sample")
+    set_titles(
+        drawing,
+        "How the estimate of the general loss settles",
+        f"{samples} in a random order, confidence {result['confidence']:.4g}, seed "
+        f"{result['seed']}",
     )

@@ -9,9 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from worker.analyses.drawing import BLUE, DASHED, GREY, set_titles, use_log_scale
 from worker.analyses.landscape import Height, Landscape, known_height
 from worker.analyses.outcome import Outcome, Picture
-from worker.analyses.subject import AnalysisRefused, Subject, draw_samples
+from worker.analyses.subject import AnalysisRefused, Subject, draw_samples, require_finite
+from worker.analyses.wording import number
 from worker.registry import analyses
 
 #: The name for the weights before training, which every job has.
@@ -80,6 +82,8 @@ def loss_path(
                 )
             )
         subject.report(index + 1, len(alphas))
+    for alpha, where in ((0.0, "at the start"), (1.0, "at the checkpoint")):
+        require_finite(heights["train"][alphas.index(alpha)].loss, where)
     result: dict[str, Any] = {
         "alpha": alphas,
         **{
@@ -162,39 +166,37 @@ def _distance(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> floa
 
 def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
     alphas, train, validation = result["alpha"], result["train"], result["validation"]
-    at_start, at_end = (train["loss"][alphas.index(alpha)] for alpha in (0.0, 1.0))
-    yield f"Training loss {at_start:.4g} at the start and {at_end:.4g} at the checkpoint."
+    start, end = (number(train["loss"][alphas.index(alpha)]) for alpha in (0.0, 1.0))
+    yield f"Training loss {start} at the start and {end} at the checkpoint."
     if result["is_monotone"]:
         yield "On the straight line between them it never rises."
     yield (
-        f"Barrier above the straight line of losses: {train['barrier']:.4g} in training, "
-        f"{validation['barrier']:.4g} in validation."
+        f"Barrier above the straight line of losses: {number(train['barrier'])} in training, "
+        f"{number(validation['barrier'])} in validation."
     )
     lowest = min(range(len(alphas)), key=lambda index: train["loss"][index])
-    yield f"Lowest training loss at α = {alphas[lowest]:.3g}: {train['loss'][lowest]:.4g}."
+    at, loss = number(alphas[lowest], 3), number(train["loss"][lowest])
+    yield f"Lowest training loss at α = {at}: {loss}."
 
 
 def _draw(drawing: Any, result: Mapping[str, Any]) -> None:
-    """Draw both losses over α, and both ends."""
+    """Draw both losses, and mark both ends."""
     axes, alphas = drawing.subplots(), result["alpha"]
-    finite = [
-        loss
-        for name in ("train", "validation")
-        for loss in result[name]["loss"]
-        if math.isfinite(loss)
-    ]
-    for name in ("train", "validation"):
-        axes.plot(alphas, result[name]["loss"], label=f"{name} loss")
-    for alpha in (0.0, 1.0):
-        axes.axvline(alpha, color="grey", linewidth=0.8, linestyle="--")
-    if finite and min(finite) > 0 and max(finite) > 100 * min(finite):
-        axes.set_yscale("log")
-    axes.set_xlabel("α: 0 is the start, 1 the checkpoint")
+    for alpha, name, side, shift in ((0.0, "start", "left", 4), (1.0, "checkpoint", "right", -4)):
+        axes.axvline(alpha, color=GREY, linewidth=0.8, linestyle=":")
+        place = (alpha, 1), (shift, -12), ("data", "axes fraction"), "offset points"
+        axes.annotate(name, *place, ha=side, color=GREY)
+    validation, train = result["validation"]["loss"], result["train"]["loss"]
+    axes.plot(alphas, validation, color=BLUE, label="validation loss")
+    axes.plot(alphas, train, color=BLUE, linestyle=DASHED, label="training loss")
+    use_log_scale(axes, "y", [*validation, *train])
+    axes.set_xlabel("α: weights (1−α)·start + α·checkpoint")
     axes.set_ylabel("data loss")
     axes.legend()
-    axes.set_title(f"distance of the weights {result['distance']:.4g}")
     counts = result["samples"]
-    drawing.suptitle(
-        f"{counts['train']:,} training and {counts['validation']:,} validation samples, "
-        f"seed {result['seed']}"
+    set_titles(
+        drawing,
+        "Loss on the line from the start to the checkpoint",
+        f"{counts['train']:,} training and {counts['validation']:,} validation samples, seed "
+        f"{result['seed']}, distance of the weights {number(result['distance'])}",
     )

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from worker.analyses.drawing import BLUE, MAX_LINEAR_RATIO, ORANGE, set_titles, use_log_scale
 from worker.analyses.landscape import (
     Height,
     Landscape,
@@ -16,13 +17,16 @@ from worker.analyses.landscape import (
     random_direction,
 )
 from worker.analyses.outcome import Outcome, Picture
-from worker.analyses.subject import Subject, draw_samples
+from worker.analyses.subject import Subject, draw_samples, require_finite
+from worker.analyses.wording import count, number, percent, ticks
 from worker.registry import analyses
 from worker.training.parameters import has_batch_norm
 
 #: A picture clips losses at this many times the loss of guessing.
 CLIP_FACTOR = 10.0
 LEVELS = 30
+#: Of a linear scale.
+LABELLED = 10
 
 
 @analyses.register(
@@ -81,6 +85,7 @@ def loss_surface(
         return found
 
     center = height({})
+    require_finite(center.loss)
     alphas = _steps(span, points)
     lines = [[height({n: alpha}) for alpha in alphas] for n in range(directions)]
     sides = _steps(span, grid) if grid else []
@@ -141,13 +146,16 @@ def _rough_share(lines: Sequence[Sequence[Height]]) -> float:
 def _sentences(result: Mapping[str, Any], span: float) -> Iterator[str]:
     center, rise, lines = result["center"], result["rise"], len(result["lines"]["loss"])
     accuracy = center["accuracy"]
-    shown = "" if accuracy is None else f", accuracy {accuracy:.2%}"
-    yield f"Loss {center['loss']:.4g}{shown} on {result['samples']:,} training samples."
+    shown = "" if accuracy is None else f", accuracy {percent(accuracy, 2)}"
+    samples = count(result["samples"], "training sample")
+    yield f"Loss {number(center['loss'])}{shown} on {samples}."
+    lowest, median, highest = (number(rise[name], 3) for name in ("lowest", "median", "highest"))
     yield (
-        f"At ±{span:g} along {lines} random directions the loss rises by {rise['median']:.3g} in "
-        f"the median, {rise['lowest']:.3g} at least and {rise['highest']:.3g} at most."
+        f"At ±{span:g} along {count(lines, 'random direction')} the loss rises by {median} in "
+        f"the median, {lowest} at least and {highest} at most."
     )
-    yield f"Along the lines, the loss bends downwards at {result['rough_share']:.0%} of the points."
+    rough = percent(result["rough_share"], 0)
+    yield f"Along the lines, the loss bends downwards at {rough} of the points."
     if result["recomputes_batch_norm"]:
         yield "The statistics of batch norm are computed again at every point."
 
@@ -171,7 +179,7 @@ def _without_none(values: Any) -> Any:
 def _caption(result: Mapping[str, Any]) -> str:
     batch_norm = ", batch norm recomputed" if result["recomputes_batch_norm"] else ""
     return (
-        f"{result['samples']:,} of {result['of_samples']:,} training samples, "
+        f"{result['samples']:,} of {count(result['of_samples'], 'training sample')}, "
         f"{result['normalization']} normalization{batch_norm}, seed {result['seed']}"
     )
 
@@ -187,43 +195,46 @@ def _draw_lines(drawing: Any, result: Mapping[str, Any], clip: float) -> None:
     """Draw each line, the median, and the band between the lowest and the highest."""
     axes = drawing.subplots()
     losses, alphas = _clipped(result["lines"]["loss"], clip), result["lines"]["alpha"]
-    for line in losses.tolist():
-        axes.plot(alphas, line, color="tab:blue", alpha=0.4, linewidth=0.8)
     low, high = losses.min(0).values.tolist(), losses.max(0).values.tolist()
-    axes.fill_between(alphas, low, high, color="tab:blue", alpha=0.15)
-    axes.plot(alphas, losses.median(0).values.tolist(), color="tab:blue", label="median")
-    axes.plot([0], [result["center"]["loss"]], "o", color="black", label="checkpoint")
-    axes.set_xlabel("step along the direction")
+    axes.fill_between(alphas, low, high, color=BLUE, alpha=0.15, linewidth=0, label="all lines")
+    for line in losses.tolist():
+        axes.plot(alphas, line, color=BLUE, alpha=0.4, linewidth=0.8)
+    axes.plot(alphas, losses.median(0).values.tolist(), color=BLUE, linewidth=2, label="median")
+    axes.plot([0], [result["center"]["loss"]], "o", color=ORANGE, label="checkpoint")
+    use_log_scale(axes, "y", losses.flatten().tolist())
+    axes.set_xlabel("step along the direction, in lengths of the weights")
     axes.set_ylabel("training loss")
-    if losses.min() > 0:
-        axes.set_yscale("log")
     axes.legend()
-    axes.set_title(f"{len(losses)} random directions")
-    drawing.suptitle(_caption(result))
+    directions = count(len(losses), "random direction")
+    set_titles(drawing, f"Loss along {directions}", _caption(result))
 
 
 def _draw_surface(drawing: Any, result: Mapping[str, Any], clip: float) -> None:
-    """Draw the logarithm of the loss over two directions, clipped."""
+    """Draw the loss over two directions on a logarithmic scale of colours, clipped."""
     axes, surface = drawing.subplots(), result["surface"]
     losses = _clipped(surface["loss"], clip)
-    shown = losses.clamp(min=torch.finfo(torch.float64).tiny).log10()
-    is_logarithmic = bool((losses > 0).all())
-    values = shown if is_logarithmic else losses
-    filled = axes.contourf(surface["alpha"], surface["beta"], values.tolist(), levels=LEVELS)
+    low, high = losses.min().item(), losses.max().item()
+    is_logarithmic = low > 0 and high > MAX_LINEAR_RATIO * low
+    values = (losses.log10() if is_logarithmic else losses).tolist()
+    sides = surface["alpha"], surface["beta"]
+    filled = axes.contourf(*sides, values, levels=LEVELS, cmap="viridis")
+    clipped = f", clipped at {number(clip, 3)}" if high >= clip else ""
+    bar = drawing.colorbar(filled, label=f"training loss{clipped}")
+    levels: list[float] | int = LABELLED
+    names = None
+    if is_logarithmic:
+        shown = ticks(low, high)
+        levels = [math.log10(loss) for loss in shown]
+        names = {level: number(loss) for level, loss in zip(levels, shown, strict=True)}
+        bar.set_ticks(levels, labels=list(names.values()))
     lines = axes.contour(
-        surface["alpha"],
-        surface["beta"],
-        values.tolist(),
-        levels=10,
-        colors="white",
-        linewidths=0.4,
+        *sides, values, levels=levels, colors="white", linewidths=0.6, linestyles="solid"
     )
-    axes.clabel(lines, fontsize=7)
-    axes.plot([0], [0], "o", color="red")
-    label = "log₁₀ of the training loss" if is_logarithmic else "training loss"
-    limit = f", clipped at {clip:.3g}" if math.isfinite(clip) else ""
-    drawing.colorbar(filled, label=label + limit)
-    axes.set_xlabel("first direction")
-    axes.set_ylabel("second direction")
+    axes.clabel(lines, fmt=names, fontsize=8)
+    axes.plot([0], [0], "o", color="white", markeredgecolor="black", markersize=8)
+    axes.set_xlabel("step along the first direction")
+    axes.set_ylabel("step along the second direction")
     axes.set_aspect("equal")
-    drawing.suptitle(_caption(result))
+    set_titles(
+        drawing, "Loss over two random directions; the dot is the checkpoint", _caption(result)
+    )

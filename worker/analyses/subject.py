@@ -1,5 +1,6 @@
 """What an analysis works on: a network with the weights of a checkpoint, and its data."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,20 @@ class Subject:
     check: Callable[[], None] = _never_stop
     #: Called with the work that is done and the total, in any unit.
     report: Callable[[int, int], None] = _ignore_progress
-    #: What earlier attempts have computed; a method keeps in it what takes long.
+    #: What earlier attempts of the same analysis have computed: a method keeps what takes long.
     partial: PartialResults = field(default_factory=PartialResults)
+
+
+def require_finite(loss: float, where: str = "at the checkpoint") -> None:
+    """Refuse an analysis of weights whose loss is not finite.
+
+    Raises:
+        AnalysisRefused: it is not.
+    """
+    if not math.isfinite(loss):
+        raise AnalysisRefused(
+            f"The loss {where} is {loss}: the training diverged. Analyse an earlier checkpoint."
+        )
 
 
 def draw_samples(split: Split, count: int, seed: int) -> Tensor:

@@ -71,13 +71,13 @@ def test_a_network_that_still_learns_is_not_at_a_critical_point() -> None:
 
 def test_a_small_sample_overstates_the_largest_eigenvalue() -> None:
     """Its mean over samples is at least that of all, since λmax is convex (Jensen)."""
-    training = subject(trained(train=1200))
-    whole = analyse("curvature", training, probes=0).result["lambda_max"]["value"]
-    sampled = [
-        analyse("curvature", training, samples=128, probes=0, seed=seed).result["lambda_max"]
-        for seed in range(4)
-    ]
-    assert sum(each["value"] for each in sampled) / 4 > 1.1 * whole
+
+    def highest(**parameters: int) -> float:
+        analysed = subject(trained(train=1200))
+        return analyse("curvature", analysed, probes=0, **parameters).result["lambda_max"]["value"]
+
+    sampled = [highest(samples=128, seed=seed) for seed in range(4)]
+    assert sum(sampled) / 4 > 1.1 * highest()
 
 
 def test_halves_of_the_sample_show_its_bias() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.analyses.subjects import analyse, subject, trained
+from tests.worker.analyses.subjects import analyse, digits, subject, trained
 from worker.analyses.label_errors import calibrated, class_thresholds, confident_joint
 from worker.analyses.subject import AnalysisRefused
-from worker.training.experiment import Experiment
+from worker.training.experiment import Experiment, Split
 
 
 def _with_labels(training: Experiment, labels_N: Tensor) -> Experiment:
@@ -34,6 +34,22 @@ def test_most_planted_errors_are_found_and_few_others() -> None:
     assert len(found & planted) >= 0.8 * len(planted)
     assert len(found - planted) <= 0.3 * len(planted)
     assert result["estimated_errors"] == pytest.approx(20, abs=8)
+
+
+def test_five_percent_of_planted_errors_are_found_next_to_errors_of_the_network() -> None:
+    training, scans = trained(train=1200), digits(train=1597).splits.train
+    unseen = Split(scans.images[1200:], scans.labels[1200:].clone(), scans.indices[1200:])
+    total = len(unseen.labels)
+    wrong = torch.randperm(total, generator=torch.Generator().manual_seed(0))[: total // 20]
+    unseen.labels[wrong] = (unseen.labels[wrong] + 3) % 10
+    judged = replace(training, splits=replace(training.splits, validation=unseen))
+    outcome = analyse("label_errors", subject(judged))
+    found = {issue["sample"] for issue in outcome.result["issues"]}
+    planted = set(unseen.indices[wrong].tolist())
+    assert len(found & planted) >= 0.75 * len(planted)
+    disagreement = 1 - outcome.result["accuracy"]
+    assert len(found) <= disagreement * total
+    assert any("its own errors look the same" in sentence for sentence in outcome.summary)
 
 
 def test_the_worst_come_first_with_the_right_suggestion() -> None:

@@ -15,6 +15,7 @@ from worker.analyses.intervals import (
     hoeffding_interval,
     normal_interval,
 )
+from worker.analyses.partial_results import PartialResults
 from worker.analyses.predictions import losses_of_samples
 from worker.registry import losses
 from worker.training.evaluation import score
@@ -84,6 +85,7 @@ def test_the_bootstrap_agrees_with_the_normal_distribution_for_many_samples() ->
         resamples=2000,
         generator=generator,
         on_resample=lambda _: None,
+        partial=PartialResults(),
     )
     center = (second.mean() - first.mean()).item()
     half = 1.96 * math.sqrt(first.var().item() / 3000 + second.var().item() / 2000)
