@@ -112,7 +112,7 @@ def weak_against_baseline(view: View, /, *, errors: Positive = 3.0) -> Symptom |
     twin=on_digits(training={"epochs": 10}),
 )
 def confused_classes(
-    view: View, /, *, share: Share = 0.15, times: Positive = 5.0, recall: Share = 0.3
+    view: View, /, *, share: Share = 0.15, times: Positive = 5.0, recall: Share = 0.1
 ) -> Symptom | None:
     """Samples of one class are often taken for another class.
 

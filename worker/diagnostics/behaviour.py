@@ -24,6 +24,7 @@ CAUSES = [
     "dead_relu",
     "input_not_connected",
     "class_imbalance",
+    "bottleneck",
     "exploding_gradient",
 ]
 

@@ -23,28 +23,38 @@ Share = Annotated[float, Field(ge=0, le=1)]
     twin=None,
 )
 def label_errors(
-    view: View, /, *, share: Share = 0.04, agreement: Share = 0.6, accuracy: Share = 0.5
+    view: View,
+    /,
+    *,
+    share: Share = 0.04,
+    agreement: Share = 0.5,
+    spread: Share = 0.58,
+    accuracy: Share = 0.5,
 ) -> Symptom | None:
     """Many labels of the validation split are probably wrong.
 
     The network and a linear classifier see the data in different ways. Where both give the same
-    answer and the label says another class, the label is suspect; networks that have learned too
-    little make their mistakes each on their own. Wrong labels in the training split are learned by
-    heart, and wrong labels in the test split make a network look worse than it is. The analysis
-    `label_errors` shows the samples: look at them before you change a label.
+    answer and the label says another class, the label is suspect. Classes that only look alike do
+    the same, but in a few pairs of classes, while wrong labels are in all of them. Wrong labels in
+    the training split are learned by heart, and wrong labels in the test split make a network look
+    worse than it is. The analysis `label_errors` shows the samples: look at them before you change
+    a label.
 
     Args:
         view: the training.
         share: the share of samples for which both give the same answer against the label.
-        agreement: these samples over all that the network has wrong. It is about half where classes
-            only look alike.
+        agreement: these samples over all that the network has wrong, below which it has learned
+            too little.
+        spread: the different pairs of label and answer over what random labels have, below which
+            classes only look alike.
         accuracy: the validation accuracy below which the network knows too little to judge labels.
     """
     found = view.baseline()
     if found is None or found.own_accuracy < accuracy or found.own_accuracy >= 1:
         return None
     value = found.disputed / found.samples
-    if value <= share or value / (1 - found.own_accuracy) <= agreement:
+    agreeing = value / (1 - found.own_accuracy)
+    if value <= share or agreeing <= agreement or found.spread <= spread:
         return None
     return Symptom(
         severity="warning",
@@ -56,7 +66,8 @@ def label_errors(
         direction="above",
         samples=found.samples,
         details={
-            "agreement": value / (1 - found.own_accuracy),
+            "agreement": agreeing,
+            "spread": found.spread,
             "issues": [
                 {"sample": index, "label": label, "suggested": suggested}
                 for index, label, suggested in found.listed

@@ -70,6 +70,8 @@ class Baseline:
     only_own: int
     #: Samples for which both answer with the same class, and it is not the label.
     disputed: int
+    #: Their different pairs of label and answer, over what wrong labels at random have.
+    spread: float
     #: Some of them, the surest first: index in the data set, label, answer of both.
     listed: tuple[tuple[int, str, str], ...]
 

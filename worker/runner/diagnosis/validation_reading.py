@@ -85,11 +85,21 @@ def read_baseline(experiment: Experiment, split: Split, scores_NM: Tensor) -> Ba
         only_linear=int((is_linear_N & ~is_own_N).sum()),
         only_own=int((is_own_N & ~is_linear_N).sum()),
         disputed=len(disputed_N),
+        spread=_spread(truth_N[disputed_N], own_N[disputed_N], experiment.classes),
         listed=tuple(
             (int(split.indices[i]), names[int(truth_N[i])], names[int(own_N[i])])
             for i in listed_N.tolist()
         ),
     )
+
+
+def _spread(labels_N: Tensor, answers_N: Tensor, classes: int) -> float:
+    """Return the number of different pairs over that of as many pairs at random; 0 without any."""
+    cells, drawn = classes * (classes - 1), len(labels_N)
+    if not drawn or not cells:
+        return 0.0
+    different = len((labels_N * classes + answers_N).unique())
+    return different / (cells * (1 - (1 - 1 / cells) ** drawn))
 
 
 def _inputs(experiment: Experiment, split: Split) -> Tensor:
