@@ -7,6 +7,7 @@ from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
 from api.comparison.routes import router as comparison
+from api.dashboard.routes import router as dashboard
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
 from api.deps import declared_rights, principal
@@ -31,7 +32,7 @@ from shared.settings import Settings
 TITLE = "Trainshed"
 VERSION = "0.1.0"
 
-PUBLIC = (health, reference)
+PUBLIC = (health, reference, dashboard)
 PRIVATE = (jobs, findings, analyses, comparison, presets, datasets, catalog, augmentation, weights)
 
 

@@ -1,4 +1,4 @@
-"""The pages for people at `/` and `/docs`, and the OpenAPI document."""
+"""The documentation at `/docs`, and the OpenAPI document."""
 
 import hashlib
 from base64 import b64encode
@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse
 
 from api.deps import without_key
 from api.http.responses import json_response
-from api.reference.home import home
 from api.reference.page import STYLE, page
 
 router = APIRouter()
@@ -20,18 +19,6 @@ HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
-#: The answer of `/` depends on what the client accepts.
-VARY = {"Vary": "Accept"}
-
-
-@router.get("/", dependencies=[Security(without_key)], include_in_schema=False)
-async def get_home(request: Request) -> Any:
-    """Return a page that says where to go; for a program, the same as JSON."""
-    document = request.app.openapi()
-    if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(home(document["info"], _address(request)), headers=HEADERS | VARY)
-    links = {"docs": "/docs", "openapi": "/openapi.json", "ready": "/readyz"}
-    return json_response({**document["info"], "links": links}, headers=VARY)
 
 
 @router.get("/openapi.json", dependencies=[Security(without_key)], include_in_schema=False)

@@ -11,6 +11,7 @@ from api.services.keys import KeyCheck
 from api.services.owners import OwnerIndex
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
+from api.services.sessions import Sessions
 from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
 from shared.database import Database
@@ -34,6 +35,7 @@ class Services:
     event_feeds: EventFeeds
     keys: KeyCheck
     owners: OwnerIndex
+    sessions: Sessions
     quarantine: Quarantine
 
     def close(self) -> None:
@@ -62,5 +64,6 @@ def open_services(settings: Settings) -> Services:
         event_feeds=EventFeeds(database, watcher),
         keys=KeyCheck(settings),
         owners=OwnerIndex(database),
+        sessions=Sessions(),
         quarantine=Quarantine(database),
     )

@@ -1,0 +1,1 @@
+"""Pages for people. They read and change everything through the routes of the API."""

@@ -1,0 +1,1 @@
+"""Charts of metrics as SVG, drawn on the server: complete without a script."""

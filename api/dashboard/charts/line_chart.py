@@ -1,0 +1,182 @@
+"""A chart of lines over epochs, as positions in an SVG."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from api.dashboard.charts.scale import Scale, linear, logarithmic, of_epochs
+from api.dashboard.formats import number, short
+
+WIDTH, HEIGHT = 520, 220
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 20, 26
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series of a chart: `style` is the CSS class of its color and dash."""
+
+    label: str
+    style: str
+    #: Epochs and values; a value may be NaN or infinite.
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best point of a line."""
+
+    label: str
+    epoch: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the lines of all charts of a job share."""
+
+    last_epoch: int
+    #: Name, first and last epoch of each stage, where there are several.
+    stages: list[tuple[str, float, float]] = field(default_factory=list)
+    #: Number and first epoch of each attempt after the first.
+    attempts: list[tuple[int, float]] = field(default_factory=list)
+    best_epoch: float | None = None
+    why_empty: str = ""
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A chart with every position computed, for the template."""
+
+    title: str
+    lines: list[dict[str, object]]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    bands: list[dict[str, object]]
+    attempts: list[tuple[float, int]]
+    best_x: float | None
+    rings: list[dict[str, object]]
+    #: Points without a place: not finite, or not positive on a logarithmic axis.
+    marks: list[dict[str, object]]
+    note: str
+    is_empty: bool
+    why_empty: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def draw(
+    title: str,
+    lines: Sequence[Line],
+    subject: Subject,
+    *,
+    bests: Sequence[Best] = (),
+    is_log: bool = False,
+    is_fraction: bool = False,
+) -> LineChart:
+    """Return a chart.
+
+    Args:
+        title: of the chart.
+        lines: to draw.
+        subject: the epochs, stages and attempts.
+        bests: the best points of lines.
+        is_log: whether the vertical axis is logarithmic.
+        is_fraction: whether the values are fractions, shown in percent.
+    """
+    values = [value for line in lines for _, value in line.points]
+    scale = logarithmic(values) if is_log else linear(values)
+    epochs = of_epochs(subject.last_epoch)
+    x, y = _x(epochs), _y(scale)
+    marks = [mark for line in lines for mark in _marks(line, scale, x)]
+    return LineChart(
+        title=title,
+        lines=[_drawn(line, scale, x, y) for line in lines],
+        x_ticks=[(x(tick), short(tick)) for tick in epochs.ticks],
+        y_ticks=[(y(tick), _tick(tick, is_fraction=is_fraction)) for tick in scale.ticks],
+        bands=[
+            {"x": x(first), "width": x(last) - x(first), "name": name, "is_odd": index % 2}
+            for index, (name, first, last) in enumerate(subject.stages)
+        ],
+        attempts=[(x(epoch), number_) for number_, epoch in subject.attempts],
+        best_x=None if subject.best_epoch is None else x(subject.best_epoch),
+        rings=[
+            {"x": x(best.epoch), "y": y(best.value), "label": best.label}
+            for best in bests
+            if scale.fraction(best.value) is not None
+        ],
+        marks=marks,
+        note=_note(lines, scale),
+        is_empty=not values,
+        why_empty=subject.why_empty,
+    )
+
+
+def _tick(value: float, *, is_fraction: bool) -> str:
+    return f"{short(100 * value)} %" if is_fraction else short(value)
+
+
+def _x(epochs: Scale):  # noqa: ANN202 - a function of a number
+    width = WIDTH - LEFT - RIGHT
+    return lambda epoch: round(LEFT + width * epoch / epochs.high, 1)
+
+
+def _y(scale: Scale):  # noqa: ANN202 - a function of a number
+    height = HEIGHT - TOP - BOTTOM
+    return lambda value: round(TOP + height * (1 - (scale.fraction(value) or 0.0)), 1)
+
+
+def _drawn(line: Line, scale: Scale, x, y) -> dict[str, object]:  # noqa: ANN001
+    """Return the path of a line, with a gap at every value that has no place."""
+    parts: list[list[str]] = [[]]
+    for epoch, value in line.points:
+        if scale.fraction(value) is None:
+            parts.append([])
+        else:
+            parts[-1].append(f"{x(epoch)},{y(value)}")
+    path = " ".join(f"M{part[0]}L{' '.join(part[1:])}" for part in parts if len(part) > 1)
+    single = [part[0].split(",") for part in parts if len(part) == 1]
+    return {"label": line.label, "style": line.style, "path": path, "dots": single}
+
+
+def _marks(line: Line, scale: Scale, x) -> list[dict[str, object]]:  # noqa: ANN001
+    """Return marks at the edge of the chart for values that have no place in it."""
+    marks = []
+    for epoch, value in line.points:
+        if scale.fraction(value) is None:
+            glyph = "✕" if math.isnan(value) else "▲" if value > 0 else "▼"
+            text = f"{line.label} is {number(value)} at epoch {number(epoch)}"
+            at = HEIGHT - BOTTOM - 4 if glyph == "▼" else TOP + 10
+            marks.append({"x": x(epoch), "y": at, "glyph": glyph, "text": text})
+    return marks
+
+
+def _note(lines: Sequence[Line], scale: Scale) -> str:
+    """Return what the chart leaves out, as a sentence."""
+    without = [
+        (line.label, epoch, value)
+        for line in lines
+        for epoch, value in line.points
+        if scale.fraction(value) is None
+    ]
+    if not without:
+        return ""
+    label, epoch, value = min(without, key=lambda each: each[1])
+    more = f", and {len(without) - 1} more" if len(without) > 1 else ""
+    return f"Not shown: {label} is {number(value)} at epoch {number(epoch)}{more}."
+
+
+def sparkline(values: Sequence[float], *, width: int = 96, height: int = 22) -> str:
+    """Return the points of a small line without axes; values that are not finite are left out."""
+    finite = [(index, value) for index, value in enumerate(values) if math.isfinite(value)]
+    if len(finite) < 2:
+        return ""
+    low, high = min(v for _, v in finite), max(v for _, v in finite)
+    spread, last = (high - low) or 1.0, len(values) - 1
+    return " ".join(
+        f"{2 + (width - 4) * index / last:.1f},{2 + (height - 4) * (high - value) / spread:.1f}"
+        for index, value in finite
+    )

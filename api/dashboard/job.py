@@ -1,0 +1,113 @@
+"""The pages of a job: overview, results, log and specification."""
+
+import asyncio
+import json
+import secrets
+import shlex
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request, Response
+
+from api.dashboard import job_view
+from api.dashboard.charts.job_charts import POINTS, draw_job, epochs_table
+from api.dashboard.page import ApiDep, page_router, render
+from shared.states import FINAL
+
+router = page_router()
+
+LOG_BYTES = 100_000
+#: Lines of a log that the page shows, and characters of a line.
+LOG_LINES, LINE_CHARACTERS = 500, 4000
+
+Axis = Literal["linear", "log"]
+
+
+@router.get("/jobs/{job_id}")
+async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "linear") -> Response:
+    """Return the overview: state and cause, curves, findings, checkpoints, attempts."""
+    path = _path(job_id)
+    job, metrics, findings, checkpoints = await asyncio.gather(
+        api.get(path),
+        api.get(f"{path}/metrics", points=POINTS),
+        api.get(f"{path}/findings"),
+        api.get(f"{path}/checkpoints", limit=100),
+    )
+    names, epochs = epochs_table(metrics["data"])
+    return render(
+        request,
+        "job/overview.html",
+        **header(job, "overview"),
+        charts=draw_job(job, metrics["data"], is_log=y == "log"),
+        y=y,
+        epoch_names=names,
+        epochs=epochs,
+        findings=findings["data"],
+        once=secrets.token_hex(16),
+        checkpoints=_best_first(checkpoints["data"]),
+    )
+
+
+@router.get("/jobs/{job_id}/log")
+async def get_log_page(
+    request: Request,
+    api: ApiDep,
+    job_id: str,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """Return the end of the log of an attempt."""
+    path = _path(job_id)
+    job = await api.get(path)
+    text = ""
+    if job["attempt"]:
+        answer = await api.call("GET", f"{path}/logs", {"attempt": attempt, "tail": LOG_BYTES})
+        text = answer.body.decode()
+    lines = [line[:LINE_CHARACTERS] for line in text.splitlines()]
+    return render(
+        request,
+        "job/log.html",
+        **header(job, "log"),
+        lines=lines[-LOG_LINES:],
+        is_cut=len(text.encode()) >= LOG_BYTES or len(lines) > LOG_LINES,
+        attempt=attempt or job["attempt"],
+    )
+
+
+@router.get("/jobs/{job_id}/spec")
+async def get_spec_page(request: Request, api: ApiDep, job_id: str) -> Response:
+    """Return the specification, and the request that submits it again."""
+    job = await api.get(_path(job_id))
+    address = str(request.base_url).rstrip("/")
+    body = shlex.quote(_on_a_line(job["spec"]))
+    curl = (
+        f'curl -H "Authorization: Bearer $TRAINSHED_KEY" -H "Content-Type: application/json" '
+        f"\\\n  -d {body} \\\n  {address}/v1/jobs"
+    )
+    return render(request, "job/spec.html", **header(job, "spec"), curl=curl)
+
+
+def _on_a_line(spec: Any) -> str:
+    """Return a specification on a line."""
+    return json.dumps(spec, ensure_ascii=False)
+
+
+def header(job: dict[str, Any], tab: str) -> dict[str, Any]:
+    """Return what every page of a job shows, with the name of its tab."""
+    return {
+        "job": job,
+        "tab": tab,
+        "base": f"/jobs/{job['id']}",
+        "word": job_view.word(job),
+        "sentence": job_view.sentence(job),
+        "actions": job_view.actions(job),
+        "tiles": job_view.tiles(job),
+        "is_final": job["state"] in FINAL,
+    }
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/jobs/{job_id}"
+
+
+def _best_first(checkpoints: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the checkpoints: the best of the monitors, then the others, the newest first."""
+    return sorted(checkpoints, key=lambda each: (each["monitor"] is None, -each["epoch"]))

@@ -1,0 +1,129 @@
+"""A page: its route, its template, its headers, and errors as pages."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.dashboard import assets, formats
+from api.dashboard.api_client import ApiClient, ApiError
+from api.dashboard.notes import markdown
+from api.deps import ServicesDep, principal, without_key
+from api.errors import STATUS
+from shared.errors import ServiceError, Unauthorized
+
+log = structlog.get_logger()
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Accept",
+}
+UNEXPECTED = "Internal server error; the service's log has the details."
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=formats.visible,
+)
+templates.filters |= {**formats.FILTERS, "markdown": markdown}
+templates.globals["asset"] = assets.address
+
+
+class LoginNeeded(Exception):
+    """The request for a page has no session."""
+
+
+async def open_api(request: Request, services: ServicesDep) -> ApiClient:
+    """Return the API for the person whose session the request has.
+
+    Raises:
+        LoginNeeded: there is no session, or it has ended.
+    """
+    try:
+        request.state.account = (await principal(request, services, None)).name
+    except Unauthorized as error:
+        raise LoginNeeded from error
+    return ApiClient(request)
+
+
+#: The API, with the rights of the session.
+ApiDep = Annotated[ApiClient, Depends(open_api)]
+
+
+def render(request: Request, name: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page from its template."""
+    account = getattr(request.state, "account", None)
+    text = templates.get_template(name).render(
+        path=request.url.path, query=request.url.query, account=account, **values
+    )
+    return HTMLResponse(text, status_code=status_code, headers=HEADERS)
+
+
+def redirect(address: str) -> RedirectResponse:
+    """Return a redirect to a page that is loaded with GET."""
+    return RedirectResponse(address, status_code=303, headers=HEADERS)
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages, and that leads to the login without a session."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler of the route."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except LoginNeeded:
+                return redirect(f"/login?next={quote(_address(request), safe='')}")
+            except ApiError as error:
+                return error_page(request, error.problem)
+            except ServiceError as error:
+                return error_page(
+                    request, {"status": STATUS[type(error)], "detail": error.detail, **error.data}
+                )
+            except RequestValidationError as error:
+                wrong = ". ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+                return error_page(request, {"status": 422, "detail": wrong})
+            except Exception as error:
+                log.exception("unexpected error", path=request.url.path, exc_info=error)
+                return error_page(request, {"status": 500, "detail": UNEXPECTED})
+
+        return handle_page
+
+
+def page_router() -> APIRouter:
+    """Return a router of pages, whose calls of the API check the rights."""
+    return APIRouter(
+        route_class=PageRoute, dependencies=[Security(without_key)], include_in_schema=False
+    )
+
+
+def error_page(request: Request, problem: dict[str, Any]) -> HTMLResponse:
+    """Return a problem as a page."""
+    status = problem["status"]
+    values = {"title": HTTPStatus(status).phrase, "errors": [], **problem}
+    return render(request, "error.html", status_code=status, **values)
+
+
+def _address(request: Request) -> str:
+    """Return the address of the page; after a change that was not made, its page without it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method == "GET" else "/"

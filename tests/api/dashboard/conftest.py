@@ -1,0 +1,27 @@
+"""A browser that has logged in: a client with cookies, and with the headers that browsers send."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.api.service import KEY, Service
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture
+def stranger(service: Service) -> Iterator[httpx.Client]:
+    """Return a browser without a session."""
+    address = str(service.client.base_url).rstrip("/")
+    headers = {**HTML, "Origin": address, "Sec-Fetch-Site": "same-origin"}
+    with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def browser(stranger: httpx.Client) -> httpx.Client:
+    """Return a browser with a session."""
+    response = stranger.post("/login", data={"key": KEY})
+    assert response.status_code == 303, response.text
+    return stranger

@@ -1,0 +1,214 @@
+"""The pages of the queue and of a job, as HTML."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.errors import Failure
+from shared.ids import new_id
+from shared.jobs import attempts
+from shared.jobs.findings import NewFinding, store_findings
+from tests.api.service import Service, checkpoint_row, metric_row
+
+HOSTILE = "<img src=x onerror=alert(1)> hx-get=/x"
+
+
+def _start(service: Service, **changes: Any) -> tuple[str, Any]:
+    lease = service.start_job(**changes)
+    points = [(step, 1 / step) for step in range(1, 13)]
+    service.record(
+        lease,
+        metrics=[metric_row("val_loss", 10 * step, value, epoch=step) for step, value in points],
+        checkpoints=[checkpoint_row("last")],
+    )
+    return lease.job_id, lease
+
+
+def test_a_program_gets_the_links_as_json(service: Service) -> None:
+    response = service.client.get("/", headers={"Accept": "application/json"})
+    assert response.json()["links"]["docs"] == "/docs"
+    assert response.headers["vary"] == "Accept"
+
+
+def test_an_empty_box_says_what_to_do(browser: httpx.Client) -> None:
+    page = browser.get("/").text
+    assert "0 running · 0 waiting" in page
+    assert "trainshed submit --preset" in page
+
+
+def test_the_queue_lists_waiting_jobs_in_the_order_of_their_start(
+    service: Service, browser: httpx.Client
+) -> None:
+    _start(service, name="runs")
+    for name, priority in (("second", "normal"), ("third", "low"), ("first", "high")):
+        service.submit(name=name, priority=priority)
+    service.app.state.services.queue_order._read_at = float("-inf")
+    page = browser.get("/").text
+    assert "1 running · 3 waiting" in page
+    places = [page.index(f"<bdi>{name}</bdi>") for name in ("runs", "first", "second", "third")]
+    assert places == sorted(places)
+
+
+def test_a_failed_job_shows_its_cause_and_hint_at_the_top(
+    service: Service, browser: httpx.Client
+) -> None:
+    lease = service.start_job(name="too-large")
+    failure = Failure(kind="out_of_memory", message="needs 9.2 GB", hint="Use batch_size 64.")
+    with service.database.write() as connection:
+        attempts.fail(connection, lease, failure)
+    for path in ("/", f"/jobs/{lease.job_id}"):
+        page = browser.get(path).text
+        for text in ("out_of_memory", "needs 9.2 GB", "Use batch_size 64."):
+            assert text in page
+        assert f'action="/jobs/{lease.job_id}/retry"' in page
+
+
+def test_filters_are_in_the_address_and_pages_follow_a_cursor(
+    service: Service, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dashboard.home.PAGE", 2)
+    for number in range(5):
+        service.submit(name=f"job-{number}", tags={"group": "a" if number else "b"})
+    seen: list[str] = []
+    address = "/?tag=group:a"
+    while address:
+        page = browser.get(address).text
+        seen += re.findall(r"<bdi>(job-\d)</bdi></a>", page)
+        found = re.search(r'href="([^"]+)" rel="next"', page)
+        address = found[1].replace("&amp;", "&") if found else ""
+    assert seen == ["job-4", "job-3", "job-2", "job-1"]
+    assert "No job matches" in browser.get("/?dataset=unknown").text
+
+
+def test_a_job_page_shows_its_curve_and_its_checkpoints(
+    service: Service, browser: httpx.Client
+) -> None:
+    job, _ = _start(service, name="curve")
+    page = browser.get(f"/jobs/{job}").text
+    [path] = re.findall(r'class="line validation" d="([^"]+)"', page)
+    assert path.count(",") == 12
+    assert "safetensors" in page
+    assert "Values by epoch" in page
+
+
+def test_a_value_that_is_not_finite_is_a_gap_with_a_mark(
+    service: Service, browser: httpx.Client
+) -> None:
+    lease = service.start_job()
+    values = [1.0, 0.5, float("nan"), float("inf"), 0.25, 0.2]
+    rows = [metric_row("val_loss", 10 * i, v, epoch=i) for i, v in enumerate(values, start=1)]
+    service.record(lease, metrics=rows)
+    page = browser.get(f"/jobs/{lease.job_id}").text
+    [path] = re.findall(r'class="line validation" d="([^"]+)"', page)
+    assert path.count("M") == 2
+    assert "val_loss is NaN at epoch 3" in page
+    assert "▲<title>val_loss is ∞ at epoch 4" in page
+
+
+def test_forms_cancel_pause_and_resume(service: Service, browser: httpx.Client) -> None:
+    job = service.submit()
+    response = browser.post(f"/jobs/{job}/pause", data={"back": "/?state=queued"})
+    assert (response.status_code, response.headers["location"]) == (303, "/?state=queued")
+    assert service.job(job)["state"] == "paused"
+    browser.post(f"/jobs/{job}/resume", data={"back": "//evil.example"})
+    assert service.job(job)["state"] == "queued"
+    response = browser.post(f"/jobs/{job}/cancel")
+    assert response.headers["location"] == f"/jobs/{job}"
+    assert service.job(job)["state"] == "cancelled"
+
+
+def test_a_stale_page_is_answered_with_what_is_possible_now(
+    service: Service, browser: httpx.Client
+) -> None:
+    job = service.submit()
+    browser.post(f"/jobs/{job}/cancel")
+    response = browser.post(f"/jobs/{job}/resume")
+    assert response.status_code == 409
+    assert response.headers["content-type"].startswith("text/html")
+    assert "cancelled" in response.text
+
+
+@pytest.mark.parametrize("path", ["", "/results", "/log", "/spec"])
+def test_a_job_that_does_not_exist_is_a_page(browser: httpx.Client, path: str) -> None:
+    for job in ("job_unknown", "job_01m8e6zqev0498hnd3hxnarj1q"):
+        response = browser.get(f"/jobs/{job}{path}")
+        assert response.status_code == 404
+        assert "no such job" in response.text.lower() or "There is no job" in response.text
+
+
+def test_names_of_people_are_text(service: Service, browser: httpx.Client) -> None:
+    job, _ = _start(service, name=HOSTILE, tags={"<b>": "'\"><script>"})
+    patch = {"notes": f"{HOSTILE}\n\n[x](javascript:alert(1)) ![y](http://evil.example/a.png)"}
+    response = service.client.patch(
+        f"/v1/jobs/{job}", json=patch, headers={"Content-Type": "application/merge-patch+json"}
+    )
+    assert response.status_code == 200
+    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/spec", f"/jobs/{job}/log"):
+        page = browser.get(path).text
+        assert not re.search(r"<img src=x|<script>|href=\"javascript|src=\"http|<b>\"", page)
+        assert "&lt;img src=x" in page
+
+
+def test_the_log_is_shown_with_a_link_to_all_of_it(service: Service, browser: httpx.Client) -> None:
+    job, lease = _start(service)
+    path = service.storage.log(job, lease.attempt)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("first\n" * 600 + "<script>last\x1b[31m\n")
+    page = browser.get(f"/jobs/{job}/log").text
+    assert "&lt;script&gt;last\\x1b[31m" in page
+    assert page.count("first") == 499
+    assert "The end of the log" in page
+
+
+def test_every_page_forbids_foreign_content_and_inline_code(
+    service: Service, browser: httpx.Client
+) -> None:
+    job, _ = _start(service)
+    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/results", "/login", "/jobs/unknown"):
+        response = browser.get(path)
+        policy = response.headers.get("content-security-policy", "")
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cross-origin-opener-policy"] == "same-origin"
+        assert not re.search(r"<style|\sstyle=|\son\w+=\"|<script(?! src)", response.text)
+
+
+def test_a_patch_of_a_finding_is_a_button_that_forks_once(
+    service: Service, browser: httpx.Client
+) -> None:
+    lease = service.start_job(name="origin")
+    patch = {
+        "id": new_id("pat"),
+        "expects": "a smaller step",
+        "operations": [
+            {"op": "test", "path": "/optimizer/learning_rate", "value": 0.01},
+            {"op": "replace", "path": "/optimizer/learning_rate", "value": 0.001},
+        ],
+    }
+    data = {"sentence": "too fast", "explanation": "e", "layers": [], "evidence": {}, "reasons": []}
+    found = NewFinding(
+        id=new_id("fnd"),
+        rule="learning_rate_too_high",
+        stage="training",
+        severity="error",
+        state="open",
+        first_step=1,
+        last_step=2,
+        epoch=1,
+        because_of=None,
+        data={**data, "patches": [patch]},
+    )
+    with service.database.write() as connection:
+        store_findings(connection, lease, [found])
+    page = browser.get(f"/jobs/{lease.job_id}").text
+    assert "<code>0.01</code> → <code><b>0.001</b></code>" in page
+    form = page.partition("/fork/finding")[2].partition("</form>")[0]
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]+)"', form))
+    answers = [browser.post(f"/jobs/{lease.job_id}/fork/finding", data=fields) for _ in range(2)]
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    new = service.job(answers[0].headers["location"].removeprefix("/jobs/"))
+    assert new["spec"]["optimizer"]["learning_rate"] == 0.001
+    assert new["forked_from"] == lease.job_id
