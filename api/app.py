@@ -29,8 +29,7 @@ from api.weights.routes import UPLOAD
 from api.weights.routes import router as weights
 from shared.settings import Settings
 
-TITLE = "Trainshed"
-VERSION = "0.1.0"
+TITLE, VERSION = "Trainshed", "0.1.0"
 
 PUBLIC = (health, reference, dashboard)
 PRIVATE = (jobs, findings, analyses, comparison, presets, datasets, catalog, augmentation, weights)

@@ -9,6 +9,7 @@ from typing import Any
 from box.hang_detector import HangDetector
 from box.health_checks import api_url, why_not_ready
 from box.key import ensure_key
+from box.login_link import read_login_link
 from box.orphans import stop_orphans
 from box.parts import Part, StartPhase, list_parts, migrations
 from box.preconditions import CannotStart, check_port, lock_home
@@ -163,4 +164,7 @@ class Supervisor:
         self._address_file.write_text(f"{address}\n")
         key = "TRAINSHED_ADMIN_KEY" if settings.admin_key else str(settings.key_file)
         print_line(f"ready after {seconds:.1f} s: {address} (API documentation: {address}/docs)")
+        link = read_login_link(settings)
+        if link is not None:
+            print_line(f"web pages: {address}{link} (this link logs in once, within 10 minutes)")
         print_line(f"key: {key} · logs: {settings.home / 'logs'} · Ctrl-C stops the box")

@@ -198,6 +198,11 @@ class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests):
         """Return a preset; its `spec` can be submitted."""
         return self._json("GET", f"/v1/presets/{quote(name, safe='')}")
 
+    def login_link(self, page: str = "/") -> str:
+        """Return an address that opens a page in a browser and logs in once, without a key."""
+        link = self._json("POST", "/v1/login-links")
+        return f"{self.url}{link['path']}&next={quote(page, safe='')}"
+
     def catalog(self) -> Json:
         """Return the catalogue of methods."""
         return self._json("GET", "/v1/catalog")

@@ -164,5 +164,6 @@ _FUNCTIONS = (
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),
     "severity_glyph": lambda severity: SEVERITIES.get(severity, "?"),
+    "dotted": lambda pointer: pointer.strip("/").replace("/", "."),
     "segment": lambda text: quote(text, safe=""),
 }

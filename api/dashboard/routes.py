@@ -1,14 +1,21 @@
-"""All pages for people."""
+"""All pages for people, and what the API has for them alone."""
 
 from fastapi import APIRouter
 
 from api.dashboard.assets import router as assets
+from api.dashboard.compare import router as compare
+from api.dashboard.datasets import router as datasets
 from api.dashboard.home import router as home
 from api.dashboard.job import router as job
 from api.dashboard.job_actions import router as job_actions
 from api.dashboard.job_results import router as job_results
+from api.dashboard.leaderboard import router as leaderboard
 from api.dashboard.login import router as login
+from api.dashboard.login_links import router as login_links
 
 router = APIRouter()
-for part in (assets, login, home, job, job_results, job_actions):
+for part in (
+    *(assets, login, login_links, home, job, job_results, job_actions),
+    *(compare, leaderboard, datasets),
+):
     router.include_router(part)

@@ -1,4 +1,4 @@
-"""Commands for the box: presets, uploaded weights, and its start."""
+"""Commands for the box: presets, uploaded weights, its start and its web pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +60,23 @@ def weights(*, as_json: AsJson = False) -> None:
     with connect() as client:
         rows = client.weights()
     print_json(rows) if as_json else print_weights(console, rows)
+
+
+@app.command("open")
+def print_link(
+    job: Annotated[
+        str | None, typer.Argument(help="A job's id or name; default: the queue.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Print a link that opens the pages in a browser and logs in without a key.
+
+    It works once, within 10 minutes.
+    """
+    with connect() as client:
+        link = client.login_link("/" if job is None else f"/jobs/{client.job_id(job)}")
+    print_json({"link": link}) if as_json else print_line(link)
 
 
 @app.command()

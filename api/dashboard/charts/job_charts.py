@@ -44,7 +44,7 @@ def draw_job(job: dict[str, Any], series: Series, *, is_log: bool) -> list[LineC
         series: its metrics, thinned.
         is_log: whether vertical axes are logarithmic where they can be.
     """
-    lines = _lines(series)
+    lines = points_of(series)
     subject = _subject(job, series)
     best = job["best"] or {}
     charts = []
@@ -87,8 +87,8 @@ def epochs_table(series: Series, *, rows: int = 100) -> tuple[list[str], list[di
     return present, [{"epoch": epoch, "values": by_epoch[epoch]} for epoch in epochs]
 
 
-def _lines(series: Series) -> dict[str, list[tuple[float, float]]]:
-    """Return the points of each metric over all stages."""
+def points_of(series: Series) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of each metric over all stages, by its name."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for each in series:
         points = [(point["epoch"], value_of(point["value"])) for point in each["points"]]
@@ -133,11 +133,11 @@ def _stages(series: Series) -> list[tuple[str, float, float]]:
 
 def _attempts(job: dict[str, Any], series: Series) -> list[tuple[int, float]]:
     """Return the attempts after the first, with the epoch where each resumed."""
-    points = [point for each in series for point in each["points"]]
+    points = [(point["step"], point["epoch"]) for each in series for point in each["points"]]
     found = []
     for attempt in (job.get("attempts") or [])[1:]:
-        first = attempt["first_step"]
-        before = [point["epoch"] for point in points if first and point["step"] < first]
+        first = attempt["first_step"] or 0
+        before = [epoch for number, epoch in points if number < first]
         if before:
             found.append((attempt["number"], float(max(before))))
     return found
@@ -154,5 +154,5 @@ def _best(name: str, best: dict[str, Any]) -> Best:
 
 def finite_values(series: Series, names: Iterable[str]) -> list[float]:
     """Return the values of the first of these metrics that is present."""
-    lines = _lines(series)
+    lines = points_of(series)
     return next(([value for _, value in lines[name]] for name in names if lines.get(name)), [])

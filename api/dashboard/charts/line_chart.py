@@ -139,7 +139,9 @@ def _drawn(line: Line, scale: Scale, x, y) -> dict[str, object]:  # noqa: ANN001
             parts[-1].append(f"{x(epoch)},{y(value)}")
     path = " ".join(f"M{part[0]}L{' '.join(part[1:])}" for part in parts if len(part) > 1)
     single = [part[0].split(",") for part in parts if len(part) == 1]
-    return {"label": line.label, "style": line.style, "path": path, "dots": single}
+    drawn = next((part[-1].split(",") for part in reversed(parts) if part), None)
+    end = None if drawn is None else (float(drawn[0]), float(drawn[1]))
+    return {"label": line.label, "style": line.style, "path": path, "dots": single, "end": end}
 
 
 def _marks(line: Line, scale: Scale, x) -> list[dict[str, object]]:  # noqa: ANN001

@@ -1,0 +1,35 @@
+"""`POST /v1/login-links`: a link with which a browser logs in once, without a key."""
+
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.deps import CallerDep, ServicesDep
+from api.http.responses import json_response
+from api.http.schemas import Count
+from api.services.sessions import CODE_SECONDS
+
+router = APIRouter(prefix="/v1/login-links", tags=["login"])
+
+
+class LoginLink(BaseModel):
+    """A link that logs a browser in once."""
+
+    object: Literal["login_link"]
+    path: str = Field(description="Below the address of the service")
+    expires_in_seconds: Count
+
+
+@router.post(
+    "", status_code=201, summary="Create a login link", responses={201: {"model": LoginLink}}
+)
+async def create_login_link(services: ServicesDep, caller: CallerDep) -> Any:
+    """Return a path that logs a browser in as the caller, once and within 10 minutes.
+
+    Append `&next=` and the path of a page to lead there.
+    """
+    query = urlencode({"code": services.sessions.issue_code(caller.name)})
+    link = {"object": "login_link", "path": f"/login?{query}", "expires_in_seconds": CODE_SECONDS}
+    return json_response(link, status=201)
