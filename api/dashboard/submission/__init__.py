@@ -1,0 +1,1 @@
+"""The form that submits a job, made from the schemas of the specification and the catalogue."""
