@@ -28,6 +28,9 @@ test-zoo: setup ## train every large network for one step
 test-schema: setup ## make thousands of requests from the OpenAPI document, on SQLite and PostgreSQL
 	@$(RUN)/python -m tests.api.schemathesis_run
 
+test-pages: setup ## test the web pages in Chromium: every page at every width, light and dark
+	@TRAINSHED_TEST_PAGES=all $(RUN)/pytest tests/pages tests/api/dashboard
+
 lint: setup ## run ruff, pyright and the import contracts
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright && $(RUN)/lint-imports
 
@@ -61,4 +64,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove the environments and the caches of the tools
 	rm -rf $(VENV) .venv-mlflow .venv-generators node_modules .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo test-schema lint mlflow bench gpu-check experiments catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo test-schema test-pages lint mlflow bench gpu-check experiments catalog migrate lock setup clean

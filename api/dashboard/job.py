@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import secrets
 import shlex
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -15,6 +15,8 @@ from shared.states import FINAL
 
 router = page_router()
 
+#: A patch that is forked twice within this time makes one job.
+ONCE_SECONDS = 600
 LOG_BYTES = 100_000
 #: Lines of a log that the page shows, and characters of a line.
 LOG_LINES, LINE_CHARACTERS = 500, 4000
@@ -42,7 +44,7 @@ async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "li
         epoch_names=names,
         epochs=epochs,
         findings=findings["data"],
-        once=secrets.token_hex(16),
+        once=int(time.time() // ONCE_SECONDS),
         checkpoints=_best_first(checkpoints["data"]),
     )
 

@@ -35,7 +35,7 @@ async def fork_with_patch(
 ) -> Response:
     """Submit the specification with the patch of a finding, and lead to the new job.
 
-    `once` is drawn for each page, so that a second click makes no second job.
+    `once` changes every ten minutes, so that a second click makes no second job.
     """
     body = {"finding": finding, "patch": patch}
     job = await api.post(f"/v1/jobs/{job_id}/fork", body, idempotency_key=f"{once}-{patch}")
