@@ -3,14 +3,14 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.dashboard import job_view
 from api.dashboard.charts.job_charts import POINTS, points_of
 from api.dashboard.charts.line_chart import Line, Subject, draw
-from api.dashboard.page import ApiDep, PageRoute, redirect, render
+from api.dashboard.page import ApiDep, page_router, redirect, render
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 LETTERS = "ABCDEFGHIJ"
 #: Colors of lines; further jobs repeat them, so each line ends in a letter.

@@ -4,13 +4,13 @@ import asyncio
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.dashboard import job_view
 from api.dashboard.api_client import ApiClient, ApiError
-from api.dashboard.page import ApiDep, PageRoute, redirect, render
+from api.dashboard.page import ApiDep, page_router, redirect, render
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 PAGE = 50
 #: Classes whose samples are on the sheet, and samples of each.

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from api.dashboard.page import ApiDep, PageRoute, render
+from api.dashboard.page import ApiDep, page_router, render
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 PAGE = 50
 #: Fields in which a job differs from the first, that its row shows.

@@ -3,10 +3,10 @@
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 from pydantic import BaseModel, Field
 
-from api.deps import CallerDep, ServicesDep
+from api.deps import PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.http.schemas import Count
 from api.services.sessions import CODE_SECONDS
@@ -23,13 +23,17 @@ class LoginLink(BaseModel):
 
 
 @router.post(
-    "", status_code=201, summary="Create a login link", responses={201: {"model": LoginLink}}
+    "",
+    dependencies=[Security(right("account:read"))],
+    status_code=201,
+    summary="Create a login link",
+    responses={201: {"model": LoginLink}},
 )
-async def create_login_link(services: ServicesDep, caller: CallerDep) -> Any:
+async def create_login_link(services: ServicesDep, principal: PrincipalDep) -> Any:
     """Return a path that logs a browser in as the caller, once and within 10 minutes.
 
     Append `&next=` and the path of a page to lead there.
     """
-    query = urlencode({"code": services.sessions.issue_code(caller.name)})
+    query = urlencode({"code": services.sessions.issue_code(principal)})
     link = {"object": "login_link", "path": f"/login?{query}", "expires_in_seconds": CODE_SECONDS}
     return json_response(link, status=201)

@@ -5,17 +5,17 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.comparison.differences import differences
 from api.dashboard.api_client import ApiClient, ApiError
-from api.dashboard.page import ApiDep, PageRoute, redirect, render
+from api.dashboard.page import ApiDep, page_router, redirect, render
 from api.dashboard.submission import form
 from api.dashboard.submission.fields import sections
 from api.deps import ServicesDep
 from shared.catalog import Catalog
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 Json = dict[str, Any]
 INVALID = 422
