@@ -74,7 +74,7 @@ def drop_parameters_of_other_methods(spec: Json, shown: Mapping[str, str]) -> No
 
     Args:
         spec: as it was typed; changed.
-        shown: the names of the methods whose fields the page had, by pointer.
+        shown: the names of the methods whose fields the page shows, by pointer.
     """
     for pointer, _, _ in METHODS:
         part: Any = spec

@@ -1,4 +1,4 @@
-"""The pages that submit a job: a new one, or a job's specification with changes."""
+"""The pages that submit a job: a new job, or a job with changes in its specification."""
 
 import asyncio
 import secrets
