@@ -12,8 +12,9 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 #: Files that stand loose in a package, and the folders next to them.
 LAYOUT = {
     "api": (
-        """analyses app augmentation catalog comparison dashboard datasets deps errors findings
-        health http init jobs lifespan main openapi presets reference services weights""",
+        "__init__ __main__ app deps errors lifespan openapi",
+        """analyses augmentation catalog comparison dashboard datasets findings health http jobs
+        presets reference services weights""",
     ),
     "api/jobs": (
         """__init__ changes control disk_space estimates fork_schemas forks lookup rendering
