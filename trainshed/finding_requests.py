@@ -1,6 +1,7 @@
 """Requests about the findings of jobs, and forks."""
 
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from trainshed.connection import Json, to_json, without_none
@@ -13,6 +14,20 @@ class FindingRequests(JobRequests):
     def findings(self, job_id: str) -> list[Json]:
         """Return the findings of a job, roots before what they explain."""
         return [*self._pages(self._job_path(job_id, "findings"))]
+
+    def finding(self, finding_id: str) -> Json:
+        """Return a finding, with the checks of its patches."""
+        return self._json("GET", f"/v1/findings/{quote(finding_id, safe='')}")
+
+    def verify(self, finding_id: str, patch: str | None = None) -> Json:
+        """Check a patch of a finding by training; return the finding.
+
+        Args:
+            finding_id: the finding.
+            patch: the id of one of its patches, by default the first.
+        """
+        body = to_json(without_none({"patch": patch}))
+        return self._post_with_retry(f"/v1/findings/{quote(finding_id, safe='')}/verify", {}, body)
 
     def fork(
         self,

@@ -83,11 +83,31 @@ def _add_consequences(tree: Tree, finding: Json, findings: list[Json]) -> None:
 def _commands(job_id: str, finding: Json) -> Iterator[str]:
     """Yield the command that tries each patch."""
     for index, patch in enumerate(finding["patches"]):
-        verdict = patch["check"]["state"]
-        checked = "" if verdict == "none" else f" ({verdict})"
         option = f" --patch {patch['id']}" if index else ""
-        yield f"try {patch['expects']}{checked}:"
+        yield f"try {patch['expects']}{_verdict(patch['check'])}:"
         yield f"    trainshed fork {job_id} --finding {finding['id']}{option}"
+        if patch["check"]["state"] == "none":
+            yield f"    or check it first: trainshed verify {finding['id']}{option}"
+
+
+def _verdict(check: Json) -> str:
+    """Return the state of a check in brackets; nothing without a check."""
+    if check["state"] == "none":
+        return ""
+    gain = check["gain"]
+    by = "" if gain is None else f", loss {abs(gain):.0%} {'lower' if gain >= 0 else 'higher'}"
+    return f" ({check['state']}{by})"
+
+
+def print_check(console: Console, patch: Json) -> None:
+    """Print what the check of a patch shows so far."""
+    patch = escaped(patch)
+    check = patch["check"]
+    console.print(Text(f"{patch['expects']}{_verdict(check)}"), soft_wrap=True)
+    if check.get("detail"):
+        console.print(Text(check["detail"]), soft_wrap=True)
+    elif check["job"]:
+        console.print(f"progress: trainshed follow {check['job']}", soft_wrap=True)
 
 
 def print_headline(console: Console, job: Json) -> None:

@@ -13,6 +13,7 @@ class JobRequests(Connection):
         self,
         *,
         limit: int | None = None,
+        kind: str | None = None,
         state: str | None = None,
         owner: str | None = None,
         tag: str | None = None,
@@ -22,9 +23,10 @@ class JobRequests(Connection):
     ) -> Iterator[Json]:
         """Yield the jobs that match every filter, newest first.
 
-        `tag` is key or key:value; `named` is a name, or the beginning of an id.
+        `tag` is key or key:value; `named` is a name, or the beginning of an id. Jobs that check a
+        patch have the kind `verification`; without a kind they are left out.
         """
-        filters = {"state": state, "owner": owner, "tag": tag}
+        filters = {"kind": kind, "state": state, "owner": owner, "tag": tag}
         filters |= {"dataset": dataset, "sweep": sweep, "named": named}
         yield from self._pages("/v1/jobs", limit, **filters)
 

@@ -1,5 +1,6 @@
 """Commands for what was found in a training, and for trying a change."""
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -17,12 +18,14 @@ from trainshed.commands.common_options import (
 )
 from trainshed.commands.jobs import follow_job
 from trainshed.errors import WrongUsage, no_such
-from trainshed.finding_tables import print_findings
+from trainshed.finding_tables import print_check, print_findings
 from trainshed.job_tables import print_warnings
 from trainshed.spec_changes import with_changes
 
 app = typer.Typer()
 Json = dict[str, Any]
+UNDECIDED = ("queued", "running")
+POLL_SECONDS = 1.0
 
 
 @app.command()
@@ -39,6 +42,34 @@ def findings(
             print_json(rows)
             return
         print_findings(console, client.get(job), rows, in_full=explain)
+
+
+@app.command()
+def verify(
+    finding: Annotated[str, typer.Argument(help="The id of a finding: fnd_…")],
+    *,
+    patch: Annotated[
+        str | None, typer.Option(help="The id of a patch of the finding; default: the first.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for the verdict.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check by training whether a patch cures a finding.
+
+    The job trains again with the patch, next to the job with another seed, for at most as long as
+    it took to make the finding or an eighth of its epochs.
+    """
+    with connect() as client:
+        found = client.verify(finding, patch)
+        checked = _patch(found, patch)
+        while follow and checked["check"]["state"] in UNDECIDED:
+            time.sleep(POLL_SECONDS)
+            checked = _patch(client.finding(finding), patch)
+    print_json(checked) if as_json else print_check(console, checked)
+
+
+def _patch(finding: Json, patch: str | None) -> Json:
+    return next(each for each in finding["patches"] if patch in (None, each["id"]))
 
 
 @app.command()

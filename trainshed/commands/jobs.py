@@ -105,6 +105,9 @@ def validate(
 @app.command("list")
 def list_jobs(
     *,
+    kind: Annotated[
+        str | None, typer.Option(help="verification: the jobs that check a patch.")
+    ] = None,
     state: Annotated[
         str | None, typer.Option(help="Only jobs in this state: queued, running, …")
     ] = None,
@@ -116,7 +119,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    filters = {"state": state, "tag": tag and _tag_filter(tag), "dataset": dataset}
+    filters = {"kind": kind, "state": state, "tag": tag and _tag_filter(tag), "dataset": dataset}
     with connect() as client:
         jobs = list(client.jobs(limit=limit, **filters))
     print_json(jobs) if as_json else print_jobs(console, jobs)

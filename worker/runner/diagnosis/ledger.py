@@ -82,7 +82,8 @@ class Ledger:
             case.data |= _data(symptom)
         if not (is_new and case.is_open):
             return None
-        case.was_open, case.data["opened_epoch"] = True, epoch
+        case.was_open = True
+        case.data |= {"opened_step": step, "opened_epoch": epoch}
         return case
 
     def add_patches(self, case: Case, patches: tuple[Patch, ...]) -> None:
