@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 SIGNS = {"≥": operator.ge, ">": operator.gt, "≤": operator.le}
@@ -96,6 +97,14 @@ def against_limit(
     return Measurement(name, ratio_of, ratios, "≤ 1", statistics.median(values), limit, unit)
 
 
+@cache
+def commit() -> str:
+    """Return the short name of the commit that is measured."""
+    return subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
 def machine() -> str:
     """Return the processor, versions, commit and date of a measurement."""
     try:
@@ -104,11 +113,8 @@ def machine() -> str:
         model = model.split(":", 1)[1].strip()
     except (OSError, StopIteration):
         model = platform.processor()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    day = datetime.now(UTC).date().isoformat()
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {commit}, {day}"
+        day = datetime.now(UTC).date().isoformat()
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {commit()}, {day}"
 
 
 def save(measurements: list[Measurement], path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from api.catalog.methods import Methods
 from api.http.strict_json import parse
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context
+from benchmarks.diagnostics.sagemaker import DefaultRules
 from shared import catalog
 from shared.jobs.findings import NewFinding
 from shared.spec import JobSpec
@@ -66,6 +68,8 @@ class Run:
     watch_seconds: float = 0.0
     diverged: str | None = None
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    #: SageMaker's default rules that fired, where they are judged.
+    sagemaker: set[str] = field(default_factory=set)
 
     @property
     def accuracy(self) -> float:
@@ -85,8 +89,13 @@ class Run:
         return [r.rule for r in open_rows if r.because_of is None and r.severity != "info"]
 
 
-def experiment_of(spec: Json) -> Experiment:
-    """Build the experiment of a filled specification on this machine's CPU."""
+def experiment_of(spec: Json, adapt: Callable[[Splits], Splits] | None = None) -> Experiment:
+    """Build the experiment of a filled specification on this machine's CPU.
+
+    Args:
+        spec: the specification.
+        adapt: puts a fault into the data.
+    """
     parsed = JobSpec.model_validate(spec)
     dataset, indices = datasets.load_splits(
         spec["dataset"],
@@ -97,6 +106,8 @@ def experiment_of(spec: Json) -> Experiment:
     )
     parts = (indices.train, indices.validation, indices.test)
     splits = Splits(*(Split(*take(dataset, part)) for part in parts))
+    if adapt is not None:
+        splits = adapt(splits)
     return build(parsed, Data(dataset.class_names, splits, dataset.features))
 
 
@@ -106,27 +117,39 @@ def run(raw: Any, *, experiment: Experiment | None = None) -> Run:
     return run_filled(spec, experiment or experiment_of(spec))
 
 
-def run_filled(spec: Json, experiment: Experiment) -> Run:
-    """Train the experiment of a filled specification."""
+def run_filled(
+    spec: Json, experiment: Experiment, *, epochs: int | None = None, judges_sagemaker: bool = False
+) -> Run:
+    """Train the experiment of a filled specification, at most for some epochs."""
     watch = None
     if spec["diagnostics"]["mode"] != "off":
         watch = Watch(experiment, spec, job_id="job_1")
     result = Run(spec, [], None, planned_steps=experiment.steps)
+    rules = DefaultRules(experiment.model) if judges_sagemaker else None
+    observers = [each for each in (watch, rules) if each is not None]
     try:
         for report in fit(experiment):
             result.steps = report.step
-            if watch is not None:
-                watch.observe(report)
+            for observer in observers:
+                observer.observe(report)
             if isinstance(report, EpochEnded):
                 result.epochs.append(dict(report.metrics))
+                if report.epoch == epochs:
+                    break
     except Diverged as error:
         result.diverged, result.steps = str(error), error.step
         if watch is not None:
             watch.observe_divergence(error)
+    if rules is not None:
+        result.sagemaker = rules.fired | ({"exploding_tensor"} if result.diverged else set())
     if watch is not None:
-        state = watch.state().data
-        result.findings = [NewFinding(**row) for row in state["findings"]]
-        result.headline = state["headline"]
-        result.watch_seconds = watch.budget.spent_seconds
+        _add_findings(result, watch)
     result.weights = {n: t.detach().clone() for n, t in experiment.model.state_dict().items()}
     return result
+
+
+def _add_findings(result: Run, watch: Watch) -> None:
+    state = watch.state().data
+    result.findings = [NewFinding(**row) for row in state["findings"]]
+    result.headline = state["headline"]
+    result.watch_seconds = watch.budget.spent_seconds
