@@ -114,6 +114,7 @@ def machine() -> str:
     except (OSError, StopIteration):
         model = platform.processor()
         day = datetime.now(UTC).date().isoformat()
+    day = datetime.now(UTC).date().isoformat()
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {commit()}, {day}"
 
 
