@@ -113,7 +113,6 @@ def machine() -> str:
         model = model.split(":", 1)[1].strip()
     except (OSError, StopIteration):
         model = platform.processor()
-        day = datetime.now(UTC).date().isoformat()
     day = datetime.now(UTC).date().isoformat()
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {commit()}, {day}"
 
