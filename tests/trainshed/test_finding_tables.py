@@ -7,6 +7,8 @@ from rich.console import Console
 from trainshed.commands.findings import _as_operations  # pyright: ignore[reportPrivateUsage]
 from trainshed.finding_tables import print_findings, print_headline
 
+VERIFIED = {"state": "verified", "gain": 0.8, "job": "job_2"}
+UNCHECKED = {"state": "none", "gain": None, "job": None}
 JOB: dict[str, Any] = {"id": "job_1", "state": "succeeded", "headline": "It is too low."}
 ROOT: dict[str, Any] = {
     "id": "fnd_1",
@@ -30,8 +32,8 @@ ROOT: dict[str, Any] = {
     "explanation": "The steps are small.",
     "next": None,
     "patches": [
-        {"id": "pat_1", "expects": "0.02", "check": {"state": "verified", "gain": 0.8, "job": "job_2"}},
-        {"id": "pat_2", "expects": "Adam", "check": {"state": "none", "gain": None, "job": None}},
+        {"id": "pat_1", "expects": "0.02", "check": VERIFIED},
+        {"id": "pat_2", "expects": "Adam", "check": UNCHECKED},
     ],
 }
 CONSEQUENCE = {
@@ -57,7 +59,8 @@ def test_root_comes_with_evidence_consequences_and_commands() -> None:
     assert "learning_rate 1e-06, should be at least 0.001 at steps 20 to 240, 256 samples" in text
     assert "so info loss_not_decreasing: the loss stays" in text
     assert text.count("loss_not_decreasing") == 1
-    assert "try 0.02 (verified, loss 80% lower):\n    trainshed fork job_1 --finding fnd_1\n" in text
+    command = "trainshed fork job_1 --finding fnd_1\n"
+    assert f"try 0.02 (verified, loss 80% lower):\n    {command}" in text
     assert "trainshed fork job_1 --finding fnd_1 --patch pat_2" in text
     assert "check it first: trainshed verify fnd_1 --patch pat_2" in text
     assert "The steps are small." not in text

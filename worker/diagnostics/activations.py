@@ -41,9 +41,7 @@ def dead_relu(view: View, /, *, share: Share = 0.5, some: Share = 0.4) -> Sympto
         share: the share of dead units in a layer that makes an error.
         some: the share in two readings in a row that makes a warning.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None:
-        return None
+    reading = view.fresh_reading
     shares = [
         (layer.name, layer.dead_share)
         for layer in reading.activations
@@ -97,8 +95,8 @@ def saturated_activation(view: View, /, *, share: Share = 0.5, loss: Share = 0.5
         loss: the rule applies while the loss is above this fraction of the loss at chance: the last
             hidden layer of a network that has learned is saturated too.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None or not view.loss_is_above(loss):
+    reading = view.fresh_reading
+    if not view.loss_is_above(loss):
         return None
     shares = [
         (layer.name, layer.saturated_share)
@@ -162,9 +160,7 @@ def activation_scale(
         smallest: the deviation of pre-activations below which they are too small.
         largest: the deviation above which they are too large.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None:
-        return None
+    reading = view.fresh_reading
     # The outputs of the last layer are no pre-activations, and batch norm rescales the others.
     hidden = [layer for layer in reading.weight_layers[:-1] if not layer.is_normalized]
     deviations = [(layer.name, layer.deviation) for layer in hidden]

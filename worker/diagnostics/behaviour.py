@@ -49,8 +49,8 @@ def prediction_collapse(view: View, /, *, share: Share = 0.9, true: Share = 0.5)
         share: the share of the class that is predicted most often, above which answers collapse.
         true: the true share of this class from which on the answer is no fault.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None or reading.predicted_share is None or reading.true_share is None:
+    reading = view.fresh_reading
+    if reading.predicted_share is None or reading.true_share is None:
         return None
     if reading.predicted_share <= share or reading.true_share >= true:
         return None
@@ -94,8 +94,8 @@ def train_eval_mismatch(
         relative: the difference of the losses over the loss with the statistics of the batch.
         absolute: the difference as a fraction of the loss at chance.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None or reading.running_loss is None or view.stage.is_partial:
+    reading = view.fresh_reading
+    if reading.running_loss is None or view.stage.is_partial:
         return None
     difference = reading.running_loss - reading.loss
     limit = max(relative * reading.loss, absolute * view.chance)

@@ -111,8 +111,8 @@ def vanishing_gradient(
         loss: the rule applies while the loss is above this fraction of the loss at chance: the
             gradients of a network that has learned are small too.
     """
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None or not view.loss_is_above(loss):
+    reading = view.fresh_reading
+    if not view.loss_is_above(loss):
         return None
     layers = [layer for layer in reading.weight_layers if layer.gradient_norm is not None]
     if len(layers) < 2:
@@ -195,8 +195,8 @@ def exploding_gradient(
                 series=tuple((e.step, e.gradient_norm) for e in view.epochs),
                 patches=("learning_rate", "clipping"),
             )
-    reading = view.reading if view.has_fresh_reading else None
-    if reading is None or not view.loss_is_above(0.5):
+    reading = view.fresh_reading
+    if not view.loss_is_above(0.5):
         return None
     norms = [
         (layer.name, layer.gradient_norm)

@@ -191,9 +191,9 @@ def input_not_connected(view: View, /, *, spread: Positive = 1e-4) -> Symptom | 
         view: the training.
         spread: the deviation of the outputs over samples, relative to their deviation over classes.
     """
-    reading = view.reading if view.has_fresh_reading else None
+    reading = view.fresh_reading
     # Zeros in the last layer make all outputs equal at first, by design.
-    if reading is None or reading.step < 1 or not math.isfinite(reading.loss):
+    if reading.step < 1 or not math.isfinite(reading.loss):
         return None
     if reading.output_spread >= spread:
         return None

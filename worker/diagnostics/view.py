@@ -27,6 +27,10 @@ Moment = Literal["start", "update", "step", "epoch", "end", "failure"]
 Json = Mapping[str, Any]
 
 
+class NotMeasured(Exception):
+    """What a rule needs was not measured at this moment: it neither finds nor resolves anything."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StageView:
     """The stage that is trained."""
@@ -105,6 +109,17 @@ class View:
     def has_fresh_reading(self) -> bool:
         """Whether the newest reading is of this moment."""
         return self.reading is not None and self.reading.step == self.step
+
+    @property
+    def fresh_reading(self) -> Reading:
+        """The reading of this moment.
+
+        Raises:
+            NotMeasured: The network was not read now, to keep within the budget of the watch.
+        """
+        if self.reading is None or not self.has_fresh_reading:
+            raise NotMeasured
+        return self.reading
 
     @property
     def is_warmed_up(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from worker.diagnostics.symptom import Symptom
-from worker.diagnostics.view import Moment, View
+from worker.diagnostics.view import Moment, NotMeasured, View
 from worker.registry import Entry, diagnostics
 
 log = structlog.get_logger()
@@ -37,13 +37,18 @@ class RuleSet:
             self._rules[name] = (entry, diagnostics.bind(name, {**entry.defaults, **chosen}))
 
     def judge(self, moment: Moment, view: View) -> list[tuple[Entry, Symptom | None]]:
-        """Return what each rule of a moment finds; a rule that raises is switched off."""
+        """Return what each rule of a moment finds; a rule that raises is switched off.
+
+        A rule that lacks a measurement is left out, so that its finding stays as it is.
+        """
         found: list[tuple[Entry, Symptom | None]] = []
         for name, (entry, rule) in [*self._rules.items()]:
             if moment not in entry.facts["when"]:
                 continue
             try:
                 found.append((entry, rule(view)))
+            except NotMeasured:
+                continue
             except Exception as error:  # noqa: BLE001 - no rule may end a training
                 found.append((entry, self.switch_off(name, error)))
         return found

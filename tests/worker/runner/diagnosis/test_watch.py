@@ -13,6 +13,7 @@ from worker.diagnostics.symptom import Symptom
 from worker.diagnostics.view import View
 from worker.registry import diagnostics
 from worker.runner.diagnosis import watch as watch_module
+from worker.runner.diagnosis.budget import Budget
 
 FAULTY = on_digits(
     architecture=mlp(10, 64, activation="sigmoid"), initializer={"name": "normal", "scale": 0.05}
@@ -52,6 +53,15 @@ def test_deep_sigmoid_network_is_explained_in_a_sentence() -> None:
     assert found.headline is not None
     assert "(guessing among 10 classes)" in found.headline
     assert "trainshed fork job_1 --finding fnd_" in found.headline
+
+
+def test_finding_stays_open_while_the_budget_allows_no_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine readings are left out; what was not measured resolves nothing."""
+    monkeypatch.setattr(Budget, "allows_reading", property(lambda _: False))
+    found = run({**FAULTY, "training": {"epochs": 4}})
+    assert found.roots[:1] == ["vanishing_gradient"]
 
 
 def test_healthy_network_has_no_findings() -> None:
