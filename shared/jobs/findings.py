@@ -157,6 +157,7 @@ def _order(row: FindingRow) -> tuple[Any, ...]:
         SEVERITIES.index(row.severity),
         rank if isinstance(rank, int) else 0,
         row.first_step,
+        row.rule,
         row.id,
     )
 

@@ -42,12 +42,13 @@ class Budget:
     @property
     def allows_reading(self) -> bool:
         """Whether the next reading, as long as the last, leaves the part that is kept."""
-        return self.last_seconds <= self.left_seconds - KEPT * self._total_seconds
+        return self.spent_seconds + self.last_seconds <= (1 - KEPT) * self._total_seconds
 
     @property
     def left_seconds(self) -> float:
-        """What the watch may still take."""
-        return self._total_seconds - self.spent_seconds
+        """What the watch may still take at the end: at least the part that is kept for it."""
+        total = self._total_seconds
+        return max(KEPT * total, total - self.spent_seconds)
 
     @property
     def _total_seconds(self) -> float:

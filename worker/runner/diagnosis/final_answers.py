@@ -8,6 +8,7 @@ from worker.diagnostics.on_demand import Baseline, ValidationReading
 from worker.runner.diagnosis.budget import Budget
 from worker.runner.diagnosis.validation_reading import (
     MAX_SAMPLES,
+    baseline_seconds,
     confusion_of,
     read_baseline,
     scores_of,
@@ -18,8 +19,6 @@ from worker.training.topk import are_finite
 
 #: A forward pass over the time of a reading of as many samples, which also goes backward.
 FORWARD_SHARE = 0.4
-#: What the linear classifier takes at most, about.
-BASELINE_SECONDS = 0.2
 #: Fewer samples say too little.
 MIN_SAMPLES = 100
 
@@ -57,7 +56,9 @@ class FinalAnswers:
 
     @cached_property
     def _baseline(self) -> Baseline | None:
-        if self._answers is None or self._budget.left_seconds < BASELINE_SECONDS:
+        if self._answers is None:
+            return None
+        if self._budget.left_seconds < baseline_seconds(self._experiment):
             return None
         return read_baseline(self._experiment, *self._answers)
 

@@ -172,6 +172,7 @@ def order(row: NewFinding) -> tuple[Any, ...]:
         SEVERITIES.index(row.severity),
         row.data["rank"],
         row.first_step,
+        row.rule,
         row.id,
     )
 

@@ -21,6 +21,8 @@ MAX_LISTED = 50
 BASELINE_SIZE = 16
 #: The weight of the penalty of the least squares, over the mean squared input.
 RIDGE = 0.1
+#: Of a matrix product on a core.
+OPERATIONS_PER_SECOND = 2e10
 
 
 def validation_sample(experiment: Experiment, *, samples: int) -> Split:
@@ -48,6 +50,14 @@ def confusion_of(experiment: Experiment, split: Split, scores_NM: Tensor) -> Val
         samples=len(split.labels),
         confusion=tuple(map(tuple, cells.view(classes, classes).tolist())),
     )
+
+
+def baseline_seconds(experiment: Experiment) -> float:
+    """Return about how long the linear classifier takes; by the data alone, not by the clock."""
+    channels, height, width = experiment.splits.train.images.shape[1:]
+    inputs = channels * min(height, BASELINE_SIZE) * min(width, BASELINE_SIZE) + 1
+    samples = min(MAX_SAMPLES, len(experiment.splits.train.labels))
+    return (2 * samples * inputs**2 + inputs**3) / OPERATIONS_PER_SECOND
 
 
 @torch.no_grad()

@@ -133,9 +133,9 @@ def test_findings_after_a_resume_are_those_without_a_stop(jobs: Jobs, steps: lis
         assert jobs.run(drain_at=step) == ExitCode.DRAINED
     assert jobs.run() == ExitCode.DONE
     assert _findings(jobs, stopped) == _findings(jobs, undisturbed)
-    assert len(_findings(jobs, undisturbed)) == 7
+    assert len(_findings(jobs, undisturbed)) == 9
     first, second = jobs.job(stopped), jobs.job(undisturbed)
-    assert first.findings == second.findings == {"error": 1, "warning": 0, "info": 6}
+    assert first.findings == second.findings == {"error": 1, "warning": 0, "info": 8}
 
 
 def test_an_error_ends_the_job_if_it_asks_for_that(jobs: Jobs) -> None:
