@@ -1,5 +1,6 @@
 """Tables of analyses for people."""
 
+import json
 from typing import Any
 
 from rich.console import Console
@@ -29,7 +30,7 @@ def print_analysis(console: Console, analysis: Json) -> None:
     row = escaped(analysis)
     about = f"{row['kind']} of {row['checkpoint_name']} of {row['job']}: {_state(row)}"
     console.print(Text(about), soft_wrap=True)
-    given = ", ".join(f"{name} {value}" for name, value in row["parameters"].items())
+    given = ", ".join(f"{name} {json.dumps(value)}" for name, value in row["parameters"].items())
     console.print(Text(f"parameters: {given}"), soft_wrap=True)
     if row["failure"] is not None:
         failure = row["failure"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.gpu.parts import devices, exactness, latency, memory, options, training
+from benchmarks.gpu.parts import analyses, devices, exactness, latency, memory, options, training
 from benchmarks.gpu.result import Result
 from benchmarks.gpu.subject import Subject
 
@@ -24,5 +24,6 @@ PARTS = {
     "latency": Part(latency.measure, 60),
     "devices": Part(devices.measure, 90, needs_gpu=True),
     "memory": Part(memory.measure, 70, needs_gpu=True),
+    "analyses": Part(analyses.measure, 60),
     "options": Part(options.measure, 70),
 }
