@@ -100,6 +100,8 @@ class PageRoute(APIRoute):
                     request, {"status": STATUS[type(error)], "detail": error.detail, **error.data}
                 )
             except RequestValidationError as error:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
                 wrong = ". ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
                 return error_page(request, {"status": 422, "detail": wrong})
             except Exception as error:
