@@ -72,6 +72,18 @@ class Settings(BaseSettings):
         description="whether the next runner sets up an idle GPU before it has a job, which takes "
         "some hundred MiB of the GPU's memory",
     )
+    half_life_seconds: float = Field(
+        default=86_400.0,
+        ge=60.0,
+        le=31_536_000.0,
+        description="time after which used device time counts half in the order of the queue",
+    )
+    overdue_seconds: float = Field(
+        default=43_200.0,
+        ge=60.0,
+        le=31_536_000.0,
+        description="waiting time after which a person who was not served is next",
+    )
     lease_seconds: float = Field(
         default=20.0,
         ge=1,

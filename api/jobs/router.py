@@ -1,4 +1,4 @@
-"""All routes under `/v1/jobs`."""
+"""All routes under `/v1/jobs`, and the queue."""
 
 from fastapi import APIRouter
 
@@ -6,7 +6,8 @@ from api.jobs.control import router as control
 from api.jobs.history.router import router as history
 from api.jobs.results.router import router as results
 from api.jobs.routes import router as jobs
+from api.queue.router import router as queue
 
 router = APIRouter()
-for part in (jobs, control, history, results):
+for part in (jobs, control, history, results, queue):
     router.include_router(part)

@@ -74,14 +74,16 @@ async def submit_job(
     openapi_extra=SPEC_BODY,
     responses={200: {"model": Validation}},
 )
-async def validate_spec(request: Request, services: ServicesDep) -> Any:
+async def validate_spec(request: Request, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Check a specification without submitting a job.
 
     Returns the specification with all defaults, the parameter count, the estimated memory and
     time, and the position in the queue.
     """
     body = await json_body(request)
-    return json_response(await services.sidecar.in_thread(service.validate, services, body))
+    return json_response(
+        await services.sidecar.in_thread(service.validate, services, principal.name, body)
+    )
 
 
 @router.get(

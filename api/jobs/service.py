@@ -10,7 +10,7 @@ from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import seconds_per_epoch
 from api.services.container import Services
 from shared.errors import Unavailable
-from shared.jobs import control, deletion, queries
+from shared.jobs import control, deletion
 from shared.jobs.submission import (
     Submission,
     find_by_key,
@@ -111,7 +111,7 @@ def _submit(services: Services, submission: Submission) -> str:
     return job_id
 
 
-def validate(services: Services, body: bytes) -> dict[str, Any]:
+def validate(services: Services, owner: str, body: bytes) -> dict[str, Any]:
     """Check a specification without a job, and estimate what it takes."""
     draft = check(services, parse(body))
     spec = draft.filled
@@ -133,7 +133,7 @@ def validate(services: Services, body: bytes) -> dict[str, Any]:
         "parameter_count": draft.description["parameter_count"],
         "device_memory_mib": step.get("memory_mib"),
         "seconds_per_epoch": seconds_per_epoch(services, spec, step.get("work")),
-        "queue_position": _next_position(services, PRIORITIES[spec["priority"]]),
+        "queue_position": services.queue_order.next_position(owner, PRIORITIES[spec["priority"]]),
         "warnings": draft.warnings_json(),
     }
 
@@ -201,9 +201,3 @@ def _job_of_key(services: Services, owner: str, key: str | None, fingerprint: st
         return None
     with services.database.read() as connection:
         return find_by_key(connection, owner, key, fingerprint)
-
-
-def _next_position(services: Services, priority: int) -> int:
-    """Return the queue position, from 1, of a job of this priority submitted now."""
-    with services.database.read() as connection:
-        return 1 + queries.count_ahead_of(connection, priority)

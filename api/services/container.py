@@ -15,6 +15,7 @@ from api.services.sessions import Sessions
 from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
 from shared.database import Database
+from shared.jobs.read_box import policy_of
 from shared.jobs.submission import sha256_of_json
 from shared.settings import Settings
 from shared.storage import Storage
@@ -50,7 +51,7 @@ def open_services(settings: Settings) -> Services:
     delete_unfinished(storage.weights("").parent)
     delete_unfinished(uploaded_datasets.directory(settings.home))
     version = sha256_of_json(catalog.load())
-    queue_order = QueueOrder(database)
+    queue_order = QueueOrder(database, policy_of(settings))
     watcher = ChangeWatcher(database, queue_order)
     return Services(
         settings=settings,

@@ -1,30 +1,109 @@
-"""The positions of queued jobs, read about once a second for all requests."""
+"""The queue as the plan orders it, read about once a second for all requests."""
 
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import floor, isfinite
+from statistics import fmean
 
+import sqlalchemy as sa
+
+from shared import tables
 from shared.database import Database
-from shared.jobs import queries
+from shared.ids import new_id
+from shared.jobs.planning.box import UNKNOWN_SECONDS, Box, Policy, WaitingJob, own_order
+from shared.jobs.planning.forecast import Start, forecast
+from shared.jobs.planning.order import in_order
+from shared.jobs.planning.plan import Plan, plan
+from shared.jobs.quarantine import is_not_quarantined
+from shared.jobs.read_box import read_box
+from shared.jobs.waiting import count_by_owner
 
 MAX_AGE_SECONDS = 1.0
+#: Positions up to this are exact; behind it they are estimated from the number of jobs of each
+#: owner.
+EXACT = 1_000
 #: Between two regular reads, jobs submitted since may cause extra reads: at most so many, and
 #: together at most so long.
 MAX_EXTRA_READS, EXTRA_READS_SECONDS = 10, 0.1
+DEFAULT_POLICY = Policy()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The box and its plan at one moment."""
+
+    box: Box
+    plan: Plan
+    positions: Mapping[str, int]
+    #: How many jobs of each owner wait; empty if all of them are in the plan.
+    counts: Mapping[str, int]
+
+    @cached_property
+    def forecast(self) -> Mapping[str, Start]:
+        """When the first jobs start."""
+        return forecast(self.box, [entry.job for entry in self.plan.entries])
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return sum(self.counts.values()) or len(self.plan.entries)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the plan has all jobs that wait."""
+        return not self.counts
+
+    def about(self, owner: str, ahead: int) -> int:
+        """Return about which position a job behind the plan has.
+
+        Args:
+            owner: of the job.
+            ahead: how many jobs of the same owner are before it.
+        """
+        means = self._mean_seconds()
+        own = self._usage(owner) + ahead * means.get(owner, UNKNOWN_SECONDS)
+        position = 1 + ahead
+        for other, count in self.counts.items():
+            if other != owner:
+                earlier = (own - self._usage(other)) / means.get(other, UNKNOWN_SECONDS)
+                position += max(0, min(count, floor(earlier) + 1))
+        return max(position, len(self.positions) + 1)
+
+    def _usage(self, owner: str) -> float:
+        known = self.box.owners.get(owner)
+        return 0.0 if known is None else known.usage / known.weight
+
+    def _mean_seconds(self) -> dict[str, float]:
+        """Return the predicted device-seconds of a job of each owner in the plan."""
+        seconds: dict[str, list[float]] = {}
+        for entry in self.plan.entries:
+            p50 = entry.job.seconds_p50 if isfinite(entry.job.seconds_p50) else UNKNOWN_SECONDS
+            seconds.setdefault(entry.job.owner, []).append(p50 * entry.job.gpus)
+        return {owner: max(1.0, fmean(values)) for owner, values in seconds.items()}
 
 
 class QueueOrder:
     """A snapshot of the queue, at most `MAX_AGE_SECONDS` old."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, policy: Policy = DEFAULT_POLICY) -> None:
         self.database = database
+        self.policy = policy
         self._lock = threading.Lock()
-        self._positions: dict[str, int] = {}
+        self._snapshot: Snapshot | None = None
         self._read_at = float("-inf")
         #: Extra reads that are left before the next regular read.
         self._extra_reads = 0
 
-    def position(self, job_id: str, *, allow_extra_read: bool = True) -> int | None:
-        """Return the position of a queued job, from 1; None if the snapshot does not contain it.
+    def snapshot(self) -> Snapshot:
+        """Return the current snapshot."""
+        with self._lock:
+            return self._current()
+
+    def snapshot_with(self, job_id: str, *, allow_extra_read: bool = True) -> Snapshot:
+        """Return a snapshot that has a job which was submitted a moment ago, where possible.
 
         Args:
             job_id: The job.
@@ -32,25 +111,83 @@ class QueueOrder:
                 snapshot.
         """
         with self._lock:
-            positions = self._current()
-            if job_id not in positions and allow_extra_read and self._extra_reads:
+            snapshot = self._current()
+            is_missing = job_id not in snapshot.positions and snapshot.is_whole
+            if is_missing and allow_extra_read and self._extra_reads:
                 self._extra_reads -= 1
-                positions = self._read()
-            return positions.get(job_id)
+                snapshot = self._read()
+            return snapshot
 
-    def _current(self) -> dict[str, int]:
+    def position(self, job_id: str, *, allow_extra_read: bool = True) -> int | None:
+        """Return the position of a queued job, from 1; None if it does not wait.
+
+        Args:
+            job_id: The job.
+            allow_extra_read: As for `snapshot_with`.
+        """
+        snapshot = self.snapshot_with(job_id, allow_extra_read=allow_extra_read)
+        position = snapshot.positions.get(job_id)
+        if position is None and not snapshot.is_whole:
+            return self._about(snapshot, job_id)
+        return position
+
+    def next_position(self, owner: str, priority: int) -> int:
+        """Return the position that a job submitted now would have."""
+        snapshot = self.snapshot()
+        job = WaitingJob(new_id("job"), owner, priority, snapshot.box.now)
+        lines: dict[str, list[WaitingJob]] = {owner: [job]}
+        for entry in snapshot.plan.entries:
+            lines.setdefault(entry.job.owner, []).append(entry.job)
+        box = snapshot.box
+        ordered = in_order(
+            Box(box.now, box.policy, box.owners, box.devices, box.running, _by_owner(lines))
+        )
+        ids = (place.job.id for place in ordered)
+        found = next(number for number, job_id in enumerate(ids, start=1) if job_id == job.id)
+        if snapshot.is_whole or found <= len(snapshot.plan.entries):
+            return found
+        return snapshot.about(owner, snapshot.counts.get(owner, 0))
+
+    def _about(self, snapshot: Snapshot, job_id: str) -> int | None:
+        jobs = tables.jobs.c
+        query = sa.select(jobs.owner, jobs.priority).where(jobs.id == job_id)
+        query = query.where(jobs.state == "queued", is_not_quarantined())
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+            if row is None:
+                return None
+            is_before = sa.or_(
+                jobs.priority > row.priority,
+                sa.and_(jobs.priority == row.priority, jobs.id < job_id),
+            )
+            ahead = connection.execute(
+                sa.select(sa.func.count())
+                .select_from(tables.jobs)
+                .where(sa.text("jobs.state = 'queued'"), jobs.owner == row.owner, is_before)
+            ).scalar_one()
+        return snapshot.about(row.owner, ahead)
+
+    def _current(self) -> Snapshot:
         began_at = time.monotonic()
-        if began_at - self._read_at > MAX_AGE_SECONDS:
+        if self._snapshot is None or began_at - self._read_at > MAX_AGE_SECONDS:
             self._read()
             self._read_at = time.monotonic()
             read_seconds = self._read_at - began_at
             # A long queue takes long to read, so it gets fewer extra reads, but always one.
             extra_reads = int(EXTRA_READS_SECONDS / max(read_seconds, 1e-3))
             self._extra_reads = max(1, min(MAX_EXTRA_READS, extra_reads))
-        return self._positions
+        assert self._snapshot is not None
+        return self._snapshot
 
-    def _read(self) -> dict[str, int]:
+    def _read(self) -> Snapshot:
         with self.database.read() as connection:
-            job_ids = queries.list_queued(connection)
-        self._positions = {job_id: position for position, job_id in enumerate(job_ids, start=1)}
-        return self._positions
+            box = read_box(connection, self.policy)
+            made = plan(box, depth=EXACT)
+            counts = count_by_owner(connection) if len(made.entries) == EXACT else {}
+        positions = {entry.job.id: place for place, entry in enumerate(made.entries, start=1)}
+        self._snapshot = Snapshot(box, made, positions, counts)
+        return self._snapshot
+
+
+def _by_owner(lines: Mapping[str, list[WaitingJob]]) -> dict[str, Iterator[WaitingJob]]:
+    return {owner: iter(sorted(jobs, key=own_order)) for owner, jobs in lines.items()}

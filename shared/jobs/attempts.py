@@ -1,6 +1,7 @@
-"""The life of an attempt: claim and end.
+"""The end of an attempt, and the fence in every write before it.
 
-A claim is one compare-and-set that increments `jobs.attempt`, the fencing number. Every later
+A claim (`shared.jobs.claims`) is one compare-and-set that increments `jobs.attempt`, the fencing
+number. Every later
 write of the attempt requires this number and the state `running`. An attempt that lost its job
 therefore changes nothing, however late it writes: execution is at least once, effects exactly once.
 """
@@ -13,15 +14,11 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Failure, Fenced
-from shared.jobs import quarantine
-from shared.jobs.counts import is_count, next_revision
+from shared.jobs.counts import next_revision
 from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
-from shared.jobs.rows import JobRow
+from shared.jobs.ledger import REFUNDED, charge, refund
 from shared.states import FINAL
-
-#: Unreadable jobs that a claim passes; the next claim passes further jobs.
-MAX_PASSED = 100
 
 
 @dataclass(frozen=True)
@@ -40,108 +37,14 @@ class ClaimedJob:
     spec: dict[str, Any]
     resume_from: str | None
     epoch_limit: int | None
+    #: The name of its device on this host.
+    device: str
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:
     """Return the fence: a condition that is true only while this attempt holds the job."""
     jobs = tables.jobs.c
     return sa.and_(jobs.id == lease.job_id, jobs.attempt == lease.attempt, jobs.state == "running")
-
-
-def select_queued() -> sa.Select[Any]:
-    """Return the query for the ids of queued jobs, in the order in which they start."""
-    return in_starting_order(sa.select(tables.jobs.c.id))
-
-
-def in_starting_order(query: sa.Select[Any]) -> sa.Select[Any]:
-    """Return a query limited to the jobs that may start, in the order in which they start."""
-    jobs = tables.jobs.c
-    # A literal, not a parameter: otherwise the planner does not use the partial index.
-    is_queued = sa.text("jobs.state = 'queued'")
-    may_start = quarantine.is_not_quarantined()
-    return query.where(is_queued, may_start).order_by(jobs.priority.desc(), jobs.id)
-
-
-def claim(
-    connection: sa.Connection, *, worker: str, host: str, device: str, devices: list[Any], gpus: int
-) -> ClaimedJob | None:
-    """Claim the next job that needs at most `gpus` devices; return None if no job is queued.
-
-    Jobs whose rows cannot be read are quarantined and passed.
-    """
-    row = _lock_next(connection, gpus)
-    if row is None:
-        return None
-    at, jobs = now(), tables.jobs.c
-    lease = Lease(row.id, 1 + max(row.attempt, _newest_attempt(connection, row.id)))
-    connection.execute(
-        sa.update(tables.jobs)
-        .where(jobs.id == row.id)
-        .values(
-            state="running",
-            phase="preflight",
-            reason=None,
-            attempt=lease.attempt,
-            started_at=row.started_at or at,
-            device=device,
-        )
-    )
-    connection.execute(sa.delete(tables.live).where(tables.live.c.job_id == row.id))
-    connection.execute(
-        sa.insert(tables.live),
-        {
-            "job_id": row.id,
-            "attempt": lease.attempt,
-            "beat": 0,
-            "at": at,
-            "worker": worker,
-            "host": host,
-            "devices": devices,
-        },
-    )
-    connection.execute(
-        sa.insert(tables.attempts),
-        {
-            "job_id": row.id,
-            "number": lease.attempt,
-            "worker": worker,
-            "host": host,
-            "device": device,
-            "started_at": at,
-            "first_step": 0,
-        },
-    )
-    data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
-    append_events(connection, row.id, at, NewEvent("state", data))
-    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit)
-
-
-def _lock_next(connection: sa.Connection, gpus: int) -> JobRow | None:
-    """Lock and return the next readable job that needs at most `gpus` devices."""
-    jobs = tables.jobs.c
-    # What is no number becomes 0 in SQLite, so that the job is found and quarantined.
-    fits = sa.cast(jobs.gpus, sa.Integer) <= max(gpus, 1)
-    # The columns of the row that was locked: a subquery would be read before the lock.
-    query = in_starting_order(quarantine.select_job).where(fits).limit(1)
-    query = query.with_for_update(skip_locked=True, of=tables.jobs)
-    for _ in range(MAX_PASSED):
-        columns = connection.execute(query).mappings().first()
-        if columns is None:
-            return None
-        faults = JobRow.faults(columns)
-        if not faults:
-            return JobRow.read(columns)
-        quarantine.add(connection, columns["id"], faults)
-    return None
-
-
-def _newest_attempt(connection: sa.Connection, job_id: str) -> int:
-    """Return the greatest number of the job's attempts; 0 before the first."""
-    attempts = tables.attempts.c
-    newest = sa.select(sa.func.max(attempts.number)).where(
-        attempts.job_id == job_id, is_count(attempts.number)
-    )
-    return connection.execute(newest).scalar_one() or 0
 
 
 def succeed(connection: sa.Connection, lease: Lease, result: dict[str, Any]) -> None:
@@ -218,11 +121,11 @@ def _end(
     **values: Any,
 ) -> None:
     at, attempts = now(), tables.attempts.c
-    final = {"finished_at": at} if state in FINAL else {}
+    times = {"finished_at": at} if state in FINAL else {"eligible_at": at}
     ended = connection.execute(
         sa.update(tables.jobs)
         .where(is_held_by(lease))
-        .values(state=state, phase=None, reason=reason, **final, **values)
+        .values(state=state, phase=None, reason=reason, **times, **values)
     )
     if not ended.rowcount:
         raise Fenced
@@ -231,6 +134,9 @@ def _end(
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
         .values(ended_at=at, outcome=outcome or reason, exit_code=exit_code)
     )
+    charge(connection, lease.job_id, lease.attempt, at)
+    if (outcome or reason) in REFUNDED:
+        refund(connection, lease.job_id, lease.attempt)
     # A damaged number may be of any type, and its job must end all the same.
     number = lease.attempt if isinstance(lease.attempt, int) else None
     data: dict[str, Any] = {"state": state, "reason": reason, "attempt": number}

@@ -114,7 +114,8 @@ def resume(connection: sa.Connection, job_id: str) -> bool:
     if row.pause_requested_at is None or row.cancel_requested_at is not None:
         return False
     change = {"state": "queued", "reason": "resumed"}
-    values, event = change, NewEvent("state", change)
+    values: dict[str, Any] = {**change, "eligible_at": at}
+    event = NewEvent("state", change)
     if row.state == "running":
         phase = _phase_before_pause(connection, job_id)
         values, event = {"phase": phase}, NewEvent("pause_withdrawn")

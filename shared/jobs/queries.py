@@ -9,7 +9,6 @@ from shared import tables
 from shared.datasets import FACTS
 from shared.ids import ALPHABET, LENGTH
 from shared.jobs.analyses import is_training
-from shared.jobs.attempts import select_queued
 from shared.jobs.partial_rows import read_in_part
 from shared.jobs.quarantine import is_not_quarantined
 from shared.jobs.rows import (
@@ -128,17 +127,11 @@ def _is_tag(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(key == text, *pairs)
 
 
-def list_queued(connection: sa.Connection, *, limit: int | None = None) -> list[str]:
-    """Return the ids of the (first `limit`) queued jobs, in the order in which they start."""
-    return list(connection.execute(select_queued().limit(limit)).scalars())
-
-
-def count_ahead_of(connection: sa.Connection, priority: int) -> int:
-    """Return how many queued jobs start before a new job of this priority."""
-    jobs = tables.jobs.c
-    query = sa.select(sa.func.count()).where(sa.text("jobs.state = 'queued'"))
-    query = query.select_from(tables.jobs).where(jobs.priority >= priority)
-    return connection.execute(query.where(is_not_quarantined())).scalar_one()
+def is_any_queued(connection: sa.Connection) -> bool:
+    """Return whether a job waits that may start."""
+    is_queued = sa.text("jobs.state = 'queued'")
+    query = sa.select(tables.jobs.c.id).where(is_queued, is_not_quarantined()).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def list_attempts(connection: sa.Connection, job_id: str) -> list[AttemptRow]:

@@ -57,6 +57,7 @@ class JobRow(StoredRow):
         "spec": spec_fault,
         "warnings": _check_objects,
         "findings": _check_findings,
+        "memory_mib": check_not_negative,
         "attempt": check_count,
         "deaths": check_count,
         "revision": check_count,
@@ -90,6 +91,11 @@ class JobRow(StoredRow):
     resume_from: str | None
     epoch_limit: int | None
     awaits_verification: bool
+    eligible_at: datetime | None
+    #: As planned for.
+    memory_mib: float
+    seconds_p50: float | None
+    seconds_p90: float | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -134,6 +140,8 @@ class AttemptRow(StoredRow):
     exit_code: int | None
     first_step: int
     fingerprint: dict[str, Any] | None
+    charged_until: datetime | None
+    device_seconds: float
     batches: int
 
 

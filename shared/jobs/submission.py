@@ -61,6 +61,7 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             "state": "queued",
             "priority": PRIORITIES[spec["priority"]],
             "gpus": spec["resources"]["gpus"],
+            "memory_mib": spec["resources"].get("gpu_memory_mib") or 0.0,
             "tags": spec["tags"],
             "notes": "",
             "spec": spec,

@@ -12,6 +12,7 @@ from shared.tables.event import events
 from shared.tables.finding import findings, watches
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.key import keys, sessions
+from shared.tables.ledger import ledger
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
 from shared.tables.quarantine import quarantine
@@ -39,6 +40,7 @@ __all__ = [
     "jobs",
     "keys",
     "leases",
+    "ledger",
     "live",
     "metadata",
     "metrics",

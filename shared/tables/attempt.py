@@ -20,6 +20,9 @@ attempts = sa.Table(
     sa.Column("first_step", BigInt, nullable=False),
     #: Versions and hardware, on which exact results depend; null before the first step.
     sa.Column("fingerprint", sa.JSON(none_as_null=True)),
+    #: Up to when it is charged to its owner, and the device-seconds that are charged.
+    sa.Column("charged_until", UtcTime),
+    sa.Column("device_seconds", sa.Double, nullable=False, server_default="0"),
     #: The number of stored batches, so that no batch is stored twice.
     sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
 )
@@ -37,4 +40,6 @@ live = sa.Table(
     sa.Column("pid", sa.Integer),
     sa.Column("devices", sa.JSON, nullable=False),
     sa.Column("progress", sa.JSON(none_as_null=True)),
+    #: The memory that was planned for it.
+    sa.Column("memory_mib", sa.Double, nullable=False, server_default="0"),
 )

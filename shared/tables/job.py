@@ -41,6 +41,13 @@ jobs = sa.Table(
     sa.Column("epoch_limit", sa.Integer),
     #: Whether a patch is to be checked once the job has ended.
     sa.Column("awaits_verification", sa.Boolean, nullable=False, server_default=sa.false()),
+    #: Since when it waits, if it waits again.
+    sa.Column("eligible_at", UtcTime),
+    #: As planned for: 0 if memory does not decide where it starts.
+    sa.Column("memory_mib", sa.Double, nullable=False, server_default="0"),
+    #: The predicted duration; null if unknown.
+    sa.Column("seconds_p50", sa.Double),
+    sa.Column("seconds_p90", sa.Double),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
@@ -63,6 +70,14 @@ jobs = sa.Table(
     sa.CheckConstraint(f"state IN ({', '.join(map(repr, STATES))})", name="state"),
     sa.Index(
         "ix_jobs_waiting",
+        sa.desc("priority"),
+        "id",
+        postgresql_where=sa.text("state='queued'"),
+        sqlite_where=sa.text("state='queued'"),
+    ),
+    sa.Index(
+        "ix_jobs_waiting_of_owner",
+        "owner",
         sa.desc("priority"),
         "id",
         postgresql_where=sa.text("state='queued'"),

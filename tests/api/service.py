@@ -26,6 +26,7 @@ from shared.jobs.recording import Batch, NewCheckpoint, NewMetric, record
 from shared.settings import Settings
 from shared.storage import Storage
 from tests.fakes.sidecar import FakeSidecar
+from tests.shared.claiming import claim
 
 KEY = "a key of more than twenty characters"
 SPEC: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
@@ -89,9 +90,7 @@ class Service:
     def claim(self) -> Lease:
         """Claim the first job of the queue, as a worker does."""
         with self.database.write() as connection:
-            claimed = attempts.claim(
-                connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-            )
+            claimed = claim(connection)
         assert claimed is not None
         return claimed.lease
 

@@ -12,6 +12,7 @@ from shared.jobs.attempts import Lease
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS, STEPS_PER_EPOCH
 from tests.faults.suspended_process import suspend, unsuspend
+from tests.shared.claiming import claim
 
 pytestmark = pytest.mark.faults
 
@@ -98,9 +99,7 @@ def test_a_fenced_runner_writes_nothing_and_exits(
     fenced = _suspend_inside_an_epoch(box, job_id)
     with box.database.write() as connection:
         attempts.stop(connection, Lease(job_id, 1), "worker_lost")
-        elsewhere = attempts.claim(
-            connection, worker="elsewhere", host="elsewhere", device="cpu", devices=[], gpus=1
-        )
+        elsewhere = claim(connection, worker="elsewhere", host="elsewhere", device="cpu")
     assert elsewhere is not None
     assert elsewhere.lease == Lease(job_id, 2)
     before = box.outcome(job_id)

@@ -33,7 +33,7 @@ OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
 #: Where a value of each table can be seen.
 ADDRESSES: dict[str, tuple[str, ...]] = {
     "jobs": (JOB, f"{JOB}/logs", EVENTS[0], METRICS[0], METRICS[2], *TOP_K, *OF_ROWS),
-    "live": (JOB, *LISTS),
+    "live": (JOB, *LISTS, "/v1/queue", "/v1/devices"),
     "attempts": (JOB, f"{JOB}/logs"),
     "events": (JOB, *EVENTS),
     "metrics": METRICS,
@@ -46,12 +46,13 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "verifications": (f"{JOB}/findings",),
     "weights": ("/v1/weights", "/v1/weights/{weights}"),
     "datasets": ("/v1/datasets", "/v1/datasets/flowers", "/v1/datasets/flowers/versions"),
-    "workers": ("/metrics", "/readyz"),
+    "workers": ("/metrics", "/readyz", "/v1/devices", "/v1/queue"),
     "quarantine": (JOB, *LISTS),
     "deletions": (JOB,),
     "tags": LISTS,
     "tracking": (JOB,),
     "leases": ("/readyz",),
+    "ledger": ("/v1/queue",),
     "idempotency": (JOB,),
     "sidecar_responses": (JOB,),
     "users": (JOB, *LISTS),

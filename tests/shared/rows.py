@@ -86,6 +86,7 @@ def job_row(**columns: Any) -> JobRow:
         "warnings": [],
         "findings": {"error": 0, "warning": 0, "info": 0},
         "dataset": "digits",
+        "memory_mib": 0.0,
         "created_at": AT,
         "attempt": 0,
         "deaths": 0,
@@ -111,6 +112,8 @@ def attempt_row(**columns: Any) -> AttemptRow:
         "exit_code": None,
         "first_step": 0,
         "fingerprint": None,
+        "charged_until": None,
+        "device_seconds": 0.0,
         "batches": 0,
     }
     return AttemptRow(**{**defaults, **columns})

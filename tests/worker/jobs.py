@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from shared.database import Database
-from shared.jobs import attempts, queries
+from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import NewCheckpoint
 from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
+from tests.shared.claiming import claim
 from tests.shared.specs import filled_in
 
 RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,9 +24,7 @@ def claimed(database: Database) -> Lease:
 def claimed_again(database: Database) -> Lease:
     """Claim the queued job and return the lease."""
     with database.write() as connection:
-        claimed_job = attempts.claim(
-            connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-        )
+        claimed_job = claim(connection)
     assert claimed_job is not None
     return claimed_job.lease
 

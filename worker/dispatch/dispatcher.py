@@ -8,12 +8,15 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 
+from shared.clock import now
 from shared.database import Database
 from shared.errors import Unavailable
-from shared.jobs import attempts, liveness
+from shared.jobs import attempts, claims, ledger, liveness, read_box
+from shared.jobs.planning import box as planning
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -37,6 +40,8 @@ TICK_SECONDS = 0.1
 WATCH_SECONDS = 0.5
 #: Between two signs of life of this worker in the database.
 SEEN_SECONDS = 2.0
+#: Between two charges of what runs to its owners; the rest is charged at an attempt's end.
+CHARGE_SECONDS = 60.0
 #: A new spare imports torch; the job that was just handed over gets the CPU cores first.
 SPARE_DELAY_SECONDS = 1.0
 #: After a spare that died or was late.
@@ -56,6 +61,7 @@ class Dispatcher:
         self.threads = devices.threads(settings)
         #: By the name of the device.
         self.runners: dict[str, Runner] = {}
+        self.policy = read_box.policy_of(settings)
         self.quarantine = Quarantine()
         self.checks = Checks(settings, database)
         self.spare: Spare | None = None
@@ -63,6 +69,7 @@ class Dispatcher:
         self._draining = threading.Event()
         #: When each is due again, by the monotonic clock.
         self._poll_at = self._watch_at = self._seen_at = self._spare_at = 0.0
+        self._charge_at = time.monotonic() + CHARGE_SECONDS
         self._has_adopted = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -128,6 +135,9 @@ class Dispatcher:
             self._watch_at = time.monotonic() + WATCH_SECONDS
             self._show_life()
             self._stop_requested_runners()
+        if time.monotonic() >= self._charge_at:
+            self._charge_at = time.monotonic() + CHARGE_SECONDS
+            self._charge()
         self.checks.tick()
         self._ensure_spare()
         self._claim()
@@ -137,24 +147,32 @@ class Dispatcher:
         spare = self.spare
         if spare is None or not spare.is_ready or time.monotonic() < self._poll_at:
             return
-        device = next((device for device in spare.devices if self._is_free(device)), None)
-        if device is None:
+        free = [device for device in spare.devices if self._is_free(device)]
+        if not free:
             return
         self._poll_at = time.monotonic() + POLL_SECONDS
-        with self.database.write() as connection:
-            claimed = attempts.claim(
-                connection,
-                worker=self.worker,
-                host=self.host,
-                device=device.name,
-                devices=[device.name],
-                gpus=1,
-            )
+        claimed = claims.claim_next(
+            self.database,
+            worker=self.worker,
+            host=self.host,
+            devices=[self._as_planned(device, free) for device in self.devices],
+            policy=self.policy,
+        )
         if claimed is not None:
+            device = next(device for device in free if device.name == claimed.device)
             self._hand_over(spare, claimed, device)
             self._poll_at = 0.0
-        elif device.is_gpu and self.settings.warm_gpu:
-            spare.warm_up(device)  # the GPU is idle, so nobody else needs this memory
+        elif free[0].is_gpu and self.settings.warm_gpu:
+            spare.warm_up(free[0])  # the GPU is idle, so nobody else needs this memory
+
+    def _as_planned(self, device: Device, free: Sequence[Device]) -> planning.Device:
+        """Return a device as the plan reads it."""
+        closed = None if device in free else self._state(device) or "busy"
+        return read_box.as_device(self.worker, self.host, {**device.as_json(), "state": closed})
+
+    def _state(self, device: Device) -> str | None:
+        """Return why a device gets no job although it runs none."""
+        return "quarantined" if self.quarantine.contains(device) else None
 
     def _is_free(self, device: Device) -> bool:
         """Return whether no runner uses the device, be it ours or unknown to us, as when fenced."""
@@ -198,9 +216,18 @@ class Dispatcher:
                 worker=self.worker,
                 host=self.host,
                 pid=os.getpid(),
-                devices=[device.as_json() for device in self.devices],
+                devices=[
+                    {**device.as_json(), "state": self._state(device)} for device in self.devices
+                ],
             )
         self._seen_at = time.monotonic() + SEEN_SECONDS
+
+    def _charge(self) -> None:
+        """Charge the running attempts to their owners, each in a short transaction."""
+        for runner in self.runners.values():
+            with self.database.write() as connection:
+                lease = runner.lease
+                ledger.charge(connection, lease.job_id, lease.attempt, now())
 
     def _stop_requested_runners(self) -> None:
         """Kill, after a grace period, runners that ignore a request or have lost their job."""

@@ -14,9 +14,18 @@ from contextlib import suppress
 
 import structlog
 
+from shared.clock import now
 from shared.database import Database
 from shared.errors import Fenced, Unavailable
-from shared.jobs import attempts, deletion, liveness, quarantine, queries, verifications
+from shared.jobs import (
+    attempts,
+    deletion,
+    ledger,
+    liveness,
+    quarantine,
+    queries,
+    verifications,
+)
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from shared.storage import Storage
@@ -56,6 +65,7 @@ class Reaper:
             try:
                 if self._is_leader():
                     self._reap()
+                    self._rebase()
             except Unavailable as error:
                 log.warning("database unavailable", error=str(error))
             except Exception:
@@ -76,7 +86,7 @@ class Reaper:
     def _reap(self) -> None:
         with self.database.read() as connection:
             beats = liveness.list_heartbeats(connection)
-            is_waiting = bool(queries.list_queued(connection, limit=1))
+            is_waiting = queries.is_any_queued(connection)
             has_quarantined = quarantine.count(connection) > 0
             interrupted = deletion.list_interrupted(connection)
             decidable = verifications.list_decidable(connection)
@@ -105,6 +115,16 @@ class Reaper:
             decision = verifications.settle(connection, patch_id)
         if decision is not None:
             log.info("patch checked", patch=patch_id, verdict=decision.verdict, gain=decision.gain)
+
+    def _rebase(self) -> None:
+        """Let the ledger begin again where its numbers grow large or the half-life changed."""
+        half_life = self.settings.half_life_seconds
+        at = now().timestamp()
+        with self.database.read() as connection:
+            current = ledger.read_ledger(connection)
+        if current.half_life_seconds != half_life or current.is_due(at):
+            with self.database.write() as connection:
+                ledger.rebase(connection, half_life)
 
     def _release_repaired(self) -> None:
         """Let the quarantined jobs start whose rows can be read again."""

@@ -107,7 +107,7 @@ class RunningJob:
 class Device:
     """A GPU, or a slot of the CPU."""
 
-    #: "host/cuda:0".
+    #: "worker/cuda:0".
     id: str
     host: str
     #: 0 if memory does not limit it, as for a slot of the CPU.
@@ -115,7 +115,8 @@ class Device:
     #: What further jobs may use; running jobs count with their whole limits.
     free_mib: float = 0.0
     foreign_mib: float = 0.0
-    #: Why it gets no job now: `quarantined`, `draining`, `away`, `elsewhere`; None if it does.
+    #: Why it gets no job now: `quarantined`, `draining`, `away`, `busy` (with what is no job), or
+    #: `elsewhere`, on another host than the dispatcher's; None if it gets jobs.
     closed: str | None = None
 
 

@@ -90,12 +90,12 @@ class _Line:
             return None
         age = self._now - max(job.eligible_at, self._served_at)
         if age > self._wait:
-            return (Rank.OVERDUE, -age, job.id)
+            return (Rank.OVERDUE, -age, str(job.id))
         rank = Rank.of_priority(job.priority)
         # One job of high priority at a time; a second counts as normal.
         if rank is Rank.HIGH and self._has_high:
             rank = Rank.NORMAL
-        return (rank, self._usage / self._weight, job.id)
+        return (rank, self._usage / self._weight, str(job.id))
 
     def take(self, rank: Rank) -> Place:
         """Return the place of the current job, and count it as started."""

@@ -163,7 +163,7 @@ class Room:
             times = sorted(
                 (at, space.device.id)
                 for space in spaces
-                if space.device.closed in (None, "elsewhere")
+                if space.device.closed in (None, "elsewhere", "busy")
                 and (at := space.free_at(job, self.now, self.limit)) is not None
             )
             if len(times) >= job.gpus:

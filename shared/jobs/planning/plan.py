@@ -15,6 +15,8 @@ from shared.jobs.planning.yielding import Yield, find_yields
 
 #: How many waiting jobs a claim looks at.
 MAX_CANDIDATES = 100
+#: Devices that get no job for a reason that has to be repaired first.
+UNUSABLE = ("quarantined", "draining", "away")
 
 Reason = Literal[
     "order", "memory", "devices", "reserved", "foreign_process", "quarantined", "draining",
@@ -54,26 +56,29 @@ class Plan:
         return (entry for entry in self.entries if entry.devices is not None)
 
 
-def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_full: bool = False) -> Plan:
+def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) -> Plan:
     """Return which jobs start now, for which job devices are held, and which jobs give way.
 
     Args:
         box: everything that the plan depends on. Its lines are read.
         depth: how many waiting jobs are looked at.
-        until_full: end as soon as no device can get a further job.
+        until_start: end at the first start, and as soon as no device can get a job.
     """
     room = Room(box)
     entries: list[Entry] = []
     reservation: Reservation | None = None
     for place in islice(in_order(box), depth):
-        if until_full and room.is_full:
+        if until_start and room.is_full:
             break
         devices = room.find(place.job)
         if devices is not None:
             room.occupy(place.job, devices)
             entries.append(Entry(place, devices, None, reservation is not None))
+            if until_start:
+                break
             continue
-        reason = _reason(box, room, place.job, reservation)
+        has_starts = any(entry.devices for entry in entries)
+        reason = _reason(box, room, place.job, reservation, has_starts=has_starts)
         if reservation is None:
             is_overdue = place.rank is Rank.OVERDUE
             reservation = room.reserve(place.job, is_overdue=is_overdue)
@@ -82,9 +87,11 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_full: bool = False) -> 
     return Plan(entries, reservation, find_yields(box, stuck))
 
 
-def _reason(box: Box, room: Room, job: WaitingJob, reservation: Reservation | None) -> Reason:
+def _reason(
+    box: Box, room: Room, job: WaitingJob, reservation: Reservation | None, *, has_starts: bool
+) -> Reason:
     """Return why a job cannot start now."""
-    usable = [device for device in box.devices if device.closed in (None, "elsewhere")]
+    usable = [device for device in box.devices if device.closed not in UNUSABLE]
     if not usable:
         closed = {device.closed for device in box.devices}
         if closed & {"quarantined"}:
@@ -97,7 +104,7 @@ def _reason(box: Box, room: Room, job: WaitingJob, reservation: Reservation | No
     if len(roomy) < job.gpus:  # even without our jobs
         foreign = sum(job.memory_mib <= s.free_mib + s.device.foreign_mib for s in spaces)
         return "foreign_process" if foreign >= job.gpus else "memory"
-    if reservation is not None:
+    if reservation is not None or has_starts:
         is_held = any(
             space.held_until is not None and space.jobs == 0 and job.memory_mib <= space.free_mib
             for space in spaces

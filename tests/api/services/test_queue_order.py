@@ -18,7 +18,7 @@ def _count_reads(engine: sa.Engine, extra_seconds: float = 0) -> Iterator[list[s
     reads: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "ORDER BY jobs.priority DESC" in statement:
+        if "WITH RECURSIVE owners" in statement:
             reads.append(statement)
             time.sleep(extra_seconds)
 

@@ -14,6 +14,7 @@ from shared.jobs.events import list_events
 from shared.jobs.recording import Batch
 from shared.jobs.resumption import begin_attempt
 from shared.jobs.submission import Submission, submit
+from tests.shared.claiming import claim
 from tests.shared.interleaving import interleave
 from tests.shared.rows import point
 from tests.shared.specs import filled_in
@@ -28,9 +29,7 @@ def _submit(database: Database, **changes: object) -> str:
 
 def _claim(database: Database) -> ClaimedJob | None:
     with database.write() as connection:
-        return attempts.claim(
-            connection, worker="w", host="h", device="cpu", devices=["cpu:0"], gpus=1
-        )
+        return claim(connection)
 
 
 def _claimed(database: Database) -> Lease:

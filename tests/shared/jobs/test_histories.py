@@ -19,7 +19,9 @@ from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
 from shared.jobs.resumption import begin_attempt
 from shared.jobs.submission import Submission, submit
+from shared.jobs.waiting import Lines
 from shared.states import FINAL
+from tests.shared.claiming import claim
 from tests.shared.specs import filled_in
 
 HISTORIES = int(os.environ.get("TRAINSHED_TEST_HISTORIES", "60"))
@@ -60,9 +62,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         with self.database.write() as connection:
-            claimed = attempts.claim(
-                connection, worker="w", host="h", device="cpu", devices=[], gpus=1
-            )
+            claimed = claim(connection)
         if claimed is None:
             assert "queued" not in self.states.values()
             return
@@ -220,7 +220,8 @@ class Histories(RuleBasedStateMachine):
                 rows = events.list_events(connection, job, limit=1000)
                 assert [row.number for row in rows] == list(range(1, len(rows) + 1))
                 assert sum(row.type == "note" for row in rows) == self.notes[job]
-            assert set(queries.list_queued(connection)) == {
+            queued = [job for line in Lines(connection).by_owner().values() for job in line]
+            assert {job.id for job in queued} == {
                 job for job, state in self.states.items() if state == "queued"
             }
 

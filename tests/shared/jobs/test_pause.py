@@ -13,6 +13,7 @@ from shared.jobs.attempts import Lease
 from shared.jobs.events import NewEvent
 from shared.jobs.recording import Batch
 from shared.jobs.rows import JobRow
+from tests.shared.claiming import claim
 from tests.shared.interleaving import interleave
 from tests.worker.jobs import claimed, claimed_again, job
 
@@ -28,9 +29,7 @@ ACTIONS: dict[str, Callable[[Any, Lease], object]] = {
     "be lost": lambda c, lease: attempts.stop(c, lease, "worker_lost"),
     "crash": lambda c, lease: retry_policy.record_death(c, lease, "crashed", CRASH, exit_code=-11),
     "exit": lambda c, lease: attempts.stop(c, lease, "paused"),
-    "claim": lambda c, _: attempts.claim(
-        c, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-    ),
+    "claim": lambda c, _: claim(c),
 }
 
 
@@ -75,7 +74,7 @@ def test_queued_job_is_paused_at_once_and_not_claimed(database: Database, lease:
     row = _do(database, lease, "drain", "pause", "claim")
     assert (row.state, row.reason, row.attempt) == ("paused", "paused_by_user", 1)
     with database.read() as connection:
-        assert queries.list_queued(connection) == []
+        assert not queries.is_any_queued(connection)
 
 
 def test_resumed_job_is_claimed_again(database: Database, lease: Lease) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 from shared import migrations
 from shared.database import Database
-from shared.jobs import attempts, events, queries
+from shared.jobs import events, queries
 from shared.jobs.attempts import ClaimedJob
 from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.storage import Storage
 from tests.fakes.admission import filled
+from tests.shared.claiming import claim
 from worker.assignment import Assignment
 
 #: Four steps in each epoch.
@@ -40,9 +41,7 @@ class Installation:
     def claim(self) -> ClaimedJob:
         """Claim the queued job."""
         with self.database.write() as connection:
-            claimed = attempts.claim(
-                connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-            )
+            claimed = claim(connection)
         assert claimed is not None
         return claimed
 

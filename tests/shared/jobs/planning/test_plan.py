@@ -93,7 +93,7 @@ def test_the_queue_shows_the_jobs_in_the_order_in_which_they_are_claimed(state: 
     """Carry out one start at a time, with a new plan after each, as dispatchers do."""
     shown = _starts(plan(state.box()))
     claimed = []
-    while (entry := next(plan(state.box(), until_full=True).starts, None)) is not None:
+    while (entry := next(plan(state.box(), until_start=True).starts, None)) is not None:
         claimed.append((entry.job.id, entry.devices))
         state = state.with_started(entry.job, entry.devices or (), entry.place.is_head)
     assert claimed == shown
@@ -180,6 +180,6 @@ def test_no_job_shares_with_a_job_of_several_devices() -> None:
     wide = _waiting("1", gpus=2, memory_mib=10, utilization=0.1)
     small = _waiting("2", memory_mib=10, utilization=0.1)
     state = _box(devices, [wide, small], jobs_per_device=4)
-    assert _reasons(state) == [None, "devices"]
+    assert _reasons(state) == [None, "order"]
     state = state.with_started(wide, ("a/cuda:0", "a/cuda:1"), True)
     assert _reasons(state) == ["devices"]

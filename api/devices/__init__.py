@@ -1,0 +1,1 @@
+"""The devices: what each holds and does."""

@@ -1,0 +1,92 @@
+"""`GET /v1/devices`: what each device holds and does."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Security
+
+from api.deps import PrincipalDep, ServicesDep, right
+from api.devices.schemas import Device
+from api.http.responses import json_response, list_page
+from api.http.schemas import list_of
+from api.queue.rendering import starts_json, time_text
+from api.services.principal import Principal
+from api.services.queue_order import Snapshot
+from shared.clock import now, rfc3339
+from shared.jobs import liveness
+from shared.jobs.planning.box import RunningJob
+from shared.jobs.planning.forecast import Start
+from shared.jobs.read_box import SEEN_SECONDS, as_device
+from shared.jobs.rows import WorkerRow
+
+router = APIRouter(prefix="/v1", tags=["queue"])
+
+
+@router.get(
+    "/devices",
+    dependencies=[Security(right("box:read"))],
+    summary="List the devices",
+    responses={200: {"model": list_of(Device)}},
+)
+def list_devices(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Return the devices of all workers, with the jobs on them."""
+    with services.database.read() as connection:
+        workers = liveness.list_workers(connection)
+    snapshot = services.queue_order.snapshot()
+    rows = [
+        _device_json(snapshot, worker, values, principal)
+        for worker in workers
+        for values in worker.devices
+    ]
+    return json_response(list_page(rows, has_more=False))
+
+
+def _device_json(
+    snapshot: Snapshot, worker: WorkerRow, values: dict[str, Any], principal: Principal
+) -> dict[str, Any]:
+    device = as_device(worker.id, worker.host, values)
+    jobs = [job for job in snapshot.box.running if device.id in job.devices]
+    reservation = snapshot.plan.reservation
+    is_held = reservation is not None and device.id in reservation.devices
+    held_for = None
+    if is_held and reservation is not None:
+        is_readable = principal.may_read(reservation.job.owner)
+        held_for = {
+            "job": reservation.job.id if is_readable else None,
+            "at": time_text(reservation.at),
+        }
+    is_away = now() - worker.seen_at > timedelta(seconds=SEEN_SECONDS)
+    used = sum(job.memory_mib for job in jobs)
+    has_memory = device.total_mib > 0
+    model = values.get("model")
+    return {
+        "object": "device",
+        "id": device.id,
+        "host": worker.host,
+        "model": model if isinstance(model, str) else "",
+        "state": "away" if is_away else device.closed or _state(len(jobs), is_held=is_held),
+        "memory_mib": {
+            "total": device.total_mib if has_memory else None,
+            "jobs": used if has_memory else None,
+            "free": max(0.0, device.free_mib - used) if has_memory else None,
+        },
+        "seen_at": rfc3339(worker.seen_at),
+        "jobs": [_job_json(job, principal) for job in jobs],
+        "held_for": held_for,
+    }
+
+
+def _state(jobs: int, *, is_held: bool) -> str:
+    if jobs:
+        return "full"
+    return "held" if is_held else "free"
+
+
+def _job_json(job: RunningJob, principal: Principal) -> dict[str, Any]:
+    return {
+        "job": job.id if principal.may_read(job.owner) else None,
+        "owner": job.owner if principal.knows_owner(job.owner) else None,
+        "memory_mib": job.memory_mib,
+        "since": time_text(job.started_at),
+        "ends": starts_json(Start(job.ends_p50, job.ends_p90)),
+    }

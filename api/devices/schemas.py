@@ -1,0 +1,47 @@
+"""Devices in the OpenAPI document."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from api.http.schemas import Timestamp
+from api.queue.schemas import Starts
+
+
+class DeviceMemory(BaseModel):
+    """The memory of a device; null for a slot of the CPU, which memory does not limit."""
+
+    total: float | None
+    jobs: float | None
+    free: float | None
+
+
+class DeviceJob(BaseModel):
+    """A job on a device; of a job that may not be read, only owner, memory and times."""
+
+    job: str | None
+    owner: str | None
+    memory_mib: float
+    since: Timestamp | None
+    ends: Starts
+
+
+class HeldFor(BaseModel):
+    """The job for which the device is held, and when it is predicted to start."""
+
+    job: str | None
+    at: Timestamp | None
+
+
+class Device(BaseModel):
+    """A GPU, or a slot of the CPU."""
+
+    object: Literal["device"]
+    id: str
+    host: str
+    model: str
+    state: Literal["free", "shared", "full", "held", "quarantined", "away"]
+    memory_mib: DeviceMemory
+    seen_at: Timestamp
+    jobs: list[DeviceJob]
+    held_for: HeldFor | None

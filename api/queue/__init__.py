@@ -1,0 +1,1 @@
+"""The queue: what waits, in which order and why."""

@@ -1,0 +1,158 @@
+"""Why a job waits: its place, what blocks each device, and changes that the planner verifies."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from api.queue.rendering import share_fractions, starts_json, time_text
+from api.services.principal import Principal
+from api.services.queue_order import Snapshot
+from shared.jobs.planning.box import HIGH, Box, Device, Owner, Rank, WaitingJob, own_order
+from shared.jobs.planning.forecast import forecast
+from shared.jobs.planning.plan import Entry, Plan, plan
+from shared.jobs.rows import JobRow
+from shared.states import PRIORITIES, PRIORITY_NAMES
+
+#: Jobs ahead that are listed.
+MAX_AHEAD = 20
+WHY_AHEAD = {
+    Rank.OVERDUE: "its owner was not served for long",
+    Rank.HIGH: "it has high priority",
+    Rank.NORMAL: "it has a higher priority",
+    Rank.LOW: "it has a higher priority",
+}
+SENTENCES = {
+    "order": "Earlier jobs take what is free.",
+    "devices": "All devices that it could use are busy.",
+    "memory": "No device has enough free memory for it.",
+    "reserved": "The free devices are held for an earlier job.",
+    "foreign_process": "Processes that are no jobs take the memory that it needs.",
+    "quarantined": "The devices are out of use after a fault.",
+    "draining": "The workers are stopping.",
+    "no_worker": "No worker answers.",
+}
+
+
+def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> dict[str, Any]:
+    """Return the explanation of a job that waits."""
+    entry = next((e for e in snapshot.plan.entries if e.job.id == row.id), None)
+    if entry is None:
+        return {"position": None, "reason": "order", "summary": SENTENCES["order"]}
+    position = snapshot.positions[row.id]
+    start = snapshot.forecast.get(row.id)
+    summary = "It starts now." if entry.reason is None else SENTENCES[entry.reason]
+    if position > 1 and entry.reason is not None:
+        summary += f" {position - 1} {'job is' if position == 2 else 'jobs are'} ahead of it."
+    return {
+        "position": position,
+        "reason": entry.reason,
+        "summary": summary,
+        "order": {
+            "rank": entry.place.rank.name.lower(),
+            "usage": _usage(snapshot, entry),
+            "overdue_at": time_text(_overdue_at(snapshot, entry)),
+            "ahead": list(_ahead(snapshot, entry, principal)),
+        },
+        "devices": [_device(snapshot, device, entry, principal) for device in snapshot.box.devices],
+        "starts": starts_json(start),
+        "would_start_now_if": list(_changes(snapshot, entry, now_only=True)),
+        "would_start_earlier_if": list(_changes(snapshot, entry, now_only=False)),
+    }
+
+
+def _usage(snapshot: Snapshot, entry: Entry) -> dict[str, float]:
+    owners = snapshot.box.owners
+    owner = owners.get(entry.job.owner) or Owner(entry.job.owner)
+    usage = sum(each.usage for each in owners.values())
+    return share_fractions(owner, usage, sum(each.weight for each in owners.values()))
+
+
+def _overdue_at(snapshot: Snapshot, entry: Entry) -> float:
+    owner = snapshot.box.owners.get(entry.job.owner) or Owner(entry.job.owner)
+    since = max(entry.job.eligible_at, owner.last_start_at)
+    return since + snapshot.box.policy.overdue_seconds
+
+
+def _ahead(snapshot: Snapshot, entry: Entry, principal: Principal) -> Iterator[dict[str, Any]]:
+    before = snapshot.plan.entries[: snapshot.positions[entry.job.id] - 1]
+    for other in before[:MAX_AHEAD]:
+        job = other.job
+        if job.owner == entry.job.owner:
+            why = "it is earlier in the own line of its owner"
+        elif other.place.rank < entry.place.rank:
+            why = WHY_AHEAD[other.place.rank]
+        else:
+            why = "its owner used less"
+        yield {"job": job.id if principal.may_read(job.owner) else None, "why": why}
+
+
+def _device(
+    snapshot: Snapshot, device: Device, entry: Entry, principal: Principal
+) -> dict[str, Any]:
+    """Return why a job cannot start on a device, or that it fits."""
+    found: dict[str, Any] = {"device": device.id, "fits": False}
+    running = [job for job in snapshot.box.running if device.id in job.devices]
+    reservation, needed = snapshot.plan.reservation, entry.job.memory_mib
+    if device.closed is not None:
+        return found | {"reason": device.closed}
+    if device.total_mib and needed > device.total_mib:
+        return found | {"reason": "memory", "missing_mib": needed - device.total_mib}
+    if running:
+        blockers = [
+            {
+                "job": job.id if principal.may_read(job.owner) else None,
+                "frees_mib": job.memory_mib,
+                "ends": {"p50": time_text(job.ends_p50), "p90": time_text(job.ends_p90)},
+            }
+            for job in running
+        ]
+        return found | {"reason": "devices", "blockers": blockers}
+    is_held = reservation is not None and device.id in reservation.devices
+    if is_held and reservation is not None and reservation.job.id != entry.job.id:
+        is_readable = principal.may_read(reservation.job.owner)
+        return found | {"reason": "held_for", "job": reservation.job.id if is_readable else None}
+    return found | {"fits": True}
+
+
+def _changes(snapshot: Snapshot, entry: Entry, *, now_only: bool) -> Iterator[dict[str, Any]]:
+    """Yield changes of the job after which the plan starts it now, or predicts it earlier."""
+    if entry.reason is None:
+        return
+    before = snapshot.forecast.get(entry.job.id)
+    for patch, changed in _candidates(entry.job):
+        box = _with(snapshot, changed)
+        made = plan(box, depth=len(snapshot.plan.entries))
+        starts_now = any(start.job.id == changed.id for start in made.starts)
+        if starts_now == now_only and now_only:
+            yield {"patch": patch, "via": "patch"}
+        elif not now_only and not starts_now and before is not None:
+            after = _forecast(box, made)[changed.id]
+            if after.p50 < before.p50:
+                yield {"patch": patch, "via": "patch", "starts": starts_json(after)}
+
+
+def _candidates(job: WaitingJob) -> Iterator[tuple[dict[str, Any], WaitingJob]]:
+    for level in ("normal", "high"):
+        priority = PRIORITIES[level]
+        if job.priority < priority <= HIGH:
+            yield {"priority": PRIORITY_NAMES[priority]}, replace(job, priority=priority)
+    for seconds in (3_600, 900, 300):
+        if seconds < job.seconds_p90:
+            limited = replace(
+                job, seconds_p50=min(job.seconds_p50, seconds), seconds_p90=float(seconds)
+            )
+            yield {"max_runtime_seconds": seconds}, limited
+
+
+def _with(snapshot: Snapshot, changed: WaitingJob) -> Box:
+    """Return the box of the snapshot with a changed job."""
+    lines: dict[str, list[WaitingJob]] = {}
+    for entry in snapshot.plan.entries:
+        job = changed if entry.job.id == changed.id else entry.job
+        lines.setdefault(job.owner, []).append(job)
+    ordered = {owner: iter(sorted(jobs, key=own_order)) for owner, jobs in lines.items()}
+    return replace(snapshot.box, lines=ordered)
+
+
+def _forecast(box: Box, made: Plan) -> Any:
+    return forecast(box, [entry.job for entry in made.entries])

@@ -1,0 +1,131 @@
+"""Claims: what the plan starts next on a host's devices, taken by one compare-and-set.
+
+The plan reads a snapshot. The job is taken only if it still waits as it was planned; otherwise
+another dispatcher or its owner was faster, and the caller plans again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.database import Database
+from shared.jobs import quarantine
+from shared.jobs.attempts import ClaimedJob, Lease
+from shared.jobs.counts import is_count
+from shared.jobs.events import NewEvent, append_events
+from shared.jobs.planning.box import Device, Policy
+from shared.jobs.planning.plan import Entry, plan
+from shared.jobs.read_box import read_box
+from shared.jobs.rows import JobRow
+from shared.jobs.waiting import waiting_job
+
+#: How often a claim plans again after a job was taken by another or could not be read.
+MAX_PLANS = 100
+
+
+def claim_next(
+    database: Database, *, worker: str, host: str, devices: Sequence[Device], policy: Policy
+) -> ClaimedJob | None:
+    """Claim the job that starts next on one of the devices; return None if none can start.
+
+    Args:
+        database: of the box.
+        worker: the id of the worker that claims.
+        host: of the worker.
+        devices: all devices of the worker. A device that cannot be used is closed.
+        policy: of the box.
+    """
+    for _ in range(MAX_PLANS):
+        with database.read() as connection:
+            planned = propose(connection, worker=worker, devices=devices, policy=policy)
+        if planned is None:
+            return None
+        with database.write() as connection:
+            claimed = take(connection, planned, worker=worker, host=host)
+        if claimed is not None:
+            return claimed
+    return None
+
+
+def propose(
+    connection: sa.Connection, *, worker: str, devices: Sequence[Device], policy: Policy
+) -> Entry | None:
+    """Return the first start of the plan on the devices of this worker."""
+    box = read_box(connection, policy, worker=worker, devices=devices)
+    return next(plan(box, until_start=True).starts, None)
+
+
+def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -> ClaimedJob | None:
+    """Take the job as planned; return None if it changed since, or cannot be read.
+
+    A job that cannot be read is quarantined, so that the next plan passes it.
+    """
+    job, names = planned.job, [name.partition("/")[2] for name in planned.devices or ()]
+    row = _lock(connection, planned)
+    if row is None:
+        return None
+    at, jobs = now(), tables.jobs.c
+    lease = Lease(row.id, 1 + max(row.attempt, _newest_attempt(connection, row.id)))
+    device = names[0]
+    connection.execute(
+        sa.update(tables.jobs)
+        .where(jobs.id == row.id)
+        .values(
+            state="running",
+            phase="preflight",
+            reason=None,
+            attempt=lease.attempt,
+            started_at=row.started_at or at,
+            device=device,
+        )
+    )
+    connection.execute(sa.delete(tables.live).where(tables.live.c.job_id == row.id))
+    live = {"job_id": row.id, "attempt": lease.attempt, "beat": 0, "at": at, "worker": worker}
+    live |= {"host": host, "devices": names, "memory_mib": job.memory_mib}
+    connection.execute(sa.insert(tables.live), live)
+    attempt: dict[str, Any] = {"job_id": row.id, "number": lease.attempt, "worker": worker}
+    attempt |= {"host": host, "device": device, "started_at": at, "charged_until": at}
+    connection.execute(sa.insert(tables.attempts), attempt | {"first_step": 0})
+    if planned.place.is_head:
+        users = tables.users.c
+        served = sa.update(tables.users).where(users.name == row.owner)
+        connection.execute(served.values(last_start_at=at))
+    data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
+    why = {"rank": planned.place.rank.name.lower(), "backfilled": planned.is_backfilled}
+    append_events(connection, row.id, at, NewEvent("state", data | {"plan": why}))
+    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit, device)
+
+
+def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:
+    """Lock the job if it still waits as it was planned."""
+    jobs, job = tables.jobs.c, planned.job
+    query = quarantine.select_job.where(jobs.id == job.id, jobs.state == "queued")
+    query = query.where(quarantine.is_not_quarantined(), jobs.cancel_requested_at.is_(None))
+    query = query.with_for_update(skip_locked=True, of=tables.jobs)
+    columns = connection.execute(query).mappings().first()
+    if columns is None:
+        return None
+    faults = JobRow.faults(columns)
+    if faults:
+        quarantine.add(connection, columns["id"], faults)
+        return None
+    row = JobRow.read(columns)
+    now_waiting = waiting_job(row)
+    is_as_planned = (now_waiting.priority, now_waiting.gpus, now_waiting.memory_mib) == (
+        job.priority,
+        job.gpus,
+        job.memory_mib,
+    )
+    return row if is_as_planned else None
+
+
+def _newest_attempt(connection: sa.Connection, job_id: str) -> int:
+    """Return the greatest number of the job's attempts; 0 before the first."""
+    attempts = tables.attempts.c
+    newest = sa.select(sa.func.max(attempts.number)).where(
+        attempts.job_id == job_id, is_count(attempts.number)
+    )
+    return connection.execute(newest).scalar_one() or 0

@@ -1,0 +1,143 @@
+"""Used device time in the database: the ledger, owners' use, and the charges of attempts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from math import inf, isfinite
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import tables
+from shared.clock import now
+from shared.jobs.planning.box import Owner, Policy
+from shared.jobs.usage import Ledger, rate_of
+from shared.states import PRIORITY_NAMES
+
+LEDGER_ID = 1
+#: Outcomes that are the service's fault: what the attempt has used is not charged.
+REFUNDED = ("worker_lost", "device_fault")
+
+
+def read_ledger(connection: sa.Connection, *, for_update: bool = False) -> Ledger:
+    """Return how stored use is read; a damaged ledger counts as begun now."""
+    columns = tables.ledger.c
+    query = sa.select(columns.begins_at, columns.half_life_seconds)
+    query = query.where(columns.id == LEDGER_ID)
+    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
+    begins_at = _seconds(row.begins_at) if row is not None else None
+    half_life = _valid(row.half_life_seconds, 0.0) if row is not None else 0.0
+    return Ledger(begins_at or now().timestamp(), half_life or Policy().half_life_seconds)
+
+
+def read_owners(
+    connection: sa.Connection, ledger: Ledger, names: Iterable[str], at: float
+) -> dict[str, Owner]:
+    """Return the owners with their use as it counts now, with what runs and is not charged yet.
+
+    An owner without an account, as of a job edited by hand, counts as new.
+    """
+    users = tables.users.c
+    wanted = set(names)
+    query = sa.select(users.name, users.weight, users.usage, users.last_start_at)
+    owners = {name: Owner(name) for name in wanted}
+    for row in connection.execute(query):
+        if row.name in wanted:
+            started = row.last_start_at
+            owners[row.name] = Owner(
+                row.name,
+                _valid(row.weight, 1.0) or 1.0,
+                ledger.decayed(_valid(row.usage, 0.0), at),
+                started.timestamp() if isinstance(started, datetime) else -inf,
+            )
+    return owners
+
+
+def charge(connection: sa.Connection, job_id: str, attempt: int, until: datetime) -> None:
+    """Charge an attempt to its owner up to this time, exactly once.
+
+    Of two processes that charge the same time, one finds it charged.
+    """
+    row = _charged(connection, job_id, attempt)
+    if row is None:
+        return
+    begin = _seconds(row.charged_until) or _seconds(row.started_at)
+    end = until.timestamp()
+    if begin is None or end <= begin:
+        return
+    attempts = tables.attempts.c
+    seen = row.charged_until
+    charged = attempts.charged_until
+    is_unchanged = charged.is_(None) if seen is None else charged == seen
+    updated = connection.execute(
+        sa.update(tables.attempts)
+        .where(_is(job_id, attempt), is_unchanged)
+        .values(
+            charged_until=until,
+            device_seconds=attempts.device_seconds + (end - begin),
+        )
+    )
+    if updated.rowcount:
+        amount = read_ledger(connection).charge(begin, end, rate=_rate(row.priority))
+        _add(connection, row.owner, amount)
+
+
+def refund(connection: sa.Connection, job_id: str, attempt: int) -> None:
+    """Give back what an attempt has been charged; its device-seconds stay recorded."""
+    row = _charged(connection, job_id, attempt)
+    if row is None:
+        return
+    begin, end = _seconds(row.started_at), _seconds(row.charged_until)
+    if begin is not None and end is not None:
+        amount = read_ledger(connection).charge(begin, end, rate=_rate(row.priority))
+        _add(connection, row.owner, -amount)
+
+
+def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
+    """Let the ledger begin now if its numbers grow large or the half-life has changed.
+
+    What every owner has used counts as much right after it as before. Return whether it did.
+    """
+    at, columns = now(), tables.ledger.c
+    before = read_ledger(connection, for_update=True)
+    if before.half_life_seconds == half_life_seconds and not before.is_due(at.timestamp()):
+        return False
+    users = tables.users.c
+    for user in connection.execute(sa.select(users.name, users.usage)).all():
+        usage = before.decayed(_valid(user.usage, 0.0), at.timestamp())
+        update = sa.update(tables.users).where(users.name == user.name)
+        connection.execute(update.values(usage=usage))
+    values = {"begins_at": at, "half_life_seconds": half_life_seconds}
+    connection.execute(sa.delete(tables.ledger).where(columns.id == LEDGER_ID))
+    connection.execute(sa.insert(tables.ledger), values | {"id": LEDGER_ID})
+    return True
+
+
+def _charged(connection: sa.Connection, job_id: str, attempt: int) -> Any:
+    attempts, jobs = tables.attempts.c, tables.jobs.c
+    columns = (attempts.started_at, attempts.charged_until, jobs.owner, jobs.priority)
+    query = sa.select(*columns).join_from(tables.attempts, tables.jobs).where(_is(job_id, attempt))
+    return connection.execute(query).one_or_none()
+
+
+def _is(job_id: str, attempt: int) -> sa.ColumnElement[bool]:
+    attempts = tables.attempts.c
+    return sa.and_(attempts.job_id == job_id, attempts.number == attempt)
+
+
+def _add(connection: sa.Connection, owner: str, amount: float) -> None:
+    users = tables.users.c
+    update = sa.update(tables.users).where(users.name == owner)
+    connection.execute(update.values(usage=users.usage + amount))
+
+
+def _rate(priority: Any) -> float:
+    return rate_of(priority if priority in PRIORITY_NAMES else 0)
+
+
+def _seconds(value: Any) -> float | None:
+    return value.timestamp() if isinstance(value, datetime) else None
+
+
+def _valid(value: Any, default: float) -> float:
+    is_valid = isinstance(value, float | int) and isfinite(value) and value >= 0
+    return float(value) if is_valid else default

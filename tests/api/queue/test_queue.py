@@ -1,0 +1,99 @@
+"""`GET /v1/queue`, `/v1/devices` and `/v1/jobs/{id}/explain`."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from api.devices.schemas import Device
+from api.queue.schemas import Explanation, Queue
+from shared.jobs import liveness
+from tests.api.service import Service
+
+
+def _get(service: Service, path: str) -> Any:
+    service.app.state.services.queue_order._read_at = float("-inf")
+    return service.client.get(path).raise_for_status().json()
+
+
+def _show_worker(service: Service, **state: Any) -> None:
+    gpu = {"name": "cpu:0", "model": "CPU", "uuid": "", "memory_mib": 64_000, **state}
+    with service.database.write() as connection:
+        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=[gpu])
+
+
+def test_the_queue_has_the_jobs_in_the_order_in_which_they_are_claimed(service: Service) -> None:
+    ids = [service.submit(priority=level) for level in ("low", "normal", "high")]
+    queue = _get(service, "/v1/queue")
+    TypeAdapter(Queue).validate_python(queue)
+    assert [row["job"] for row in queue["data"]] == ids[::-1]
+    assert [row["position"] for row in queue["data"]] == [1, 2, 3]
+    assert [row["rank"] for row in queue["data"]] == ["high", "normal", "low"]
+    assert {row["reason"] for row in queue["data"]} == {"no_worker"}
+    assert queue["shares"][0]["owner"] == "admin"
+    claimed = [service.claim().job_id for _ in ids]
+    assert claimed == [row["job"] for row in queue["data"]]
+
+
+def test_pages_of_the_queue_have_every_job_once(service: Service) -> None:
+    ids = [service.submit() for _ in range(5)]
+    first = _get(service, "/v1/queue?limit=2")
+    second = _get(service, f"/v1/queue?limit=3&after={first['data'][-1]['job']}")
+    assert [row["job"] for row in first["data"] + second["data"]] == ids
+    assert (first["has_more"], second["has_more"], first["waiting"]) == (True, False, 5)
+
+
+def test_devices_show_their_state_and_their_jobs(service: Service) -> None:
+    _show_worker(service)
+    job = service.start_job()
+    (device,) = _get(service, "/v1/devices")["data"]
+    TypeAdapter(Device).validate_python(device)
+    assert (device["id"], device["state"]) == ("w/cpu:0", "full")
+    assert [row["job"] for row in device["jobs"]] == [job.job_id]
+    service.succeed(job)
+    assert _get(service, "/v1/devices")["data"][0]["state"] == "free"
+    _show_worker(service, state="quarantined")
+    assert _get(service, "/v1/devices")["data"][0]["state"] == "quarantined"
+
+
+def test_a_job_that_waits_is_explained(service: Service) -> None:
+    _show_worker(service)
+    running, ahead = service.start_job(), service.submit()
+    waiting = service.submit()
+    found = _get(service, f"/v1/jobs/{waiting}/explain")
+    TypeAdapter(Explanation).validate_python(found)
+    assert (found["position"], found["reason"]) == (2, "order")
+    assert [row["job"] for row in found["order"]["ahead"]] == [ahead]
+    (device,) = found["devices"]
+    assert [row["job"] for row in device["blockers"]] == [running.job_id]
+    first = _get(service, f"/v1/jobs/{ahead}/explain")
+    assert first["reason"] == "devices"
+
+
+def test_a_change_that_would_start_a_job_now_does(service: Service) -> None:
+    _show_worker(service)
+    ahead, job = service.submit(), service.submit()
+    found = _get(service, f"/v1/jobs/{job}/explain")
+    assert found["reason"] == "order"
+    patches = [row["patch"] for row in found["would_start_now_if"]]
+    assert {"priority": "high"} in patches
+    changed = service.client.patch(
+        f"/v1/jobs/{job}",
+        json={"priority": "high"},
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    assert changed.status_code == 200, changed.text
+    assert service.claim().job_id == job != ahead
+
+
+def test_a_job_that_has_started_says_why(service: Service) -> None:
+    lease = service.start_job(priority="high")
+    found = _get(service, f"/v1/jobs/{lease.job_id}/explain")
+    assert found["state"] == "running"
+    assert found["history"][0] | {"rank": "high", "backfilled": False} == found["history"][0]
+    service.succeed(lease)
+    assert _get(service, f"/v1/jobs/{lease.job_id}/explain")["state"] == "succeeded"
+
+
+def test_a_job_that_does_not_exist_is_not_explained(service: Service) -> None:
+    response = service.client.get("/v1/jobs/job_01JABCDEFGHJKMNPQRSTVWXYZ0/explain")
+    assert response.status_code == 404
