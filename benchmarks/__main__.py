@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import augmentation, data, latency, predictions, routes, scale, training
+from benchmarks import augmentation, claim, data, latency, predictions, routes, scale, training
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.diagnostics import suite as diagnostics
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
 from benchmarks.references import suite
 from benchmarks.robustness import suite as robustness
+from benchmarks.sharing import suite as sharing
 
 PAGES = ROOT / "docs" / "benchmarks"
 
@@ -38,6 +39,8 @@ SUITES = {
     "references": suite.measure,
     "robustness": robustness.measure,
     "diagnostics": diagnostics.measure,
+    "sharing": sharing.measure,
+    "claim": claim.measure,
 }
 
 

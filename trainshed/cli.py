@@ -21,6 +21,7 @@ from trainshed.commands import (
     lessons,
     metrics,
     predict,
+    queue,
     results,
 )
 from trainshed.commands.common_options import ServiceOptions, print_line
@@ -72,6 +73,7 @@ for group in (
     analyses,
     catalog,
     datasets,
+    queue,
     box,
 ):
     app.add_typer(group.app)

@@ -15,9 +15,10 @@ from trainshed.downloads import CHUNK_BYTES
 from trainshed.event_stream import FINAL_STATES, follow
 from trainshed.frames import metrics_frame
 from trainshed.job_results import JobResults, Progress
+from trainshed.queue_requests import QueueRequests
 
 
-class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests):
+class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests, QueueRequests):
     """A client of a service.
 
     Args:

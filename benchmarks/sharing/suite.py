@@ -1,0 +1,102 @@
+"""`make bench ONLY=sharing`: a simulated week with the plan and with other policies.
+
+Each row is the ratio of our value to the best value of a peer, both means over the weeks. The peers
+are models of their policies. `TRAINSHED_BENCH_HISTORIES` sets how many adversarial histories are
+run, and `TRAINSHED_BENCH_FIRST_SEED` with which seed they begin.
+"""
+
+import os
+from collections.abc import Iterator
+
+from benchmarks.measurement import Measurement, against_limit
+from benchmarks.sharing.histories import excess
+from benchmarks.sharing.ours import PACKED, SHARED, WHOLE_DEVICES, Ours
+from benchmarks.sharing.peers import PEERS
+from benchmarks.sharing.results import Result
+from benchmarks.sharing.simulator import Policy, Simulation
+from benchmarks.sharing.workload import CLASSROOM, HELIOS, HELIOS_LIGHT, Trace, week
+
+SEEDS = 20
+DAY = 86_400.0
+HISTORIES = int(os.environ.get("TRAINSHED_BENCH_HISTORIES", "10000"))
+FIRST_SEED = int(os.environ.get("TRAINSHED_BENCH_FIRST_SEED", "0"))
+#: By value of a result: the target of our ratio to the best peer.
+TARGETS = {
+    "mean_wait": "≤ 0.5",
+    "p95_wait": "≤ 0.4",
+    "wait_of_short_jobs": "≤ 0.3",
+    "wait_of_light_users": "≤ 0.4",
+    "slowdown": "≤ 0.3",
+    "completion": "≤ 0.75",
+    "jain": "≥ 1.1",
+    "goodput": "≥ 0.97",
+    "longest_wait": "≤ 1",
+}
+UNITS = {"jain": "", "goodput": "of capacity", "slowdown": "times"}
+FIFO = "FIFO, whole devices"
+#: What the box does now, and what it does with packing and the quantum.
+OURS = {
+    "whole devices, no quantum": Ours(WHOLE_DEVICES),
+    "packing, no quantum": Ours(PACKED),
+    "packing and the quantum": Ours(SHARED),
+}
+
+
+def measure() -> Iterator[Measurement]:
+    """Yield the ratios under three loads, and the longest wait of the adversarial histories."""
+    for trace, targets in (
+        (HELIOS, TARGETS),
+        (HELIOS_LIGHT, {"mean_wait": "≤ 0.5"}),
+        (CLASSROOM, {"mean_wait": "≤ 0.9"}),
+    ):
+        peers = {name: _mean(trace, policy, 7 * DAY) for name, policy in PEERS.items()}
+        ours = {name: _mean(trace, policy, DAY) for name, policy in OURS.items()}
+        for value, target in targets.items():
+            yield _ratio(trace, value, target, ours["packing and the quantum"], peers)
+        for name, result in list(ours.items())[:-1]:
+            yield _ratio(trace, "mean_wait", "≤ 1", result, peers, name)
+    worst = max(excess(seed) for seed in range(FIRST_SEED, FIRST_SEED + HISTORIES))
+    yield against_limit(
+        f"longest wait of a person, {HISTORIES:,} histories from seed {FIRST_SEED}",
+        [(worst + 1e4) / 1e4],
+        1.0,
+        ratio_of="1 + (wait - bound) / 10,000 s",
+        unit="",
+    )
+
+
+def _mean(trace: Trace, policy: Policy, half_life_seconds: float) -> Result:
+    results = []
+    for seed in range(SEEDS):
+        box = Simulation(week(trace, seed), policy, half_life_seconds=half_life_seconds)
+        box.run()
+        results.append(Result.of(box))
+    return Result.mean(results)
+
+
+def _ratio(
+    trace: Trace,
+    value: str,
+    target: str,
+    ours: Result,
+    peers: dict[str, Result],
+    variant: str = "packing and the quantum",
+) -> Measurement:
+    """Compare with the best peer; FIFO is fair to all by letting everybody wait."""
+    others = {
+        name: getattr(result, value)
+        for name, result in peers.items()
+        if value != "jain" or name != FIFO
+    }
+    best = max if target.startswith("≥") else min
+    name = best(others, key=others.__getitem__)
+    own, theirs = getattr(ours, value), others[name]
+    return Measurement(
+        f"{trace.name}: {value.replace('_', ' ')}, {variant}",
+        f"ours / {name}, means of {SEEDS} weeks",
+        (own / theirs,),
+        target,
+        own,
+        theirs,
+        UNITS.get(value, "h"),
+    )
