@@ -13,9 +13,10 @@ from benchmarks.measurement import Measurement, against_limit
 from benchmarks.robustness.service import Target, percentile_99
 from benchmarks.routes import SPEC
 from shared.database import Database
-from shared.jobs import attempts
+from shared.jobs import claims
 from shared.jobs.attempts import Lease
 from shared.jobs.events import NewEvent
+from shared.jobs.planning.box import Device, Policy
 from shared.jobs.recording import Batch, record
 
 FOLLOWERS = 1000
@@ -140,10 +141,8 @@ def _request(target: Target, job_id: str) -> bytes:
 
 def _start_job(database: Database) -> Lease:
     """Claim the first job of the queue, as a worker does."""
-    with database.write() as connection:
-        claimed = attempts.claim(
-            connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-        )
+    devices = [Device("w/cpu:0", "h")]
+    claimed = claims.claim_next(database, worker="w", host="h", devices=devices, policy=Policy())
     if claimed is None:
         raise RuntimeError("no job is queued")
     return claimed.lease

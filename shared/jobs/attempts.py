@@ -17,7 +17,6 @@ from shared.errors import Failure, Fenced
 from shared.jobs.counts import next_revision
 from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
-from shared.jobs.ledger import REFUNDED, charge, refund
 from shared.states import FINAL
 
 
@@ -121,11 +120,11 @@ def _end(
     **values: Any,
 ) -> None:
     at, attempts = now(), tables.attempts.c
-    times = {"finished_at": at} if state in FINAL else {"eligible_at": at}
+    final = {"finished_at": at} if state in FINAL else {}
     ended = connection.execute(
         sa.update(tables.jobs)
         .where(is_held_by(lease))
-        .values(state=state, phase=None, reason=reason, **times, **values)
+        .values(state=state, phase=None, reason=reason, **final, **values)
     )
     if not ended.rowcount:
         raise Fenced
@@ -134,9 +133,6 @@ def _end(
         .where(attempts.job_id == lease.job_id, attempts.number == lease.attempt)
         .values(ended_at=at, outcome=outcome or reason, exit_code=exit_code)
     )
-    charge(connection, lease.job_id, lease.attempt, at)
-    if (outcome or reason) in REFUNDED:
-        refund(connection, lease.job_id, lease.attempt)
     # A damaged number may be of any type, and its job must end all the same.
     number = lease.attempt if isinstance(lease.attempt, int) else None
     data: dict[str, Any] = {"state": state, "reason": reason, "attempt": number}

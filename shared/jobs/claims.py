@@ -20,7 +20,7 @@ from shared.jobs.planning.box import Device, Policy
 from shared.jobs.planning.plan import Entry, plan
 from shared.jobs.read_box import read_box
 from shared.jobs.rows import JobRow
-from shared.jobs.waiting import waiting_job
+from shared.jobs.waiting import values_of
 
 #: How often a claim plans again after a job was taken by another or could not be read.
 MAX_PLANS = 100
@@ -103,7 +103,7 @@ def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:
     """Lock the job if it still waits as it was planned."""
     jobs, job = tables.jobs.c, planned.job
     query = quarantine.select_job.where(jobs.id == job.id, jobs.state == "queued")
-    query = query.where(quarantine.is_not_quarantined(), jobs.cancel_requested_at.is_(None))
+    query = query.where(quarantine.is_not_quarantined())
     query = query.with_for_update(skip_locked=True, of=tables.jobs)
     columns = connection.execute(query).mappings().first()
     if columns is None:
@@ -113,13 +113,8 @@ def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:
         quarantine.add(connection, columns["id"], faults)
         return None
     row = JobRow.read(columns)
-    now_waiting = waiting_job(row)
-    is_as_planned = (now_waiting.priority, now_waiting.gpus, now_waiting.memory_mib) == (
-        job.priority,
-        job.gpus,
-        job.memory_mib,
-    )
-    return row if is_as_planned else None
+    planned_values = (job.priority, job.gpus, job.memory_mib)
+    return row if values_of(row) == planned_values else None
 
 
 def _newest_attempt(connection: sa.Connection, job_id: str) -> int:

@@ -16,6 +16,8 @@ from shared.states import PRIORITY_NAMES
 LEDGER_ID = 1
 #: Outcomes that are the service's fault: what the attempt has used is not charged.
 REFUNDED = ("worker_lost", "device_fault")
+#: How many ended attempts are charged in one transaction.
+MAX_SETTLED = 100
 
 
 def read_ledger(connection: sa.Connection, *, for_update: bool = False) -> Ledger:
@@ -64,10 +66,11 @@ def charge(connection: sa.Connection, job_id: str, attempt: int, until: datetime
     end = until.timestamp()
     if begin is None or end <= begin:
         return
+    seen = row.charged_until if isinstance(row.charged_until, datetime) else None
     attempts = tables.attempts.c
-    seen = row.charged_until
     charged = attempts.charged_until
-    is_unchanged = charged.is_(None) if seen is None else charged == seen
+    # A damaged time is replaced: nobody can compare with it.
+    is_unchanged = sa.true() if seen is None else charged == seen
     updated = connection.execute(
         sa.update(tables.attempts)
         .where(_is(job_id, attempt), is_unchanged)
@@ -81,13 +84,34 @@ def charge(connection: sa.Connection, job_id: str, attempt: int, until: datetime
         _add(connection, row.owner, amount)
 
 
-def refund(connection: sa.Connection, job_id: str, attempt: int) -> None:
-    """Give back what an attempt has been charged; its device-seconds stay recorded."""
+def settle(connection: sa.Connection) -> int:
+    """Charge what ended attempts are still to be charged; return how many there were.
+
+    What a lost worker or a failed device took is given back; its device-seconds stay recorded.
+    """
+    attempts = tables.attempts.c
+    query = sa.select(attempts.job_id, attempts.number, attempts.ended_at, attempts.outcome)
+    query = query.where(sa.text("charged_until < ended_at")).limit(MAX_SETTLED)
+    rows = connection.execute(query).all()
+    for row in rows:
+        if isinstance(row.ended_at, datetime):
+            charge(connection, row.job_id, row.number, row.ended_at)
+            if row.outcome in REFUNDED:
+                _refund(connection, row.job_id, row.number)
+    return len(rows)
+
+
+def is_any_uncharged(connection: sa.Connection) -> bool:
+    """Return whether an attempt has ended that is not charged to its end."""
+    query = sa.select(tables.attempts.c.job_id).where(sa.text("charged_until < ended_at"))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _refund(connection: sa.Connection, job_id: str, attempt: int) -> None:
     row = _charged(connection, job_id, attempt)
-    if row is None:
-        return
-    begin, end = _seconds(row.started_at), _seconds(row.charged_until)
-    if begin is not None and end is not None:
+    begin = None if row is None else _seconds(row.started_at)
+    end = None if row is None else _seconds(row.charged_until)
+    if row is not None and begin is not None and end is not None:
         amount = read_ledger(connection).charge(begin, end, rate=_rate(row.priority))
         _add(connection, row.owner, -amount)
 

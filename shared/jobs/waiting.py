@@ -21,9 +21,10 @@ PAGE, MAX_PAGE, OWNERS_OF_PAGE = 10, 320, 40
 
 _COLUMNS = (
     "jobs.id, jobs.owner, jobs.priority, jobs.gpus, jobs.memory_mib, jobs.seconds_p50, "
-    "jobs.seconds_p90, jobs.eligible_at, jobs.created_at"
+    "jobs.seconds_p90, jobs.eligible_at, jobs.created_at, "
+    "(SELECT max(a.ended_at) FROM attempts a WHERE a.job_id = jobs.id) AS ended_at"
 )
-_TYPES = {"eligible_at": tables.UtcTime, "created_at": tables.UtcTime}
+_TYPES = dict.fromkeys(("eligible_at", "created_at", "ended_at"), tables.UtcTime)
 #: Literals, not parameters: otherwise the partial index is not used.
 _WAITS = "j.state = 'queued' AND j.id NOT IN (SELECT job_id FROM quarantine)"
 
@@ -118,18 +119,28 @@ def waiting_job(row: Any) -> WaitingJob:
 
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
-    eligible_at = row.eligible_at or row.created_at
+    times = (row.eligible_at, row.created_at, row.ended_at)
+    known = [at.timestamp() for at in times if isinstance(at, datetime)]
     p50 = _positive(row.seconds_p50, inf)
+    priority, gpus, memory_mib = values_of(row)
     return WaitingJob(
         id=row.id,
         owner=row.owner,
-        priority=row.priority if row.priority in PRIORITY_NAMES else 0,
-        eligible_at=eligible_at.timestamp() if isinstance(eligible_at, datetime) else 0.0,
-        gpus=row.gpus if isinstance(row.gpus, int) and row.gpus > 0 else 1,
-        memory_mib=_positive(row.memory_mib, 0.0),
+        priority=priority,
+        # Of a job that waits again: since its last attempt ended, or since it was resumed.
+        eligible_at=max(known, default=0.0),
+        gpus=gpus,
+        memory_mib=memory_mib,
         seconds_p50=p50,
         seconds_p90=max(p50, _positive(row.seconds_p90, inf)),
     )
+
+
+def values_of(row: Any) -> tuple[int, int, float]:
+    """Return the priority, devices and memory of a row, by which a claim compares it."""
+    priority = row.priority if row.priority in PRIORITY_NAMES else 0
+    gpus = row.gpus if isinstance(row.gpus, int) and row.gpus > 0 else 1
+    return priority, gpus, _positive(row.memory_mib, 0.0)
 
 
 def _positive(value: Any, default: float) -> float:

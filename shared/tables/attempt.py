@@ -25,6 +25,14 @@ attempts = sa.Table(
     sa.Column("device_seconds", sa.Double, nullable=False, server_default="0"),
     #: The number of stored batches, so that no batch is stored twice.
     sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
+    #: The ended attempts that are not charged yet: a few, of however many there are.
+    sa.Index(
+        "ix_attempts_uncharged",
+        "job_id",
+        "number",
+        postgresql_where=sa.text("charged_until < ended_at"),
+        sqlite_where=sa.text("charged_until < ended_at"),
+    ),
 )
 
 #: The heartbeat of each running job. It changes every second and therefore has a narrow row.

@@ -17,6 +17,7 @@ from shared.settings import Settings
 from shared.storage import Storage
 from tests.fakes.dispatcher import FakeDispatcher
 from tests.security.damage import Shell
+from tests.shared.claiming import claim
 from tests.shared.rows import checkpoint, point
 from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, claimed_again
@@ -90,9 +91,7 @@ class Box:
 
     def claim(self) -> str | None:
         with self.database.write() as connection:
-            job = attempts.claim(
-                connection, worker="w", host="h", device="cpu:0", devices=["cpu:0"], gpus=1
-            )
+            job = claim(connection)
         return None if job is None else job.lease.job_id
 
 

@@ -33,7 +33,7 @@ def test_upgrade_after_downgrade_gives_the_tables_of_the_code(empty_database_url
         differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
     # SQLite does not report the direction of the column of an index.
     names = [getattr(difference[1], "name", "") for difference in differences]
-    assert set(names) <= {"ix_jobs_waiting"}
+    assert set(names) <= {"ix_jobs_waiting", "ix_jobs_waiting_of_owner"}
     database.close()
 
 

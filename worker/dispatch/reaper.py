@@ -65,7 +65,7 @@ class Reaper:
             try:
                 if self._is_leader():
                     self._reap()
-                    self._rebase()
+                    self._keep_accounts()
             except Unavailable as error:
                 log.warning("database unavailable", error=str(error))
             except Exception:
@@ -116,12 +116,16 @@ class Reaper:
         if decision is not None:
             log.info("patch checked", patch=patch_id, verdict=decision.verdict, gain=decision.gain)
 
-    def _rebase(self) -> None:
-        """Let the ledger begin again where its numbers grow large or the half-life changed."""
+    def _keep_accounts(self) -> None:
+        """Charge ended attempts; let the ledger begin again where its numbers grow large."""
         half_life = self.settings.half_life_seconds
         at = now().timestamp()
         with self.database.read() as connection:
             current = ledger.read_ledger(connection)
+            is_uncharged = ledger.is_any_uncharged(connection)
+        if is_uncharged:
+            with self.database.write() as connection:
+                ledger.settle(connection)
         if current.half_life_seconds != half_life or current.is_due(at):
             with self.database.write() as connection:
                 ledger.rebase(connection, half_life)

@@ -35,6 +35,13 @@ def upgrade() -> None:
         sa.Column("device_seconds", sa.Double(), server_default="0", nullable=False),
     ):
         op.add_column("attempts", column)
+    op.create_index(
+        "ix_attempts_uncharged",
+        "attempts",
+        ["job_id", "number"],
+        postgresql_where=sa.text("charged_until < ended_at"),
+        sqlite_where=sa.text("charged_until < ended_at"),
+    )
     memory = sa.Column("memory_mib", sa.Double(), server_default="0", nullable=False)
     op.add_column("live", memory)
     ledger = op.create_table(
@@ -52,6 +59,7 @@ def downgrade() -> None:
     """Revert."""
     op.drop_table("ledger")
     op.drop_column("live", "memory_mib")
+    op.drop_index("ix_attempts_uncharged", table_name="attempts")
     for name in ("device_seconds", "charged_until"):
         op.drop_column("attempts", name)
     op.drop_index("ix_jobs_waiting_of_owner", table_name="jobs")

@@ -158,6 +158,8 @@ def test_an_attempt_is_charged_once_for_all_its_time(database: Database) -> None
             ledger.charge(connection, lease.job_id, lease.attempt, until)
     with database.write() as connection:
         attempts.succeed(connection, lease, {})
+    with database.write() as connection:
+        assert [ledger.settle(connection) for _ in range(2)] == [1, 0]
     assert _usage(database, "ada") == pytest.approx(600, rel=0.05)
     with database.read() as connection:
         seconds = connection.execute(sa.select(tables.attempts.c.device_seconds)).scalar_one()
@@ -175,6 +177,8 @@ def test_a_loss_that_is_not_the_owners_fault_is_not_charged(
     _start_ago(database, lease, 600)
     with database.write() as connection:
         attempts.stop(connection, lease, outcome)
+    with database.write() as connection:
+        ledger.settle(connection)
     assert _usage(database, "ada") == pytest.approx(600 * share, rel=0.05, abs=1e-3)
 
 
