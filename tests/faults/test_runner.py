@@ -1,4 +1,5 @@
 """A runner that is killed, crashes, is fenced, runs out of memory or finds damaged checkpoints."""
+# pyright: reportOptionalSubscript=false
 
 import os
 import signal

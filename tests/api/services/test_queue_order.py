@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from api.services.queue_order import MAX_AGE_SECONDS, MAX_EXTRA_READS, QueueOrder
 from tests.api.service import SPEC, Service
@@ -22,11 +23,11 @@ def _count_reads(engine: sa.Engine, extra_seconds: float = 0) -> Iterator[list[s
             reads.append(statement)
             time.sleep(extra_seconds)
 
-    sa.event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", note)
     try:
         yield reads
     finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_new_job_has_its_position_right_after_another_read(

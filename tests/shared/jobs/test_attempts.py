@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from shared import tables
 from shared.database import Database
@@ -159,7 +160,7 @@ class TestCancel:
 
 def test_unknown_state_cannot_be_written(database: Database) -> None:
     job = _submit(database)
-    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
+    with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(
             sa.update(tables.jobs).where(tables.jobs.c.id == job).values(state="done")
         )

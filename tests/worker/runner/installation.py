@@ -33,7 +33,7 @@ class Installation:
         self.database = Database(self.settings.database, pool_size=4)
         migrations.upgrade(self.database)
 
-    def submit(self, spec: dict[str, Any] = SPEC, **retry: str) -> str:
+    def submit(self, spec: dict[str, Any] = SPEC, **retry: Any) -> str:
         filled_spec = filled(spec)
         with self.database.write() as connection:
             return submit(connection, Submission(owner="admin", spec=filled_spec, **retry))[0]
