@@ -47,7 +47,7 @@ def test_filled_specification_is_accepted_again_unchanged() -> None:
         ({"on_error": "fail"}, "/diagnostics/on_error", 'it must be "note" or "stop"'),
         ({"verify": True}, "/diagnostics/verify", "it must be false"),
         ({"verify": 0}, "/diagnostics/verify", "it must be false"),
-        ({"verify": "auto"}, "/diagnostics/verify", "not tried in jobs of their own yet"),
+        ({"verify": "later"}, "/diagnostics/verify", 'it must be false or "auto"'),
         ({"rule": {}}, "/diagnostics/rule", "Did you mean `rules`?"),
         (
             {"rules": {"dead_relus": {}}},
