@@ -232,5 +232,5 @@ TestHistories.settings = settings(
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[*HealthCheck.__members__.values()],
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
 )
