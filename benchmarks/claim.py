@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from api.services.queue_order import QueueOrder
 from benchmarks.measurement import Measurement, MissingRequirement, against_limit
-from benchmarks.scale import spec
 from shared import migrations, tables
 from shared.database import Database
 from shared.ids import new_id
@@ -20,6 +19,7 @@ from shared.jobs import attempts, claims
 from shared.jobs.planning.box import Device, Policy
 from shared.jobs.submission import Submission, submit
 from tests.conftest import postgresql_answers, postgresql_database
+from tests.shared.specs import filled_in
 
 JOBS, BATCH = 100_000, 2_000
 OWNERS = (8, 200, 1_000)
@@ -64,7 +64,7 @@ def fill(database: Database, owners: int) -> None:
     weights = [1 / (number + 1) for number in range(owners)]
     common = {"role": "member", "limits": {}, "created_at": at}
     users = [common | {"name": name, "usage": draw.random() * 1e5} for name in names]
-    filled = spec() | {"padding": "x" * 1_200}
+    filled = filled_in()
     with database.write() as connection:
         connection.execute(sa.insert(tables.users), users)
         first, _ = submit(connection, Submission(owner=names[0], spec=filled))

@@ -20,7 +20,7 @@ from shared.jobs.planning.box import Device, Policy
 from shared.jobs.planning.plan import Entry, plan
 from shared.jobs.read_box import read_box
 from shared.jobs.rows import JobRow
-from shared.jobs.waiting import values_of
+from shared.jobs.waiting import is_as_planned
 
 #: How often a claim plans again after a job was taken by another or could not be read.
 MAX_PLANS = 100
@@ -113,8 +113,7 @@ def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:
         quarantine.add(connection, columns["id"], faults)
         return None
     row = JobRow.read(columns)
-    planned_values = (job.priority, job.gpus, job.memory_mib)
-    return row if values_of(row) == planned_values else None
+    return row if is_as_planned(job, row) else None
 
 
 def _newest_attempt(connection: sa.Connection, job_id: str) -> int:

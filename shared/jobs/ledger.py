@@ -42,13 +42,13 @@ def read_owners(
     wanted = set(names)
     query = sa.select(users.name, users.weight, users.usage, users.last_start_at)
     owners = {name: Owner(name) for name in wanted}
-    for row in connection.execute(query):
-        if row.name in wanted:
-            started = row.last_start_at
-            owners[row.name] = Owner(
-                row.name,
-                _valid(row.weight, 1.0) or 1.0,
-                ledger.decayed(_valid(row.usage, 0.0), at),
+    factor = ledger.decayed(1.0, at)
+    for name, weight, usage, started in connection.execute(query):
+        if name in wanted:
+            owners[name] = Owner(
+                name,
+                _valid(weight, 1.0) or 1.0,
+                factor * _valid(usage, 0.0),
                 started.timestamp() if isinstance(started, datetime) else -inf,
             )
     return owners

@@ -5,15 +5,16 @@ is read grows with the number of owners, not with the number of jobs.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared import tables
 from shared.jobs.planning.box import WaitingJob
+from shared.jobs.rows import JobRow
 from shared.states import PRIORITY_NAMES
 
 #: How many jobs of how many owners are read at once when their first jobs are used up.
@@ -28,21 +29,31 @@ _TYPES = dict.fromkeys(("eligible_at", "created_at", "ended_at"), tables.UtcTime
 #: Literals, not parameters: otherwise the partial index is not used.
 _WAITS = "j.state = 'queued' AND j.id NOT IN (SELECT job_id FROM quarantine)"
 
-#: Each owner by a seek in the index, then the owner's first job by another.
-_HEADS = sa.text(
-    f"""
+
+def _heads(hint: str) -> sa.TextualSelect:
+    """Return the query for the first job of each owner: two seeks in the index for an owner.
+
+    Args:
+        hint: by which SQLite uses the index of waiting jobs; it would read all that wait.
+    """
+    waiting = f"SELECT min(owner) FROM jobs {hint} WHERE state = 'queued'"  # noqa: S608
+    text = f"""
     WITH RECURSIVE owners(name) AS (
-      SELECT (SELECT min(owner) FROM jobs WHERE state = 'queued')
-      UNION ALL
-      SELECT (SELECT min(owner) FROM jobs WHERE state = 'queued' AND owner > owners.name)
-      FROM owners WHERE owners.name IS NOT NULL
+      SELECT ({waiting}) UNION ALL
+      SELECT ({waiting} AND owner > owners.name) FROM owners WHERE owners.name IS NOT NULL
     )
     SELECT {_COLUMNS} FROM owners JOIN jobs ON jobs.id = (
       SELECT j.id FROM jobs j WHERE {_WAITS} AND j.owner = owners.name
       ORDER BY j.priority DESC, j.id LIMIT 1
     )
     """  # noqa: S608 - only constants are inserted
-).columns(**_TYPES)
+    return sa.text(text).columns(**_TYPES)
+
+
+_HEADS = {
+    "sqlite": _heads("INDEXED BY ix_jobs_waiting_of_owner"),
+    "postgresql": _heads(""),
+}
 _COUNTS = sa.text("SELECT owner, count(*) FROM jobs WHERE state = 'queued' GROUP BY owner")
 
 
@@ -55,7 +66,7 @@ class Lines:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        heads = [waiting_job(row) for row in connection.execute(_HEADS)]
+        heads = [waiting_job(row) for row in connection.execute(_HEADS[connection.dialect.name])]
         self._read: dict[str, deque[WaitingJob]] = {job.owner: deque([job]) for job in heads}
         #: How many jobs of each owner have been read; none for an owner whose line is at its end.
         self._counts: dict[str, int | None] = dict.fromkeys(self._read, 1)
@@ -114,35 +125,34 @@ def count_by_owner(connection: sa.Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(_COUNTS)}
 
 
-def waiting_job(row: Any) -> WaitingJob:
-    """Return a row as the plan reads it.
+def waiting_job(row: Sequence[Any]) -> WaitingJob:
+    """Return a row, with the columns of `_COLUMNS`, as the plan reads it.
 
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
-    times = (row.eligible_at, row.created_at, row.ended_at)
-    known = [at.timestamp() for at in times if isinstance(at, datetime)]
-    p50 = _positive(row.seconds_p50, inf)
-    priority, gpus, memory_mib = values_of(row)
+    job_id, owner, priority, gpus, memory_mib, p50, p90, *times = row
+    # Of a job that waits again: since its last attempt ended, or since it was resumed.
+    since = [at for at in times if isinstance(at, datetime)]
+    p50 = _positive(p50, inf)
     return WaitingJob(
-        id=row.id,
-        owner=row.owner,
-        priority=priority,
-        # Of a job that waits again: since its last attempt ended, or since it was resumed.
-        eligible_at=max(known, default=0.0),
-        gpus=gpus,
-        memory_mib=memory_mib,
-        seconds_p50=p50,
-        seconds_p90=max(p50, _positive(row.seconds_p90, inf)),
+        job_id,
+        owner,
+        priority if priority in PRIORITY_NAMES else 0,
+        max(since).timestamp() if since else 0.0,
+        gpus if isinstance(gpus, int) and gpus > 0 else 1,
+        _positive(memory_mib, 0.0),
+        p50,
+        max(p50, _positive(p90, inf)),
     )
 
 
-def values_of(row: Any) -> tuple[int, int, float]:
-    """Return the priority, devices and memory of a row, by which a claim compares it."""
-    priority = row.priority if row.priority in PRIORITY_NAMES else 0
-    gpus = row.gpus if isinstance(row.gpus, int) and row.gpus > 0 else 1
-    return priority, gpus, _positive(row.memory_mib, 0.0)
+def is_as_planned(job: WaitingJob, row: JobRow) -> bool:
+    """Return whether a readable row still has the values that the job was planned with."""
+    values = (row.priority, max(row.gpus, 1), _positive(row.memory_mib, 0.0))
+    return values == (job.priority, job.gpus, job.memory_mib)
 
 
 def _positive(value: Any, default: float) -> float:
-    is_valid = isinstance(value, float | int) and isfinite(value) and value > 0
-    return float(value) if is_valid else default
+    """Return a positive finite number, or the default for any other value."""
+    is_number = isinstance(value, float | int)
+    return float(value) if is_number and 0 < value < inf else default

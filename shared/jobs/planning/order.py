@@ -31,7 +31,8 @@ def in_order(box: Box) -> Iterator[Place]:
     heap: list[tuple[tuple[int, float, str], _Line]] = []
     for name, jobs in box.lines.items():
         owner = box.owners.get(name) or Owner(name)
-        owner = replace(owner, usage=owner.usage + committed.get(name, 0.0))
+        if name in committed:
+            owner = replace(owner, usage=owner.usage + committed[name])
         line = _Line(box, owner, jobs, name in busy_high)
         if (key := line.advance()) is not None:
             heap.append((key, line))
