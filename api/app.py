@@ -3,6 +3,7 @@
 from fastapi import Depends, FastAPI
 
 from api import errors
+from api.accounts.router import router as accounts
 from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
@@ -32,7 +33,10 @@ from shared.settings import Settings
 TITLE, VERSION = "Trainshed", "0.1.0"
 
 PUBLIC = (health, reference, dashboard)
-PRIVATE = (jobs, findings, analyses, comparison, presets, datasets, catalog, augmentation, weights)
+PRIVATE = (
+    *(accounts, jobs, findings, analyses, comparison, presets, datasets, catalog),
+    *(augmentation, weights, metrics),
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -55,16 +59,10 @@ def create_app(settings: Settings) -> FastAPI:
     known_parameters = Depends(check_query_parameters)
     for router in PUBLIC:
         app.include_router(router, dependencies=[known_parameters])
-    for router in (*PRIVATE, metrics):
+    for router in PRIVATE:
         app.include_router(router, dependencies=[Depends(principal), known_parameters])
     declared_rights(app)
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
-    app.add_middleware(Guard, hosts=_hosts(settings), uploads=[UPLOAD, UPLOAD_DATASET, PICTURES])
+    app.add_middleware(Guard, hosts=settings.names, uploads=[UPLOAD, UPLOAD_DATASET, PICTURES])
     return app
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """Return the names of this service; a request for another name comes from a foreign page."""
-    allowed = map(str.strip, settings.allowed_hosts.split(","))
-    return ["127.0.0.1", "localhost", "::1", settings.host, *allowed]

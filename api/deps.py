@@ -10,10 +10,9 @@ from fastapi.security import HTTPBearer
 from api.http.origin import check_origin
 from api.http.requests import JobIdText
 from api.http.timed_protocol import HAS_KEY
+from api.services.authentication import SESSION_COOKIE
 from api.services.container import Services
 from api.services.principal import Principal, RightName
-from api.services.sessions import SESSION_COOKIE
-from shared.accounts.roles import ADMIN, Level
 from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from shared.ids import LENGTH, is_id
 
@@ -44,30 +43,15 @@ async def principal(
         raise BadRequest("The request has more than one Authorization header.")
     token = request.cookies.get(SESSION_COOKIE)
     if not headers and token is not None:
-        return _principal_of(request, services, token)
+        found = await services.authenticator.of_session(token)
+        check_origin(request)
+        setattr(request.state, HAS_KEY, True)
+        return found
     scheme, _, key = (headers[0] if headers else "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise Unauthorized
-    found = key_owner(services, key)
-    if found is None:
-        raise Unauthorized("The key is not valid.")
+    found = await services.authenticator.of_key(key)
     # A connection with a key is kept when there are too many.
-    setattr(request.state, HAS_KEY, True)
-    return found
-
-
-def key_owner(services: Services, key: str) -> Principal | None:
-    """Return the person whose key it is, decoded as Latin-1; None for an unknown key."""
-    if not services.keys.is_admin(key):
-        return None
-    return Principal(ADMIN, "admin", Level.ADMIN, key_id=ADMIN)
-
-
-def _principal_of(request: Request, services: Services, token: str) -> Principal:
-    found = services.sessions.find(token)
-    if found is None:
-        raise Unauthorized("The session has ended. Log in again.")
-    check_origin(request)
     setattr(request.state, HAS_KEY, True)
     return found
 

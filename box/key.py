@@ -1,22 +1,19 @@
 """The admin's key: made at the first start, written with mode 0600, never printed."""
 
 import os
-import secrets
-import zlib
 
 from box.preconditions import CannotStart
+from shared.accounts.key_format import SECRET_LENGTH, checksum, random_text
 from shared.settings import Settings
 from shared.storage import publish
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MIN_LENGTH = 20
 
 
 def make_key() -> str:
     """Return `ts_box_<8 characters>_<43 characters><checksum of 6>`, a form for secret scanners."""
-    name, secret = (_random(length) for length in (8, 43))
-    body = f"ts_box_{name}_{secret}"
-    return body + _checksum(body)
+    body = f"ts_box_{random_text(8)}_{random_text(SECRET_LENGTH)}"
+    return body + checksum(body)
 
 
 def ensure_key(settings: Settings) -> bool:
@@ -42,15 +39,3 @@ def ensure_key(settings: Settings) -> bool:
         os.fsync(stream.fileno())
     publish(temporary, path)
     return True
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-def _checksum(text: str) -> str:
-    value, digits = zlib.crc32(text.encode()), ""
-    for _ in range(6):
-        value, digit = divmod(value, len(ALPHABET))
-        digits = ALPHABET[digit] + digits
-    return digits

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         default="", description="additional Host names the API answers to, separated by commas"
     )
+    visibility: Literal["queue", "team", "private"] = Field(
+        default="queue",
+        description="what people see of the jobs of others: queue: owner, priority and times in "
+        "the queue; team: everything; private: not even the owner",
+    )
     worker_id: str = Field(default="", description="name of this worker; host name unless set")
     cpu_slots: int = Field(
         default=1, ge=1, le=64, description="jobs that train at the same time on a box without GPUs"
@@ -198,6 +203,12 @@ class Settings(BaseSettings):
     def mlflow(self) -> str:
         """The address of MLflow's store."""
         return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of this service; a request for another name comes from a foreign page."""
+        allowed = map(str.strip, self.allowed_hosts.split(","))
+        return ["127.0.0.1", "localhost", "::1", self.host, *allowed]
 
     @property
     def roots_of_data(self) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from shared import dataset_reports, tables
 from shared.datasets import DatasetFacts
+from shared.jobs.owned_ids import OwnedIds
 from shared.jobs.stored_row import Check, StoredRow, check_count, check_not_negative
 from shared.states import FINAL
 
@@ -138,12 +139,33 @@ def next_version(connection: sa.Connection, name: str) -> int:
     return (connection.execute(newest).scalar() or 0) + 1
 
 
-def versions(
-    connection: sa.Connection, name: str, *, limit: int | None = None, before: int | None = None
-) -> list[DatasetRow]:
-    """Return the readable versions of a name, the newest first; those before a version."""
+def owner_of(connection: sa.Connection, name: str) -> str | None:
+    """Return who uploaded the versions of a name; None if there are none."""
     rows = tables.datasets.c
-    query = sa.select(tables.datasets).where(_named(name)).order_by(rows.version.desc())
+    query = sa.select(rows.owner).where(_named(name)).order_by(rows.version).limit(1)
+    return connection.execute(query).scalar()
+
+
+def versions(
+    connection: sa.Connection,
+    name: str,
+    *,
+    only_owner: str | None,
+    limit: int | None = None,
+    before: int | None = None,
+) -> list[DatasetRow]:
+    """Return the readable versions of a name, the newest first.
+
+    Args:
+        connection: for reading.
+        name: of the data set.
+        only_owner: the only person whose data sets the caller may read; None for all.
+        limit: maximum number of versions.
+        before: only versions before this.
+    """
+    rows = tables.datasets.c
+    query = sa.select(tables.datasets).where(_named(name), _is_of(only_owner))
+    query = query.order_by(rows.version.desc())
     if before is not None:
         query = query.where(rows.version < before)
     if limit is None:
@@ -151,17 +173,19 @@ def versions(
     return _read(connection, query, limit)
 
 
-def find(connection: sa.Connection, reference: str) -> list[DatasetRow]:
-    """Return the versions that `name` or `name@version` means, the newest first."""
+def find(connection: sa.Connection, reference: str, *, only_owner: str | None) -> list[DatasetRow]:
+    """Return the versions that `name` or `name@version` means, as `versions` does."""
     match = REFERENCE.fullmatch(reference)
     if match is None:
         return []
     name, version = match.groups()
-    found = versions(connection, name)
+    found = versions(connection, name, only_owner=only_owner)
     return found if version is None else [row for row in found if row.version == int(version)]
 
 
-def newest(connection: sa.Connection, *, limit: int, after: str | None) -> list[DatasetRow]:
+def newest(
+    connection: sa.Connection, *, only_owner: str | None, limit: int, after: str | None
+) -> list[DatasetRow]:
     """Return the newest version of each name after `after`, by name."""
     rows, latest = tables.datasets, tables.datasets.alias("latest")
     is_newest = (
@@ -170,7 +194,7 @@ def newest(connection: sa.Connection, *, limit: int, after: str | None) -> list[
             sa.select(sa.func.max(latest.c.version)).where(latest.c.name == rows.c.name)
         ).scalar_subquery()
     )
-    query = sa.select(rows).where(is_newest).order_by(rows.c.name)
+    query = sa.select(rows).where(is_newest, _is_of(only_owner)).order_by(rows.c.name)
     if after is not None:
         query = query.where(rows.c.name > after)
     return _read(connection, query, limit)
@@ -188,10 +212,12 @@ def _read(connection: sa.Connection, query: sa.Select[Any], limit: int) -> list[
     return found[:limit]
 
 
-def position(connection: sa.Connection, dataset_id: str) -> tuple[str, int] | None:
+def position(
+    connection: sa.Connection, dataset_id: str, *, only_owner: str | None
+) -> tuple[str, int] | None:
     """Return the name and the version of an id, for a cursor; None if there is none."""
     rows = tables.datasets.c
-    query = sa.select(rows.name, rows.version).where(rows.id == dataset_id)
+    query = sa.select(rows.name, rows.version).where(rows.id == dataset_id, _is_of(only_owner))
     row = connection.execute(query).first()
     return None if row is None else (row.name, row.version)
 
@@ -209,13 +235,13 @@ def delete(connection: sa.Connection, rows: Sequence[DatasetRow]) -> None:
     connection.execute(sa.delete(tables.datasets).where(tables.datasets.c.id.in_(ids)))
 
 
-def jobs_in_need(connection: sa.Connection, rows: Sequence[DatasetRow]) -> list[str]:
-    """Return the ids of the jobs that have not ended and train on these versions."""
+def jobs_in_need(connection: sa.Connection, rows: Sequence[DatasetRow]) -> OwnedIds:
+    """Return the ids and owners of the jobs that have not ended and train on these versions."""
     jobs = tables.jobs.c
-    query = sa.select(jobs.id).where(
+    query = sa.select(jobs.id, jobs.owner).where(
         jobs.dataset.in_([row.reference for row in rows]), jobs.state.not_in(sorted(FINAL))
     )
-    return list(connection.execute(query.order_by(jobs.id)).scalars())
+    return OwnedIds((row.id, row.owner) for row in connection.execute(query.order_by(jobs.id)))
 
 
 def unchecked(connection: sa.Connection) -> list[str]:
@@ -250,6 +276,10 @@ def _update(connection: sa.Connection, dataset_id: str, **values: Any) -> bool:
     return (
         connection.execute(sa.update(tables.datasets).where(condition).values(values)).rowcount == 1
     )
+
+
+def _is_of(owner: str | None) -> sa.ColumnElement[bool]:
+    return sa.true() if owner is None else tables.datasets.c.owner == owner
 
 
 def _named(name: str) -> sa.ColumnElement[bool]:

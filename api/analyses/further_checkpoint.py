@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.http.faults import Faults
+from api.services.principal import Principal
 from shared.errors import NotFound
 from shared.jobs import queries
 from shared.jobs.checkpoint_names import find_checkpoint
@@ -27,6 +28,7 @@ class Further:
 
 def find_further(
     connection: sa.Connection,
+    principal: Principal,
     entry: dict[str, Any],
     job: JobRow,
     parameters: dict[str, Any],
@@ -36,6 +38,7 @@ def find_further(
 
     Args:
         connection: for reading.
+        principal: who requests it; a job that they may not read does not exist.
         entry: of the kind in the catalogue. Its `further_checkpoint` names the parameters with the
             checkpoint and its job, and the name of the weights that a runner can build again.
         job: the analysed job.
@@ -46,7 +49,9 @@ def find_further(
     if fact is None:
         return Further()
     name, job_id = parameters[fact["checkpoint"]], parameters[fact["job"]]
-    if job_id is not None and not _is_suitable(connection, job, job_id, faults, fact["job"]):
+    if job_id is not None and not _is_suitable(
+        connection, principal, job, job_id, faults, fact["job"]
+    ):
         return Further()
     rows = queries.list_checkpoints(connection, job_id or job.id)
     try:
@@ -60,11 +65,17 @@ def find_further(
 
 
 def _is_suitable(
-    connection: sa.Connection, job: JobRow, other_id: str, faults: Faults, field: str
+    connection: sa.Connection,
+    principal: Principal,
+    job: JobRow,
+    other_id: str,
+    faults: Faults,
+    field: str,
 ) -> bool:
     """Return whether another job exists and has the same network."""
     other = queries.get_job_in_part(connection, other_id)
-    if other is None or not other.id.startswith("job_"):
+    is_job = other is not None and other.id.startswith("job_")
+    if other is None or not is_job or not principal.may_read(other.owner):
         faults.add(f"/{field}", f"is {other_id!r}; there is no such job. Give the id of a job")
         return False
     for part in NETWORK_PARTS:

@@ -19,7 +19,7 @@ from api.jobs.lookup import find_job
 from api.openapi import ANALYSIS_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
-from shared.errors import NotFound, RowUnreadable
+from shared.errors import Forbidden, NotFound, RowUnreadable
 from shared.ids import LENGTH
 from shared.jobs import analyses
 from shared.jobs.analyses import PREFIX, is_analysis
@@ -31,18 +31,44 @@ router = APIRouter(prefix="/v1", tags=["analyses"])
 MAX_WAIT_SECONDS = 60
 
 
-async def analysis_id(analysis_id: AnalysisIdText) -> str:
-    """Return the id from the path.
+async def analysis_id(
+    analysis_id: AnalysisIdText, principal: PrincipalDep, services: ServicesDep
+) -> str:
+    """Return the id of an analysis that may be read, from the path.
+
+    An analysis may be read by its owner, and by people who may read the analysed job.
 
     Raises:
-        NotFound: It does not have the form of an analysis's id.
+        NotFound: It does not have the form of an analysis's id, or there is no such analysis.
     """
     if not is_analysis(analysis_id):
         raise NotFound(f"There is no such analysis. Its id is {PREFIX}_ and {LENGTH} characters.")
+    if not principal.reads_all:
+        owners = await services.owners.find(analysis_id)
+        if owners is None or not any(map(principal.may_read, owners.readers)):
+            raise NotFound(f"There is no analysis {analysis_id}.")
     return analysis_id
 
 
 AnalysisId = Annotated[str, Depends(analysis_id)]
+
+
+async def own_analysis_id(
+    analysis_id: AnalysisId, principal: PrincipalDep, services: ServicesDep
+) -> str:
+    """Return the id of an analysis that may be changed, from the path.
+
+    Raises:
+        Forbidden: It belongs to somebody else.
+    """
+    if not principal.is_admin:
+        owners = await services.owners.find(analysis_id)
+        if owners is not None and not principal.may_change(owners.owner):
+            raise Forbidden("The analysis belongs to somebody else; only its owner can cancel it.")
+    return analysis_id
+
+
+OwnAnalysisId = Annotated[str, Depends(own_analysis_id)]
 
 
 @router.post(
@@ -65,7 +91,7 @@ async def request_analysis(
     """
     body = await json_body(request)
     new_id, is_new = await services.sidecar.in_thread(
-        service.create, services, principal.name, job_id, body
+        service.create, services, principal, job_id, body
     )
     shown, _ = await run_in_threadpool(_read, services, new_id)
     location = {"Location": f"/v1/analyses/{new_id}"}
@@ -128,9 +154,11 @@ async def get_analysis(
     summary="Cancel an analysis",
     responses={202: {"model": Analysis}},
 )
-def cancel_analysis(analysis_id: AnalysisId, services: ServicesDep) -> Any:
+def cancel_analysis(
+    analysis_id: OwnAnalysisId, services: ServicesDep, principal: PrincipalDep
+) -> Any:
     """Request that an analysis ends; repeating the request has no further effect."""
-    service.cancel(services, analysis_id)
+    service.cancel(services, principal, analysis_id)
     return json_response(_read(services, analysis_id)[0], status=202)
 
 

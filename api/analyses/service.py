@@ -9,6 +9,7 @@ from api.http.faults import Faults
 from api.http.strict_json import parse
 from api.jobs.lookup import find_job
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.errors import Conflict, InvalidSpec, NotFound
 from shared.jobs import analyses, control, queries
 from shared.jobs.analyses import AnalysisRow, NewAnalysis
@@ -20,12 +21,12 @@ from shared.jobs.rows import ArtifactRow, JobRow
 CANCELLABLE = ("queued", "running")
 
 
-def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[str, bool]:
+def create(services: Services, principal: Principal, job_id: str, body: bytes) -> tuple[str, bool]:
     """Check and record an analysis; return its id, and False for an earlier one of the same.
 
     Args:
         services: the parts of this service.
-        owner: of the analysis.
+        principal: who requests it and becomes its owner.
         job_id: of the job to analyse.
         body: the request as JSON.
 
@@ -50,11 +51,11 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
         raise InvalidSpec(faults.in_order(), subject=SUBJECT)
     with services.database.read() as connection:
         entry = services.methods.catalog[SLOT][request.kind]
-        further = find_further(connection, entry, job, request.parameters, faults)
+        further = find_further(connection, principal, entry, job, request.parameters, faults)
     if faults:
         raise InvalidSpec(faults.in_order(), subject=SUBJECT)
     new = NewAnalysis(
-        owner=owner,
+        owner=principal.name,
         subject=job,
         kind=request.kind,
         checkpoint=request.checkpoint,
@@ -66,19 +67,21 @@ def create(services: Services, owner: str, job_id: str, body: bytes) -> tuple[st
     )
     with services.database.write() as connection:
         analysis_id, is_new = analyses.submit(connection, new)
+        if is_new:
+            services.record(connection, principal, "analysis.submit", analysis_id)
     if is_new:
         services.doorbell.notify()
     return analysis_id, is_new
 
 
-def cancel(services: Services, analysis_id: str) -> None:
+def cancel(services: Services, principal: Principal, analysis_id: str) -> None:
     """Request that an analysis ends.
 
     Raises:
         NotFound: there is no such analysis.
         Conflict: it has already succeeded or failed.
     """
-    with services.database.write() as connection:
+    with services.change(principal, "analysis.cancel", analysis_id) as connection:
         find_analysis(connection, analysis_id)
         try:
             control.request_cancel(connection, analysis_id)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response, Security
 
 from api.augmentation import service
 from api.augmentation.schemas import PREVIEW_BODY
-from api.deps import ServicesDep, right
+from api.deps import PrincipalDep, ServicesDep, right
 from api.http.requests import json_body
 from api.http.schemas import content
 
@@ -19,8 +19,10 @@ router = APIRouter(prefix="/v1/augmentation", tags=["augmentation"])
     responses={200: content("image/png")},
     response_class=Response,
 )
-async def preview_augmentation(request: Request, services: ServicesDep) -> Response:
+async def preview_augmentation(
+    request: Request, services: ServicesDep, principal: PrincipalDep
+) -> Response:
     """Originals above, augmented images below: both should look real to a person."""
     body = await json_body(request)
-    png = await services.sidecar.in_thread(service.preview, services, body)
+    png = await services.sidecar.in_thread(service.preview, services, principal, body)
     return Response(png, media_type="image/png")

@@ -9,6 +9,7 @@ from api.http.strict_json import parse
 from api.jobs.admission import dataset, structure
 from api.jobs.admission.methods import target_faults
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.datasets import FACTS, is_available
 from shared.errors import Conflict, Fault, InvalidSpec
 from shared.spec import DatasetSpec
@@ -16,7 +17,7 @@ from shared.spec import DatasetSpec
 MODELS: structure.Models = {(): PreviewSpec, ("dataset",): DatasetSpec}
 
 
-def preview(services: Services, body: bytes) -> bytes:
+def preview(services: Services, principal: Principal, body: bytes) -> bytes:
     """Return the picture as a PNG.
 
     Raises:
@@ -24,14 +25,14 @@ def preview(services: Services, body: bytes) -> bytes:
         Conflict: the dataset is not on this box yet.
         Unavailable: the sidecar does not respond.
     """
-    request = _filled(services, parse(body))
+    request = _filled(services, principal, parse(body))
     name = request["dataset"]["name"]
     if name in FACTS and not is_available(name, services.settings.home):
         raise Conflict(f"{name} is not on this box yet; the first job that uses it fetches it.")
     return base64.b64decode(services.sidecar.send("preview", request)["png"])
 
 
-def _filled(services: Services, raw: Any) -> dict[str, Any]:
+def _filled(services: Services, principal: Principal, raw: Any) -> dict[str, Any]:
     """Check a body and fill in its defaults."""
     if not isinstance(raw, dict):
         raise InvalidSpec([Fault("", f"is {abbreviated(raw)}; it must be an object")])
@@ -39,7 +40,7 @@ def _filled(services: Services, raw: Any) -> dict[str, Any]:
     spec = faults.take(structure.read(raw, PreviewSpec, MODELS))
     names = raw.get("augmentation", {})
     augmentations = faults.take(methods.named("augmentations", names, "/augmentation"))
-    facts = faults.take(dataset.facts_of(raw.get("dataset"), services.database))
+    facts = faults.take(dataset.facts_of(raw.get("dataset"), services.database, principal))
     if facts is not None and facts.kind == "table":
         faults.add("/dataset/name", "is a table, but a preview shows images; use another dataset")
         facts = None

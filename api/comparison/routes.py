@@ -9,7 +9,7 @@ from api.catalog.hints import hint
 from api.catalog.metrics import metric_of
 from api.comparison import service
 from api.comparison.schemas import Comparison, Leaderboard
-from api.deps import ServicesDep, right
+from api.deps import PrincipalDep, ServicesDep, right
 from api.http.faults import quoted
 from api.http.requests import JobIdText, Limit, Text, check_cursor, id_pattern
 from api.http.responses import json_response
@@ -73,12 +73,12 @@ Metric = Annotated[
     summary="Compare jobs",
     responses={200: {"model": Comparison}},
 )
-def compare_jobs(services: ServicesDep, jobs: JobIds) -> Any:
+def compare_jobs(services: ServicesDep, principal: PrincipalDep, jobs: JobIds) -> Any:
     """Return what the filled specifications of jobs differ in, and their metrics side by side.
 
     Each metric has the final and the best value of each job, by the metric's direction.
     """
-    return json_response(service.compare(services, _ids(jobs)))
+    return json_response(service.compare(services, principal, _ids(jobs)))
 
 
 @router.get(
@@ -89,6 +89,7 @@ def compare_jobs(services: ServicesDep, jobs: JobIds) -> Any:
 )
 def list_leaderboard(
     services: ServicesDep,
+    principal: PrincipalDep,
     dataset: Annotated[
         Text, Query(max_length=100, description="A name, or name@version for one version")
     ],
@@ -102,5 +103,7 @@ def list_leaderboard(
     last entry of the page before.
     """
     check_cursor(after, "job")
-    page = service.list_best(services, dataset=dataset, metric=metric, limit=limit, after=after)
+    page = service.list_best(
+        services, principal, dataset=dataset, metric=metric, limit=limit, after=after
+    )
     return json_response(page)

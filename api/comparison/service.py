@@ -10,8 +10,9 @@ from api.comparison.differences import differences
 from api.comparison.metrics import compared_metrics
 from api.datasets import lookup
 from api.http.responses import list_page
-from api.jobs.lookup import find_job
+from api.jobs.lookup import find_job, find_visible_job
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.clock import rfc3339
 from shared.datasets import FACTS
 from shared.errors import BadRequest, Conflict
@@ -23,7 +24,7 @@ from shared.jobs.rows import JobRow
 DEFAULT_METRICS = ("val_accuracy", "val_loss")
 
 
-def compare(services: Services, ids: Sequence[str]) -> dict[str, Any]:
+def compare(services: Services, principal: Principal, ids: Sequence[str]) -> dict[str, Any]:
     """Return what the filled specifications of jobs differ in, and their metrics.
 
     Raises:
@@ -31,7 +32,7 @@ def compare(services: Services, ids: Sequence[str]) -> dict[str, Any]:
         Conflict: the record of a job cannot be read.
     """
     with services.database.read() as connection:
-        rows = [_find_readable(connection, job_id) for job_id in ids]
+        rows = [_find_readable(connection, principal, job_id) for job_id in ids]
         extremes = list_extremes(connection, ids)
     return {
         "object": "comparison",
@@ -42,12 +43,19 @@ def compare(services: Services, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def list_best(
-    services: Services, *, dataset: str, metric: str | None, limit: int, after: str | None
+    services: Services,
+    principal: Principal,
+    *,
+    dataset: str,
+    metric: str | None,
+    limit: int,
+    after: str | None,
 ) -> dict[str, Any]:
     """Return a page of the jobs on a data set, the best first.
 
     Args:
         services: of the application.
+        principal: who reads it; only jobs that they may read are ranked.
         dataset: a name, or name@version for one version.
         metric: with a direction; None for the first of `DEFAULT_METRICS` that a job has.
         limit: of the entries.
@@ -58,7 +66,7 @@ def list_best(
         BadRequest: `after` is not on the leaderboard.
     """
     with services.database.read() as connection:
-        declared, ranked = _rank(services, connection, dataset, metric)
+        declared, ranked = _rank(services, connection, dataset, metric, principal.only_owner)
         if after is not None and after not in ranked:
             raise BadRequest(f"`after` is {after}, which is not on this leaderboard.")
         start = 0 if after is None else ranked.index(after) + 1
@@ -66,7 +74,7 @@ def list_best(
         rows = [find_job(connection, job_id) for job_id in ids]
         extremes = list_extremes(connection, ids, name=declared["name"])
     if not ranked and dataset not in FACTS:
-        lookup.find(services, dataset)
+        lookup.find(services, principal, dataset)
     services.quarantine.report(rows)
     entries, specs = [], {}
     for rank, row in enumerate(rows, start=start + 1):
@@ -80,14 +88,20 @@ def list_best(
 
 
 def _rank(
-    services: Services, connection: sa.Connection, dataset: str, metric: str | None
+    services: Services,
+    connection: sa.Connection,
+    dataset: str,
+    metric: str | None,
+    only_owner: str | None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the declaration of the metric that ranks, and the ids of the jobs in their order."""
     found: list[tuple[dict[str, Any], list[str]]] = []
     for name in DEFAULT_METRICS if metric is None else (metric,):
         declared = _declaration(services, name)
         direction = declared["direction"]
-        ranked = rank_jobs(connection, dataset=dataset, metric=name, direction=direction)
+        ranked = rank_jobs(
+            connection, dataset=dataset, metric=name, direction=direction, only_owner=only_owner
+        )
         if ranked:
             return declared, ranked
         found.append((declared, ranked))
@@ -102,8 +116,8 @@ def _declaration(services: Services, name: str) -> dict[str, Any]:
     }
 
 
-def _find_readable(connection: sa.Connection, job_id: str) -> JobRow:
-    row = find_job(connection, job_id)
+def _find_readable(connection: sa.Connection, principal: Principal, job_id: str) -> JobRow:
+    row = find_visible_job(connection, principal, job_id)
     if isinstance(row, UnreadableJobRow):
         raise Conflict(f"The record of {job_id} cannot be read, so it cannot be compared.")
     return row

@@ -3,13 +3,15 @@
 from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.dashboard.page import page_router, redirect, render
-from api.deps import ServicesDep, key_owner
+from api.deps import ServicesDep
 from api.http.origin import check_origin
+from api.services.authentication import SESSION_COOKIE
 from api.services.container import Services
-from api.services.principal import Principal
-from api.services.sessions import LIFE_SECONDS, SESSION_COOKIE
+from shared.accounts.sessions import LIFETIME
+from shared.errors import Unauthorized
 
 router = page_router()
 
@@ -31,7 +33,7 @@ async def get_login(
 ) -> Response:
     """Return the form; a person who has a session is led back at once."""
     token = request.cookies.get(SESSION_COOKIE)
-    if token is not None and not code and services.sessions.find(token) is not None:
+    if token is not None and not code and await _is_valid(services, token):
         return redirect(_local(destination))
     return _form(request, destination=destination, code=code, is_repeated=again)
 
@@ -46,15 +48,16 @@ async def log_in(
 ) -> Response:
     """Begin a session and lead back to the page that was requested."""
     check_origin(request)
-    person = services.sessions.redeem(code) if code else _owner_of(services, key.strip())
-    if person is None:
+    try:
+        token = await _begin(services, key.strip(), code)
+    except Unauthorized:
         fault = WRONG_CODE if code else WRONG_KEY
         return _form(request, destination=destination, fault=fault, status=401)
     response = redirect(_local(destination))
     response.set_cookie(
         SESSION_COOKIE,
-        services.sessions.begin(person),
-        max_age=LIFE_SECONDS,
+        token,
+        max_age=int(LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
@@ -68,16 +71,33 @@ async def log_out(request: Request, services: ServicesDep) -> Response:
     check_origin(request)
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
-        services.sessions.end(token)
+        await run_in_threadpool(services.authenticator.log_out, token)
     response = redirect("/login")
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
     return response
 
 
-def _owner_of(services: Services, key: str) -> Principal | None:
-    """Return the person whose key it is; None for an unknown key."""
-    # A form is sent as UTF-8, and a header is decoded as Latin-1.
-    return key_owner(services, key.encode().decode("latin-1"))
+async def _begin(services: Services, key: str, code: str) -> str:
+    """Begin a session with a login code, or else with a key; return its cookie.
+
+    Raises:
+        Unauthorized: the code or the key is not valid.
+    """
+    if not code:
+        # A form is sent as UTF-8, and a header is decoded as Latin-1.
+        return await services.authenticator.log_in(key.encode().decode("latin-1"))
+    person = services.login_codes.redeem(code)
+    if person is None:
+        raise Unauthorized
+    return await services.authenticator.open_session(person)
+
+
+async def _is_valid(services: Services, token: str) -> bool:
+    try:
+        await services.authenticator.of_session(token)
+    except Unauthorized:
+        return False
+    return True
 
 
 def _form(

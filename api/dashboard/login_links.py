@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.deps import PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.http.schemas import Count
-from api.services.sessions import CODE_SECONDS
+from api.services.login_codes import CODE_SECONDS
 
 router = APIRouter(prefix="/v1/login-links", tags=["login"])
 
@@ -34,6 +34,6 @@ async def create_login_link(services: ServicesDep, principal: PrincipalDep) -> A
 
     Append `&next=` and the path of a page to lead there.
     """
-    query = urlencode({"code": services.sessions.issue_code(principal)})
+    query = urlencode({"code": services.login_codes.issue(principal)})
     link = {"object": "login_link", "path": f"/login?{query}", "expires_in_seconds": CODE_SECONDS}
     return json_response(link, status=201)

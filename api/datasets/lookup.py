@@ -2,30 +2,33 @@
 
 from api.catalog.hints import hint
 from api.services.container import Services
+from api.services.principal import Principal
 from shared import uploaded_datasets
 from shared.datasets import FACTS
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.uploaded_datasets import DatasetRow
 
 MAX_LISTED_JOBS, MAX_LISTED_VERSIONS = 5, 5
 
 
-def delete(services: Services, name: str) -> int:
+def delete(services: Services, principal: Principal, name: str) -> int:
     """Delete all versions of an upload, or `name@version`; return the bytes freed.
 
     Raises:
         NotFound: there is no such data set.
+        Forbidden: it belongs to somebody else.
         Conflict: it is built-in, or a job that has not ended needs it.
     """
     if name in FACTS:
         raise Conflict(f"{name} is a built-in data set, which cannot be deleted.")
-    rows = find(services, name)
-    with services.database.write() as connection:
+    rows = find(services, principal, name)
+    if not all(principal.may_change(row.owner) for row in rows):
+        raise Forbidden(f"{name} belongs to somebody else; only its owner can delete it.")
+    with services.change(principal, "dataset.delete", name) as connection:
         jobs = uploaded_datasets.jobs_in_need(connection, rows)
         if jobs:
-            listed = ", ".join(jobs[:MAX_LISTED_JOBS])
-            more = f" and {len(jobs) - MAX_LISTED_JOBS} more" if len(jobs) > MAX_LISTED_JOBS else ""
-            raise Conflict(f"These jobs need {name}: {listed}{more}. Wait for them or cancel them.")
+            listed = jobs.text(principal.only_owner, limit=MAX_LISTED_JOBS)
+            raise Conflict(f"These jobs need {name}: {listed}. Wait for them or cancel them.")
         uploaded_datasets.delete(connection, rows)
     freed_bytes = 0
     for row in rows:
@@ -35,7 +38,7 @@ def delete(services: Services, name: str) -> int:
     return freed_bytes
 
 
-def find(services: Services, name: str) -> list[DatasetRow]:
+def find(services: Services, principal: Principal, name: str) -> list[DatasetRow]:
     """Return the versions that `name` or `name@version` means, the newest first.
 
     Raises:
@@ -44,13 +47,17 @@ def find(services: Services, name: str) -> list[DatasetRow]:
     if name in FACTS:
         raise NotFound(f"{name} is a built-in data set, which has no versions.")
     with services.database.read() as connection:
-        rows = uploaded_datasets.find(connection, name)
+        rows = uploaded_datasets.find(connection, name, only_owner=principal.only_owner)
         if rows:
             return rows
-        others = uploaded_datasets.find(connection, name.partition("@")[0])
+        others = uploaded_datasets.find(
+            connection, name.partition("@")[0], only_owner=principal.only_owner
+        )
         if others:
             listed = ", ".join(row.reference for row in others[:MAX_LISTED_VERSIONS])
             raise NotFound(f"{name[:100]} is no version of this data set. Its newest are {listed}.")
-        uploads = uploaded_datasets.newest(connection, limit=100, after=None)
+        uploads = uploaded_datasets.newest(
+            connection, only_owner=principal.only_owner, limit=100, after=None
+        )
     names = [*FACTS, *(row.name for row in uploads)]
     raise NotFound(f"There is no data set of this name. {hint(name, names)}.")

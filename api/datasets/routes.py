@@ -10,7 +10,7 @@ from api.datasets import cursors, lookup, samples
 from api.datasets.directory import read_path
 from api.datasets.rendering import built_in_json, uploaded_json
 from api.datasets.schemas import Dataset
-from api.datasets.upload import new_row, register_directory, store_upload
+from api.datasets.upload import check_name_is_free, new_row, register_directory, store_upload
 from api.deps import PrincipalDep, ServicesDep, right
 from api.http.requests import DatasetId, Limit, media_type
 from api.http.responses import json_response, list_page
@@ -105,13 +105,15 @@ async def upload_dataset(
     a table as CSV or parquet, of which `target` names the column to predict. A JSON body registers
     a directory of the box, of class folders and below TRAINSHED_DATA_ROOTS, without a copy.
     """
+    await run_in_threadpool(check_name_is_free, services, principal, name)
     row = new_row(owner=principal.name, name=name, skip_bad=skip_bad, target=target)
     kind = media_type(request)
     if kind == JSON:
+        principal.require("datasets:register")
         path = await read_path(request, services.settings)
-        row = await register_directory(services, path, row)
+        row = await register_directory(services, principal, path, row)
     elif kind in MEDIA_TYPES:
-        row = await store_upload(services, request, row)
+        row = await store_upload(services, principal, request, row)
     else:
         raise UnsupportedMediaType(
             f"The body must be the file itself, sent as {' or '.join(MEDIA_TYPES)}, or a directory "
@@ -127,16 +129,20 @@ async def upload_dataset(
     summary="List the data sets",
     responses=LISTED,
 )
-def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = None) -> Any:
+def list_datasets(
+    services: ServicesDep, principal: PrincipalDep, limit: Limit = 20, after: str | None = None
+) -> Any:
     """Return the data sets by name, and the newest version of each upload.
 
     `after` is the `id` of the last entry of the page before.
     """
-    home = services.settings.home
+    home, only_owner = services.settings.home, principal.only_owner
     with services.database.read() as connection:
         if after is not None and after not in FACTS:
-            after = cursors.position(connection, after)[0]
-        uploads = uploaded_datasets.newest(connection, limit=limit + 1, after=after)
+            after = cursors.position(connection, after, only_owner=only_owner)[0]
+        uploads = uploaded_datasets.newest(
+            connection, only_owner=only_owner, limit=limit + 1, after=after
+        )
     found = {name: built_in_json(name, home) for name in FACTS if after is None or name > after}
     found |= {row.name: uploaded_json(row) for row in uploads}
     names = sorted(found)
@@ -150,11 +156,11 @@ def list_datasets(services: ServicesDep, limit: Limit = 20, after: str | None = 
     summary="Get a data set",
     responses={200: {"model": Dataset}},
 )
-def get_dataset(services: ServicesDep, name: str) -> Any:
+def get_dataset(services: ServicesDep, principal: PrincipalDep, name: str) -> Any:
     """Return a built-in data set, or a version of an upload: the newest, or `name@version`."""
     if name in FACTS:
         return json_response(built_in_json(name, services.settings.home))
-    return json_response(uploaded_json(lookup.find(services, name)[0]))
+    return json_response(uploaded_json(lookup.find(services, principal, name)[0]))
 
 
 @router.get(
@@ -164,14 +170,22 @@ def get_dataset(services: ServicesDep, name: str) -> Any:
     responses={200: {"model": list_of(Dataset)}},
 )
 def list_versions(
-    services: ServicesDep, name: str, limit: Limit = 20, after: DatasetId | None = None
+    services: ServicesDep,
+    principal: PrincipalDep,
+    name: str,
+    limit: Limit = 20,
+    after: DatasetId | None = None,
 ) -> Any:
     """Return the versions, the newest first. `after` is the `id` of the last of the page before."""
-    lookup.find(services, name)
-    name = name.partition("@")[0]
+    lookup.find(services, principal, name)
+    name, only_owner = name.partition("@")[0], principal.only_owner
     with services.database.read() as connection:
-        before = None if after is None else cursors.position(connection, after, of=name)[1]
-        rows = uploaded_datasets.versions(connection, name, limit=limit + 1, before=before)
+        before = None
+        if after is not None:
+            before = cursors.position(connection, after, only_owner=only_owner, of=name)[1]
+        rows = uploaded_datasets.versions(
+            connection, name, only_owner=only_owner, limit=limit + 1, before=before
+        )
     page = map(uploaded_json, rows[:limit])
     return json_response(list_page(page, has_more=len(rows) > limit))
 
@@ -185,6 +199,7 @@ def list_versions(
 )
 async def get_samples(
     services: ServicesDep,
+    principal: PrincipalDep,
     name: str,
     *,
     per_class: PerClass = 8,
@@ -196,7 +211,7 @@ async def get_samples(
     A data set that is not ready, not on this box, or a table, is a 409.
     """
     request = {"per_class": per_class, "classes": classes, "first_class": first_class}
-    png = await services.sidecar.in_thread(samples.read, services, name, request)
+    png = await services.sidecar.in_thread(samples.read, services, principal, name, request)
     return Response(png, media_type="image/png")
 
 
@@ -206,10 +221,10 @@ async def get_samples(
     summary="Delete an upload",
     responses={200: {"model": Deleted}},
 )
-async def delete_dataset(services: ServicesDep, name: str) -> Response:
+async def delete_dataset(services: ServicesDep, principal: PrincipalDep, name: str) -> Response:
     """Delete all versions of an upload, or `name@version`, and return the bytes freed.
 
     A job that has not ended and needs one of them is a 409.
     """
-    freed_bytes = await run_in_threadpool(lookup.delete, services, name)
+    freed_bytes = await run_in_threadpool(lookup.delete, services, principal, name)
     return json_response({"id": name, "object": "dataset", "freed_bytes": freed_bytes})

@@ -7,15 +7,17 @@ worker.
 from dataclasses import replace
 from pathlib import Path
 
+import sqlalchemy as sa
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import IntegrityError
 
 from api.http.received_file import UNFINISHED, receive, temporary_file
 from api.services.container import Services
+from api.services.principal import Principal
 from shared import uploaded_datasets
 from shared.clock import now
-from shared.errors import BadRequest, Unavailable
+from shared.errors import BadRequest, Conflict, Unavailable
 from shared.ids import new_id
 from shared.storage import publish
 from shared.uploaded_datasets import DatasetRow
@@ -43,7 +45,24 @@ def new_row(*, owner: str, name: str, skip_bad: bool, target: str | None) -> Dat
     )
 
 
-async def store_upload(services: Services, request: Request, row: DatasetRow) -> DatasetRow:
+def check_name_is_free(services: Services, principal: Principal, name: str) -> None:
+    """Check that the versions of a name, if there are any, are the caller's own.
+
+    Raises:
+        Conflict: the name is taken by somebody else.
+    """
+    with services.database.read() as connection:
+        _check_owner(connection, principal, name)
+
+
+def _check_owner(connection: sa.Connection, principal: Principal, name: str) -> None:
+    if uploaded_datasets.owner_of(connection, name) not in (None, principal.name):
+        raise Conflict(f"{name} is a data set of somebody else; use another name.")
+
+
+async def store_upload(
+    services: Services, principal: Principal, request: Request, row: DatasetRow
+) -> DatasetRow:
     """Store the body of a request as a new version.
 
     Raises:
@@ -57,35 +76,40 @@ async def store_upload(services: Services, request: Request, row: DatasetRow) ->
         if not size:
             raise BadRequest("The body is empty; it must be the file of the data set.")
         row = replace(row, bytes=size)
-        stored = await run_in_threadpool(_publish, services, temporary, row)
+        stored = await run_in_threadpool(_publish, services, principal, temporary, row)
     services.doorbell.notify()
     return stored
 
 
-async def register_directory(services: Services, path: Path, row: DatasetRow) -> DatasetRow:
+async def register_directory(
+    services: Services, principal: Principal, path: Path, row: DatasetRow
+) -> DatasetRow:
     """Store a directory of the box as a new version; its files stay where they are."""
     row = replace(row, path=str(path))
-    stored = await run_in_threadpool(_publish, services, None, row)
+    stored = await run_in_threadpool(_publish, services, principal, None, row)
     services.doorbell.notify()
     return stored
 
 
-def _publish(services: Services, temporary: Path | None, row: DatasetRow) -> DatasetRow:
+def _publish(
+    services: Services, principal: Principal, temporary: Path | None, row: DatasetRow
+) -> DatasetRow:
     for _ in range(MAX_TRIES):
         try:
-            return _publish_next_version(services, temporary, row)
+            return _publish_next_version(services, principal, temporary, row)
         except IntegrityError:
             continue
     raise Unavailable(f"{MAX_TRIES} other uploads took the next version of {row.name}. Try again.")
 
 
 def _publish_next_version(
-    services: Services, temporary: Path | None, row: DatasetRow
+    services: Services, principal: Principal, temporary: Path | None, row: DatasetRow
 ) -> DatasetRow:
     """Insert the row first, which reserves the version, and publish the file before the commit."""
     final: Path | None = None
     try:
-        with services.database.write() as connection:
+        with services.change(principal, "dataset.upload", row.id) as connection:
+            _check_owner(connection, principal, row.name)
             version = uploaded_datasets.next_version(connection, row.name)
             row = replace(row, version=version)
             uploaded_datasets.add(connection, row)

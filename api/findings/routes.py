@@ -17,7 +17,7 @@ from api.jobs.forks import find_finding
 from api.jobs.lookup import find_job
 from api.services.container import Services
 from shared.errors import Forbidden, NotFound
-from shared.jobs.findings import list_findings
+from shared.jobs.findings import get_job_of_finding, list_findings
 from shared.jobs.verifications import read_checks
 
 router = APIRouter(prefix="/v1", tags=["findings"])
@@ -70,10 +70,13 @@ async def own_finding_id(
 
 
 def _owner(services: Services, finding_id: str) -> str:
+    """Return whose a finding is, also of a row that cannot be read."""
     with services.database.read() as connection:
-        row = find_finding(connection, finding_id)
-    owners = services.owners.read(row.job_id)
-    return owners.owner if owners is not None else ""
+        job_id = get_job_of_finding(connection, finding_id)
+    owners = services.owners.read(job_id) if job_id is not None else None
+    if owners is None:
+        raise NotFound(f"There is no finding {finding_id[:40]}.")
+    return owners.owner
 
 
 @router.get(
@@ -120,7 +123,10 @@ def get_finding(finding_id: FindingId, services: ServicesDep) -> Any:
     responses={202: {"model": Finding, **LOCATION}},
 )
 async def verify_finding(
-    finding_id: Annotated[str, Depends(own_finding_id)], request: Request, services: ServicesDep
+    finding_id: Annotated[str, Depends(own_finding_id)],
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
 ) -> Any:
     """Train the job again with the patch, next to a null fork, and compare validation losses.
 
@@ -131,7 +137,7 @@ async def verify_finding(
     body = await request.body()
     if body:
         await json_body(request)
-    await services.sidecar.in_thread(verification.verify, services, finding_id, body)
+    await services.sidecar.in_thread(verification.verify, services, principal, finding_id, body)
     finding = await run_in_threadpool(_read, services, finding_id)
     headers = {"Location": f"/v1/findings/{finding_id}"}
     return json_response(finding, status=202, headers=headers)

@@ -13,6 +13,7 @@ from api.jobs.admission.stages import stages_of
 from api.jobs.forks import find_finding, find_patch
 from api.jobs.lookup import find_job
 from api.services.container import Services
+from api.services.principal import Principal, acting_for
 from shared.errors import Conflict, Fault, InvalidSpec, ServiceError, Unavailable
 from shared.jobs import verifications
 from shared.jobs.findings import FindingRow, list_findings
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 SHARE = 4
 
 
-def verify(services: Services, finding_id: str, body: bytes) -> None:
+def verify(services: Services, principal: Principal, finding_id: str, body: bytes) -> None:
     """Start the check of a patch of a finding, by default the first; an existing check is kept.
 
     Raises:
@@ -52,6 +53,8 @@ def verify(services: Services, finding_id: str, body: bytes) -> None:
     new = _prepared(services, row, finding, patch, epochs=epochs, priority="normal")
     with services.database.write() as connection:
         is_new = verifications.start(connection, new)
+        if is_new:
+            services.record(connection, principal, "finding.verify", finding_id)
     if is_new:
         services.doorbell.notify()
 
@@ -133,15 +136,16 @@ def _prepared(
     name = row.name and row.name[:180]
     if name:
         patched, null = {**patched, "name": f"{name}-check"}, {**null, "name": f"{name}-null"}
-    draft = service.check(services, patched)
-    service.check_disk_space(services, draft)
+    owner = acting_for(row.owner, services.settings.visibility)
+    draft = service.check(services, owner, patched)
+    service.check_disk_space(services, owner, draft)
     return verifications.NewVerification(
         patch_id=patch["id"],
         job_id=row.id,
         finding_id=finding.id,
         owner=row.owner,
         fork_spec=draft.filled,
-        null_spec=service.check(services, null).filled,
+        null_spec=service.check(services, owner, null).filled,
         epochs=epochs,
     )
 

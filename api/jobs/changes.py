@@ -9,6 +9,7 @@ from api.http.faults import abbreviated
 from api.http.strict_json import parse
 from api.jobs.admission.structure import read
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.errors import Fault, InvalidSpec, PreconditionFailed
 from shared.jobs import changes
 from shared.jobs.rows import JobRow
@@ -42,11 +43,14 @@ class JobPatch(SpecPart):
     max_runtime_seconds: MaxRuntimeSeconds | None = None
 
 
-def change(services: Services, job_id: str, body: bytes, if_match: str | None) -> None:
+def change(
+    services: Services, principal: Principal, job_id: str, body: bytes, if_match: str | None
+) -> None:
     """Change a job.
 
     Args:
         services: the parts of this service.
+        principal: who changes it.
         job_id: of the job.
         body: the patch as JSON.
         if_match: the request's If-Match.
@@ -59,7 +63,7 @@ def change(services: Services, job_id: str, body: bytes, if_match: str | None) -
         RowUnreadable: the stored record of the job cannot be read.
     """
     patch = _read_patch(parse(body))
-    with services.database.write() as connection:
+    with services.change(principal, "job.update", job_id, **patch) as connection:
         row = changes.lock_job(connection, job_id)
         _check_version(if_match, row)
         changes.change(connection, row, _merged(row, patch))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Security
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import OwnJobId, ServicesDep, right
+from api.deps import OwnJobId, PrincipalDep, ServicesDep, right
 from api.http.requests import json_body
 from api.http.responses import json_response
 from api.http.schemas import ETAG
@@ -28,6 +28,7 @@ async def update_job(
     job_id: OwnJobId,
     request: Request,
     services: ServicesDep,
+    principal: PrincipalDep,
     if_match: Annotated[str | None, Header()] = None,
 ) -> Any:
     """Change priority, tags, notes or max_runtime_seconds with a JSON merge patch (RFC 7396).
@@ -37,7 +38,7 @@ async def update_job(
     heartbeats and the queue position do not count.
     """
     body = await json_body(request, *changes.MEDIA_TYPES)
-    await run_in_threadpool(changes.change, services, job_id, body, if_match)
+    await run_in_threadpool(changes.change, services, principal, job_id, body, if_match)
     return await run_in_threadpool(job_response, services, job_id, status=200)
 
 
@@ -48,12 +49,12 @@ async def update_job(
     summary="Cancel a job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def cancel_job(job_id: OwnJobId, services: ServicesDep) -> Any:
+def cancel_job(job_id: OwnJobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Request that a job ends; repeating the request has no further effect.
 
     The state becomes `cancelled` once the process has ended and its memory is free.
     """
-    service.cancel(services, job_id)
+    service.cancel(services, principal, job_id)
     return job_response(services, job_id)
 
 
@@ -64,13 +65,13 @@ def cancel_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     summary="Pause a job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def pause_job(job_id: OwnJobId, services: ServicesDep) -> Any:
+def pause_job(job_id: OwnJobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Request that a job stops and waits; repeating the request has no further effect.
 
     A running job writes a checkpoint first. Its state becomes `paused` once its process has ended
     and its memory is free. If the job ends before it stops, it does not become `paused`.
     """
-    service.pause(services, job_id)
+    service.pause(services, principal, job_id)
     return job_response(services, job_id)
 
 
@@ -81,12 +82,12 @@ def pause_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     summary="Resume a paused job",
     responses={202: {"model": Job | UnreadableJob}},
 )
-def resume_job(job_id: OwnJobId, services: ServicesDep) -> Any:
+def resume_job(job_id: OwnJobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Queue a paused job, which continues where it stopped.
 
     A job that is still pausing trains on. For a job that is not paused this has no effect.
     """
-    service.resume(services, job_id)
+    service.resume(services, principal, job_id)
     return job_response(services, job_id)
 
 
@@ -96,11 +97,11 @@ def resume_job(job_id: OwnJobId, services: ServicesDep) -> Any:
     summary="Delete a job",
     responses={200: {"model": DeletedJob}},
 )
-def delete_job(job_id: OwnJobId, services: ServicesDep) -> Any:
+def delete_job(job_id: OwnJobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Delete a job that has ended, its analyses and all their files; return the bytes freed.
 
     A job that has not ended is a 409, and so is a job whose checkpoint another job needs that has
     not ended. Its run in MLflow stays.
     """
-    freed = service.delete(services, job_id)
+    freed = service.delete(services, principal, job_id)
     return json_response({"id": job_id, "object": "job", "deleted": True, "bytes_freed": freed})

@@ -4,6 +4,7 @@ import shutil
 from typing import Any
 
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.errors import DiskFull
 from shared.jobs.deletion import list_largest
 
@@ -16,12 +17,16 @@ MAX_LISTED = 5
 
 
 def check(
-    services: Services, spec: dict[str, Any] | None = None, parameters: int | None = None
+    services: Services,
+    principal: Principal,
+    spec: dict[str, Any] | None = None,
+    parameters: int | None = None,
 ) -> None:
     """Check that a new job leaves the reserve of the disk free.
 
     Args:
         services: the parts of this service.
+        principal: who submits it; only jobs that they may delete are listed.
         spec: of the new job, whose rules say how many checkpoints it keeps. None for a job of
             which only the reserve is checked.
         parameters: the number of values of a checkpoint's weights.
@@ -36,8 +41,9 @@ def check(
     free = shutil.disk_usage(services.storage.root).free
     if free >= reserve + needed:
         return
+    owner = None if principal.is_admin else principal.name
     with services.database.read() as connection:
-        largest = list_largest(connection, limit=MAX_LISTED)
+        largest = list_largest(connection, limit=MAX_LISTED, only_owner=owner)
     raise DiskFull(
         f"The disk has {_mib(free)} MiB free, of which {_mib(reserve)} MiB are a reserve, and the "
         f"checkpoints of this job take up to {_mib(needed)} MiB. Delete ended jobs; `largest_jobs` "

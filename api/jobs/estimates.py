@@ -65,7 +65,7 @@ def _has_gpu(services: Services) -> bool:
 
 def _as_measured(services: Services, spec: dict[str, Any]) -> float | None:
     with services.database.read() as connection:
-        rows = queries.list_jobs(connection, limit=MAX_JOBS, state="succeeded")
+        rows = queries.list_jobs(connection, limit=MAX_JOBS, only_owner=None, state="succeeded")
     cost = _cost_per_image(spec)
     for row in rows:
         if isinstance(row, UnreadableJobRow):

@@ -142,7 +142,7 @@ def find_patch(finding: FindingRow, patch_id: str | None) -> dict[str, Any]:
 def _operations(connection: sa.Connection, job_id: str, request: dict[str, Any]) -> Any:
     finding = find_finding(connection, request["finding"])
     if finding.job_id != job_id:
-        raise NotFound(f"The finding {finding.id} is of another job, {finding.job_id}.")
+        raise NotFound(f"The job has no finding {finding.id}.")
     return find_patch(finding, request.get("patch"))["operations"]
 
 

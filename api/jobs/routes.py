@@ -62,7 +62,7 @@ async def submit_job(
     check_idempotency_key(idempotency_key)
     body = await json_body(request)
     job_id = await services.sidecar.in_thread(
-        service.create, services, principal.name, body, idempotency_key
+        service.create, services, principal, body, idempotency_key
     )
     return await run_in_threadpool(job_response, services, job_id)
 
@@ -82,7 +82,7 @@ async def validate_spec(request: Request, services: ServicesDep, principal: Prin
     """
     body = await json_body(request)
     return json_response(
-        await services.sidecar.in_thread(service.validate, services, principal.name, body)
+        await services.sidecar.in_thread(service.validate, services, principal, body)
     )
 
 
@@ -94,6 +94,7 @@ async def validate_spec(request: Request, services: ServicesDep, principal: Prin
 )
 def list_jobs(
     services: ServicesDep,
+    principal: PrincipalDep,
     limit: Limit = 20,
     kind: Annotated[
         Literal["training", "verification"],
@@ -106,7 +107,8 @@ def list_jobs(
     dataset: Annotated[Text | None, Query(max_length=100)] = None,
     sweep: Annotated[Text | None, Query(max_length=40)] = None,
     named: Annotated[
-        Text | None, Query(max_length=200, description="A name, or the beginning of an id")
+        Text | None,
+        Query(max_length=200, description="The name of an own job, or the beginning of an id"),
     ] = None,
 ) -> Any:
     """Return the jobs, newest first. `after` is the id of the last job of the page before."""
@@ -116,6 +118,7 @@ def list_jobs(
             connection,
             limit=limit + 1,
             kind=kind,
+            only_owner=principal.only_owner,
             after=after,
             state=state,
             owner=owner,
@@ -123,6 +126,7 @@ def list_jobs(
             sweep=sweep,
             tag=tag,
             named=named,
+            named_by=principal.name,
         )
     services.quarantine.report(rows)
     page = [
@@ -194,7 +198,7 @@ def retry_job(
     finished is returned again.
     """
     check_idempotency_key(idempotency_key)
-    return job_response(services, service.retry(services, principal.name, job_id, idempotency_key))
+    return job_response(services, service.retry(services, principal, job_id, idempotency_key))
 
 
 @router.post(
@@ -224,7 +228,7 @@ async def fork_job(
     new_id = await services.sidecar.in_thread(
         partial(service.fork, is_bare=is_bare),
         services,
-        principal.name,
+        principal,
         job_id,
         body,
         idempotency_key,

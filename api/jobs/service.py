@@ -9,6 +9,7 @@ from api.jobs.admission.draft import Context, Draft
 from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import seconds_per_epoch
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.errors import Unavailable
 from shared.jobs import control, deletion
 from shared.jobs.submission import (
@@ -21,7 +22,7 @@ from shared.jobs.submission import (
 from shared.states import PRIORITIES
 
 
-def check(services: Services, raw: Any) -> Draft:
+def check(services: Services, principal: Principal, raw: Any) -> Draft:
     """Check a specification with the parts of this service.
 
     Raises:
@@ -29,30 +30,31 @@ def check(services: Services, raw: Any) -> Draft:
         Unavailable: the sidecar does not answer.
     """
     parts = (services.methods, services.sidecar, services.database, services.storage)
-    return checks.check(raw, Context(*parts))
+    return checks.check(raw, Context(*parts, principal))
 
 
-def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
+def create(services: Services, principal: Principal, body: bytes, key: str | None) -> str:
     """Check and record a job, and return its id once it is durable.
 
     Args:
         services: the parts of this service.
-        owner: of the job.
+        principal: who submits it and becomes its owner.
         body: the specification as JSON.
         key: the request's Idempotency-Key.
     """
     raw = parse(body)
     fingerprint = sha256_of_json(raw) if key is not None else ""
     # Before the check: a known key gives its job even if the specification is no longer valid.
-    existing = _job_of_key(services, owner, key, fingerprint)
+    existing = _job_of_key(services, principal, key, fingerprint)
     if existing is not None:
         return existing
-    draft = check(services, raw)
-    check_disk_space(services, draft)
+    draft = check(services, principal, raw)
+    check_disk_space(services, principal, draft)
     return _submit(
         services,
+        principal,
         Submission(
-            owner=owner,
+            owner=principal.name,
             spec=draft.filled,
             warnings=draft.warnings_json(),
             idempotency_key=key,
@@ -62,13 +64,19 @@ def create(services: Services, owner: str, body: bytes, key: str | None) -> str:
 
 
 def fork(
-    services: Services, owner: str, job_id: str, body: bytes, key: str | None, *, is_bare: bool
+    services: Services,
+    principal: Principal,
+    job_id: str,
+    body: bytes,
+    key: str | None,
+    *,
+    is_bare: bool,
 ) -> str:
     """Submit the specification of a job with a patch on it; return the id of the new job.
 
     Args:
         services: the parts of this service.
-        owner: of the new job.
+        principal: who submits it and becomes its owner.
         job_id: the job whose specification is changed.
         body: the request as JSON.
         key: the request's Idempotency-Key.
@@ -76,16 +84,17 @@ def fork(
     """
     raw = parse(body)
     fingerprint = sha256_of_json(["fork", job_id, raw]) if key is not None else ""
-    existing = _job_of_key(services, owner, key, fingerprint)
+    existing = _job_of_key(services, principal, key, fingerprint)
     if existing is not None:
         return existing
     prepared = forks.prepare(services, job_id, raw, is_bare=is_bare)
-    draft = check(services, prepared.spec)
-    check_disk_space(services, draft)
+    draft = check(services, principal, prepared.spec)
+    check_disk_space(services, principal, draft)
     return _submit(
         services,
+        principal,
         Submission(
-            owner=owner,
+            owner=principal.name,
             spec=draft.filled,
             warnings=draft.warnings_json(),
             forked_from=job_id,
@@ -96,24 +105,26 @@ def fork(
     )
 
 
-def check_disk_space(services: Services, draft: Draft) -> None:
+def check_disk_space(services: Services, principal: Principal, draft: Draft) -> None:
     """Refuse a job whose checkpoints do not fit on the disk."""
     parameters = draft.description["parameter_count"]["with_statistics"]
-    disk_space.check(services, draft.filled, parameters)
+    disk_space.check(services, principal, draft.filled, parameters)
 
 
-def _submit(services: Services, submission: Submission) -> str:
+def _submit(services: Services, principal: Principal, submission: Submission) -> str:
     """Record a job, notify the workers, and return its id."""
     with services.database.write() as connection:
         job_id, is_new = submit(connection, submission)
+        if is_new:
+            services.record(connection, principal, "job.submit", job_id)
     if is_new:
         services.doorbell.notify()
     return job_id
 
 
-def validate(services: Services, owner: str, body: bytes) -> dict[str, Any]:
+def validate(services: Services, principal: Principal, body: bytes) -> dict[str, Any]:
     """Check a specification without a job, and estimate what it takes."""
-    draft = check(services, parse(body))
+    draft = check(services, principal, parse(body))
     spec = draft.filled
     try:
         step = services.sidecar.describe(
@@ -133,55 +144,59 @@ def validate(services: Services, owner: str, body: bytes) -> dict[str, Any]:
         "parameter_count": draft.description["parameter_count"],
         "device_memory_mib": step.get("memory_mib"),
         "seconds_per_epoch": seconds_per_epoch(services, spec, step.get("work")),
-        "queue_position": services.queue_order.next_position(owner, PRIORITIES[spec["priority"]]),
+        "queue_position": services.queue_order.next_position(
+            principal.name, PRIORITIES[spec["priority"]]
+        ),
         "warnings": draft.warnings_json(),
     }
 
 
-def cancel(services: Services, job_id: str) -> None:
+def cancel(services: Services, principal: Principal, job_id: str) -> None:
     """Request that a job ends."""
-    with services.database.write() as connection:
+    with services.change(principal, "job.cancel", job_id) as connection:
         control.request_cancel(connection, job_id)
 
 
-def pause(services: Services, job_id: str) -> None:
+def pause(services: Services, principal: Principal, job_id: str) -> None:
     """Request that a job stops with a checkpoint and waits until it is resumed."""
-    with services.database.write() as connection:
+    with services.change(principal, "job.pause", job_id) as connection:
         control.request_pause(connection, job_id)
 
 
-def resume(services: Services, job_id: str) -> None:
+def resume(services: Services, principal: Principal, job_id: str) -> None:
     """Queue a paused job, or withdraw a request to pause."""
-    with services.database.write() as connection:
+    with services.change(principal, "job.resume", job_id) as connection:
         is_queued = control.resume(connection, job_id)
     if is_queued:
         services.doorbell.notify()
 
 
-def delete(services: Services, job_id: str) -> int:
+def delete(services: Services, principal: Principal, job_id: str) -> int:
     """Delete an ended job, its analyses and their files; return the bytes freed."""
-    with services.database.write() as connection:
-        deleted = deletion.delete_job(connection, job_id)
+    with services.change(principal, "job.delete", job_id) as connection:
+        deleted = deletion.delete_job(connection, job_id, only_owner=principal.only_owner)
     return deletion.delete_files(services.database, services.storage, deleted)
 
 
-def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
+def retry(services: Services, principal: Principal, job_id: str, key: str | None) -> str:
     """Submit a job's specification again, to resume from its last checkpoint.
 
     The same key gives the same job. Without a key, a retry that has not ended is returned.
     """
     fingerprint = retry_fingerprint(job_id)
-    existing = _job_of_key(services, owner, key, fingerprint)
+    existing = _job_of_key(services, principal, key, fingerprint)
     if existing is not None:
         return existing
-    disk_space.check(services)
+    disk_space.check(services, principal)
     with services.database.write() as connection:
         origin = control.get_retry_origin(connection, job_id)
-        existing = control.find_open_retry(connection, owner, job_id) if key is None else None
+        existing = (
+            control.find_open_retry(connection, principal.name, job_id) if key is None else None
+        )
         if existing is not None:
             return existing
         submission = Submission(
-            owner=owner,
+            owner=principal.name,
             spec=origin.spec,
             warnings=origin.warnings,
             retry_of=job_id,
@@ -190,14 +205,18 @@ def retry(services: Services, owner: str, job_id: str, key: str | None) -> str:
             fingerprint=fingerprint,
         )
         new_id, is_new = submit(connection, submission)
+        if is_new:
+            services.record(connection, principal, "job.submit", new_id, retry_of=job_id)
     if is_new:
         services.doorbell.notify()
     return new_id
 
 
-def _job_of_key(services: Services, owner: str, key: str | None, fingerprint: str) -> str | None:
+def _job_of_key(
+    services: Services, principal: Principal, key: str | None, fingerprint: str
+) -> str | None:
     """Return the job that an Idempotency-Key made, if there is one."""
     if key is None:
         return None
     with services.database.read() as connection:
-        return find_by_key(connection, owner, key, fingerprint)
+        return find_by_key(connection, principal.name, key, fingerprint)

@@ -1,19 +1,27 @@
 """The container of all services, created once and carried by the application."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
 
 from api.catalog.methods import Methods
 from api.http.received_file import delete_unfinished
+from api.services.authentication import Authenticator
 from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
+from api.services.login_codes import LoginCodes
 from api.services.owners import OwnerIndex
+from api.services.principal import Principal
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
-from api.services.sessions import Sessions
 from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
+from shared.accounts import audit
 from shared.database import Database
 from shared.jobs.read_box import policy_of
 from shared.jobs.submission import sha256_of_json
@@ -34,10 +42,37 @@ class Services:
     queue_order: QueueOrder
     watcher: ChangeWatcher
     event_feeds: EventFeeds
-    keys: KeyCheck
+    authenticator: Authenticator
     owners: OwnerIndex
-    sessions: Sessions
+    login_codes: LoginCodes
     quarantine: Quarantine
+
+    @contextmanager
+    def change(
+        self, principal: Principal, action: str, subject: str, **changes: Any
+    ) -> Iterator[sa.Connection]:
+        """Yield a transaction whose change is recorded in the audit.
+
+        Args:
+            principal: who makes the change.
+            action: such as `job.cancel`.
+            subject: the id of what is changed.
+            **changes: new values of what changes.
+        """
+        with self.database.write() as connection:
+            yield connection
+            self.record(connection, principal, action, subject, **changes)
+
+    def record(
+        self,
+        connection: sa.Connection,
+        principal: Principal,
+        action: str,
+        subject: str,
+        **changes: Any,
+    ) -> None:
+        """Record a change in the audit, in its transaction; as `change`, with an id made in it."""
+        audit.record(connection, principal.actor, action, subject, changes)
 
     def close(self) -> None:
         """Stop the threads and close the connections."""
@@ -53,6 +88,7 @@ def open_services(settings: Settings) -> Services:
     version = sha256_of_json(catalog.load())
     queue_order = QueueOrder(database, policy_of(settings))
     watcher = ChangeWatcher(database, queue_order)
+    authenticator = Authenticator(database, KeyCheck(settings), settings.visibility)
     return Services(
         settings=settings,
         database=database,
@@ -62,9 +98,9 @@ def open_services(settings: Settings) -> Services:
         doorbell=Doorbell(settings),
         queue_order=queue_order,
         watcher=watcher,
-        event_feeds=EventFeeds(database, watcher),
-        keys=KeyCheck(settings),
+        event_feeds=EventFeeds(database, watcher, authenticator),
+        authenticator=authenticator,
         owners=OwnerIndex(database),
-        sessions=Sessions(),
+        login_codes=LoginCodes(),
         quarantine=Quarantine(database),
     )

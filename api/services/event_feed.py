@@ -16,8 +16,11 @@ import orjson
 import structlog
 from fastapi.concurrency import run_in_threadpool
 
+from api.services.authentication import Authenticator
 from api.services.change_watcher import Change, ChangeWatcher, Version
 from api.services.free_memory import free_memory
+from api.services.permits import Permit, Permits
+from api.services.principal import Principal
 from shared.clock import rfc3339
 from shared.database import Database
 from shared.errors import Unavailable
@@ -93,21 +96,26 @@ class EventFeed:
         self._pages = OrderedDict[int, asyncio.Task[Page | None]]()
         self._task = asyncio.create_task(self._watch())
 
-    async def follow(self, after: int, delay_seconds: float) -> AsyncIterator[bytes]:
+    async def follow(
+        self, after: int, delay_seconds: float, permit: Permit
+    ) -> AsyncIterator[bytes]:
         """Yield all events after a number, and progress in between, until the job has ended.
 
         Args:
             after: The number of the last event that the follower has.
             delay_seconds: How long after a round to write.
+            permit: The stream ends when it is revoked.
         """
         seen: Snapshot | None = None
         progress = b""
         while seen is None or not seen.is_final:
-            snapshot = await self._next_snapshot(seen)
+            snapshot = await self._next_snapshot(seen, permit)
+            if snapshot is None:
+                return
             if seen is not None and not snapshot.is_final:
                 await asyncio.sleep(delay_seconds)
             seen, text = snapshot, b""
-            while (page := await self._page(after)) is not None:
+            while not permit.is_revoked and (page := await self._page(after)) is not None:
                 after, text = page.last, text + page.text
                 if len(text) > MAX_WRITE_BYTES:
                     yield text
@@ -124,11 +132,19 @@ class EventFeed:
         for page in self._pages.values():
             page.cancel()
 
-    async def _next_snapshot(self, seen: Snapshot | None) -> Snapshot:
+    async def _next_snapshot(self, seen: Snapshot | None, permit: Permit) -> Snapshot | None:
+        """Wait for a snapshot that a follower does not have; None if its permit is revoked."""
         async with self._round:
             while self._snapshot is None or self._snapshot is seen:
+                if permit.is_revoked:
+                    return None
                 await self._round.wait()
-            return self._snapshot
+            return None if permit.is_revoked else self._snapshot
+
+    async def wake(self) -> None:
+        """Let followers look at their permits."""
+        async with self._round:
+            self._round.notify_all()
 
     async def _watch(self) -> None:
         """Read the job once per round until it has ended."""
@@ -200,22 +216,29 @@ class EventFeed:
 class EventFeeds:
     """The feeds of the jobs that somebody follows."""
 
-    def __init__(self, database: Database, watcher: ChangeWatcher) -> None:
+    def __init__(
+        self, database: Database, watcher: ChangeWatcher, authenticator: Authenticator
+    ) -> None:
         self._database = database
         self._watcher = watcher
         self._feeds = dict[str, EventFeed]()
+        self._permits = Permits(authenticator, self._wake)
         self._numbers = count()
 
-    async def follow(self, job_id: str, after: int) -> AsyncIterator[bytes]:
-        """Yield the events of a job as `EventFeed.follow` does."""
+    async def follow(self, job_id: str, after: int, principal: Principal) -> AsyncIterator[bytes]:
+        """Yield the events of a job as `EventFeed.follow` does, while the caller's key is valid."""
         # Multiples of the golden ratio, modulo 1, are spread evenly, however many there are.
         delay_seconds = SPREAD_SECONDS * (next(self._numbers) * GOLDEN_RATIO % 1)
-        with self._feed(job_id) as feed:
+        with self._feed(job_id) as feed, self._permits.hold(principal) as permit:
             try:
-                async for text in feed.follow(after, delay_seconds):
+                async for text in feed.follow(after, delay_seconds, permit):
                     yield text
             except Unavailable as error:
                 log.warning(ENDED, error=str(error))
+
+    async def _wake(self) -> None:
+        for feed in list(self._feeds.values()):
+            await feed.wake()
 
     @contextmanager
     def _feed(self, job_id: str) -> Iterator[EventFeed]:

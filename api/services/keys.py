@@ -1,8 +1,9 @@
 """The check of the admin's key, which comes from the settings or from the file of the box."""
 
-import hashlib
 import hmac
+from contextlib import suppress
 
+from shared.accounts.key_format import digest
 from shared.settings import Settings
 
 
@@ -20,13 +21,11 @@ class KeyCheck:
                     "No admin key is set. Set TRAINSHED_ADMIN_KEY, or start the box with "
                     "`make up`, which creates a key."
                 ) from error
-        self._digest = _digest(key.encode())
+        self.sha256 = digest(key)
 
     def is_admin(self, key: str) -> bool:
         """Return whether a key, decoded as Latin-1, is the admin's; takes equally long for all."""
         # Headers are decoded as Latin-1, but the key may be any printable string in UTF-8.
-        return hmac.compare_digest(_digest(key.encode("latin-1")), self._digest)
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+        with suppress(UnicodeDecodeError, UnicodeEncodeError):
+            key = key.encode("latin-1").decode()
+        return hmac.compare_digest(digest(key), self.sha256)

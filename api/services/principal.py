@@ -7,6 +7,7 @@ level may reach of other people is decided by the visibility of the box.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from shared.accounts.audit import Actor
 from shared.accounts.roles import Level, Role, level_of_role
 from shared.errors import Forbidden
 
@@ -63,6 +64,7 @@ class Principal:
     #: `admin` for the key of the settings.
     key_id: str
     visibility: Visibility = "queue"
+    request_id: str = ""
 
     @property
     def level(self) -> Level:
@@ -83,6 +85,11 @@ class Principal:
     def only_owner(self) -> str | None:
         """The only owner whose objects may be read; None for all. For queries."""
         return None if self.reads_all else self.name
+
+    @property
+    def actor(self) -> Actor:
+        """Who changes something, for the audit."""
+        return Actor(self.name, self.key_id, self.request_id)
 
     def may_read(self, owner: str) -> bool:
         """Return whether an owner's objects may be read."""
@@ -116,3 +123,8 @@ class Principal:
                 right=right,
                 scope=SCOPE_OF[self.scope],
             )
+
+
+def acting_for(owner: str, visibility: Visibility) -> Principal:
+    """Return the principal with which the service does something for an owner by itself."""
+    return Principal(owner, "member", Level.SUBMIT, key_id="", visibility=visibility)

@@ -24,23 +24,25 @@ def get(connection: sa.Connection, weights_id: str) -> UploadRow | None:
     return None if row is None else UploadRow.read(row)
 
 
-def exists(connection: sa.Connection, weights_id: str) -> bool:
-    """Return whether there is an upload, even if its row cannot be read."""
-    query = sa.select(tables.weights.c.id).where(tables.weights.c.id == weights_id)
-    return connection.execute(query).first() is not None
+def owner_of(connection: sa.Connection, weights_id: str) -> str | None:
+    """Return the owner of an upload, even if its row cannot be read; None if there is none."""
+    query = sa.select(tables.weights.c.owner).where(tables.weights.c.id == weights_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def page(
-    connection: sa.Connection, *, limit: int, after: str | None
+    connection: sa.Connection, *, limit: int, after: str | None, only_owner: str | None
 ) -> tuple[list[UploadRow], bool]:
     """Return at most `limit` uploads after the id `after`, newest first, and if there are more.
 
-    Uploads whose rows cannot be read are left out.
+    Uploads whose rows cannot be read are left out, and uploads of others than `only_owner`.
     """
     uploads = tables.weights.c
     query = sa.select(tables.weights).order_by(uploads.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(uploads.id < after)
+    if only_owner is not None:
+        query = query.where(uploads.owner == only_owner)
     rows = connection.execute(query).mappings().all()
     return UploadRow.read_all(rows[:limit]), len(rows) > limit
 

@@ -10,11 +10,12 @@ from api.http.requests import Limit, Text, WeightsId, check_cursor, media_type
 from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, Deleted, list_of
 from api.services.container import Services
+from api.services.principal import Principal
 from api.weights import queries
 from api.weights.schemas import Weights
 from api.weights.upload import store_upload
 from shared.clock import rfc3339
-from shared.errors import NotFound, UnsupportedMediaType
+from shared.errors import Forbidden, NotFound, UnsupportedMediaType
 from shared.ids import is_id
 from shared.jobs.rows import UploadRow
 
@@ -49,7 +50,7 @@ async def upload_weights(
     """Store the body, which is the file itself. The file is checked and never unpickled."""
     if media_type(request) != MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body must be the file itself, sent as {MEDIA_TYPE}.")
-    upload = await store_upload(services, request, owner=principal.name, name=name)
+    upload = await store_upload(services, request, principal, name=name)
     headers = {"Location": f"/v1/weights/{upload.id}"}
     return json_response(_weights_json(upload), status=201, headers=headers)
 
@@ -62,13 +63,16 @@ async def upload_weights(
 )
 def list_weights(
     services: ServicesDep,
+    principal: PrincipalDep,
     limit: Limit = 20,
     after: WeightsId | None = None,
 ) -> Any:
     """Return the uploads, newest first. `after` is the id of the last upload of the page before."""
     check_cursor(after, "weights")
     with services.database.read() as connection:
-        rows, has_more = queries.page(connection, limit=limit, after=after)
+        rows, has_more = queries.page(
+            connection, limit=limit, after=after, only_owner=principal.only_owner
+        )
     return json_response(list_page(map(_weights_json, rows), has_more=has_more))
 
 
@@ -78,9 +82,9 @@ def list_weights(
     summary="Get an upload",
     responses={200: {"model": Weights}},
 )
-def get_weights(services: ServicesDep, weights_id: WeightsId) -> Any:
+def get_weights(services: ServicesDep, principal: PrincipalDep, weights_id: WeightsId) -> Any:
     """Return the facts of an upload."""
-    return json_response(_weights_json(_find(services, weights_id)))
+    return json_response(_weights_json(_find(services, principal, weights_id)))
 
 
 @router.delete(
@@ -89,16 +93,23 @@ def get_weights(services: ServicesDep, weights_id: WeightsId) -> Any:
     summary="Delete an upload",
     responses={200: {"model": Deleted}},
 )
-async def delete_weights(services: ServicesDep, weights_id: WeightsId) -> Response:
+async def delete_weights(
+    services: ServicesDep, principal: PrincipalDep, weights_id: WeightsId
+) -> Response:
     """Delete an upload and return the bytes freed. Jobs that started from it are not affected."""
-    freed_bytes = await run_in_threadpool(_delete, services, weights_id)
+    freed_bytes = await run_in_threadpool(_delete, services, principal, weights_id)
     return json_response({"id": weights_id, "object": "weights", "freed_bytes": freed_bytes})
 
 
-def _delete(services: Services, weights_id: str) -> int:
-    with services.database.write() as connection:
-        if not is_id("weights", weights_id) or not queries.exists(connection, weights_id):
+def _delete(services: Services, principal: Principal, weights_id: str) -> int:
+    with services.change(principal, "weights.delete", weights_id) as connection:
+        owner = queries.owner_of(connection, weights_id) if is_id("weights", weights_id) else None
+        if owner is None or not principal.may_read(owner):
             raise NotFound(UNKNOWN)
+        if not principal.may_change(owner):
+            raise Forbidden(
+                "The weights belong to somebody else; only their owner can delete them."
+            )
         queries.delete(connection, weights_id)
     path = services.storage.weights(weights_id)
     freed_bytes = path.stat().st_size if path.is_file() else 0
@@ -106,12 +117,12 @@ def _delete(services: Services, weights_id: str) -> int:
     return freed_bytes
 
 
-def _find(services: Services, weights_id: str) -> UploadRow:
+def _find(services: Services, principal: Principal, weights_id: str) -> UploadRow:
     row = None
     if is_id("weights", weights_id):
         with services.database.read() as connection:
             row = queries.get(connection, weights_id)
-    if row is None:
+    if row is None or not principal.may_read(row.owner):
         raise NotFound(UNKNOWN)
     return row
 

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.http.received_file import UNFINISHED, receive, temporary_file
 from api.services.container import Services
+from api.services.principal import Principal
 from api.weights import queries
 from api.weights.checks import check_weights
 from api.weights.header import read_header
@@ -19,7 +20,9 @@ from shared.jobs.rows import UploadRow
 from shared.storage import publish
 
 
-async def store_upload(services: Services, request: Request, *, owner: str, name: str) -> UploadRow:
+async def store_upload(
+    services: Services, request: Request, principal: Principal, *, name: str
+) -> UploadRow:
     """Store the body of a request.
 
     Raises:
@@ -33,16 +36,16 @@ async def store_upload(services: Services, request: Request, *, owner: str, name
         max_mib = services.settings.limit_upload_mib
         size, sha256 = await receive(request, temporary, max_mib=max_mib)
         return await run_in_threadpool(
-            _publish, services, temporary, final, owner=owner, name=name, size=size, sha256=sha256
+            _publish, services, principal, temporary, final, name=name, size=size, sha256=sha256
         )
 
 
 def _publish(
     services: Services,
+    principal: Principal,
     temporary: Path,
     final: Path,
     *,
-    owner: str,
     name: str,
     size: int,
     sha256: str,
@@ -51,7 +54,7 @@ def _publish(
     check_weights(temporary, header)
     upload = UploadRow(
         id=final.stem,
-        owner=owner,
+        owner=principal.name,
         name=name,
         bytes=size,
         sha256=sha256,
@@ -61,7 +64,7 @@ def _publish(
     )
     publish(temporary, final)
     try:
-        with services.database.write() as connection:
+        with services.change(principal, "weights.upload", upload.id) as connection:
             queries.add(connection, upload)
     except BaseException:
         final.unlink(missing_ok=True)

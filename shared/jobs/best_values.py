@@ -73,11 +73,17 @@ def best_of(extremes: Sequence[Extreme], direction: Direction | None) -> Extreme
 
 
 def rank_jobs(
-    connection: sa.Connection, *, dataset: str, metric: str, direction: Direction
+    connection: sa.Connection,
+    *,
+    dataset: str,
+    metric: str,
+    direction: Direction,
+    only_owner: str | None,
 ) -> list[str]:
     """Return the ids of the jobs on a data set that have a metric, by its best value.
 
-    Of jobs with equal values the oldest comes first.
+    `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
+    values the oldest comes first.
     """
     column, jobs = tables.metrics.c, tables.jobs.c
     best = sa.func.max(column.value) if direction == "higher" else sa.func.min(column.value)
@@ -86,6 +92,7 @@ def rank_jobs(
         sa.select(column.job_id)
         .join(tables.jobs, jobs.id == column.job_id)
         .where(is_of_dataset(dataset), is_training(), column.name == metric, _is_finite())
+        .where(sa.true() if only_owner is None else jobs.owner == only_owner)
         .group_by(column.job_id)
         .order_by(order, column.job_id)
     )

@@ -16,6 +16,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import Conflict, InUse, NotFound
 from shared.ids import is_id
+from shared.jobs.owned_ids import OwnedIds
 from shared.jobs.sources import list_jobs_in_need
 from shared.states import FINAL
 from shared.storage import Storage, exclusive_bytes
@@ -25,8 +26,13 @@ INTERRUPTED_AFTER = timedelta(seconds=60)
 MAX_LISTED = 20
 
 
-def delete_job(connection: sa.Connection, job_id: str) -> list[str]:
+def delete_job(connection: sa.Connection, job_id: str, *, only_owner: str | None) -> list[str]:
     """Delete an ended job, its analyses and verifications; return the ids that have files.
+
+    Args:
+        connection: in a transaction.
+        job_id: of the job.
+        only_owner: the only person whose jobs an error names; None for all.
 
     Raises:
         NotFound: no such job.
@@ -48,13 +54,14 @@ def delete_job(connection: sa.Connection, job_id: str) -> list[str]:
     verifies = sa.and_(jobs.forked_from == job_id, jobs.kind == "verification")
     verifications = connection.execute(sa.select(jobs.id).where(verifies)).scalars().all()
     deleted = [job_id, *verifications]
-    needed_by = [each for needed in deleted for each in list_jobs_in_need(connection, needed)]
+    needs = (list_jobs_in_need(connection, each) for each in deleted)
+    needed_by = OwnedIds(pair for each in needs for pair in each)
     if needed_by:
-        more = len(needed_by) - MAX_LISTED
+        shown = needed_by.shown(only_owner, limit=MAX_LISTED)
         raise InUse(
-            f"The job is needed by {', '.join(needed_by[:MAX_LISTED])}"
-            f"{f' and {more} more' if more > 0 else ''}. Wait for them or cancel them.",
-            jobs=needed_by[:MAX_LISTED],
+            f"The job is needed by {needed_by.text(only_owner, limit=MAX_LISTED)}. "
+            "Wait for them or cancel them.",
+            jobs=shown,
             count=len(needed_by),
         )
     analyses = tables.analyses.c
@@ -89,7 +96,9 @@ def delete_files(database: Database, storage: Storage, job_ids: Iterable[str]) -
     return freed_bytes
 
 
-def list_largest(connection: sa.Connection, *, limit: int) -> list[dict[str, Any]]:
+def list_largest(
+    connection: sa.Connection, *, limit: int, only_owner: str | None
+) -> list[dict[str, Any]]:
     """Return the ended jobs with the largest weights: `id`, `name` and `weights_bytes` of each."""
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
     # Checkpoints of several roles share a directory.
@@ -99,7 +108,7 @@ def list_largest(connection: sa.Connection, *, limit: int) -> list[dict[str, Any
     query = (
         sa.select(jobs.id, jobs.name, size.label("weights_bytes"))
         .select_from(tables.jobs.join(stored, stored.c.job_id == jobs.id))
-        .where(jobs.state.in_(FINAL))
+        .where(jobs.state.in_(FINAL), sa.true() if only_owner is None else jobs.owner == only_owner)
         .group_by(jobs.id, jobs.name)
         .order_by(size.desc(), jobs.id)
         .limit(limit)

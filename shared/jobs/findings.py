@@ -142,6 +142,13 @@ def list_findings(connection: sa.Connection, job_id: str) -> list[FindingRow]:
     return sorted(FindingRow.read_all(connection.execute(query).mappings()), key=_order)
 
 
+def get_job_of_finding(connection: sa.Connection, finding_id: str) -> str | None:
+    """Return the id of the job of a finding, or None."""
+    findings = tables.findings.c
+    query = sa.select(findings.job_id).where(findings.id == finding_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def get_finding(connection: sa.Connection, finding_id: str) -> FindingRow | None:
     """Return a finding, or None."""
     query = sa.select(tables.findings).where(tables.findings.c.id == finding_id)

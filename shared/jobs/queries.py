@@ -63,6 +63,7 @@ def list_jobs(
     *,
     limit: int,
     kind: str = "training",
+    only_owner: str | None,
     after: str | None = None,
     state: str | None = None,
     owner: str | None = None,
@@ -70,17 +71,21 @@ def list_jobs(
     sweep: str | None = None,
     tag: str | None = None,
     named: str | None = None,
+    named_by: str | None = None,
 ) -> list[JobRow]:
     """Return at most `limit` jobs that match every filter, newest first, older than `after`.
 
-    `tag` is a key, or a key and a value separated by a colon. `named` is a name, or the beginning
-    of an id. A job whose row cannot be read is an `UnreadableJobRow`.
+    `only_owner` is the only person whose jobs the caller may read; None for all. `tag` is a key, or
+    a key and a value separated by a colon. `named` is the beginning of an id, or a name among the
+    jobs of `named_by` (of everybody if None). A job whose row cannot be read is an
+    `UnreadableJobRow`.
     """
     jobs = tables.jobs.c
     query = _job_and_live.order_by(jobs.id.desc()).limit(limit)
     is_older = sa.true() if after is None else jobs.id < after
     query = query.where(is_training() if kind == "training" else jobs.kind == kind, is_older)
-    for column, value in ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep)):
+    filters = ((jobs.state, state), (jobs.owner, owner), (jobs.sweep_id, sweep))
+    for column, value in (*filters, (jobs.owner, only_owner)):
         if value is not None:
             query = query.where(column == value)
     if dataset is not None:
@@ -88,7 +93,7 @@ def list_jobs(
     if tag is not None:
         query = query.where(jobs.id.in_(sa.select(tables.tags.c.job_id).where(_is_tag(tag))))
     if named is not None:
-        query = query.where(jobs.id.in_(_ids_of_name(named)))
+        query = query.where(jobs.id.in_(_ids_of_name(named, named_by)))
     return [read_in_part(row) for row in connection.execute(query).mappings()]
 
 
@@ -98,10 +103,14 @@ def is_of_dataset(name: str) -> sa.ColumnElement[bool]:
     return column == name if is_whole else column.startswith(f"{name}@", autoescape=True)
 
 
-def _ids_of_name(text: str) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]]:
+def _ids_of_name(
+    text: str, owner: str | None
+) -> sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]]:
     """Return the query for the ids of jobs with a name, or with this beginning of their id."""
     jobs = tables.jobs.c
     of_name = sa.select(jobs.id).where(jobs.name == text)
+    if owner is not None:
+        of_name = of_name.where(jobs.owner == owner)
     if not text.startswith("job_"):
         return of_name
     # Between complete ids, because the order of other characters depends on the database.

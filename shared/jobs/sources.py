@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.errors import Conflict, Fault, InvalidSpec
+from shared.jobs.owned_ids import OwnedIds
 from shared.states import FINAL, STATES
 
 UNFINISHED = tuple(state for state in STATES if state not in FINAL)
@@ -41,7 +42,7 @@ def source_of_weights(spec: Any) -> str | None:
     return job_id if isinstance(job_id, str) else None
 
 
-def list_jobs_in_need(connection: sa.Connection, job_id: str) -> list[str]:
+def list_jobs_in_need(connection: sa.Connection, job_id: str) -> OwnedIds:
     """Return the unfinished jobs and analyses that need this job or a checkpoint of it."""
     jobs, analyses = tables.jobs.c, tables.analyses.c
     continues = sa.and_(
@@ -51,8 +52,8 @@ def list_jobs_in_need(connection: sa.Connection, job_id: str) -> list[str]:
     verifies = sa.and_(jobs.forked_from == job_id, jobs.kind == "verification")
     analysed = sa.select(analyses.id).where(analyses.subject_id == job_id)
     needs = (continues, verifies, jobs.weights_job == job_id, jobs.id.in_(analysed))
-    query = sa.select(jobs.id).where(jobs.state.in_(UNFINISHED), sa.or_(*needs)).order_by(jobs.id)
-    return list(connection.execute(query).scalars())
+    query = sa.select(jobs.id, jobs.owner).where(jobs.state.in_(UNFINISHED), sa.or_(*needs))
+    return OwnedIds((row.id, row.owner) for row in connection.execute(query.order_by(jobs.id)))
 
 
 def _lock(connection: sa.Connection, job_id: str) -> bool:

@@ -193,7 +193,7 @@ class TestResponses:
             ("post", path)
             for path in (
                 *("/v1/jobs", f"{job}/retry", f"{job}/fork", f"{job}/analyses"),
-                *("/v1/weights", "/v1/datasets", "/v1/findings/{finding_id}/verify"),
+                *("/v1/weights", "/v1/datasets", "/v1/users", "/v1/findings/{finding_id}/verify"),
             )
         ]
         with_etag = [

@@ -13,7 +13,7 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors lifespan openapi",
-        """analyses augmentation catalog comparison dashboard datasets devices findings
+        """accounts analyses augmentation catalog comparison dashboard datasets devices findings
         health http jobs presets queue reference services weights""",
     ),
     "api/jobs": (

@@ -8,10 +8,13 @@ from api.catalog.methods import Methods
 from api.http.strict_json import parse
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
+from api.services.principal import Principal
 from shared import catalog
+from shared.accounts.roles import Level
 from shared.errors import Fault, InvalidSpec, Unavailable
 from tests.fakes.sidecar import Respond, accept_everything
 
+ADMIN = Principal("admin", "admin", Level.ADMIN, key_id="admin")
 #: The smallest specification.
 SPEC: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
 
@@ -54,7 +57,9 @@ def methods() -> Methods:
 def check(raw: Any, sidecar: Any = None) -> Draft:
     """Check a body as the service does; raises InvalidSpec with its faults."""
     nothing: Any = None
-    context = Context(methods(), sidecar or SidecarInProcess(), database=nothing, storage=nothing)
+    context = Context(
+        methods(), sidecar or SidecarInProcess(), database=nothing, storage=nothing, principal=ADMIN
+    )
     return checks.check(parse(json.dumps(raw).encode()), context)
 
 

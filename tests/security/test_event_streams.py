@@ -174,7 +174,7 @@ class Away:
 def test_feed_that_has_failed_gets_no_further_followers() -> None:
     async def test() -> None:
         away: Any = Away()
-        feeds = event_feed.EventFeeds(away, away)
+        feeds = event_feed.EventFeeds(away, away, away)
         with ExitStack() as followers:
             failed = followers.enter_context(feeds._feed("job_1"))
             await asyncio.wait([failed._task])
@@ -195,7 +195,7 @@ def test_memory_is_freed_after_many_followers_only(
 
     async def test() -> None:
         away: Any = Away()
-        feeds = event_feed.EventFeeds(away, away)
+        feeds = event_feed.EventFeeds(away, away, away)
         with ExitStack() as stack:
             for _ in range(followers):
                 stack.enter_context(feeds._feed("job_1"))

@@ -8,6 +8,7 @@ from api.http.faults import quoted
 from api.jobs.admission import tables, uploaded
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.splits import fill_splits
+from api.services.principal import Principal
 from shared.database import Database
 from shared.datasets import FACTS, DatasetFacts
 from shared.errors import Fault
@@ -24,7 +25,9 @@ OF_IMAGES = ("target", "resize", "residency")
 
 def check_name(draft: Draft) -> None:
     """Find the dataset."""
-    draft.facts = draft.faults.take(facts_of(draft.raw.get("dataset"), draft.context.database))
+    context = draft.context
+    found = facts_of(draft.raw.get("dataset"), context.database, context.principal)
+    draft.facts = draft.faults.take(found)
 
 
 def fill(draft: Draft) -> None:
@@ -55,20 +58,25 @@ def fill_normalization(draft: Draft) -> None:
     draft.filled["dataset"]["normalization"] = normalization or default
 
 
-def facts_of(raw: Any, database: Database | None = None) -> tuple[DatasetFacts | None, list[Fault]]:
+def facts_of(
+    raw: Any, database: Database | None, principal: Principal
+) -> tuple[DatasetFacts | None, list[Fault]]:
     """Return the facts of a dataset; None where it is unknown or has no name.
 
     Args:
         raw: a name, or an object with a name. The check of the structure reports anything else.
         database: of the uploads; without it only built-in datasets are known.
+        principal: who asks; the uploads that they may not read are unknown.
     """
     name = raw.get("name") if isinstance(raw, dict) else raw
     if not isinstance(name, str):
         return None, []
     if name in FACTS:
         return FACTS[name], []
-    if database is not None and (found := uploaded.find(name, database)) is not None:
-        return found
+    if database is not None:
+        found = uploaded.find(name, database, principal)
+        if found is not None:
+            return found
     text = f"{quoted(name)} is not a dataset. {hint(name, FACTS)}"
     return None, [Fault("/dataset/name", text)]
 

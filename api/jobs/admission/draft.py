@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from api.catalog.methods import Methods
 from api.catalog.metrics import TaskName
 from api.http.faults import Faults
+from api.services.principal import Principal
 from shared.database import Database
 from shared.datasets import DatasetFacts
 from shared.spec import JobSpec
@@ -47,6 +48,8 @@ class Context:
     sidecar: Sidecar
     database: Database
     storage: Storage
+    #: Whose specification it is: what they may not read does not exist for them.
+    principal: Principal
 
 
 @dataclass

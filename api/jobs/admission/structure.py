@@ -107,10 +107,13 @@ def read(
     try:
         return model.model_validate(raw), []
     except ValidationError as error:
-        faults = [
-            _fault(details, models, raw) for details in islice(reported(error), MAX_FAULTS + 1)
-        ]
-        return without_faulty_values(raw, model, error), faults
+        return without_faulty_values(raw, model, error), faults_of(error, models, raw)
+
+
+def faults_of(error: ValidationError, models: Models, raw: Any) -> list[Fault]:
+    """Return what pydantic found, at most one fault more than an answer reports."""
+    found = islice(reported(error), MAX_FAULTS + 1)
+    return [_fault(details, models, raw) for details in found]
 
 
 def _fault(details: Any, models: Models, raw: Any) -> Fault:

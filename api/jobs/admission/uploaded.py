@@ -1,5 +1,6 @@
 """Uploaded data sets in a specification: the newest version that is ready, or a pinned version."""
 
+from api.services.principal import Principal
 from shared import uploaded_datasets
 from shared.database import Database
 from shared.datasets import DatasetFacts
@@ -10,15 +11,18 @@ AT = "/dataset/name"
 MAX_LISTED = 3
 
 
-def find(reference: str, database: Database) -> tuple[DatasetFacts | None, list[Fault]] | None:
+def find(
+    reference: str, database: Database, principal: Principal
+) -> tuple[DatasetFacts | None, list[Fault]] | None:
     """Return the facts of an upload, or why it cannot be used; None if there is no such upload.
 
     Args:
         reference: `name`, or `name@version`.
         database: of the service.
+        principal: who asks.
     """
     with database.read() as connection:
-        rows = uploaded_datasets.find(connection, reference)
+        rows = uploaded_datasets.find(connection, reference, only_owner=principal.only_owner)
     if not rows:
         return None
     ready = next((row for row in rows if row.state == "ready"), None)

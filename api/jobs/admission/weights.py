@@ -5,9 +5,10 @@ from typing import Any
 
 from api.http.faults import quoted
 from api.jobs.admission import columns
-from api.jobs.admission.draft import Draft
+from api.jobs.admission.draft import Context, Draft
 from api.weights.checks import WEIGHT_TYPES, find_wrong_type, read_normalization
 from api.weights.header import Header, read_header
+from api.weights.queries import owner_of
 from shared.errors import BadWeights, NotFound
 from shared.ids import is_id
 from shared.jobs import queries
@@ -50,7 +51,7 @@ def _of_job(draft: Draft, weights: dict[str, Any]) -> Path | None:
     with draft.context.database.read() as connection:
         job = queries.get_job_in_part(connection, job_id) if is_id("job", job_id) else None
         rows = queries.list_checkpoints(connection, job_id) if job is not None else []
-    if job is None:
+    if job is None or not draft.context.principal.may_read(job.owner):
         draft.fault(f"{AT}/job", f"{quoted(job_id)} is not a job")
         return None
     try:
@@ -68,11 +69,19 @@ def _of_job(draft: Draft, weights: dict[str, Any]) -> Path | None:
 def _of_upload(draft: Draft, weights: dict[str, Any]) -> Path | None:
     weights_id = weights["upload"]
     path = draft.context.storage.weights(weights_id) if is_id("weights", weights_id) else None
-    if path is None or not path.is_file():
+    if path is None or not path.is_file() or not _may_read_upload(draft.context, weights_id):
         text = f"{quoted(weights_id)} is not an upload; POST /v1/weights makes one"
         draft.fault(f"{AT}/upload", text)
         return None
     return path
+
+
+def _may_read_upload(context: Context, weights_id: str) -> bool:
+    if context.principal.reads_all:
+        return True
+    with context.database.read() as connection:
+        owner = owner_of(connection, weights_id)
+    return owner is not None and context.principal.may_read(owner)
 
 
 def _check_normalization(draft: Draft, header: Header, at: str) -> None:

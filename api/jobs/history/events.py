@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from api.deps import JobId, ServicesDep, right
+from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.requests import LastEventId, Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Timestamp, content, list_of
@@ -62,6 +62,7 @@ async def list_events(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
+    principal: PrincipalDep,
     limit: Limit = 20,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     last_event_id: Annotated[LastEventId | None, Header()] = None,
@@ -80,7 +81,7 @@ async def list_events(
                 "Leave out the number to receive all events."
             )
         return _EventStream(
-            services.event_feeds.follow(job_id, start),
+            services.event_feeds.follow(job_id, start, principal),
             ping=PING_SECONDS,
             send_timeout=SEND_TIMEOUT_SECONDS,
         )

@@ -15,6 +15,7 @@ from api.jobs.admission.dataset import facts_of
 from api.jobs.results.artifacts import Artifact, artifact_json
 from api.jobs.results.refusals import as_conflict
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.clock import now
 from shared.columns import is_table
 from shared.datasets import FACTS, DatasetFacts, is_available
@@ -54,12 +55,13 @@ class Target:
 
 
 async def predict_dataset(
-    services: Services, job: JobRow, row: CheckpointRow, body: Any
+    services: Services, principal: Principal, job: JobRow, row: CheckpointRow, body: Any
 ) -> Response:
     """Predict for some seconds; 202 while samples are left, 200 with the artifact at the end.
 
     Args:
         services: The services.
+        principal: Who requests it.
         job: The job.
         row: The checkpoint that predicts.
         body: `{"dataset": …, "split": …}`.
@@ -69,7 +71,7 @@ async def predict_dataset(
         DatasetMissing: The data set is not on this box.
         Unavailable: The sidecar is busy.
     """
-    target = await run_in_threadpool(_read_target, services, job, body)
+    target = await run_in_threadpool(_read_target, services, principal, job, body)
     name = f"predictions-{target.dataset['name']}-{target.split}-{checkpoint_name(row)}.csv"
     file = services.storage.relative(services.storage.results(job.id) / name)
     fields = {
@@ -98,7 +100,7 @@ async def predict_dataset(
             sha256=progress["sha256"],
             created_at=now(),
         )
-        artifact = await run_in_threadpool(_record, services, job.id, artifact)
+        artifact = await run_in_threadpool(_record, services, principal, job.id, artifact)
     response = {
         "object": "dataset_predictions",
         "checkpoint": checkpoint_name(row),
@@ -111,12 +113,16 @@ async def predict_dataset(
     return json_response(response, status=202 if artifact is None else 200)
 
 
-def _record(services: Services, job_id: str, artifact: NewArtifact) -> ArtifactRow:
-    with services.database.write() as connection:
+def _record(
+    services: Services, principal: Principal, job_id: str, artifact: NewArtifact
+) -> ArtifactRow:
+    with services.change(principal, "job.predict", job_id) as connection:
         return put_artifact(connection, job_id, artifact)
 
 
-def _read_target(services: Services, job: JobRow, body: dict[str, Any]) -> Target:
+def _read_target(
+    services: Services, principal: Principal, job: JobRow, body: dict[str, Any]
+) -> Target:
     """Check the body.
 
     Raises:
@@ -132,11 +138,14 @@ def _read_target(services: Services, job: JobRow, body: dict[str, Any]) -> Targe
     if split not in (None, *SPLITS, ALL):
         text = f"is {abbreviated(split)}; it must be {', '.join(SPLITS)} or {ALL}"
         raise _fault("split", text)
-    return (_own_table if is_table(own) else partial(_images, services))(own, name, split)
+    read = _own_table if is_table(own) else partial(_images, services, principal)
+    return read(own, name, split)
 
 
-def _images(services: Services, own: dict[str, Any], name: str, split: str | None) -> Target:
-    facts, faults = facts_of(name, services.database)
+def _images(
+    services: Services, principal: Principal, own: dict[str, Any], name: str, split: str | None
+) -> Target:
+    facts, faults = facts_of(name, services.database, principal)
     if facts is None:
         raise _fault("dataset", faults[0].detail)
     if facts.kind == "table":

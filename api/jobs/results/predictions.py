@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from api.deps import JobId, ServicesDep, right
+from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.http.schemas import JsonNumber
 from api.jobs.lookup import find_job
@@ -64,7 +64,11 @@ class PredictionList(BaseModel):
     },
 )
 async def predict(
-    job_id: JobId, request: Request, services: ServicesDep, checkpoint: CheckpointName = None
+    job_id: JobId,
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    checkpoint: CheckpointName = None,
 ) -> Any:
     """Predict with a checkpoint of the job, on the CPU, without waiting for trainings.
 
@@ -78,7 +82,7 @@ async def predict(
     job, row = await run_in_threadpool(_find, services, job_id, checkpoint)
     given = await read_input(request, is_table=is_table(job.spec["dataset"]))
     if "dataset" in given:
-        return await predict_dataset(services, job, row, given)
+        return await predict_dataset(services, principal, job, row, given)
     fields = {
         **given,
         "weights": f"{row.directory}/{WEIGHTS}",

@@ -4,10 +4,14 @@ import time
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
-from api.services import sessions
+from api.services import login_codes
 from api.services.principal import Principal
+from shared import tables
+from shared.accounts import sessions
 from shared.accounts.roles import Level
+from shared.clock import now
 from tests.api.dashboard.conftest import HTML
 from tests.api.service import KEY, Service
 
@@ -60,10 +64,11 @@ def test_logging_out_ends_the_session_also_for_a_copy_of_its_cookie(browser: htt
 
 
 def test_a_session_ends_when_it_is_not_used(
-    browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    service: Service, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = time.monotonic()
-    monkeypatch.setattr(sessions.time, "monotonic", lambda: now + sessions.IDLE_SECONDS + 1)
+    service.app.state.services.authenticator._known.clear()
+    later = now() + sessions.IDLE
+    monkeypatch.setattr(sessions, "now", lambda: later)
     assert browser.get("/").status_code == 303
 
 
@@ -116,7 +121,7 @@ def test_a_link_from_elsewhere_finds_the_session_by_loading_the_page_again(
 
 
 def test_a_login_code_works_once(service: Service, stranger: httpx.Client) -> None:
-    code = service.app.state.services.sessions.issue_code(PERSON)
+    code = service.app.state.services.login_codes.issue(PERSON)
     page = stranger.get(f"/login?code={code}")
     assert "set-cookie" not in page.headers
     data = {"code": _hidden(page.text, "code")}
@@ -129,17 +134,29 @@ def test_a_login_code_works_once(service: Service, stranger: httpx.Client) -> No
 def test_an_old_login_code_is_refused(
     service: Service, stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = service.app.state.services.sessions.issue_code(PERSON)
-    now = time.monotonic()
-    monkeypatch.setattr(sessions.time, "monotonic", lambda: now + sessions.CODE_SECONDS + 1)
+    code = service.app.state.services.login_codes.issue(PERSON)
+    later = time.monotonic() + login_codes.CODE_SECONDS + 1
+    monkeypatch.setattr(login_codes.time, "monotonic", lambda: later)
     assert stranger.post("/login", data={"code": code}).status_code == 401
 
 
-def test_the_number_of_sessions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_login_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_codes, "MAX_CODES", 2)
+    kept = login_codes.LoginCodes()
+    first, *others = (kept.issue(PERSON) for _ in range(3))
+    assert [kept.redeem(code) for code in (first, *others)] == [None, PERSON, PERSON]
+
+
+def test_the_number_of_sessions_of_a_key_is_bounded(
+    service: Service, stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "MAX_SESSIONS", 2)
-    kept = sessions.Sessions()
-    first, *others = (kept.begin(PERSON) for _ in range(3))
-    assert [kept.find(token) for token in (first, *others)] == [None, PERSON, PERSON]
+    for _ in range(4):
+        stranger.cookies.clear()
+        assert stranger.post("/login", data={"key": KEY}).status_code == 303
+    with service.database.read() as connection:
+        count = sa.select(sa.func.count()).select_from(tables.sessions)
+        assert connection.execute(count).scalar_one() == 2
 
 
 def test_only_the_login_and_its_style_are_public(stranger: httpx.Client) -> None:

@@ -144,13 +144,13 @@ def test_deletion_and_a_new_job_from_its_checkpoint_exclude_each_other(
 ) -> None:
     source = _ended(service)
     spec = filled_in(**({"fine_tuning": _tuning(source)} if kind == "fine_tuning" else {}))
-    retry = {"retry_of": source, "resume_from": "ckpt_x"} if kind == "retry" else {}
+    retry: Any = {"retry_of": source, "resume_from": "ckpt_x"} if kind == "retry" else {}
 
     def use(connection: sa.Connection) -> None:
         submit(connection, Submission(owner="a", spec=spec, **retry))
 
     def delete(connection: sa.Connection) -> None:
-        deletion.delete_job(connection, source)
+        deletion.delete_job(connection, source, only_owner=None)
 
     first, second = (delete, use) if delete_first else (use, delete)
     errors = interleave(service.database, first, second)
@@ -168,7 +168,7 @@ def test_retry_and_deletion_exclude_each_other(service: Service) -> None:
             control.get_retry_origin(connection, job_id)
 
         def delete(connection: sa.Connection, job_id: str = job_id) -> None:
-            deletion.delete_job(connection, job_id)
+            deletion.delete_job(connection, job_id, only_owner=None)
 
         order = (retry, delete) if retry_first else (delete, retry)
         errors = interleave(service.database, *order)
@@ -193,7 +193,7 @@ def test_files_of_an_interrupted_deletion_are_deleted_later(
     job_id = _ended(service)
     _file(service, job_id, "1/log.txt", 24)
     with service.database.write() as connection:
-        deletion.delete_job(connection, job_id)
+        deletion.delete_job(connection, job_id, only_owner=None)
     # The process is killed here.
     with service.database.read() as connection:
         assert deletion.list_interrupted(connection) == []

@@ -87,7 +87,7 @@ def test_unknown_finding_patch_and_checkpoint_are_not_found(
     for job_id, body, detail in (
         (diagnosed, {"finding": "fnd_" + "9" * 26}, "There is no finding"),
         (diagnosed, {"finding": FINDING_ID, "patch": "pat_" + "9" * 26}, "has no such patch"),
-        (other, {"finding": FINDING_ID}, f"is of another job, {diagnosed}"),
+        (other, {"finding": FINDING_ID}, "The job has no finding"),
         (diagnosed, {"patch": [], "from_checkpoint": "best"}, "it has last"),
         ("job_" + "9" * 26, {"patch": []}, "There is no job"),
     ):

@@ -13,6 +13,7 @@ from shared import catalog
 from shared.errors import Fault, InvalidSpec
 from shared.spec import JobSpec
 from shared.storage import Storage
+from tests.fakes.admission import ADMIN
 from worker import data as datasets
 from worker.build import build, is_regression
 from worker.data.job_data import Data
@@ -52,7 +53,7 @@ def check(raw: Any, storage: Storage | None = None) -> Draft:
     services: Any = SimpleNamespace(
         methods=METHODS, sidecar=Sidecar(), database=None, storage=storage
     )
-    return service.check(services, parse(json.dumps(raw).encode()))
+    return service.check(services, ADMIN, parse(json.dumps(raw).encode()))
 
 
 def checked(raw: Any) -> tuple[dict[str, Any], list[Fault]]:
@@ -86,7 +87,9 @@ def train(experiment: Experiment) -> None:
     metadata(experiment)
     try:
         for report in fit(experiment):
-            report.snapshot() if hasattr(report, "snapshot") else None
+            snapshot = getattr(report, "snapshot", None)
+            if snapshot is not None:
+                snapshot()
     except Diverged:
         return  # a learning rate of 1000 is valid and diverges
     if experiment.class_names:

@@ -1,0 +1,1 @@
+"""Accounts over HTTP: people, their keys, and the audit."""
