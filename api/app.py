@@ -4,6 +4,7 @@ from fastapi import Depends, FastAPI
 
 from api import errors
 from api.accounts.router import router as accounts
+from api.accounts.users import ME
 from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
@@ -63,6 +64,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(principal), known_parameters])
     declared_rights(app)
     extend_openapi(app)
-    app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE])
+    app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE, ME])
     app.add_middleware(Guard, hosts=settings.names, uploads=[UPLOAD, UPLOAD_DATASET, PICTURES])
     return app

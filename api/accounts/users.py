@@ -20,6 +20,9 @@ from shared.accounts.users import LIMITS, UserRow
 from shared.clock import rfc3339
 from shared.settings import Settings
 
+#: A fixed address below that of one user.
+ME = ("GET", "/v1/users/me")
+
 router = APIRouter(tags=["accounts"])
 
 PATCH_TYPES = ("application/merge-patch+json", "application/json")

@@ -70,18 +70,22 @@ class Methods:
             return
         method, only = scope["method"], self.fixed.get(scope["path"])
         if method == "OPTIONS":
-            allowed = [only, "OPTIONS"] if only else allowed_methods(self.routes, scope)
+            allowed = _with_others(only) if only else allowed_methods(self.routes, scope)
             if allowed:
                 headers = {"Allow": ", ".join(allowed)}
                 await Response(status_code=204, headers=headers)(scope, receive, send)
                 return
-        if only is not None and method != only:
-            await not_allowed(scope, [only, "OPTIONS"])(scope, receive, send)
+        if only is not None and method not in _with_others(only):
+            await not_allowed(scope, _with_others(only))(scope, receive, send)
         elif method == "HEAD" and not _is_route(self.routes, scope, "HEAD"):
             # uvicorn, which has the request as it came, sends no body.
             await self.app({**scope, "method": "GET"}, receive, _only_head(send))
         else:
             await self.app(scope, receive, send)
+
+
+def _with_others(only: str) -> list[str]:
+    return ["GET", "HEAD", "OPTIONS"] if only == "GET" else [only, "OPTIONS"]
 
 
 def _only_head(send: Send) -> Send:

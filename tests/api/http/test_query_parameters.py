@@ -19,7 +19,7 @@ def _faults(service: Service, path: str) -> dict[str, str]:
         ("State=failed", "Did you mean `state`?"),
         ("limits=3", "Did you mean `limit`?"),
         ("tags=a", "Did you mean `tag`?"),
-        ("xyz", "Available: after, dataset, limit, named, owner, state, sweep, tag"),
+        ("xyz", "Available: after, dataset, kind, limit, named, owner, state, sweep, tag"),
     ],
 )
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(
