@@ -12,7 +12,7 @@ from shared.accounts.roles import Role, Scope
 from shared.accounts.users import NAME_PATTERN, RESERVED
 from shared.ids import ALPHABET
 from shared.spec import SpecPart
-from shared.spec.fields import NUMBER, check_text
+from shared.spec.fields import NUMBER, PLAIN_TEXT
 
 MAX_DAYS = 365
 DEFAULT_DAYS = 90
@@ -78,7 +78,7 @@ class UserPatch(SpecPart):
 class NewKeyRequest(SpecPart):
     """A key to make; `user` is for admins, by default the caller."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_text)]
+    name: Annotated[str, Field(min_length=1, max_length=200), PLAIN_TEXT]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
     expires_in_days: Annotated[int, Field(ge=1, le=MAX_DAYS), NUMBER] = DEFAULT_DAYS
     user: Annotated[str, Field(max_length=64)] | None = None

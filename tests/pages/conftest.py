@@ -42,7 +42,7 @@ class Page:
         self.page.goto(self.base + path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     """Serve a database with jobs that run, wait, succeeded and failed."""
     home = tmp_path_factory.mktemp("pages")
@@ -84,9 +84,13 @@ def _record(service: Service, lease: Any, seed: int) -> None:
     service.record(lease, metrics=rows, checkpoints=[checkpoint_row("last")])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
-    """Start Chromium; without it, tests of pages are skipped."""
+    """Start Chromium; without it, tests of pages are skipped.
+
+    Playwright leaves an event loop running in this thread until it is stopped, so it must not
+    outlive these tests.
+    """
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where it is used
