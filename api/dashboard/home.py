@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from api.dashboard import job_view
+from api.dashboard import device_view, job_view
 from api.dashboard.api_client import ApiClient
 from api.dashboard.charts.job_charts import finite_values
 from api.dashboard.charts.line_chart import sparkline
@@ -52,7 +52,8 @@ async def get_home(
     api = await open_api(request, services)
     filters = {"state": state, "dataset": dataset, "tag": tag, "named": named, "owner": owner}
     given = {name: value for name, value in filters.items() if value}
-    running, waiting, paused, failed, recent = await asyncio.gather(
+    devices, running, waiting, paused, failed, recent = await asyncio.gather(
+        api.get("/v1/devices"),
         api.get("/v1/jobs", state="running", limit=PAGE),
         api.get("/v1/jobs", state="queued", limit=100),
         api.get("/v1/jobs", state="paused", limit=PAGE),
@@ -60,9 +61,11 @@ async def get_home(
         api.get("/v1/jobs", **given, limit=PAGE, after=after or None),
     )
     jobs = recent["data"]
+    names = {job["id"]: job["name"] or job["id"] for job in running["data"]}
     return render(
         request,
         "home.html",
+        devices=device_view.rows(devices["data"], names),
         running=await _with_sparklines(api, running["data"]),
         waiting=_in_order(waiting["data"]),
         has_more_waiting=waiting["has_more"],

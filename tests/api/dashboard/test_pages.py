@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Failure
 from shared.ids import new_id
-from shared.jobs import attempts
+from shared.jobs import attempts, liveness
 from shared.jobs.findings import NewFinding, store_findings
 from tests.api.service import Service, checkpoint_row, metric_row
 
@@ -49,6 +49,23 @@ def test_the_queue_lists_waiting_jobs_in_the_order_of_their_start(
     assert "1 running · 3 waiting" in page
     places = [page.index(f"<bdi>{name}</bdi>") for name in ("runs", "first", "second", "third")]
     assert places == sorted(places)
+
+
+def test_devices_are_shown_with_what_runs_on_them(service: Service, browser: httpx.Client) -> None:
+    assert "No worker answers" in browser.get("/").text
+    job_id, _ = _start(service, name="runs")
+    devices = [
+        {"name": name, "model": HOSTILE, "uuid": f"GPU-{name}", "memory_mib": 24 * 1024}
+        for name in ("cpu:0", "cpu:1")
+    ]
+    with service.database.write() as connection:
+        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=devices)
+    service.app.state.services.queue_order._read_at = float("-inf")
+    lines = re.findall(r'<div class="device">(.*?)</div>', browser.get("/").text, re.DOTALL)
+    assert [re.search(r"cpu:\d", line)[0] for line in lines] == ["cpu:0", "cpu:1"]  # pyright: ignore[reportOptionalSubscript]
+    assert f'<a href="/jobs/{job_id}"><bdi>runs</bdi></a>' in lines[0]
+    assert "free" in lines[1]
+    assert all("24.0 GiB" in line and "<img" not in line for line in lines)
 
 
 def test_a_failed_job_shows_its_cause_and_hint_at_the_top(
