@@ -99,6 +99,8 @@ def _print_results(console: Console, client: Client, job: Json) -> None:
     console.rule("More")
     run_id = _mlflow_run_id(client, job["id"]) or "(not written yet)"
     console.print(f"MLflow run {run_id}: `make mlflow` shows it")
+    link = client.login_link(f"/jobs/{job['id']}")
+    console.print(f"Its page while the box runs (the link logs in once): {link}", soft_wrap=True)
     console.print(f"API documentation while the box runs: {client.url}/docs")
     console.print(f"This job while the box runs: .venv/bin/trainshed show {job['id']}")
 
