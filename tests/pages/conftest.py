@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared import migrations
 from shared.database import Database
 from shared.errors import Failure
 from shared.jobs import attempts
 from tests.api.service import KEY, Service, checkpoint_row, metric_row, serve
+from tests.databases import make_tables
 from tests.fakes.sidecar import accept_everything
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     """Serve a database with jobs that run, wait, succeeded and failed."""
     home = tmp_path_factory.mktemp("pages")
     database = Database(f"sqlite:///{home / 'test.db'}", pool_size=1)
-    migrations.upgrade(database)
+    make_tables(database)
     database.close()
     with serve(f"sqlite:///{home / 'test.db'}", home) as service:
         service.sidecar.respond = accept_everything

@@ -30,7 +30,8 @@ class AttemptWriter:
         self.storage = storage
         self.lease = lease
         self._error: BaseException | None = None
-        self._tasks: queue.Queue[WriteTask] = queue.Queue(MAX_QUEUED_TASKS)
+        #: None ends the thread.
+        self._tasks: queue.Queue[WriteTask | None] = queue.Queue(MAX_QUEUED_TASKS)
         #: Batches so far. Each has a number, so that none is stored twice.
         self._batches = 0
         threading.Thread(target=self._run, name="writer", daemon=True).start()
@@ -48,14 +49,17 @@ class AttemptWriter:
         """Wait until everything queued is stored, or dropped after an error."""
         self._tasks.join()
 
+    def close(self) -> None:
+        """End the thread once everything queued is stored; does not wait for it."""
+        self._tasks.put(None)
+
     def raise_error(self) -> None:
         """Raise the error of the thread if there is one."""
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
-        while True:
-            task = self._tasks.get()
+        while (task := self._tasks.get()) is not None:
             try:
                 batch = task() if self._error is None else None
                 if batch is not None:

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared import migrations
 from shared.database import Database
 from shared.errors import Conflict, Failure, Fenced
 from shared.jobs import attempts, control, events, liveness, queries, recording, retry_policy
@@ -21,6 +20,7 @@ from shared.jobs.resumption import begin_attempt
 from shared.jobs.submission import Submission, submit
 from shared.jobs.waiting import Lines
 from shared.states import FINAL
+from tests.databases import make_tables
 from tests.shared.claiming import claim
 from tests.shared.specs import filled_in
 
@@ -37,7 +37,7 @@ class Histories(RuleBasedStateMachine):
     def open(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
         self.database = Database(f"sqlite:///{Path(self.directory.name) / 'h.db'}", pool_size=2)
-        migrations.upgrade(self.database)
+        make_tables(self.database)
         self.states: dict[str, str] = {}
         self.cancel_requested: set[str] = set()
         self.pause_requested: set[str] = set()

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from shared import migrations, tables
+from shared import tables
 from shared.clock import now
 from shared.database import Database
 from shared.errors import RowUnreadable
@@ -29,6 +29,7 @@ from shared.jobs.rows import (
     WorkerRow,
 )
 from shared.uploaded_datasets import DatasetRow
+from tests.databases import make_tables
 from tests.shared.rows import checkpoint, job_row, point
 from tests.worker.jobs import claimed
 
@@ -50,7 +51,7 @@ OF_A_HEARTBEAT = {"beat", "progress", "heartbeat_at"}
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """An open SQLite database: its columns take values of any type."""
     opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    migrations.upgrade(opened)
+    make_tables(opened)
     yield opened
     opened.close()
 

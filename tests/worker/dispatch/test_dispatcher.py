@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from box.processes import start_ticks
-from shared import migrations
 from shared.database import Database
 from shared.jobs import queries
 from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
+from tests.databases import make_tables
 from tests.shared.specs import filled_in
 from worker.dispatch import devices, dispatcher, quarantine, spare
 from worker.dispatch.devices import Device
@@ -62,7 +62,7 @@ class Machine:
         self.settings = Settings(home=home)
         self.settings.make_directories()
         self.database = Database(self.settings.database, pool_size=4)
-        migrations.upgrade(self.database)
+        make_tables(self.database)
         monkeypatch.setattr(spare, "COMMAND", [sys.executable, "-c", RUNNER])
         monkeypatch.setattr(devices, "find", lambda _: gpus)
         self.dispatcher = Dispatcher(self.settings, self.database)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared import migrations
 from shared.database import Database
 from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.databases import make_tables
 from tests.fakes.clock import Clock
 from tests.fakes.dispatcher import FakeDispatcher
 from tests.worker.jobs import claimed, job
@@ -39,7 +39,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database, pool_size=2)
-    migrations.upgrade(database)
+    make_tables(database)
     yield database
     database.close()
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from shared import migrations
 from shared.database import Database
 from shared.jobs import attempts, control, retry_policy
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
+from tests.databases import make_tables
 from tests.fakes.clock import Clock
 from tests.fakes.kernel import FakeKernel
 from tests.worker.jobs import claimed, claimed_again, job
@@ -29,7 +29,7 @@ CPU = Device("cpu:0", "CPU")
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     opened = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
-    migrations.upgrade(opened)
+    make_tables(opened)
     yield opened
     opened.close()
 

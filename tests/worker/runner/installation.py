@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from shared import migrations
 from shared.database import Database
 from shared.jobs import events, queries
 from shared.jobs.attempts import ClaimedJob
@@ -11,6 +10,7 @@ from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from shared.storage import Storage
+from tests.databases import make_tables
 from tests.fakes.admission import filled
 from tests.shared.claiming import claim
 from worker.assignment import Assignment
@@ -31,7 +31,7 @@ class Installation:
         self.settings.make_directories()
         self.storage = Storage(self.settings.storage)
         self.database = Database(self.settings.database, pool_size=4)
-        migrations.upgrade(self.database)
+        make_tables(self.database)
 
     def submit(self, spec: dict[str, Any] = SPEC, **retry: Any) -> str:
         filled_spec = filled(spec)

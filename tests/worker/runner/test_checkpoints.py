@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared import migrations
 from shared.database import Database
 from shared.storage import Storage
+from tests.databases import make_tables
 from tests.worker.experiments import experiment
 from tests.worker.jobs import claimed
 from worker.runner import snapshot_budget
@@ -22,7 +22,7 @@ from worker.training.reports import EpochEnded, InitialState
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[AttemptWriter]:
     database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=3)
-    migrations.upgrade(database)
+    make_tables(database)
     yield AttemptWriter(database, Storage(tmp_path / "jobs"), claimed(database))
     database.close()
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from shared import migrations
 from shared.database import Database
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from shared.storage import Storage
+from tests.databases import make_tables
 from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, job
 from worker.assignment import Assignment, ExitCode
@@ -47,7 +47,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database, pool_size=2)
-    migrations.upgrade(database)
+    make_tables(database)
     yield database
     database.close()
 
