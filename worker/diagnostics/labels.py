@@ -13,6 +13,22 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 #: Of a linear classifier that has learned from fewer training samples, the answers say too little.
 MIN_PER_CLASS = 20
+#: Faults of the network or its training after which nothing may be learned, whatever the labels.
+LEARNS_NOTHING = (
+    "symmetric_initialization",
+    "input_scale",
+    "poor_weight_initialization",
+    "initial_loss",
+    "saturated_activation",
+    "vanishing_gradient",
+    "exploding_gradient",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "regularization_overwhelms",
+    "dead_relu",
+    "bottleneck",
+    "input_not_connected",
+)
 
 
 @diagnostics.register(
@@ -94,22 +110,7 @@ def label_errors(
     when=["epoch", "end"],
     mode="full",
     reasons=[2, 5],
-    causes=[
-        "symmetric_initialization",
-        "input_scale",
-        "poor_weight_initialization",
-        "initial_loss",
-        "saturated_activation",
-        "vanishing_gradient",
-        "exploding_gradient",
-        "learning_rate_too_high",
-        "learning_rate_too_low",
-        "regularization_overwhelms",
-        "dead_relu",
-        "bottleneck",
-        "input_not_connected",
-        "cannot_overfit_batch",
-    ],
+    causes=[*LEARNS_NOTHING, "cannot_overfit_batch"],
     tasks=["classification"],
     demo=None,
     twin=None,
