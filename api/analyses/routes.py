@@ -87,7 +87,8 @@ async def request_analysis(
 ) -> Any:
     """Queue an analysis, or return the earlier analysis of the same weights, kind and parameters.
 
-    An analysis that failed or was cancelled is not returned again.
+    An analysis that failed or was cancelled is not returned again. The earlier analysis keeps its
+    time limit, whatever `max_runtime_seconds` the request has.
     """
     body = await json_body(request)
     new_id, is_new = await services.sidecar.in_thread(

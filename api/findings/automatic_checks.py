@@ -10,7 +10,8 @@ import structlog
 
 from api.findings import verification
 from api.services.container import Services
-from shared.errors import Unavailable
+from shared.errors import RowUnreadable, Unavailable
+from shared.jobs import unreadable_rows
 from shared.jobs.verifications import list_awaiting
 
 log = structlog.get_logger()
@@ -48,4 +49,7 @@ class AutomaticChecks:
         with self._services.database.read() as connection:
             job_ids = list_awaiting(connection)
         for job_id in job_ids:
-            verification.start_automatically(self._services, job_id)
+            try:
+                verification.start_automatically(self._services, job_id)
+            except RowUnreadable as error:
+                unreadable_rows.note(error)

@@ -106,10 +106,11 @@ def _verdict(found: Run, finding: NewFinding, patched: Json) -> str:
     null = {**found.spec, "seed": found.spec["seed"] + 1, "diagnostics": {"mode": "off"}}
     fork = run_filled(patched, experiment_of(patched), epochs=epochs)
     other = run_filled(filled(null), experiment_of(null), epochs=epochs)
-    losses = [_loss(each, epochs) for each in (found, other, fork)]
-    fork_loss = losses[2] if losses[2] is not None else math.inf
+    parent_loss, null_loss, fork_loss = (_loss(each, epochs) for each in (found, other, fork))
+    if fork_loss is None:
+        return "inconclusive"  # it ends earlier
     return decide(
-        Losses(losses[0], losses[1], fork_loss),
+        Losses(parent_loss, null_loss, fork_loss),
         epoch=epochs,
         is_gone=finding.rule not in fork.rules(),
         new_errors=sorted(set(fork.rules("error")) - set(found.rules())),

@@ -1,4 +1,4 @@
-"""Trains a specification in this process, without the service, under the eyes of the watch."""
+"""Trains a specification in this process, without the service, with the watch."""
 
 import json
 import math

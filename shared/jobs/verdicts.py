@@ -39,7 +39,8 @@ def decide(losses: Losses, *, epoch: int, is_gone: bool, new_errors: list[str]) 
 
     A patch is verified if its finding is gone, no other error is open, and the loss is lower than
     the parent's by more than both the least gain and twice the difference between two seeds. It is
-    refuted if the loss is higher by that much.
+    refuted if the loss is higher by that much, or if it diverges and neither the parent's nor the
+    null fork's does.
 
     Args:
         losses: of the three trainings.
@@ -52,7 +53,12 @@ def decide(losses: Losses, *, epoch: int, is_gone: bool, new_errors: list[str]) 
         text = f"Neither the job nor its null fork has a validation loss after epoch {epoch}."
         return Decision("inconclusive", None, text)
     if math.isinf(losses.fork):
-        return Decision("refuted", None, "The training with the patch diverged.")
+        text = "The training with the patch diverged"
+        if math.inf in (losses.parent, losses.null):
+            seeds = "both seeds" if losses.parent == losses.null else "one seed"
+            text += f", as the job does without it with {seeds}."
+            return Decision("inconclusive", None, text)
+        return Decision("refuted", None, f"{text}.")
     gain, margin = _gain(reference, losses.fork), _margin(losses)
     text = f"val_data_loss after epoch {epoch} is {losses.fork:.4g} instead of {reference:.4g}"
     if gain < -margin:

@@ -230,20 +230,15 @@ def _decision(connection: sa.Connection, row: VerificationRow) -> Decision | Non
     if fork_loss is None:
         text = f"The training with the patch has no validation loss after epoch {epoch}"
         return Decision("inconclusive", None, f"{text}: it ends earlier.")
-    rules = {
-        job_id: {
-            each.rule: each for each in list_findings(connection, job_id) if each.state == "open"
-        }
-        for job_id in (row.job_id, row.fork_id)
-    }
     of_parent = list_findings(connection, row.job_id)
+    of_fork = [each for each in list_findings(connection, row.fork_id) if each.state == "open"]
     rule = next((each.rule for each in of_parent if each.id == row.finding_id), None)
-    errors = {name for name, each in rules[row.fork_id].items() if each.severity == "error"}
+    errors = {each.rule for each in of_fork if each.severity == "error"}
     return decide(
         Losses(parent_loss, None if null is None else losses[null.id], fork_loss),
         epoch=epoch,
-        is_gone=rule not in rules[row.fork_id],
-        new_errors=sorted(errors - rules[row.job_id].keys()),
+        is_gone=all(each.rule != rule for each in of_fork),
+        new_errors=sorted(errors - {each.rule for each in of_parent if each.state == "open"}),
     )
 
 

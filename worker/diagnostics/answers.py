@@ -7,6 +7,7 @@ from pydantic import Field
 
 from worker.diagnostics.demos import mlp, on_digits
 from worker.diagnostics.generalization import fall_per_epoch
+from worker.diagnostics.labels import LEARNS_NOTHING
 from worker.diagnostics.symptom import Symptom, percent
 from worker.diagnostics.view import View, median
 from worker.registry import diagnostics
@@ -17,22 +18,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MIN_PER_CLASS = 20
 #: What keeps a network from becoming good.
 CAUSES = [
-    "symmetric_initialization",
-    "input_scale",
-    "poor_weight_initialization",
-    "initial_loss",
-    "saturated_activation",
-    "vanishing_gradient",
-    "exploding_gradient",
-    "learning_rate_too_high",
-    "learning_rate_too_low",
+    *LEARNS_NOTHING,
     "weight_update_ratio",
-    "regularization_overwhelms",
     "too_much_regularization",
     "too_much_augmentation",
-    "dead_relu",
-    "bottleneck",
-    "input_not_connected",
     "prediction_collapse",
     "loss_not_decreasing",
     "train_eval_mismatch",

@@ -23,7 +23,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
     demo=on_digits(
         dataset={"name": "digits", "train": 200}, training={"batch_size": 1, "epochs": 1}
     ),
-    twin=on_digits(dataset={"name": "digits"}, training={"epochs": 10}),
+    twin=on_digits(dataset={"name": "digits", "train": 200}, training={"epochs": 20}),
 )
 def single_label_batch(
     view: View, /, *, times: Positive = 4.0, most: Share = 0.5, deviations: Positive = 5.0

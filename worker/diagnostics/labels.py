@@ -1,5 +1,6 @@
 """Rules on labels: whether they are right, and whether they have to do with the inputs."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +11,24 @@ from worker.registry import diagnostics
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+#: Of a linear classifier that has learned from fewer training samples, the answers say too little.
+MIN_PER_CLASS = 20
+#: Faults of the network or its training after which nothing may be learned, whatever the labels.
+LEARNS_NOTHING = (
+    "symmetric_initialization",
+    "input_scale",
+    "poor_weight_initialization",
+    "initial_loss",
+    "saturated_activation",
+    "vanishing_gradient",
+    "exploding_gradient",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "regularization_overwhelms",
+    "dead_relu",
+    "bottleneck",
+    "input_not_connected",
+)
 
 
 @diagnostics.register(
@@ -30,6 +49,7 @@ def label_errors(
     agreement: Share = 0.5,
     spread: Share = 0.58,
     accuracy: Share = 0.5,
+    errors: Positive = 1.645,
 ) -> Symptom | None:
     """Many labels of the validation split are probably wrong.
 
@@ -37,8 +57,9 @@ def label_errors(
     answer and the label says another class, the label is suspect. Classes that only look alike do
     the same, but in a few pairs of classes, while wrong labels are in all of them. Wrong labels in
     the training split are learned by heart, and wrong labels in the test split make a network look
-    worse than it is. The analysis `label_errors` shows the samples: look at them before you change
-    a label.
+    worse than it is. A few disputed samples among some hundred may be chance, and so may answers
+    that were learned from a few samples of each class: the rule is silent then. The analysis
+    `label_errors` shows the samples: look at them before you change a label.
 
     Args:
         view: the training.
@@ -48,13 +69,18 @@ def label_errors(
         spread: the different pairs of label and answer over what random labels have, below which
             classes only look alike.
         accuracy: the validation accuracy below which the network knows too little to judge labels.
+        errors: by how many standard errors the share must be exceeded; 1.645 is a one-sided
+            confidence of 95 %.
     """
     found = view.baseline()
     if found is None or found.own_accuracy < accuracy or found.own_accuracy >= 1:
         return None
+    if found.train_samples < MIN_PER_CLASS * view.classes:
+        return None
     value = found.disputed / found.samples
     agreeing = value / (1 - found.own_accuracy)
-    if value <= share or agreeing <= agreement or found.spread <= spread:
+    limit = share + errors * math.sqrt(share * (1 - share) / found.samples)
+    if value <= limit or agreeing <= agreement or found.spread <= spread:
         return None
     return Symptom(
         severity="warning",
@@ -62,7 +88,7 @@ def label_errors(
         "classifier agree on another class than the label",
         statistic="disputed_share",
         value=value,
-        threshold=share,
+        threshold=limit,
         direction="above",
         samples=found.samples,
         details={
@@ -84,22 +110,7 @@ def label_errors(
     when=["epoch", "end"],
     mode="full",
     reasons=[2, 5],
-    causes=[
-        "symmetric_initialization",
-        "input_scale",
-        "poor_weight_initialization",
-        "initial_loss",
-        "saturated_activation",
-        "vanishing_gradient",
-        "exploding_gradient",
-        "learning_rate_too_high",
-        "learning_rate_too_low",
-        "regularization_overwhelms",
-        "dead_relu",
-        "bottleneck",
-        "input_not_connected",
-        "cannot_overfit_batch",
-    ],
+    causes=[*LEARNS_NOTHING, "cannot_overfit_batch"],
     tasks=["classification"],
     demo=None,
     twin=None,

@@ -16,7 +16,7 @@ import structlog
 
 from shared.clock import now
 from shared.database import Database
-from shared.errors import Fenced, Unavailable
+from shared.errors import Fenced, RowUnreadable, Unavailable
 from shared.jobs import (
     attempts,
     deletion,
@@ -24,6 +24,7 @@ from shared.jobs import (
     liveness,
     quarantine,
     queries,
+    unreadable_rows,
     verifications,
 )
 from shared.jobs.attempts import Lease
@@ -110,9 +111,13 @@ class Reaper:
             self.dispatcher.notify()
 
     def _settle(self, patch_id: str) -> None:
-        """Decide the check of a patch whose jobs have ended."""
-        with self.database.write() as connection:
-            decision = verifications.settle(connection, patch_id)
+        """Decide the check of a patch whose jobs have ended; leave a damaged row as it is."""
+        try:
+            with self.database.write() as connection:
+                decision = verifications.settle(connection, patch_id)
+        except RowUnreadable as error:
+            unreadable_rows.note(error)
+            return
         if decision is not None:
             log.info("patch checked", patch=patch_id, verdict=decision.verdict, gain=decision.gain)
 

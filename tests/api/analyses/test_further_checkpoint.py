@@ -2,7 +2,7 @@
 
 from shared.ids import new_id
 from shared.jobs.attempts import Lease
-from tests.api.analyses.test_routes import faults, request
+from tests.api.analyses.requests import faults, request
 from tests.api.jobs.results.files import with_file
 from tests.api.service import Service, checkpoint_row
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.findings.automatic_checks import AutomaticChecks
-from shared.errors import Failure
+from shared.errors import Failure, RowUnreadable
 from shared.jobs import attempts, verifications
 from shared.jobs.attempts import Lease
 from shared.jobs.findings import NewDiagnosis
@@ -199,3 +199,23 @@ def test_automatic_check_starts_at_the_end_within_a_quarter_of_the_steps(
     assert len(jobs) == started
     assert all(job["priority"] == "low" for job in jobs)
     assert all(job["spec"]["diagnostics"]["verify"] is False for job in jobs)
+
+
+def test_an_automatic_check_that_fails_does_not_stop_the_next(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"diagnostics": {"verify": "auto"}}
+    first = service.start_job(**spec)
+    service.succeed(first)
+    service.succeed(service.start_job(**spec))
+    stop_awaiting = verifications.stop_awaiting
+
+    def fail_for_the_first(connection: Any, job_id: str) -> bool:
+        if job_id == first.job_id:
+            raise RowUnreadable(table="verifications", row_id="pat_1", column="gain", why="is text")
+        return stop_awaiting(connection, job_id)
+
+    monkeypatch.setattr(verifications, "stop_awaiting", fail_for_the_first)
+    AutomaticChecks(service.app.state.services).start_due()
+    with service.database.read() as connection:
+        assert verifications.list_awaiting(connection) == [first.job_id]

@@ -22,6 +22,10 @@ def _decide(parent: float | None, null: float | None, fork: float, **facts: obje
         ((1.0, 1.0, 1.2), "refuted"),
         ((1.0, 0.8, 1.2), "inconclusive"),
         ((1.0, 1.0, math.inf), "refuted"),
+        ((1.0, None, math.inf), "refuted"),
+        ((math.inf, math.inf, math.inf), "inconclusive"),  # no worse than the job
+        ((math.inf, 0.5, math.inf), "inconclusive"),
+        ((0.5, math.inf, math.inf), "inconclusive"),  # another seed alone does as much
         ((math.inf, math.inf, 0.4), "verified"),
         ((math.inf, 0.5, 0.4), "inconclusive"),  # the seed decides whether it diverges
         ((0.5, math.inf, 0.1), "inconclusive"),
@@ -49,3 +53,5 @@ def test_decision_says_why_in_a_sentence() -> None:
     expected = "val_data_loss after epoch 2 is 0.4 instead of 2.3, and the finding is gone."
     assert _decide(2.3, 2.3, 0.4).detail == expected
     assert "inf%" not in _decide(math.inf, 0.5, 0.4).detail
+    expected = "The training with the patch diverged, as the job does without it with one seed."
+    assert _decide(0.5, math.inf, math.inf).detail == expected

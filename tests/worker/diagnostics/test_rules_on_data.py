@@ -57,6 +57,20 @@ def test_labels_that_two_classifiers_dispute_are_listed() -> None:
     assert 20 < len(evidence["issues"]) <= 50
 
 
+@pytest.mark.parametrize(
+    ("architecture", "train", "epochs", "seed"),
+    [("mlp", 200, 30, 3), ("linear", 200, 30, 3), ("linear", None, 6, 3), ("linear", 100, 30, 2)],
+)
+def test_mistakes_of_small_healthy_trainings_are_no_wrong_labels(
+    architecture: str, train: int | None, epochs: int, seed: int
+) -> None:
+    dataset = {"name": "digits"} if train is None else {"name": "digits", "train": train}
+    spec, experiment = made_data.experiment(
+        dataset=dataset, architecture=architecture, seed=seed, training={"epochs": epochs}
+    )
+    assert "label_errors" not in run_filled(spec, experiment).rules()
+
+
 def test_labels_without_a_relation_to_the_images_are_no_better_than_shuffled_labels() -> None:
     found = train(made_data.unrelated_labels, mode="full", epochs=3)
     assert found.roots[:1] == ["shuffled_label_control"]

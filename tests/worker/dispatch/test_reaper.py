@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
+from shared.clock import now
 from shared.database import Database
 from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
@@ -137,3 +140,22 @@ def test_one_reaper_leads_until_it_falls_silent(
         clock.now += ROUND_SECONDS
     assert clock.now - silent_since == LEADER_TIMEOUT_SECONDS
     assert not first._is_leader()
+
+
+def test_a_damaged_check_of_a_patch_stops_neither_other_checks_nor_the_round(
+    settings: Settings, database: Database, lease: Lease
+) -> None:
+    check = {"job_id": lease.job_id, "finding_id": "fnd_1", "fork_id": "job_2", "null_id": "job_3"}
+    checks = [
+        {**check, "patch_id": "pat_1", "created_at": now(), "gain": sa.literal("much")},
+        {**check, "patch_id": "pat_2", "created_at": now()},
+    ]
+    with database.write() as connection:
+        for values in checks:
+            connection.execute(sa.insert(tables.verifications).values(**values))
+    reaper = _reaper(settings, database)
+    reaper._reap()
+    verdicts = sa.select(tables.verifications.c.patch_id, tables.verifications.c.verdict)
+    with database.read() as connection:
+        found = dict(connection.execute(verdicts).all())
+    assert found == {"pat_1": None, "pat_2": "inconclusive"}
