@@ -25,6 +25,9 @@ test: setup ## run every check and test
 test-zoo: setup ## train every large network for one step
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m zoo tests/worker
 
+test-long: setup ## run the tests of real boxes that `make test` has only a sample of
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m long tests/e2e tests/faults
+
 test-schema: setup ## make thousands of requests from the OpenAPI document, on SQLite and PostgreSQL
 	@$(RUN)/python -m tests.api.schemathesis_run
 
@@ -64,4 +67,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove the environments and the caches of the tools
 	rm -rf $(VENV) .venv-mlflow .venv-generators node_modules .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo test-schema test-pages lint mlflow bench gpu-check experiments catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo test-long test-schema test-pages lint mlflow bench gpu-check experiments catalog migrate lock setup clean

@@ -30,13 +30,14 @@ def running_service(
     """Serve the API for all tests of the session."""
     home = tmp_path_factory.mktemp("api")
     if request.param == "sqlite":
-        yield from _serve(f"sqlite:///{home / 'test.db'}", home)
+        yield from serve_empty(f"sqlite:///{home / 'test.db'}", home)
     else:
         with postgresql_database(request.getfixturevalue("postgresql_away")) as address:
-            yield from _serve(address, home)
+            yield from serve_empty(address, home)
 
 
-def _serve(address: str, home: Path) -> Iterator[Service]:
+def serve_empty(address: str, home: Path) -> Iterator[Service]:
+    """Serve the API over an empty database, which gets its tables first."""
     database = Database(address, pool_size=1)
     migrations.upgrade(database)
     database.close()

@@ -47,8 +47,10 @@ command.run = lambda plan, box, log: train(box)
 
 @pytest.mark.parametrize(
     ("script", "number"),
-    [(BENCH, signal.SIGTERM), (EXPERIMENTS, signal.SIGINT)],
-    ids=["bench-SIGTERM", "experiments-SIGINT"],
+    [
+        pytest.param(BENCH, signal.SIGTERM, id="bench-SIGTERM"),
+        pytest.param(EXPERIMENTS, signal.SIGINT, id="experiments-SIGINT", marks=pytest.mark.long),
+    ],
 )
 def test_a_signal_ends_every_process_of_the_box(
     tmp_path: Path, script: str, number: signal.Signals

@@ -180,6 +180,7 @@ def test_a_second_box_with_the_same_home_or_port_is_refused(
     assert "TRAINSHED_PORT" in _refused(box.environment | other)
 
 
+@pytest.mark.long
 def test_two_boxes_with_different_homes_do_not_affect_each_other(
     box: EmbeddedBox, tmp_path: Path
 ) -> None:

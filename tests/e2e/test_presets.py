@@ -1,5 +1,6 @@
-"""Every preset trains on a real box, with few images and one epoch."""
+"""Presets train on a real box, with few images and one epoch."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from api.presets.presets import presets
 from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox
 
 pytestmark = pytest.mark.e2e
+
+#: One with stages, and one of regression.
+SAMPLE = ("transfer-learning", "digits-by-angle")
 
 
 def _small(spec: dict[str, Any]) -> dict[str, Any]:
@@ -19,16 +23,25 @@ def _small(spec: dict[str, Any]) -> dict[str, Any]:
     return {**small, "training": {**spec["training"], "epochs": 1}}
 
 
-def test_every_preset_trains(box: EmbeddedBox) -> None:
+def _train(box: EmbeddedBox, names: Iterable[str]) -> None:
     with box.client() as client:
         listed = {preset["name"]: preset["spec"] for preset in client.presets()}
-        jobs = {name: client.submit(_small(spec))["id"] for name, spec in listed.items()}
+        assert set(listed) == set(presets())
+        jobs = {name: client.submit(_small(listed[name]))["id"] for name in names}
         ended = {
             name: client.wait(job, timeout_seconds=TIMEOUT_SECONDS) for name, job in jobs.items()
         }
-    assert set(ended) == set(presets())
     failures = {name: job["failure"] for name, job in ended.items() if job["failure"]}
     assert not failures
     assert {job["state"] for job in ended.values()} == {"succeeded"}
     assert len(ended["transfer-learning"]["result"]["stages"]) == 2
     assert "r2" in ended["digits-by-angle"]["result"]["test"]["last"]
+
+
+def test_a_sample_of_the_presets_trains(box: EmbeddedBox) -> None:
+    _train(box, SAMPLE)
+
+
+@pytest.mark.long
+def test_every_preset_trains(box: EmbeddedBox) -> None:
+    _train(box, presets())

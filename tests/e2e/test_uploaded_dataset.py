@@ -23,6 +23,7 @@ def test_folder_of_pictures_on_the_embedded_box(box: EmbeddedBox, tmp_path: Path
         check_pictures(CommandLine(box.environment), client, box.home, tmp_path)
 
 
+@pytest.mark.long
 def test_folder_of_pictures_on_postgresql_and_redis(
     postgresql_url: str, redis_url: str, tmp_path: Path
 ) -> None:

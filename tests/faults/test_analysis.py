@@ -60,6 +60,7 @@ def test_an_analysis_whose_runner_is_killed_is_taken_up_again(box: BoxDriver) ->
     assert {"loss_surface.npz", "surface.png", "surface.svg"} <= names
 
 
+@pytest.mark.long
 def test_a_worker_that_stops_gives_it_back_and_the_next_worker_takes_it(box: BoxDriver) -> None:
     analysis_id = _start(box, SECONDS)
     _wait_for_progress(box, analysis_id)

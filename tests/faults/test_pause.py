@@ -105,6 +105,7 @@ def test_a_job_that_pauses_while_its_worker_stops_is_still_paused_after_the_rest
     assert box.job(job_id).state == "cancelled", "at once"
 
 
+@pytest.mark.long
 def test_a_paused_job_leaves_its_device_to_the_next_job(box: BoxDriver) -> None:
     """The box has two slots."""
     first, second = box.submit(LONG), box.submit(LONG)

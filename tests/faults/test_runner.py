@@ -178,6 +178,7 @@ class TestDamagedCheckpoint:
         assert any("sha256" in note for note in notes), notes
         assert box.outcome(job_id) == undisturbed
 
+    @pytest.mark.long
     def test_without_a_readable_checkpoint_the_job_starts_from_scratch(
         self, box: BoxDriver, undisturbed: dict[str, Any]
     ) -> None:

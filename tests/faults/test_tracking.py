@@ -117,6 +117,7 @@ def _check_files(box: BoxDriver, job_id: str, files: Path) -> None:
         assert len(results["confusion"]) == 10
 
 
+@pytest.mark.long
 def test_metrics_that_are_sent_twice_appear_once(box: BoxDriver, store: MlflowStore) -> None:
     """After a kill, tracking sends again whatever it has not recorded as sent."""
     if not box.is_running("tracking"):
@@ -156,6 +157,7 @@ def test_metrics_that_a_resumed_attempt_may_repeat_are_not_sent(
     box.finish(job_id)
 
 
+@pytest.mark.long
 def test_a_job_that_mlflow_refuses_does_not_block_other_jobs(
     box: BoxDriver, store: MlflowStore
 ) -> None:

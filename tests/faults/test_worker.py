@@ -51,6 +51,7 @@ def test_the_runner_of_a_killed_worker_is_adopted_and_repeats_no_step(
     assert box.outcome(job_id) == undisturbed
 
 
+@pytest.mark.long
 def test_an_adopted_runner_can_be_cancelled_and_lost(box: BoxDriver) -> None:
     """It is no child of its new worker."""
     cancelled, killed = box.submit(LONG), box.submit(LONG)
@@ -68,6 +69,7 @@ def test_an_adopted_runner_can_be_cancelled_and_lost(box: BoxDriver) -> None:
     assert box.finish(killed).state == "cancelled"
 
 
+@pytest.mark.long
 def test_no_spare_is_started_while_every_cpu_slot_is_used(box: BoxDriver) -> None:
     """Importing torch would slow the running jobs down, and no slot is free for the spare."""
     jobs = {box.submit(LONG), box.submit(LONG)}
