@@ -9,7 +9,7 @@ from api.services.principal import Principal
 from api.services.queue_order import Snapshot
 from shared.jobs.planning.box import HIGH, Box, Device, Owner, Rank, WaitingJob, own_order
 from shared.jobs.planning.forecast import forecast
-from shared.jobs.planning.plan import Entry, Plan, plan
+from shared.jobs.planning.plan import Entry, plan
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITIES, PRIORITY_NAMES
 
@@ -55,8 +55,7 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
         },
         "devices": [_device(snapshot, device, entry, principal) for device in snapshot.box.devices],
         "starts": starts_json(start),
-        "would_start_now_if": list(_changes(snapshot, entry, now_only=True)),
-        "would_start_earlier_if": list(_changes(snapshot, entry, now_only=False)),
+        **_changes(snapshot, entry),
     }
 
 
@@ -114,21 +113,21 @@ def _device(
     return found | {"fits": True}
 
 
-def _changes(snapshot: Snapshot, entry: Entry, *, now_only: bool) -> Iterator[dict[str, Any]]:
-    """Yield changes of the job after which the plan starts it now, or predicts it earlier."""
-    if entry.reason is None:
-        return
+def _changes(snapshot: Snapshot, entry: Entry) -> dict[str, list[dict[str, Any]]]:
+    """Return changes of the job after which the plan starts it now, or predicts it earlier."""
+    now: list[dict[str, Any]] = []
+    earlier: list[dict[str, Any]] = []
     before = snapshot.forecast.get(entry.job.id)
-    for patch, changed in _candidates(entry.job):
+    for patch, changed in _candidates(entry.job) if entry.reason is not None else ():
         box = _with(snapshot, changed)
-        made = plan(box, depth=len(snapshot.plan.entries))
-        starts_now = any(start.job.id == changed.id for start in made.starts)
-        if starts_now == now_only and now_only:
-            yield {"patch": patch, "via": "patch"}
-        elif not now_only and not starts_now and before is not None:
-            after = _forecast(box, made)[changed.id]
+        made = plan(box)
+        if any(start.job.id == changed.id for start in made.starts):
+            now.append({"patch": patch, "via": "patch"})
+        elif before is not None:
+            after = forecast(box, [each.job for each in made.entries])[changed.id]
             if after.p50 < before.p50:
-                yield {"patch": patch, "via": "patch", "starts": starts_json(after)}
+                earlier.append({"patch": patch, "via": "patch", "starts": starts_json(after)})
+    return {"would_start_now_if": now, "would_start_earlier_if": earlier}
 
 
 def _candidates(job: WaitingJob) -> Iterator[tuple[dict[str, Any], WaitingJob]]:
@@ -152,7 +151,3 @@ def _with(snapshot: Snapshot, changed: WaitingJob) -> Box:
         lines.setdefault(job.owner, []).append(job)
     ordered = {owner: iter(sorted(jobs, key=own_order)) for owner, jobs in lines.items()}
     return replace(snapshot.box, lines=ordered)
-
-
-def _forecast(box: Box, made: Plan) -> Any:
-    return forecast(box, [entry.job for entry in made.entries])

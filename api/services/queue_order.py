@@ -16,15 +16,12 @@ from shared.ids import new_id
 from shared.jobs.planning.box import UNKNOWN_SECONDS, Box, Policy, WaitingJob, own_order
 from shared.jobs.planning.forecast import Start, forecast
 from shared.jobs.planning.order import in_order
-from shared.jobs.planning.plan import Plan, plan
+from shared.jobs.planning.plan import MAX_CANDIDATES, Plan, plan
 from shared.jobs.quarantine import is_not_quarantined
 from shared.jobs.read_box import read_box
 from shared.jobs.waiting import count_by_owner
 
 MAX_AGE_SECONDS = 1.0
-#: Positions up to this are exact; behind it they are estimated from the number of jobs of each
-#: owner.
-EXACT = 1_000
 #: Between two regular reads, jobs submitted since may cause extra reads: at most so many, and
 #: together at most so long.
 MAX_EXTRA_READS, EXTRA_READS_SECONDS = 10, 0.1
@@ -63,7 +60,7 @@ class Snapshot:
             owner: of the job.
             ahead: how many jobs of the same owner are before it.
         """
-        means = self._mean_seconds()
+        means = self._mean_seconds
         own = self._usage(owner) + ahead * means.get(owner, UNKNOWN_SECONDS)
         position = 1 + ahead
         for other, count in self.counts.items():
@@ -76,6 +73,7 @@ class Snapshot:
         known = self.box.owners.get(owner)
         return 0.0 if known is None else known.usage / known.weight
 
+    @cached_property
     def _mean_seconds(self) -> dict[str, float]:
         """Return the predicted device-seconds of a job of each owner in the plan."""
         seconds: dict[str, list[float]] = {}
@@ -182,8 +180,10 @@ class QueueOrder:
     def _read(self) -> Snapshot:
         with self.database.read() as connection:
             box = read_box(connection, self.policy)
-            made = plan(box, depth=EXACT)
-            counts = count_by_owner(connection) if len(made.entries) == EXACT else {}
+            made = plan(box)
+            # Positions behind the plan are estimated from the number of jobs of each owner.
+            is_cut = len(made.entries) == MAX_CANDIDATES
+            counts = count_by_owner(connection) if is_cut else {}
         positions = {entry.job.id: place for place, entry in enumerate(made.entries, start=1)}
         self._snapshot = Snapshot(box, made, positions, counts)
         return self._snapshot

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from benchmarks.sharing.peers import MAX_CANDIDATES
 from benchmarks.sharing.simulator import SWITCH_SECONDS, Decision, Simulation
 from benchmarks.sharing.workload import DEVICE_MIB, MARGIN, SimulatedJob
 from shared.jobs.planning.box import Box, Device, Owner, Policy, RunningJob, WaitingJob, own_order
@@ -23,7 +24,7 @@ class Ours:
 
     def __call__(self, box: Simulation) -> Decision:
         """Return what the plan says."""
-        made = plan(as_box(box, self.policy))
+        made = plan(as_box(box, self.policy), depth=MAX_CANDIDATES)
         waiting = {job.id: job for job in box.waiting}
         running = {job.id: job for job in box.running}
         starts = [

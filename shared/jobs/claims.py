@@ -5,6 +5,8 @@ another dispatcher or its owner was faster, and the caller plans again.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +18,7 @@ from shared.jobs import quarantine
 from shared.jobs.attempts import ClaimedJob, Lease
 from shared.jobs.counts import is_count
 from shared.jobs.events import NewEvent, append_events
-from shared.jobs.planning.box import Device, Policy
+from shared.jobs.planning.box import Device, Policy, WaitingJob
 from shared.jobs.planning.plan import Entry, plan
 from shared.jobs.read_box import read_box
 from shared.jobs.rows import JobRow
@@ -38,23 +40,41 @@ def claim_next(
         devices: all devices of the worker. A device that cannot be used is closed.
         policy: of the box.
     """
+    earlier: WaitingJob | None = None
+    passed: set[str] = set()
     for _ in range(MAX_PLANS):
         with database.read() as connection:
-            planned = propose(connection, worker=worker, devices=devices, policy=policy)
+            planned = propose(
+                connection, worker=worker, devices=devices, policy=policy, passed=passed
+            )
         if planned is None:
             return None
         with database.write() as connection:
             claimed = take(connection, planned, worker=worker, host=host)
         if claimed is not None:
             return claimed
+        if planned.job == earlier:  # unchanged, but another transaction has locked it
+            passed.add(planned.job.id)
+        earlier = planned.job
     return None
 
 
 def propose(
-    connection: sa.Connection, *, worker: str, devices: Sequence[Device], policy: Policy
+    connection: sa.Connection,
+    *,
+    worker: str,
+    devices: Sequence[Device],
+    policy: Policy,
+    passed: AbstractSet[str] = frozenset(),
 ) -> Entry | None:
-    """Return the first start of the plan on the devices of this worker."""
+    """Return the first start of the plan on the devices of this worker, without passed jobs."""
     box = read_box(connection, policy, worker=worker, devices=devices)
+    if passed:
+        lines = {
+            owner: (job for job in line if job.id not in passed)
+            for owner, line in box.lines.items()
+        }
+        box = replace(box, lines=lines)
     return next(plan(box, until_start=True).starts, None)
 
 
@@ -63,7 +83,8 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
 
     A job that cannot be read is quarantined, so that the next plan passes it.
     """
-    job, names = planned.job, [name.partition("/")[2] for name in planned.devices or ()]
+    job = planned.job
+    names = [name.removeprefix(f"{worker}/") for name in planned.devices or ()]
     row = _lock(connection, planned)
     if row is None:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -20,12 +20,22 @@ REFUNDED = ("worker_lost", "device_fault")
 MAX_SETTLED = 100
 
 
-def read_ledger(connection: sa.Connection, *, for_update: bool = False) -> Ledger:
-    """Return how stored use is read; a damaged ledger counts as begun now."""
+def read_ledger(
+    connection: sa.Connection, *, lock: Literal["shared", "exclusive"] | None = None
+) -> Ledger:
+    """Return how stored use is read; a damaged ledger counts as begun now.
+
+    Args:
+        connection: for reading, or in a transaction that writes if the ledger is locked.
+        lock: until the end of the transaction. Charges share it, so that no charge that was
+            computed before a rebase is added after it.
+    """
     columns = tables.ledger.c
     query = sa.select(columns.begins_at, columns.half_life_seconds)
     query = query.where(columns.id == LEDGER_ID)
-    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
+    if lock is not None:
+        query = query.with_for_update(read=lock == "shared")
+    row = connection.execute(query).one_or_none()
     begins_at = _seconds(row.begins_at) if row is not None else None
     half_life = _valid(row.half_life_seconds, 0.0) if row is not None else 0.0
     return Ledger(begins_at or now().timestamp(), half_life or Policy().half_life_seconds)
@@ -55,17 +65,26 @@ def read_owners(
 
 
 def charge(connection: sa.Connection, job_id: str, attempt: int, until: datetime) -> None:
-    """Charge an attempt to its owner up to this time, exactly once.
+    """Charge a running attempt to its owner up to this time, exactly once.
+
+    An attempt that has ended is left to `settle`, which knows whether it is refunded.
+    """
+    row = _charged(connection, job_id, attempt)
+    if row is not None and row.ended_at is None:
+        _charge(connection, row, job_id, attempt, until)
+
+
+def _charge(
+    connection: sa.Connection, row: Any, job_id: str, attempt: int, until: datetime
+) -> bool:
+    """Charge an attempt up to this time; return whether this transaction did.
 
     Of two processes that charge the same time, one finds it charged.
     """
-    row = _charged(connection, job_id, attempt)
-    if row is None:
-        return
     begin = _seconds(row.charged_until) or _seconds(row.started_at)
     end = until.timestamp()
     if begin is None or end <= begin:
-        return
+        return False
     seen = row.charged_until if isinstance(row.charged_until, datetime) else None
     attempts = tables.attempts.c
     charged = attempts.charged_until
@@ -79,9 +98,11 @@ def charge(connection: sa.Connection, job_id: str, attempt: int, until: datetime
             device_seconds=attempts.device_seconds + (end - begin),
         )
     )
-    if updated.rowcount:
-        amount = read_ledger(connection).charge(begin, end, rate=_rate(row.priority))
-        _add(connection, row.owner, amount)
+    if not updated.rowcount:
+        return False
+    current = read_ledger(connection, lock="shared")
+    _add(connection, row.owner, current.charge(begin, end, rate=_rate(row.priority)))
+    return True
 
 
 def settle(connection: sa.Connection) -> int:
@@ -94,10 +115,13 @@ def settle(connection: sa.Connection) -> int:
     query = query.where(sa.text("charged_until < ended_at")).limit(MAX_SETTLED)
     rows = connection.execute(query).all()
     for row in rows:
-        if isinstance(row.ended_at, datetime):
-            charge(connection, row.job_id, row.number, row.ended_at)
-            if row.outcome in REFUNDED:
-                _refund(connection, row.job_id, row.number)
+        charged = _charged(connection, row.job_id, row.number)
+        if charged is None or not isinstance(row.ended_at, datetime):
+            continue
+        # Of two leaders at once, only the leader that charged it refunds it.
+        is_settled = _charge(connection, charged, row.job_id, row.number, row.ended_at)
+        if is_settled and row.outcome in REFUNDED:
+            _refund(connection, charged, row.ended_at)
     return len(rows)
 
 
@@ -107,12 +131,11 @@ def is_any_uncharged(connection: sa.Connection) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _refund(connection: sa.Connection, job_id: str, attempt: int) -> None:
-    row = _charged(connection, job_id, attempt)
-    begin = None if row is None else _seconds(row.started_at)
-    end = None if row is None else _seconds(row.charged_until)
-    if row is not None and begin is not None and end is not None:
-        amount = read_ledger(connection).charge(begin, end, rate=_rate(row.priority))
+def _refund(connection: sa.Connection, row: Any, ended_at: datetime) -> None:
+    begin = _seconds(row.started_at)
+    if begin is not None:
+        current = read_ledger(connection, lock="shared")
+        amount = current.charge(begin, ended_at.timestamp(), rate=_rate(row.priority))
         _add(connection, row.owner, -amount)
 
 
@@ -122,7 +145,7 @@ def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
     What every owner has used counts as much right after it as before. Return whether it did.
     """
     at, columns = now(), tables.ledger.c
-    before = read_ledger(connection, for_update=True)
+    before = read_ledger(connection, lock="exclusive")
     if before.half_life_seconds == half_life_seconds and not before.is_due(at.timestamp()):
         return False
     users = tables.users.c
@@ -131,16 +154,20 @@ def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
         update = sa.update(tables.users).where(users.name == user.name)
         connection.execute(update.values(usage=usage))
     values = {"begins_at": at, "half_life_seconds": half_life_seconds}
-    connection.execute(sa.delete(tables.ledger).where(columns.id == LEDGER_ID))
-    connection.execute(sa.insert(tables.ledger), values | {"id": LEDGER_ID})
+    # Not deleted and inserted: charges that wait for the lock would find no row.
+    update = sa.update(tables.ledger).where(columns.id == LEDGER_ID)
+    if not connection.execute(update.values(values)).rowcount:
+        connection.execute(sa.insert(tables.ledger), values | {"id": LEDGER_ID})
     return True
 
 
 def _charged(connection: sa.Connection, job_id: str, attempt: int) -> Any:
     attempts, jobs = tables.attempts.c, tables.jobs.c
-    columns = (attempts.started_at, attempts.charged_until, jobs.owner, jobs.priority)
+    times = (attempts.started_at, attempts.charged_until, attempts.ended_at)
+    columns = (*times, jobs.owner, jobs.priority)
     query = sa.select(*columns).join_from(tables.attempts, tables.jobs).where(_is(job_id, attempt))
-    return connection.execute(query).one_or_none()
+    # Locked, so that it does not end before it is charged as a running attempt.
+    return connection.execute(query.with_for_update(of=tables.attempts)).one_or_none()
 
 
 def _is(job_id: str, attempt: int) -> sa.ColumnElement[bool]:

@@ -13,8 +13,9 @@ from shared.jobs.planning.order import Place, in_order
 from shared.jobs.planning.placement import Reservation, Room
 from shared.jobs.planning.yielding import Yield, find_yields
 
-#: How many waiting jobs a claim looks at.
-MAX_CANDIDATES = 100
+#: How many waiting jobs are looked at, by a claim and by the queue's page alike. Behind so many
+#: jobs that fit no device, a job that fits does not start.
+MAX_CANDIDATES = 1_000
 #: Devices that get no job for a reason that has to be repaired first.
 UNUSABLE = ("quarantined", "draining", "away")
 

@@ -112,6 +112,29 @@ def test_a_busy_or_closed_device_gets_no_job(database: Database) -> None:
     assert _propose(database, "cpu:0", "cpu:1") is not None
 
 
+def test_a_job_that_another_transaction_has_locked_does_not_stop_the_queue(
+    database: Database,
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite locks no rows")
+    first, second = _submit(database), _submit(database)
+    devices = [Device("w/cpu:0", "h")]
+    with database.write() as connection:
+        columns = tables.jobs.c
+        connection.execute(sa.select(columns.id).where(columns.id == first).with_for_update())
+        claimed = claims.claim_next(database, worker="w", host="h", devices=devices, policy=POLICY)
+    assert claimed is not None
+    assert claimed.lease.job_id == second
+
+
+def test_the_name_of_a_worker_may_have_a_slash(database: Database) -> None:
+    _submit(database)
+    devices = [Device("lab/w/cpu:0", "h")]
+    claimed = claims.claim_next(database, worker="lab/w", host="h", devices=devices, policy=POLICY)
+    assert claimed is not None
+    assert claimed.device == "cpu:0"
+
+
 def test_three_dispatchers_at_once_claim_each_job_once(database: Database) -> None:
     _add_users(database, **{f"user{number}": 0.0 for number in range(5)})
     jobs = {_submit(database, f"user{number % 5}") for number in range(60)}
@@ -204,6 +227,85 @@ def test_a_rebase_keeps_what_everybody_has_used_as_it_counts_now(database: Datab
     assert current.half_life_seconds == 3_600.0
     assert _usage(database, "ada") == pytest.approx(200, rel=0.01)
     assert _usage(database, "ben") == pytest.approx(100, rel=0.01)
+
+
+def test_a_refund_holds_though_the_worker_charges_the_lost_attempt_later(
+    database: Database,
+) -> None:
+    """A worker that was cut off still has the runner of an attempt that was given up."""
+    _add_users(database, ada=0.0)
+    _submit(database, "ada")
+    lease = _claim(database)
+    assert lease is not None
+    _start_ago(database, lease, 600)
+    with database.write() as connection:
+        attempts.stop(connection, lease, "worker_lost")
+    later = now() + timedelta(seconds=60)
+    with database.write() as connection:
+        ledger.charge(connection, lease.job_id, lease.attempt, later)
+    for _ in range(2):
+        with database.write() as connection:
+            ledger.settle(connection)
+        with database.write() as connection:
+            ledger.charge(connection, lease.job_id, lease.attempt, later)
+    assert _usage(database, "ada") == pytest.approx(0, abs=1e-3)
+
+
+def test_two_leaders_refund_a_lost_attempt_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second leader has read the list of what is to be settled before the first commits."""
+    _add_users(database, ada=0.0)
+    _submit(database, "ada")
+    lease = _claim(database)
+    assert lease is not None
+    _start_ago(database, lease, 600)
+    with database.write() as connection:
+        ledger.charge(connection, lease.job_id, lease.attempt, now())
+        attempts.stop(connection, lease, "worker_lost")
+    read, is_first = ledger._charged, True
+
+    def read_late(connection: sa.Connection, job_id: str, attempt: int) -> object:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            ledger.settle(connection)
+        return read(connection, job_id, attempt)
+
+    monkeypatch.setattr(ledger, "_charged", read_late)
+    with database.write() as connection:
+        ledger.settle(connection)
+    assert _usage(database, "ada") == pytest.approx(0, abs=1e-3)
+
+
+def test_a_charge_and_a_rebase_at_once_keep_what_was_used(database: Database) -> None:
+    """A charge computed for the ledger before a rebase would count 2^90 times after it."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    _add_users(database, ada=0.0)
+    _submit(database, "ada")
+    lease = _claim(database)
+    assert lease is not None
+    _start_ago(database, lease, 600)
+    with database.write() as connection:
+        begun = now() - timedelta(days=90)
+        connection.execute(sa.update(tables.ledger).values(begins_at=begun))
+
+    def rebase() -> None:
+        with database.write() as connection:
+            ledger.rebase(connection, 3_600.0)
+
+    thread = threading.Thread(target=rebase)
+    with database.write() as connection:
+        ledger.charge(connection, lease.job_id, lease.attempt, now())
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    with database.read() as connection:
+        current = ledger.read_ledger(connection)
+    assert current.half_life_seconds == 3_600.0
+    used = current.decayed(_usage(database, "ada"), now().timestamp())
+    assert used == pytest.approx(600, rel=0.2)
 
 
 def test_all_jobs_of_all_owners_are_read_in_the_owners_order(database: Database) -> None:

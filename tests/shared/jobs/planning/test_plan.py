@@ -183,3 +183,10 @@ def test_no_job_shares_with_a_job_of_several_devices() -> None:
     assert _reasons(state) == [None, "order"]
     state = state.with_started(wide, ("a/cuda:0", "a/cuda:1"), True)
     assert _reasons(state) == ["devices"]
+
+
+def test_a_job_starts_behind_hundreds_that_fit_no_device() -> None:
+    free = Device("a/cuda:0", "a", TOTAL_MIB, TOTAL_MIB)
+    too_large = [_waiting(f"{n:03}", memory_mib=2 * TOTAL_MIB) for n in range(300)]
+    made = plan(_box([free], [*too_large, _waiting("999", memory_mib=1.0)]).box(), until_start=True)
+    assert [entry.job.id for entry in made.starts] == ["999"]
