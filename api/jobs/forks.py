@@ -34,13 +34,14 @@ class Fork:
     resume_from: str | None
 
 
-def prepare(services: Services, job_id: str, body: Any, *, is_bare: bool) -> Fork:
+def prepare(services: Services, job_id: str, body: Any, *, owner: str, is_bare: bool) -> Fork:
     """Return the specification of a fork, which admission has still to check.
 
     Args:
         services: the parts of this service.
         job_id: the job whose specification is changed.
         body: the request.
+        owner: of the fork, among whose jobs its name is new.
         is_bare: whether the body is the patch itself.
 
     Raises:
@@ -59,7 +60,7 @@ def prepare(services: Services, job_id: str, body: Any, *, is_bare: bool) -> For
         spec = {**row.spec, "priority": "normal"}
         changed = apply_patch(spec, operations, at=at)
         if isinstance(changed, dict) and changed.get("name") == row.name:
-            changed["name"] = name_of_fork(connection, row)
+            changed["name"] = name_of_fork(connection, row, owner)
         checkpoint = request.get("from_checkpoint")
         resume_from = None
         if checkpoint is not None:
@@ -69,15 +70,15 @@ def prepare(services: Services, job_id: str, body: Any, *, is_bare: bool) -> For
     return Fork(changed, resume_from)
 
 
-def name_of_fork(connection: sa.Connection, row: JobRow) -> str:
-    """Return a name that none of the owner's jobs has: that of the job with `-fork` and a number.
+def name_of_fork(connection: sa.Connection, row: JobRow, owner: str) -> str:
+    """Return a name that none of an owner's jobs has: that of the job with `-fork` and a number.
 
     A job without a name has forks without a name.
     """
     if not row.name:
         return ""
     stem = f"{FORK_SUFFIX.sub('', row.name)[:MAX_STEM_LENGTH]}-fork"
-    taken = queries.list_names(connection, row.owner, stem)
+    taken = queries.list_names(connection, owner, stem)
     numbered = (f"{stem}-{number}" for number in itertools.count(2))
     return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 

@@ -87,7 +87,7 @@ def fork(
     existing = _job_of_key(services, principal, key, fingerprint)
     if existing is not None:
         return existing
-    prepared = forks.prepare(services, job_id, raw, is_bare=is_bare)
+    prepared = forks.prepare(services, job_id, raw, owner=principal.name, is_bare=is_bare)
     draft = check(services, principal, prepared.spec)
     check_disk_space(services, principal, draft)
     return _submit(

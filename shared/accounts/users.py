@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from shared import tables
 from shared.accounts.roles import ADMIN, Role
@@ -75,11 +76,13 @@ def add_user(
     Raises:
         Conflict: the name is taken, also by a disabled person.
     """
-    taken = sa.select(tables.users.c.name).where(tables.users.c.name == name)
-    if connection.execute(taken).first() is not None:
-        raise Conflict(f"There is a user {name} already; change it with PATCH /v1/users/{name}.")
     values = {"name": name, "role": role, "weight": weight, "limits": limits, "created_at": now()}
-    connection.execute(sa.insert(tables.users), values)
+    try:
+        # A look before would miss a person whom another transaction is adding.
+        connection.execute(sa.insert(tables.users), values)
+    except IntegrityError as error:
+        text = f"There is a user {name} already; change it with PATCH /v1/users/{name}."
+        raise Conflict(text) from error
 
 
 def update_user(connection: sa.Connection, name: str, values: dict[str, Any]) -> None:
