@@ -131,6 +131,7 @@ def list_analyses(
 async def get_analysis(
     analysis_id: AnalysisId,
     services: ServicesDep,
+    principal: PrincipalDep,
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT_SECONDS, description="The longest wait in seconds")
     ] = 0,
@@ -144,6 +145,7 @@ async def get_analysis(
             timeout_seconds=wait,
             change=Change.STATE,
         )
+        await services.authenticator.check(principal)
         shown, _ = await run_in_threadpool(_read, services, analysis_id)
     return json_response(shown)
 

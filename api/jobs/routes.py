@@ -145,6 +145,7 @@ def list_jobs(
 async def get_job(
     job_id: JobId,
     services: ServicesDep,
+    principal: PrincipalDep,
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT_SECONDS, description="The longest wait in seconds")
     ] = 0,
@@ -154,7 +155,7 @@ async def get_job(
 
     With `wait`, the response comes at the next change or at the end of the wait: with
     `If-None-Match` at any change, also of the queue position; without it at a change of `state` or
-    `phase`.
+    `phase`. A key that ended during the wait is a 401.
     """
     row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
     etag = rendering.etag(row, queue_position)
@@ -169,6 +170,7 @@ async def get_job(
             timeout_seconds=wait,
             change=Change.STATE if if_none_match is None else Change.ANY,
         )
+        await services.authenticator.check(principal)
         row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
         etag = rendering.etag(row, queue_position)
     headers = {"ETag": etag}

@@ -17,7 +17,7 @@ from api.services.principal import Principal, Visibility
 from shared.accounts import keys, sessions
 from shared.accounts.key_format import digest, id_of
 from shared.accounts.keys import KeyRow
-from shared.accounts.roles import ADMIN, Level, level_of_scopes
+from shared.accounts.roles import ADMIN, Level, Role, level_of_scopes
 from shared.accounts.users import UserRow
 from shared.database import Database
 from shared.errors import RowUnreadable, Unauthorized, Unavailable
@@ -27,6 +27,8 @@ from shared.jobs import unreadable_rows
 #: The cookie of a session.
 SESSION_COOKIE = "trainshed"
 MAX_AGE_SECONDS = 1.0
+#: Of the key of the settings.
+ADMIN_ROLE: Role = "admin"
 MAX_REMEMBERED = 10_000
 
 
@@ -37,7 +39,7 @@ class Authenticator:
         self.database = database
         self.admin_key = admin_key
         self.visibility: Visibility = visibility
-        self._admin = Principal(ADMIN, "admin", Level.ADMIN, key_id=ADMIN, visibility=visibility)
+        self._admin = Principal(ADMIN, ADMIN_ROLE, Level.ADMIN, key_id=ADMIN, visibility=visibility)
         #: By the digest of a key or cookie, with the time of the check.
         self._known = OrderedDict[str, tuple[Principal, float]]()
 
@@ -74,21 +76,35 @@ class Authenticator:
         return await run_in_threadpool(self._open_session, principal)
 
     async def check(self, principal: Principal) -> None:
-        """Check that a key that was valid before is still valid.
+        """Check that a person who was found at the begin of a long request may still read.
 
         Raises:
-            Unauthorized: it has ended.
+            Unauthorized: the key or session has ended, or the role has changed.
         """
-        if await run_in_threadpool(self.list_ended, {principal.key_id}):
-            raise Unauthorized("The key has ended.")
+        if await run_in_threadpool(self.list_ended, {principal}):
+            raise Unauthorized(
+                "The key or session has ended, or your role has changed; repeat the request."
+            )
 
-    def list_ended(self, key_ids: Collection[str]) -> set[str]:
-        """Return the keys among these that are no longer valid."""
-        stored = set(key_ids) - {ADMIN}
-        if not stored:
-            return set()
-        with self.database.read() as connection:
-            return keys.list_ended(connection, stored)
+    def list_ended(self, principals: Collection[Principal]) -> set[Principal]:
+        """Return the people among these whose key or session has ended or whose role is another."""
+        key_ids = {each.key_id for each in principals} - {ADMIN}
+        session_ids = {each.session_id for each in principals} - {""}
+        roles: dict[str, str] = {}
+        is_open = set[str]()
+        if key_ids or session_ids:
+            with self.database.read() as connection:
+                if key_ids:
+                    roles = keys.roles_of_valid(connection, key_ids)
+                if session_ids:
+                    is_open = sessions.list_open(connection, session_ids)
+        roles[ADMIN] = ADMIN_ROLE
+        return {
+            each
+            for each in principals
+            if roles.get(each.key_id) != each.role
+            or (each.session_id and each.session_id not in is_open)
+        }
 
     def log_out(self, cookie: str) -> None:
         """End a session."""
@@ -128,7 +144,8 @@ class Authenticator:
         if sessions.needs_use(session):
             with suppress(Unavailable), self.database.write() as connection:
                 sessions.record_use(connection, session)
-        return self._admin if found is None else self._used(*found)
+        principal = self._admin if found is None else self._used(*found)
+        return replace(principal, session_id=session.id)
 
     def _open_session(self, principal: Principal) -> str:
         with self.database.write() as connection:

@@ -1,9 +1,10 @@
-"""Ends streams whose key is revoked, with a single query per round for the keys of all streams."""
+"""Ends streams whose key or session ends or whose role changes; a round is one check for all."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -26,7 +27,7 @@ class Permit:
 
 
 class Permits:
-    """The permits of the open streams, by their keys; a task watches them while there are any."""
+    """The permits of the open streams, by their holders; a task watches them while there are."""
 
     def __init__(
         self, authenticator: Authenticator, on_revoked: Callable[[], Awaitable[None]]
@@ -34,27 +35,27 @@ class Permits:
         """Watch nothing yet.
 
         Args:
-            authenticator: says which keys have ended.
+            authenticator: says whose keys and sessions have ended.
             on_revoked: called when permits were revoked, to wake streams that wait.
         """
         self._authenticator = authenticator
         self._on_revoked = on_revoked
-        self._held = defaultdict[str, set[Permit]](set)
+        self._held = defaultdict[Principal, set[Permit]](set)
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
     def hold(self, principal: Principal) -> Iterator[Permit]:
-        """Yield the permit of a stream, which is revoked when the key ends."""
-        permit = Permit()
-        self._held[principal.key_id].add(permit)
+        """Yield the permit of a stream, which is revoked when the key ends or the role changes."""
+        permit, holder = Permit(), replace(principal, request_id="")
+        self._held[holder].add(permit)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
         try:
             yield permit
         finally:
-            self._held[principal.key_id].discard(permit)
-            if not self._held[principal.key_id]:
-                del self._held[principal.key_id]
+            self._held[holder].discard(permit)
+            if not self._held[holder]:
+                del self._held[holder]
 
     async def _watch(self) -> None:
         while self._held:
@@ -62,9 +63,9 @@ class Permits:
                 ended = await run_in_threadpool(self._authenticator.list_ended, list(self._held))
             except Unavailable as error:
                 log.warning("the database does not respond", error=str(error))
-                ended = set[str]()
-            for key_id in ended & self._held.keys():
-                for permit in self._held[key_id]:
+                ended = set[Principal]()
+            for holder in ended & self._held.keys():
+                for permit in self._held[holder]:
                     permit.is_revoked = True
             if ended:
                 await self._on_revoked()

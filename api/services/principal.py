@@ -65,6 +65,8 @@ class Principal:
     key_id: str
     visibility: Visibility = "queue"
     request_id: str = ""
+    #: The session of a browser; empty where the request has the key itself.
+    session_id: str = ""
 
     @property
     def level(self) -> Level:

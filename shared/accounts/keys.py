@@ -175,16 +175,16 @@ def find_valid(connection: sa.Connection, key: KeyRow) -> tuple[KeyRow, UserRow]
     return key, user
 
 
-def list_ended(connection: sa.Connection, key_ids: Collection[str]) -> set[str]:
-    """Return the keys among these that are no longer valid."""
+def roles_of_valid(connection: sa.Connection, key_ids: Collection[str]) -> dict[str, str]:
+    """Return the keys among these that are valid, each with the role of its person."""
     keys, users = tables.keys.c, tables.users.c
     query = (
-        sa.select(keys.id)
+        sa.select(keys.id, users.role)
         .select_from(tables.keys.join(tables.users, users.name == keys.user))
         .where(keys.id.in_(key_ids), keys.revoked_at.is_(None), keys.expires_at > now())
         .where(users.disabled_at.is_(None))
     )
-    return set(key_ids) - set(connection.execute(query).scalars())
+    return {row.id: row.role for row in connection.execute(query)}
 
 
 def needs_last_used(key: KeyRow) -> bool:

@@ -5,6 +5,7 @@ that the session ends when the key is replaced, and the table alone reveals noth
 """
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -121,6 +122,17 @@ def end_session(connection: sa.Connection, cookie: str) -> None:
     """Delete a session, if there is one."""
     session_id = cookie.partition(".")[0]
     connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.id == session_id))
+
+
+def list_open(connection: sa.Connection, session_ids: Collection[str]) -> set[str]:
+    """Return the sessions among these that have not ended."""
+    at, sessions = now(), tables.sessions.c
+    query = sa.select(sessions.id).where(
+        sessions.id.in_(session_ids),
+        sessions.created_at > at - LIFETIME,
+        sessions.last_used_at > at - IDLE,
+    )
+    return set(connection.execute(query).scalars())
 
 
 def _find(connection: sa.Connection, cookie: str) -> SessionRow | None:
