@@ -138,7 +138,7 @@ def _rotate(
 ) -> dict[str, Any]:
     changes = {"grace_seconds": int(grace.total_seconds())}
     with services.change(principal, "key.rotate", key_id[:40], **changes) as connection:
-        old = _find(connection, principal, key_id)
+        old = find_key(connection, principal, key_id)
         user = users.get_user(connection, old.user, lock=True)
         if user.disabled_at is not None:
             raise Conflict(f"{old.user} is disabled; enable the account first.")
@@ -149,14 +149,14 @@ def _rotate(
 
 def _revoke(services: Services, principal: Principal, key_id: str) -> dict[str, Any]:
     with services.change(principal, "key.revoke", key_id[:40]) as connection:
-        _find(connection, principal, key_id)
+        find_key(connection, principal, key_id)
         keys.revoke_key(connection, key_id)
         row = keys.get_key(connection, key_id)
     return _key_json(row)
 
 
-def _find(connection: Any, principal: Principal, key_id: str) -> KeyRow:
-    """Return a key that the caller may change.
+def find_key(connection: Any, principal: Principal, key_id: str) -> KeyRow:
+    """Return a key that the caller may change, with locks on its person and on itself.
 
     Raises:
         NotFound: there is no such key that the caller may see.
@@ -164,6 +164,8 @@ def _find(connection: Any, principal: Principal, key_id: str) -> KeyRow:
     """
     if not KEY_ID.fullmatch(key_id):
         raise NotFound(UNKNOWN)
+    # The person first, as where an account is disabled: in another order both could wait forever.
+    users.lock_user(connection, keys.get_key(connection, key_id).user)
     row = keys.get_key(connection, key_id, lock=True)
     if row.user != principal.name and not principal.is_admin:
         raise NotFound(UNKNOWN)

@@ -60,6 +60,12 @@ def get_user(connection: sa.Connection, name: str, *, lock: bool = False) -> Use
     return UserRow.read(row)
 
 
+def lock_user(connection: sa.Connection, name: str) -> None:
+    """Lock the row of a person, if there is one, until the end of the transaction."""
+    query = sa.select(tables.users.c.name).where(tables.users.c.name == name)
+    connection.execute(query.with_for_update())
+
+
 def list_users(connection: sa.Connection, *, limit: int, after: str | None) -> list[UserRow]:
     """Return at most `limit` people by name, after a name."""
     query = sa.select(tables.users).order_by(tables.users.c.name).limit(limit)
