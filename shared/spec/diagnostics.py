@@ -20,7 +20,8 @@ def _check_verify(value: object) -> object:
 Verify = Annotated[
     Any,
     AfterValidator(_check_verify),
-    WithJsonSchema({"enum": [False, "auto"]}),
+    # Not one `enum` of both types, which generators of clients do not read.
+    WithJsonSchema({"anyOf": [{"const": False}, {"const": "auto"}]}),
 ]
 
 

@@ -88,6 +88,8 @@ class Watch:
     ) -> None:
         """Continue from the state that `state` returned at a checkpoint.
 
+        The model must still have its initial weights, from which trials start.
+
         Args:
             position: of the training state.
             data: the stored state; None where there is none.
@@ -102,6 +104,9 @@ class Watch:
             self._rules.forget(stored["broken"])
         record = self._measured.record
         record.stage_step, record.epoch_step = position.stage_step, position.epoch_step
+        if position.stage == 0:
+            # The state is not loaded yet. Later stages start from weights that are not kept.
+            self._trials.keep_weights()
 
     def state(self) -> NewWatch:
         """Return what a resumed attempt needs to find the same, at the last report."""

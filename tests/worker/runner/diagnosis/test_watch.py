@@ -12,6 +12,7 @@ from worker.diagnostics.demos import mlp, on_digits
 from worker.diagnostics.symptom import Symptom
 from worker.diagnostics.view import View
 from worker.registry import diagnostics
+from worker.runner.diagnosis import budget as budget_module
 from worker.runner.diagnosis import watch as watch_module
 from worker.runner.diagnosis.budget import Budget
 
@@ -24,6 +25,12 @@ RANDOM = on_digits(
     regularizers={"mixup": 0.2, "l2": 0.001},
     augmentation={"rotation": 5},
     training={"epochs": 3},
+)
+#: Its finding opens after the tenth step.
+TOO_LARGE_STEPS = on_digits(
+    optimizer={"name": "sgd", "learning_rate": 1.0},
+    training={"epochs": 1},
+    diagnostics={"rules": {"weight_update_ratio": {"highest": -5.0}}},
 )
 #: Also runs the range test, in standard mode.
 TOO_FAST = on_digits(optimizer={"name": "sgd", "learning_rate": 10.0}, training={"epochs": 2})
@@ -125,7 +132,11 @@ def _findings(jobs: Jobs, job_id: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("steps", [[1], [20, 21], [50], [97, 240]])
-def test_findings_after_a_resume_are_those_without_a_stop(jobs: Jobs, steps: list[int]) -> None:
+def test_findings_after_a_resume_are_those_without_a_stop(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, steps: list[int]
+) -> None:
+    """With time for every reading: how many a budget allows depends on the machine."""
+    monkeypatch.setattr(budget_module, "FLOOR_SECONDS", 3600.0)
     undisturbed = jobs.submit(FAULTY)
     assert jobs.run() == ExitCode.DONE
     stopped = jobs.submit(FAULTY)
@@ -136,6 +147,26 @@ def test_findings_after_a_resume_are_those_without_a_stop(jobs: Jobs, steps: lis
     assert len(_findings(jobs, undisturbed)) == 9
     first, second = jobs.job(stopped), jobs.job(undisturbed)
     assert first.findings == second.findings == {"error": 1, "warning": 0, "info": 8}
+
+
+def test_patches_after_a_resume_are_those_without_a_stop(jobs: Jobs) -> None:
+    """The finding opens after the resume; the range test starts from the initial weights."""
+    undisturbed, stopped = jobs.submit(TOO_LARGE_STEPS), jobs.submit(TOO_LARGE_STEPS)
+    assert jobs.run() == ExitCode.DONE
+    assert jobs.run(drain_at=5) == ExitCode.DRAINED
+    assert jobs.run() == ExitCode.DONE
+    first, second = (_patches(jobs, job_id) for job_id in (undisturbed, stopped))
+    assert "lower_learning_rate" in {name for name, _ in first}
+    assert first == second
+
+
+def _patches(jobs: Jobs, job_id: str) -> list[tuple[str, Any]]:
+    return [
+        (patch["name"], patch["operations"])
+        for row in jobs.findings(job_id)
+        if row.rule == "weight_update_ratio"
+        for patch in row.data["patches"]
+    ]
 
 
 def test_an_error_ends_the_job_if_it_asks_for_that(jobs: Jobs) -> None:
