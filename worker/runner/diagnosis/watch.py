@@ -88,8 +88,6 @@ class Watch:
     ) -> None:
         """Continue from the state that `state` returned at a checkpoint.
 
-        The model must still have its initial weights, from which trials start.
-
         Args:
             position: of the training state.
             data: the stored state; None where there is none.
@@ -105,7 +103,7 @@ class Watch:
         record = self._measured.record
         record.stage_step, record.epoch_step = position.stage_step, position.epoch_step
         if position.stage == 0:
-            # The state is not loaded yet. Later stages start from weights that are not kept.
+            # The initial weights: the state is loaded later. Those of later stages are not kept.
             self._trials.keep_weights()
 
     def state(self) -> NewWatch:
