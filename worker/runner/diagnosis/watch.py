@@ -103,7 +103,7 @@ class Watch:
         record = self._measured.record
         record.stage_step, record.epoch_step = position.stage_step, position.epoch_step
         if position.stage == 0:
-            # The initial weights: the state is loaded later. Those of later stages are not kept.
+            # The initial weights: the state is loaded later. A later stage's are not kept.
             self._trials.keep_weights()
 
     def state(self) -> NewWatch:
