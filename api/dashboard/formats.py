@@ -108,6 +108,29 @@ def ago(at: str | None) -> str:
     return "just now" if seconds < 5 else f"{int(seconds)} s ago"
 
 
+def expected(starts: dict[str, str | None] | None) -> str:
+    """Return when a job starts, from its median and its 90th percentile: `in 3 m – 8 m`."""
+    if starts is None or starts["p50"] is None:
+        return NOTHING
+    now = datetime.now(UTC)
+    early, late = ((_time(at) - now).total_seconds() if at else None for at in starts.values())
+    if early is None or max(early, late or 0) < 10:
+        return "now"
+    first = _about(early)
+    last = "unknown" if late is None else _about(late)
+    return f"in {first}" if first == last else f"in {first} – {last}"
+
+
+def _about(seconds: float) -> str:
+    """Return a duration in its largest unit: estimates are not more precise."""
+    if seconds < 90:
+        return f"{max(0, round(seconds / 10) * 10)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} m"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
+
+
 def clock(at: str | None) -> str:
     """Return a time for a tooltip: with its date and zone."""
     return NOTHING if at is None else f"{_time(at):%d %b %Y %H:%M:%S} UTC"
@@ -158,8 +181,8 @@ def _compact_or_none(values: dict[str, Any], path: str) -> str | None:
 
 
 _FUNCTIONS = (
-    *(number, short, percent, metric, duration, between, ago, clock, size, pretty, compact),
-    changes,
+    *(number, short, percent, metric, duration, between, ago, expected, clock, size, pretty),
+    *(compact, changes),
 )
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),

@@ -34,6 +34,7 @@ async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "li
         api.get(f"{path}/findings"),
         api.get(f"{path}/checkpoints", limit=100),
     )
+    explanation = await api.get(f"{path}/explain") if job["state"] == "queued" else None
     names, epochs = epochs_table(metrics["data"])
     return render(
         request,
@@ -41,6 +42,7 @@ async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "li
         **header(job, "overview"),
         charts=draw_job(job, metrics["data"], is_log=y == "log"),
         y=y,
+        explanation=explanation,
         epoch_names=names,
         epochs=epochs,
         findings=findings["data"],

@@ -114,7 +114,7 @@ def sentence(job: Json) -> str:
 def _waiting(job: Json) -> str:
     position = job["queue_position"]
     place = f"Number {position} in the queue" if position else "In the queue"
-    return f"{place}{': ' + job['reason'] if job['reason'] else ''}. Waiting for a device."
+    return f"{place}{': ' + job['reason'] if job['reason'] else ''}."
 
 
 def _running(job: Json) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.errors import Failure
 from shared.ids import new_id
-from shared.jobs import attempts, liveness
+from shared.jobs import liveness
 from shared.jobs.findings import NewFinding, store_findings
 from tests.api.service import Service, checkpoint_row, metric_row
 
@@ -38,19 +37,6 @@ def test_an_empty_box_says_what_to_do(browser: httpx.Client) -> None:
     assert "trainshed submit --preset" in page
 
 
-def test_the_queue_lists_waiting_jobs_in_the_order_of_their_start(
-    service: Service, browser: httpx.Client
-) -> None:
-    _start(service, name="runs")
-    for name, priority in (("second", "normal"), ("third", "low"), ("first", "high")):
-        service.submit(name=name, priority=priority)
-    service.app.state.services.queue_order._read_at = float("-inf")
-    page = browser.get("/").text
-    assert "1 running · 3 waiting" in page
-    places = [page.index(f"<bdi>{name}</bdi>") for name in ("runs", "first", "second", "third")]
-    assert places == sorted(places)
-
-
 def test_devices_are_shown_with_what_runs_on_them(service: Service, browser: httpx.Client) -> None:
     assert "No worker answers" in browser.get("/").text
     job_id, _ = _start(service, name="runs")
@@ -66,20 +52,6 @@ def test_devices_are_shown_with_what_runs_on_them(service: Service, browser: htt
     assert f'<a href="/jobs/{job_id}"><bdi>runs</bdi></a>' in lines[0]
     assert "free" in lines[1]
     assert all("24.0 GiB" in line and "<img" not in line for line in lines)
-
-
-def test_a_failed_job_shows_its_cause_and_hint_at_the_top(
-    service: Service, browser: httpx.Client
-) -> None:
-    lease = service.start_job(name="too-large")
-    failure = Failure(kind="out_of_memory", message="needs 9.2 GB", hint="Use batch_size 64.")
-    with service.database.write() as connection:
-        attempts.fail(connection, lease, failure)
-    for path in ("/", f"/jobs/{lease.job_id}"):
-        page = browser.get(path).text
-        for text in ("out_of_memory", "needs 9.2 GB", "Use batch_size 64."):
-            assert text in page
-        assert f'action="/jobs/{lease.job_id}/retry"' in page
 
 
 def test_filters_are_in_the_address_and_pages_follow_a_cursor(
