@@ -57,9 +57,10 @@ async def open_api(request: Request, services: ServicesDep) -> ApiClient:
         LoginNeeded: there is no session, or it has ended.
     """
     try:
-        request.state.account = (await principal(request, services, None)).name
+        person = await principal(request, services, None)
     except Unauthorized as error:
         raise LoginNeeded from error
+    request.state.account, request.state.is_admin = person.name, person.is_admin
     return ApiClient(request)
 
 
@@ -69,9 +70,12 @@ ApiDep = Annotated[ApiClient, Depends(open_api)]
 
 def render(request: Request, name: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
     """Return a page from its template."""
-    account = getattr(request.state, "account", None)
     text = templates.get_template(name).render(
-        path=request.url.path, query=request.url.query, account=account, **values
+        path=request.url.path,
+        query=request.url.query,
+        account=getattr(request.state, "account", None),
+        is_admin=getattr(request.state, "is_admin", False),
+        **values,
     )
     return HTMLResponse(text, status_code=status_code, headers=HEADERS)
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.dashboard.assets import router as assets
+from api.dashboard.catalogue.routes import router as catalogue
 from api.dashboard.compare import router as compare
 from api.dashboard.datasets import router as datasets
 from api.dashboard.home import router as home
@@ -17,6 +18,6 @@ from api.dashboard.submission.routes import router as submission
 router = APIRouter()
 for part in (
     *(assets, login, login_links, home, submission, job, job_results, job_actions),
-    *(compare, leaderboard, datasets),
+    *(compare, leaderboard, datasets, catalogue),
 ):
     router.include_router(part)

@@ -16,6 +16,7 @@ PATHS = (
     *("/jobs/{failed}/log", "/jobs/{failed}/spec", "/jobs/{failed}/fork", "/jobs/new"),
     *("/compare?jobs={succeeded},{again}", "/compare", "/leaderboard?dataset=digits"),
     *("/datasets", "/datasets/synthetic"),
+    *("/catalog", "/catalog?q=nothing+like+it", "/catalog/architectures/mlp"),
 )
 MODES = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 SAMPLE = [(1280, "light"), (390, "dark")]

@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 
 from api.comparison.differences import differences
 from api.dashboard.api_client import ApiClient, ApiError
+from api.dashboard.catalogue.slots import BY_NAME, example
 from api.dashboard.page import ApiDep, page_router, redirect, render
 from api.dashboard.submission import form
 from api.dashboard.submission.fields import sections
@@ -29,10 +30,15 @@ async def get_new_job(
     api: ApiDep,
     services: ServicesDep,
     preset: Annotated[str | None, Query(max_length=100)] = None,
+    slot: Annotated[str | None, Query(max_length=64)] = None,
+    method: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
-    """Return the form, filled with a preset."""
+    """Return the form, filled with a preset, or with a method of the catalogue."""
     start = EMPTY if not preset else (await api.get(f"/v1/presets/{preset}"))["spec"]
-    return await _page(request, api, services.methods.catalog, start, start, preset=preset)
+    spec = start
+    if slot in BY_NAME and method and not preset:
+        spec = {**start, **example(BY_NAME[slot], method)}
+    return await _page(request, api, services.methods.catalog, start, spec, preset=preset)
 
 
 @router.get("/jobs/{job_id}/fork")

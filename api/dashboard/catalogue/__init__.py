@@ -1,0 +1,1 @@
+"""The pages of the catalogue: what can be trained, with which parameters."""
