@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 #: Characters that reorder, hide or break text.
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
+_CODE = re.compile("`([^`]+)`")
 STATES = {
     "queued": "◷",
     "running": "▶",
@@ -30,6 +31,11 @@ def visible(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     return value
+
+
+def with_code(text: str) -> Markup:
+    """Return a text of the catalogue as HTML, in which `name` is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -182,7 +188,7 @@ def _compact_or_none(values: dict[str, Any], path: str) -> str | None:
 
 _FUNCTIONS = (
     *(number, short, percent, metric, duration, between, ago, expected, clock, size, pretty),
-    *(compact, changes),
+    *(compact, changes, with_code),
 )
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),

@@ -8,6 +8,7 @@ import pytest
 
 from api.dashboard.catalogue.parameters import parameters
 from api.dashboard.catalogue.slots import BY_NAME, SLOTS, example, is_used
+from api.dashboard.formats import with_code
 from shared.catalog import load
 from tests.api.service import Service
 
@@ -36,12 +37,17 @@ def test_a_method_has_its_formula_source_and_parameters(browser: httpx.Client, s
         response = browser.get(f"/catalog/{slot}/{name}")
         assert response.status_code == 200
         text = html.unescape(response.text)
-        assert method["summary"] in text
+        assert html.unescape(with_code(method["summary"])) in text
         assert method["source"] in text
         for each in parameters(method):
             assert f"<code>{each.name}</code>" in text
             assert each.bounds in text
             assert f"<code>{each.default}</code>" in text
+
+
+def test_names_between_backticks_are_code_and_all_else_is_text() -> None:
+    assert with_code("`a` <b>") == "<code>a</code> &lt;b&gt;"
+    assert with_code("`<i>\u202e`") == "<code>&lt;i&gt;\\u202e</code>"
 
 
 def test_parameters_are_described_by_their_bounds_and_defaults() -> None:
