@@ -9,6 +9,7 @@ from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
 from api.catalog.routes import router as catalog
 from api.comparison.routes import router as comparison
+from api.dashboard.predictions import UPLOAD as PICTURES_OF_PAGE
 from api.dashboard.routes import router as dashboard
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
@@ -38,6 +39,7 @@ PRIVATE = (
     *(accounts, jobs, findings, analyses, comparison, presets, datasets, catalog),
     *(augmentation, weights, metrics),
 )
+UPLOADS = (UPLOAD, UPLOAD_DATASET, PICTURES, PICTURES_OF_PAGE)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -65,5 +67,5 @@ def create_app(settings: Settings) -> FastAPI:
     declared_rights(app)
     extend_openapi(app)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE, ME])
-    app.add_middleware(Guard, hosts=settings.names, uploads=[UPLOAD, UPLOAD_DATASET, PICTURES])
+    app.add_middleware(Guard, hosts=settings.names, uploads=UPLOADS)
     return app

@@ -13,11 +13,12 @@ from api.dashboard.job_results import router as job_results
 from api.dashboard.leaderboard import router as leaderboard
 from api.dashboard.login import router as login
 from api.dashboard.login_links import router as login_links
+from api.dashboard.predictions import router as predictions
 from api.dashboard.submission.routes import router as submission
 
 router = APIRouter()
 for part in (
-    *(assets, login, login_links, home, submission, job, job_results, job_actions),
+    *(assets, login, login_links, home, submission, job, job_results, predictions, job_actions),
     *(compare, leaderboard, datasets, catalogue),
 ):
     router.include_router(part)
