@@ -66,6 +66,16 @@ class Settings(BaseSettings):
     cpu_slots: int = Field(
         default=1, ge=1, le=64, description="jobs that train at the same time on a box without GPUs"
     )
+    simulated_devices: str = Field(
+        default="",
+        description="a JSON file of simulated devices with memory, whose jobs train on the CPU",
+    )
+    jobs_per_device: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="jobs that share a GPU where their memory fits; 1: each has a GPU for itself",
+    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of a job; 0: all cores / slots"
     )

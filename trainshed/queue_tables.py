@@ -45,7 +45,7 @@ def devices_view(devices: list[Json]) -> RenderableType:
     """Return what each device does."""
     if not devices:
         return Text("no devices: no worker has started yet")
-    table = Table("device", "model", "state", "memory", "jobs", box=None)
+    table = Table("device", "model", "state", "memory", "other processes", "jobs", box=None)
     for row in escaped(devices):
         memory = row["memory_mib"]
         free = "–"
@@ -54,7 +54,8 @@ def devices_view(devices: list[Json]) -> RenderableType:
         jobs = ", ".join(
             f"{job['job'] or 'a job'} of {job['owner'] or 'somebody'}" for job in row["jobs"]
         )
-        table.add_row(row["id"], row["model"], row["state"], free, jobs or "–")
+        foreign = f"{memory['foreign']:.0f} MiB" if memory["foreign"] else "–"
+        table.add_row(row["id"], row["model"], row["state"], free, foreign, jobs or "–")
     return table
 
 

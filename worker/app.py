@@ -9,8 +9,8 @@ from shared.broker import make_celery
 from shared.database import Database
 from shared.migrations import wait_for_head
 from shared.settings import Settings
-from worker.dispatch.devices import NoUsableGpu
 from worker.dispatch.dispatcher import Dispatcher
+from worker.dispatch.nvml import NoUsableGpu
 from worker.dispatch.reaper import Reaper
 from worker.locks import worker_lock
 from worker.tasks import consume, set_doorbell_handler

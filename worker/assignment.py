@@ -30,6 +30,10 @@ class Assignment:
     index: int = 0
     #: The epoch after which the training ends early; None to train to the end.
     epoch_limit: int | None = None
+    #: The memory of the device that it may use; 0 for no limit.
+    memory_mib: float = 0.0
+    #: Whether other jobs may share the device.
+    is_shared: bool = False
 
     @property
     def lease(self) -> Lease:

@@ -16,10 +16,16 @@ RETRY_SECONDS = 0.05
 
 
 class Lock:
-    """A lock file that is held until it is released or the process ends."""
+    """A lock file that is held until it is released or the process ends.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        is_shared: whether other processes may hold it too that share it.
+    """
+
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         self.path = path
+        self.is_shared = is_shared
         self._file: int | None = None
 
     def acquire(self, *, timeout_seconds: float = 0.0) -> bool:
@@ -38,7 +44,7 @@ class Lock:
     def _try_acquire(self) -> bool:
         if self._file is not None:
             return True
-        file = _open_locked(self.path)
+        file = _open_locked(self.path, is_shared=self.is_shared)
         if file is None:
             return False
         try:
@@ -62,13 +68,14 @@ def job_lock(settings: Settings, job_id: str) -> Lock:
     return Lock(settings.locks / f"{job_id}.lock")
 
 
-def device_lock(settings: Settings, device: str, uuid: str) -> Lock:
-    """Return the lock that the runner on a device holds.
+def device_lock(settings: Settings, device: str, uuid: str, *, is_shared: bool = False) -> Lock:
+    """Return the lock that the runner on a device holds, or each of the runners that share it.
 
     A GPU is identified by its uuid: "cuda:0" is a different GPU in each container that shares
     this home directory.
     """
-    return Lock(settings.locks / f"device-{_file_name(uuid or device)}.lock")
+    path = settings.locks / f"device-{_file_name(uuid or device)}.lock"
+    return Lock(path, is_shared=is_shared)
 
 
 def check_lock(settings: Settings, dataset_id: str) -> Lock:
@@ -100,11 +107,11 @@ def holder_pid(lock: Lock) -> int | None:
         return None
 
 
-def _open_locked(path: Path) -> int | None:
+def _open_locked(path: Path, *, is_shared: bool = False) -> int | None:
     """Open the file and lock it; return None if it is locked already."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
         return None

@@ -6,7 +6,7 @@ from typing import Any
 Json = dict[str, Any]
 
 #: What a person reads for each state of a device.
-WORDS = {"full": "busy", "held": "kept for a waiting job"}
+WORDS = {"full": "busy", "shared": "busy, with room", "held": "kept for a waiting job"}
 
 
 def rows(devices: Sequence[Json], names: Mapping[str, str]) -> list[Json]:

@@ -1,5 +1,6 @@
 """`GET /v1/devices`: what each device holds and does."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.clock import now, rfc3339
 from shared.jobs import liveness
 from shared.jobs.planning.box import RunningJob
 from shared.jobs.planning.forecast import Start
+from shared.jobs.planning.memory import measured, reserve_mib
 from shared.jobs.read_box import SEEN_SECONDS, as_device
 from shared.jobs.rows import WorkerRow
 
@@ -45,6 +47,7 @@ def _device_json(
     snapshot: Snapshot, worker: WorkerRow, values: dict[str, Any], principal: Principal
 ) -> dict[str, Any]:
     device = as_device(worker.id, worker.host, values)
+    device = measured(device, snapshot.box.running)
     jobs = [job for job in snapshot.box.running if device.id in job.devices]
     reservation = snapshot.plan.reservation
     is_held = reservation is not None and device.id in reservation.devices
@@ -56,29 +59,45 @@ def _device_json(
             "at": time_text(reservation.at),
         }
     is_away = now() - worker.seen_at > timedelta(seconds=SEEN_SECONDS)
-    used = sum(job.memory_mib for job in jobs)
     has_memory = device.total_mib > 0
     model = values.get("model")
+    limit = snapshot.box.policy.jobs_on(device)
+    is_shared = len(jobs) < limit and all(job.can_share for job in jobs)
     return {
         "object": "device",
         "id": device.id,
         "host": worker.host,
         "model": model if isinstance(model, str) else "",
-        "state": "away" if is_away else device.closed or _state(len(jobs), is_held=is_held),
+        "state": "away"
+        if is_away
+        else device.closed or _state(len(jobs), is_shared=is_shared, is_held=is_held),
         "memory_mib": {
             "total": device.total_mib if has_memory else None,
-            "jobs": used if has_memory else None,
-            "free": max(0.0, device.free_mib - used) if has_memory else None,
+            "jobs": sum(job.held_mib for job in jobs) if has_memory else None,
+            "foreign": round(device.foreign_mib, 1) if has_memory else None,
+            "reserved": reserve_mib(device.total_mib) if has_memory else None,
+            "free": round(max(0.0, device.free_mib), 1) if has_memory else None,
         },
+        "utilization_fraction": device.utilization,
         "seen_at": rfc3339(worker.seen_at),
         "jobs": [_job_json(job, principal) for job in jobs],
+        "foreign": list(_foreign(values.get("foreign"))),
         "held_for": held_for,
     }
 
 
-def _state(jobs: int, *, is_held: bool) -> str:
+def _foreign(processes: Any) -> Iterator[dict[str, Any]]:
+    """Yield the processes that are no jobs, without what cannot be read."""
+    for process in processes if isinstance(processes, list) else []:
+        pid = process.get("pid") if isinstance(process, dict) else None
+        mib = process.get("memory_mib") if isinstance(process, dict) else None
+        if isinstance(pid, int) and isinstance(mib, float | int):
+            yield {"pid": pid, "memory_mib": mib}
+
+
+def _state(jobs: int, *, is_shared: bool, is_held: bool) -> str:
     if jobs:
-        return "full"
+        return "shared" if is_shared else "full"
     return "held" if is_held else "free"
 
 
@@ -86,7 +105,7 @@ def _job_json(job: RunningJob, principal: Principal) -> dict[str, Any]:
     return {
         "job": job.id if principal.may_read(job.owner) else None,
         "owner": job.owner if principal.knows_owner(job.owner) else None,
-        "memory_mib": job.memory_mib,
+        "memory_mib": {"cap": job.memory_mib, "used": job.used_mib or None},
         "since": time_text(job.started_at),
         "ends": starts_json(Start(job.ends_p50, job.ends_p90)),
     }

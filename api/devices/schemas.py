@@ -9,11 +9,30 @@ from api.queue.schemas import Starts
 
 
 class DeviceMemory(BaseModel):
-    """The memory of a device; null for a slot of the CPU, which memory does not limit."""
+    """The memory of a device; null for a slot of the CPU, which memory does not limit.
+
+    `free` is what further jobs may use: jobs count with their limits, and `reserved` stays free.
+    """
 
     total: float | None
     jobs: float | None
+    foreign: float | None
+    reserved: float | None
     free: float | None
+
+
+class JobMemory(BaseModel):
+    """The memory that a job is limited to, 0 if it has none, and uses; null if not measured."""
+
+    cap: float
+    used: float | None
+
+
+class ForeignProcess(BaseModel):
+    """A process on the device that is no job."""
+
+    pid: int
+    memory_mib: float
 
 
 class DeviceJob(BaseModel):
@@ -21,7 +40,7 @@ class DeviceJob(BaseModel):
 
     job: str | None
     owner: str | None
-    memory_mib: float
+    memory_mib: JobMemory
     since: Timestamp | None
     ends: Starts
 
@@ -42,6 +61,8 @@ class Device(BaseModel):
     model: str
     state: Literal["free", "shared", "full", "held", "quarantined", "away"]
     memory_mib: DeviceMemory
+    utilization_fraction: float | None
     seen_at: Timestamp
     jobs: list[DeviceJob]
+    foreign: list[ForeignProcess]
     held_for: HeldFor | None

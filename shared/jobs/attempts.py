@@ -38,6 +38,8 @@ class ClaimedJob:
     epoch_limit: int | None
     #: The name of its device on this host.
     device: str
+    #: The memory that was planned for it; 0 if that is not limited.
+    memory_mib: float = 0.0
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:

@@ -117,7 +117,7 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
     data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
     why = {"rank": planned.place.rank.name.lower(), "backfilled": planned.is_backfilled}
     append_events(connection, row.id, at, NewEvent("state", data | {"plan": why}))
-    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit, device)
+    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit, device, job.memory_mib)
 
 
 def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:

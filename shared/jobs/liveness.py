@@ -43,15 +43,28 @@ class ObservedHeartbeat:
 
 
 def record_heartbeat(
-    connection: sa.Connection, lease: Lease, *, pid: int, progress: dict[str, Any] | None
+    connection: sa.Connection,
+    lease: Lease,
+    *,
+    pid: int,
+    progress: dict[str, Any] | None,
+    used_mib: float | None = None,
 ) -> HeartbeatResponse:
     """Record a heartbeat and the progress; return the requests and changes of users.
+
+    Args:
+        connection: in a transaction.
+        lease: of the attempt.
+        pid: of its process.
+        progress: as a job shows it; None if there is nothing new.
+        used_mib: the memory of its GPU that it uses; None if that is not measured.
 
     Raises:
         Fenced: the attempt no longer holds the job and must end.
     """
     live, jobs = tables.live.c, tables.jobs.c
     values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
+    values["used_mib"] = used_mib
     if progress is not None:
         values["progress"] = progress
     connection.execute(

@@ -13,6 +13,7 @@ from shared.clock import now
 from shared.jobs import liveness
 from shared.jobs.ledger import read_ledger, read_owners
 from shared.jobs.planning.box import Box, Device, Owner, Policy, RunningJob
+from shared.jobs.planning.memory import measured
 from shared.jobs.usage import Ledger, rate_of
 from shared.jobs.waiting import Lines
 from shared.settings import Settings
@@ -25,7 +26,9 @@ SEEN_SECONDS = 10.0
 def policy_of(settings: Settings) -> Policy:
     """Return the policy that the settings describe."""
     return Policy(
-        half_life_seconds=settings.half_life_seconds, overdue_seconds=settings.overdue_seconds
+        half_life_seconds=settings.half_life_seconds,
+        overdue_seconds=settings.overdue_seconds,
+        jobs_per_device=settings.jobs_per_device,
     )
 
 
@@ -55,7 +58,9 @@ def read_box(
     if worker is not None:
         known = [device for device in known if not device.id.startswith(f"{worker}/")]
         known = [*devices, *(replace(device, closed="elsewhere") for device in known)]
-    return Box(at.timestamp(), policy, owners, known, [job for job, _ in running], lines.by_owner())
+    jobs = [job for job, _ in running]
+    known = [measured(device, jobs) for device in known]
+    return Box(at.timestamp(), policy, owners, known, jobs, lines.by_owner())
 
 
 def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
@@ -73,6 +78,7 @@ def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
             live.worker,
             live.devices,
             live.progress,
+            live.used_mib,
             attempts.started_at,
             attempts.charged_until,
         )
@@ -109,6 +115,7 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         p50,
         p90,
         is_stopping=row.phase in ("pausing", "cancelling"),
+        used_mib=_number(row.used_mib) or 0.0,
     )
     return job, charged.timestamp() if isinstance(charged, datetime) else started_at
 
@@ -139,8 +146,23 @@ def list_devices(connection: sa.Connection, at: datetime) -> list[Device]:
 def as_device(worker: str, host: str, values: Mapping[str, Any]) -> Device:
     """Return a device as the plan reads it, from what its worker reports."""
     name, state = values["name"], values.get("state")
-    total = values.get("memory_mib")
     # CPU slots share the machine's memory, which does not limit how many jobs start.
-    is_gpu = bool(values.get("uuid")) and isinstance(total, float | int)
-    mib = float(total) if is_gpu and isinstance(total, float | int) else 0.0
-    return Device(f"{worker}/{name}", host, mib, mib, closed=state or None)
+    has_own_memory = values.get("has_own_memory", bool(values.get("uuid")))
+    total = (_number(values.get("memory_mib")) or 0.0) if has_own_memory else 0.0
+    free = _number(values.get("free_mib")) if total else None
+    return Device(
+        f"{worker}/{name}",
+        host,
+        total,
+        total if free is None else free,
+        closed=state or None,
+        has_reading=free is not None,
+        utilization=_number(values.get("utilization_fraction")),
+        utilization_seconds=_number(values.get("utilization_seconds")) or 0.0,
+    )
+
+
+def _number(value: Any) -> float | None:
+    """Return a number that is not negative; None for any other value."""
+    is_number = isinstance(value, float | int) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < inf else None

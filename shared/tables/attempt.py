@@ -23,6 +23,8 @@ attempts = sa.Table(
     #: Up to when it is charged to its owner, and the device-seconds that are charged.
     sa.Column("charged_until", UtcTime),
     sa.Column("device_seconds", sa.Double, nullable=False, server_default="0"),
+    #: How many devices it is charged for since then: of a shared device its part.
+    sa.Column("share", sa.Double, nullable=False, server_default="1"),
     #: The number of stored batches, so that no batch is stored twice.
     sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
     #: The ended attempts that are not charged yet: a few, of however many there are.
@@ -50,4 +52,6 @@ live = sa.Table(
     sa.Column("progress", sa.JSON(none_as_null=True)),
     #: The memory that was planned for it.
     sa.Column("memory_mib", sa.Double, nullable=False, server_default="0"),
+    #: The memory of its GPU that it uses; null if that is not measured.
+    sa.Column("used_mib", sa.Double),
 )

@@ -42,8 +42,18 @@ class FakeNvml:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
         return index
 
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:
+        handles = (handle for handle in range(self.gpus) if self.nvmlDeviceGetUUID(handle) == uuid)
+        return self.nvmlDeviceGetHandleByIndex(next(handles))
+
     def nvmlDeviceGetMemoryInfo(self, _: int) -> Any:
-        return SimpleNamespace(total=24 * 2**30)
+        return SimpleNamespace(total=24 * 2**30, free=20 * 2**30)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, _: int) -> list[Any]:
+        return [SimpleNamespace(pid=42, usedGpuMemory=4 * 2**30)]
+
+    def nvmlDeviceGetUtilizationRates(self, _: int) -> Any:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return f"GPU-{handle}a0b-ee"

@@ -14,7 +14,7 @@ from shared.broker import QUEUE, RING_TASK, ring
 from tests.box_driver import BoxDriver, is_alive
 from tests.faults.conftest import LONG, SHORT, SPEC, STEPS_PER_EPOCH
 from tests.faults.suspended_process import suspend, unsuspend
-from worker.dispatch.dispatcher import SPARE_DELAY_SECONDS
+from worker.dispatch.next_spare import SPARE_DELAY_SECONDS
 
 pytestmark = pytest.mark.faults
 

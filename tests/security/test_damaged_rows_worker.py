@@ -22,7 +22,7 @@ from tests.shared.rows import checkpoint, point
 from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, claimed_again
 from worker.dispatch.adoption import adopt
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.reaper import Reaper
 from worker.dispatch.runners import Runner, record_exit
 from worker.runner.restore import delete_orphans

@@ -128,3 +128,17 @@ def test_a_lock_that_cannot_store_its_holder_is_released(
     assert not is_held(lock)
     assert lock.acquire(), "the disk has room again"
     lock.release()
+
+
+def test_runners_share_a_device_but_not_with_a_runner_that_has_it_alone(settings: Settings) -> None:
+    first, second = (device_lock(settings, "cuda:0", "GPU-1", is_shared=True) for _ in range(2))
+    alone = device_lock(settings, "cuda:0", "GPU-1")
+    assert first.acquire()
+    assert second.acquire()
+    assert not alone.acquire()
+    first.release()
+    assert is_held(alone)
+    second.release()
+    assert alone.acquire()
+    assert not first.acquire()
+    alone.release()

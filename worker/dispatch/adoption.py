@@ -6,7 +6,7 @@ from shared.database import Database
 from shared.errors import Fenced
 from shared.jobs import attempts, liveness
 from shared.settings import Settings
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.runners import Runner, count_oom_kills
 from worker.locks import holder_pid, is_held, job_lock
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 def adopt(
     settings: Settings, database: Database, *, worker: str, host: str, devices: list[Device]
 ) -> dict[str, Runner]:
-    """Return the runners that are still alive by device name; give back the jobs of the others.
+    """Return the runners that are still alive by job; give back the jobs of the others.
 
     The job's lock decides what is alive, not the database: a runner may not have sent its first
     heartbeat yet.
@@ -37,7 +37,9 @@ def adopt(
             continue
         name = next(iter(beat.devices), "")
         device = next((device for device in devices if device.name == name), Device(name, "gone"))
-        adopted[name] = Runner(beat.lease, device, pid, None, kills_before=count_oom_kills())
+        adopted[beat.lease.job_id] = Runner(
+            beat.lease, device, pid, None, kills_before=count_oom_kills()
+        )
         log.info("runner adopted", job=beat.lease.job_id, pid=pid, device=name)
     return adopted
 

@@ -8,7 +8,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
 
 import structlog
 
@@ -16,7 +15,6 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.jobs import attempts, claims, ledger, liveness, read_box
-from shared.jobs.planning import box as planning
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -24,11 +22,14 @@ from worker.assignment import Assignment, ExitCode
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
 from worker.dispatch.checks import Checks
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
+from worker.dispatch.inventory import open_inventory
+from worker.dispatch.next_spare import NextSpare
+from worker.dispatch.occupancy import Occupancy
 from worker.dispatch.quarantine import Quarantine
 from worker.dispatch.runners import Runner, count_oom_kills, record_exit
-from worker.dispatch.spare import READY_TIMEOUT_SECONDS, Spare
-from worker.locks import device_lock, is_held, job_lock
+from worker.dispatch.spare import Spare
+from worker.locks import job_lock
 
 log = structlog.get_logger()
 
@@ -42,10 +43,6 @@ WATCH_SECONDS = 0.5
 SEEN_SECONDS = 2.0
 #: Between two charges of what runs to its owners; the rest is charged at an attempt's end.
 CHARGE_SECONDS = 60.0
-#: A new spare imports torch; the job that was just handed over gets the CPU cores first.
-SPARE_DELAY_SECONDS = 1.0
-#: After a spare that died or was late.
-SPARE_RETRY_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
 
 
@@ -59,16 +56,23 @@ class Dispatcher:
         self.worker = settings.worker_id or self.host
         self.devices = devices.find(settings)
         self.threads = devices.threads(settings)
-        #: By the name of the device.
+        #: By the id of the job.
         self.runners: dict[str, Runner] = {}
         self.policy = read_box.policy_of(settings)
         self.quarantine = Quarantine()
+        self.occupancy = Occupancy(
+            settings,
+            self.devices,
+            open_inventory(settings),
+            self.quarantine,
+            self.policy.jobs_per_device,
+        )
         self.checks = Checks(settings, database)
-        self.spare: Spare | None = None
         self._wake = threading.Event()
+        self.next_spare = NextSpare(settings, self.threads, self._wake, self._has_room)
         self._draining = threading.Event()
         #: When each is due again, by the monotonic clock.
-        self._poll_at = self._watch_at = self._seen_at = self._spare_at = 0.0
+        self._poll_at = self._watch_at = self._seen_at = 0.0
         self._charge_at = time.monotonic() + CHARGE_SECONDS
         self._has_adopted = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
@@ -101,7 +105,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not (self._draining.is_set() and not self.runners):
-            is_busy = self.runners or (self.spare is not None and not self.spare.is_ready)
+            is_busy = self.runners or self.next_spare.is_starting
             self._wake.wait(TICK_SECONDS if is_busy else WATCH_SECONDS)
             self._wake.clear()
             try:
@@ -113,8 +117,7 @@ class Dispatcher:
                 log.exception("the dispatcher's tick failed")
                 time.sleep(0.5)
         self.checks.stop()
-        if self.spare is not None:
-            self.spare.dismiss()
+        self.next_spare.dismiss()
 
     def _tick(self) -> None:
         if not self._has_adopted:
@@ -139,50 +142,44 @@ class Dispatcher:
             self._charge_at = time.monotonic() + CHARGE_SECONDS
             self._charge()
         self.checks.tick()
-        self._ensure_spare()
+        self.next_spare.ensure(self.occupancy.usable())
         self._claim()
 
     def _claim(self) -> None:
         """Claim a job for a free device, if there is one, and hand it to the spare."""
-        spare = self.spare
-        if spare is None or not spare.is_ready or time.monotonic() < self._poll_at:
+        spare = self.next_spare.ready
+        if spare is None or time.monotonic() < self._poll_at:
             return
-        free = [device for device in spare.devices if self._is_free(device)]
+        free = [device for device in spare.devices if self._has_room(device)]
         if not free:
             return
         self._poll_at = time.monotonic() + POLL_SECONDS
+        self.occupancy.read()
         claimed = claims.claim_next(
             self.database,
             worker=self.worker,
             host=self.host,
-            devices=[self._as_planned(device, free) for device in self.devices],
+            devices=self.occupancy.as_planned(self.worker, self.host, free),
             policy=self.policy,
         )
         if claimed is not None:
             device = next(device for device in free if device.name == claimed.device)
             self._hand_over(spare, claimed, device)
             self._poll_at = 0.0
-        elif free[0].is_gpu and self.settings.warm_gpu:
-            spare.warm_up(free[0])  # the GPU is idle, so nobody else needs this memory
+            return
+        idle = next((device for device in free if not self._is_used(device)), None)
+        if idle is not None and idle.is_gpu and self.settings.warm_gpu:
+            spare.warm_up(idle)  # nobody else needs this memory
 
-    def _as_planned(self, device: Device, free: Sequence[Device]) -> planning.Device:
-        """Return a device as the plan reads it."""
-        closed = None if device in free else self._state(device) or "busy"
-        return read_box.as_device(self.worker, self.host, {**device.as_json(), "state": closed})
+    def _has_room(self, device: Device) -> bool:
+        return self.occupancy.has_room(device, self.runners.values())
 
-    def _state(self, device: Device) -> str | None:
-        """Return why a device gets no job although it runs none."""
-        return "quarantined" if self.quarantine.contains(device) else None
-
-    def _is_free(self, device: Device) -> bool:
-        """Return whether no runner uses the device, be it ours or unknown to us, as when fenced."""
-        return device.name not in self.runners and not is_held(
-            device_lock(self.settings, device.name, device.uuid)
-        )
+    def _is_used(self, device: Device) -> bool:
+        return any(runner.device.name == device.name for runner in self.runners.values())
 
     def _hand_over(self, spare: Spare, claimed: attempts.ClaimedJob, device: Device) -> None:
         """Assign the job to the spare, which becomes its runner; give it back if the spare died."""
-        self.spare, self._spare_at = None, time.monotonic() + SPARE_DELAY_SECONDS
+        self.next_spare.hand_out()
         assignment = Assignment(
             job_id=claimed.lease.job_id,
             attempt=claimed.lease.attempt,
@@ -193,6 +190,8 @@ class Dispatcher:
             uuid=device.uuid,
             threads=self.threads,
             index=spare.devices.index(device),
+            memory_mib=claimed.memory_mib if device.has_own_memory else 0.0,
+            is_shared=self.occupancy.is_shared(device, claimed.memory_mib),
         )
         try:
             process = spare.assign(assignment)
@@ -201,7 +200,7 @@ class Dispatcher:
             with self.database.write() as connection:
                 attempts.stop(connection, claimed.lease, "worker_lost")
             return
-        self.runners[device.name] = Runner(
+        self.runners[claimed.lease.job_id] = Runner(
             claimed.lease, device, process.pid, process, kills_before=count_oom_kills()
         )
         log.info("job handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
@@ -210,17 +209,24 @@ class Dispatcher:
         """Record that this worker is alive, with its devices."""
         if time.monotonic() < self._seen_at:
             return
+        self.occupancy.read()
+        pids = self.next_spare.pids | {runner.pid for runner in self.runners.values()}
         with self.database.write() as connection:
             liveness.record_worker(
                 connection,
                 worker=self.worker,
                 host=self.host,
                 pid=os.getpid(),
-                devices=[
-                    {**device.as_json(), "state": self._state(device)} for device in self.devices
-                ],
+                devices=self.occupancy.report(pids),
             )
+        self._stop_runners_of_lost_devices()
         self._seen_at = time.monotonic() + SEEN_SECONDS
+
+    def _stop_runners_of_lost_devices(self) -> None:
+        """Kill the runners on devices that are gone, since a step there never ends."""
+        for runner in self.runners.values():
+            if self.occupancy.is_lost(runner.device):
+                runner.abandon_device()
 
     def _charge(self) -> None:
         """Charge the running attempts to their owners, each in a short transaction."""
@@ -252,6 +258,8 @@ class Dispatcher:
             code = runner.exit_code(self.settings)
             if code is None:
                 continue
+            if runner.has_lost_device:
+                code = int(ExitCode.DEVICE_FAULT)
             state = record_exit(runner, code, self.database)
             log.info("runner exited", job=runner.lease.job_id, code=code, state=state)
             if code == ExitCode.DEVICE_FAULT:
@@ -263,31 +271,5 @@ class Dispatcher:
                 job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
                 Storage(self.settings.storage).delete_partial_results(runner.lease.job_id)
             del self.runners[name]
-            self._poll_at = self._spare_at = 0.0
-
-    def _ensure_spare(self) -> None:
-        """Start a spare if it is due; replace a spare that died, is late or has other devices."""
-        usable = [device for device in self.devices if not self.quarantine.contains(device)]
-        if self.spare is not None and self.spare.is_dead:
-            log.error("spare died", code=self.spare.process.returncode)
-            self._drop_spare(self.spare, retry_seconds=SPARE_RETRY_SECONDS)
-        elif self.spare is not None and self.spare.is_late:
-            log.error("spare killed, not ready in time", timeout_seconds=READY_TIMEOUT_SECONDS)
-            self._drop_spare(self.spare, retry_seconds=SPARE_RETRY_SECONDS)
-        elif self.spare is not None and self.spare.devices != tuple(usable):
-            self._drop_spare(self.spare, retry_seconds=0.0)
-        is_due = self.spare is None and time.monotonic() >= self._spare_at
-        if is_due and self._has_cores_for_spare(usable):
-            self.spare = Spare(self.settings, self.threads, self._wake, usable)
-
-    def _drop_spare(self, spare: Spare, *, retry_seconds: float) -> None:
-        spare.dismiss()
-        self.spare, self._spare_at = None, time.monotonic() + retry_seconds
-
-    def _has_cores_for_spare(self, usable: list[Device]) -> bool:
-        """Return whether a spare can import torch without slowing down a job.
-
-        Where jobs compute on the CPU, a spare waits until a slot is free: nobody could use it
-        earlier, and importing torch during a job takes both more time than one after the other.
-        """
-        return any(device.is_gpu or self._is_free(device) for device in usable)
+            self._poll_at = 0.0
+            self.next_spare.start_soon()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 
 log = structlog.get_logger()
 
@@ -30,7 +30,12 @@ class Quarantine:
         self._records: dict[str, Record] = {}
 
     def add(self, device: Device) -> None:
-        """Quarantine a device that failed, for twice as long as the last time."""
+        """Quarantine a device that failed, for twice as long as the last time.
+
+        The jobs that share a device fail together, which is one fault.
+        """
+        if self.contains(device):
+            return
         previous = self._records.get(device.name)
         faults = 1 if previous is None else previous.faults + 1
         seconds = min(FIRST_SECONDS * 2 ** (faults - 1), MAX_SECONDS)

@@ -16,7 +16,7 @@ from shared.jobs.analyses import is_analysis
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from worker.assignment import ExitCode
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.locks import is_held, job_lock
 
 #: From a request to stop until the runner is killed.
@@ -51,6 +51,8 @@ class Runner:
     #: The result of `count_oom_kills` a few seconds ago.
     kills_before: int = 0
     stop_requested_at: float | None = field(default=None)
+    #: Whether it was killed since its device is gone.
+    has_lost_device: bool = field(init=False, default=False)
     _is_terminated: bool = field(init=False, repr=False, default=False)
     _recent_kills: int = field(init=False, repr=False)
     _counted_at: float = field(init=False, repr=False, default_factory=time.monotonic)
@@ -107,6 +109,11 @@ class Runner:
     def withdraw_stop(self) -> None:
         """Let the runner train on: the request that it learned with its heartbeat is withdrawn."""
         self.stop_requested_at = None
+
+    def abandon_device(self) -> None:
+        """Kill the runner: its device is gone, which is not the fault of the job."""
+        self.has_lost_device = True
+        self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -14,7 +14,7 @@ import structlog
 
 from shared.settings import Settings
 from worker.assignment import READY, WARM_GPU, Assignment
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 
 log = structlog.get_logger()
 

@@ -10,6 +10,7 @@ from worker.build import build, is_regression
 from worker.data.dataset import Dataset, Integers
 from worker.data.job_data import Data
 from worker.data.tensors import map_images, take
+from worker.runner.gpu import allocation_limit_mib
 from worker.runner.residency import available_bytes, stays_on_host
 from worker.runner.weights import load_initial_weights
 from worker.training.experiment import Experiment, Split, Splits
@@ -32,13 +33,13 @@ def build_experiment(
         cache_dir=settings.home / "cache",
     )
     device = "cuda" if assignment.uuid else "cpu"
-    resources = assignment.spec.get("resources") or {}
+    limit_mib = allocation_limit_mib(assignment.memory_mib)
     is_on_host = not dataset.features and stays_on_host(
         spec,
         dataset.images.shape[1:],
         len(indices.train) + len(indices.validation) + len(indices.test),
         len(dataset.class_names),
-        available_bytes=available_bytes(device, resources, settings.runner_memory_mib),
+        available_bytes=available_bytes(device, limit_mib, settings.runner_memory_mib),
     )
     splits = Splits(
         train=_split(dataset, indices.train, is_on_host=is_on_host),

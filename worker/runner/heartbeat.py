@@ -12,6 +12,7 @@ from shared.database import Database
 from shared.errors import Fenced, Unavailable
 from shared.jobs.attempts import Lease
 from shared.jobs.liveness import read_spec, record_heartbeat
+from worker.runner.gpu import used_mib
 from worker.runner.retry import exit_fenced
 
 log = structlog.get_logger()
@@ -66,7 +67,11 @@ class Heartbeat:
     def _beat(self) -> None:
         with self._database.write() as connection:
             response = record_heartbeat(
-                connection, self._lease, pid=os.getpid(), progress=self.progress
+                connection,
+                self._lease,
+                pid=os.getpid(),
+                progress=self.progress,
+                used_mib=used_mib(),
             )
         requests = response.requests
         if requests.is_cancel_requested:

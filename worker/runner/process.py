@@ -75,7 +75,7 @@ def train(assignment: Assignment, settings: Settings) -> int:
     # Held until this process ends: no other process trains the job or uses the device.
     locks = [
         job_lock(settings, assignment.job_id),
-        device_lock(settings, assignment.device, assignment.uuid),
+        device_lock(settings, assignment.device, assignment.uuid, is_shared=assignment.is_shared),
     ]
     try:
         has_locks = all(lock.acquire(timeout_seconds=LOCK_SECONDS) for lock in locks)

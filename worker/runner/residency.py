@@ -1,8 +1,6 @@
 """Where the images of a job stay while it trains: on its device, or in the cache's mapped file."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -68,18 +66,18 @@ def predict_network_mib(spec: JobSpec, image_shape: ImageShape, classes: int) ->
         return 0.0
 
 
-def available_bytes(device: str, resources: Mapping[str, Any], runner_memory_mib: int) -> int:
+def available_bytes(device: str, limit_mib: float, runner_memory_mib: int) -> int:
     """Return the memory that images may take: of the GPU, or a part of the machine's.
 
     Args:
         device: cuda or cpu.
-        resources: of the specification; `gpu_memory_mib` limits the memory of a GPU.
+        limit_mib: of what the job may allocate on a GPU; 0 for no limit.
         runner_memory_mib: limits the memory of a job on the CPU; 0 for no limit.
     """
     machine = machine_bytes()
     if device == "cuda":
         free, _ = torch.cuda.mem_get_info()
-        limit = (resources.get("gpu_memory_mib") or 0) * 2**20
+        limit = int(limit_mib * 2**20)
         return min(machine, free, limit or free)  # on their way they are in the machine's memory
     limit = runner_memory_mib * 2**20
     return min(machine, limit or machine) // COPIES_ON_CPU

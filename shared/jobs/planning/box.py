@@ -51,6 +51,10 @@ class Policy:
     #: How many jobs share a device where their memory fits.
     jobs_per_device: int = 1
 
+    def jobs_on(self, device: "Device") -> int:
+        """Return how many jobs a device may have: several only where its memory limits them."""
+        return self.jobs_per_device if device.total_mib else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -80,6 +84,16 @@ class WaitingJob:
     #: The predicted share of a device's time that it computes.
     utilization: float = 0.5
 
+    @property
+    def can_share(self) -> bool:
+        """Whether it may start next to other jobs: its memory must have a limit."""
+        return self.gpus == 1 and self.memory_mib > 0
+
+    @property
+    def held_mib(self) -> float:
+        """The memory that its end frees."""
+        return self.memory_mib
+
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
@@ -101,6 +115,18 @@ class RunningJob:
     is_stopping: bool = False
     #: What a stop with a checkpoint and the later start take together.
     switch_seconds: float = 20.0
+    #: The memory that it uses now; 0 if that is not known.
+    used_mib: float = 0.0
+
+    @property
+    def can_share(self) -> bool:
+        """Whether other jobs may be on its device: its own memory must have a limit."""
+        return len(self.devices) == 1 and self.memory_mib > 0
+
+    @property
+    def held_mib(self) -> float:
+        """The memory that its end frees."""
+        return max(self.memory_mib, self.used_mib)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +141,11 @@ class Device:
     #: What further jobs may use; running jobs count with their whole limits.
     free_mib: float = 0.0
     foreign_mib: float = 0.0
+    #: Whether the device reports its free memory; otherwise only our jobs are known.
+    has_reading: bool = False
+    #: The share of the last seconds in which it computed, and how many seconds; None if unknown.
+    utilization: float | None = None
+    utilization_seconds: float = 60.0
     #: Why it gets no job now: `quarantined`, `draining`, `away`, `busy` (with what is no job), or
     #: `elsewhere`, on another host than the dispatcher's; None if it gets jobs.
     closed: str | None = None

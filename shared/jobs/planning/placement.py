@@ -19,35 +19,44 @@ class Reservation:
 class Space:
     """A device while the plan fills it."""
 
-    __slots__ = ("device", "free_mib", "held_until", "is_whole", "jobs", "releases", "utilization")
+    __slots__ = (
+        "device",
+        "free_mib",
+        "held_until",
+        "is_whole",
+        "jobs",
+        "limit",
+        "releases",
+        "utilization",
+    )
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, limit: int) -> None:
         self.device = device
+        #: How many jobs it may have.
+        self.limit = limit
         self.free_mib = device.free_mib if device.total_mib else inf
         self.jobs = 0
         self.utilization = 0.0
-        #: Whether a job of several devices uses it, with which no other job shares.
+        #: Whether a job uses it with which no other job shares: a job of several devices, or a job
+        #: whose memory has no limit.
         self.is_whole = False
         #: Later jobs must end before this time; infinite if it is not held.
         self.held_until: float | None = None
         #: When its jobs are predicted to end, and the memory that each then frees.
         self.releases: list[tuple[float, float]] = []
 
-    def add(
-        self, job: WaitingJob | RunningJob, *, ends_at: float, is_whole: bool, is_counted: bool
-    ) -> None:
+    def add(self, job: WaitingJob | RunningJob, *, ends_at: float, is_counted: bool) -> None:
         """Put a job on the device.
 
         Args:
             job: its memory and utilization.
             ends_at: its predicted end.
-            is_whole: whether it uses several devices, each for itself.
             is_counted: whether the device's free memory already leaves the job out.
         """
         self.jobs += 1
         self.utilization += job.utilization
-        self.is_whole |= is_whole
-        self.releases.append((ends_at, job.memory_mib))
+        self.is_whole |= not job.can_share
+        self.releases.append((ends_at, job.held_mib))
         if not is_counted:
             self.free_mib -= job.memory_mib
 
@@ -55,11 +64,12 @@ class Space:
         """Return whether the device is free for the job alone."""
         return self.jobs == 0 and job.memory_mib <= self.free_mib and self._allows(until)
 
-    def is_shared_for(self, job: WaitingJob, until: float, limit: int) -> bool:
+    def is_shared_for(self, job: WaitingJob, until: float) -> bool:
         """Return whether the job fits next to the jobs that are there."""
         return (
-            0 < self.jobs < limit
+            0 < self.jobs < self.limit
             and not self.is_whole
+            and job.can_share
             and job.memory_mib <= self.free_mib
             and self.utilization + job.utilization <= 1.0
             and self._allows(until)
@@ -70,16 +80,16 @@ class Space:
             return False
         return self.held_until is None or (isfinite(until) and until <= self.held_until)
 
-    def free_at(self, job: WaitingJob, now: float, limit: int) -> float | None:
+    def free_at(self, job: WaitingJob, now: float) -> float | None:
         """Return when the job is predicted to fit; None if it never fits."""
         free, jobs, at = self.free_mib, self.jobs, now
-        alone = limit == 1 or job.gpus > 1 or self.is_whole
+        alone = not job.can_share or self.is_whole
         utilization = self.utilization
         releases = sorted(self.releases)
         while True:
             has_room = jobs == 0 or (
                 not alone
-                and jobs < limit
+                and jobs < self.limit
                 and utilization * jobs / max(self.jobs, 1) + job.utilization <= 1.0
             )
             if has_room and job.memory_mib <= free:
@@ -94,8 +104,10 @@ class Room:
     """All devices while the plan fills them."""
 
     def __init__(self, box: Box, *, without: Sequence[RunningJob] = ()) -> None:
-        self.now, self.limit = box.now, box.policy.jobs_per_device
-        self.spaces = {device.id: Space(device) for device in box.devices}
+        self.now = box.now
+        self.spaces = {
+            device.id: Space(device, box.policy.jobs_on(device)) for device in box.devices
+        }
         self._by_host: dict[str, list[Space]] = {}
         for space in self.spaces.values():
             self._by_host.setdefault(space.device.host, []).append(space)
@@ -106,18 +118,20 @@ class Room:
                 if space is None:
                     continue
                 if job.id in gone:
-                    space.free_mib += job.memory_mib
+                    space.free_mib += job.held_mib
                     continue
                 ends = job.ends_p90
                 if job.is_stopping:
                     ends = min(ends, self.now + job.switch_seconds)
-                space.add(job, ends_at=ends, is_whole=len(job.devices) > 1, is_counted=True)
+                space.add(job, ends_at=ends, is_counted=True)
+        for space in self.spaces.values():
+            _use_measured_utilization(space, box)
 
     @property
     def is_full(self) -> bool:
         """Whether no device can get any further job."""
         return not any(
-            space.device.closed is None and (space.jobs == 0 or space.jobs < self.limit)
+            space.device.closed is None and space.jobs < space.limit
             for space in self.spaces.values()
         )
 
@@ -134,9 +148,7 @@ class Room:
         if job.gpus == 1:
             if empty:
                 return (empty[0].device.id,)
-            if self.limit == 1:
-                return None
-            shared = (s for s in spaces if s.is_shared_for(job, until, self.limit))
+            shared = (space for space in spaces if space.is_shared_for(job, until))
             best = min(shared, key=lambda space: (space.free_mib, space.device.id), default=None)
             return None if best is None else (best.device.id,)
         for host in self._by_host:
@@ -148,9 +160,7 @@ class Room:
     def occupy(self, job: WaitingJob, devices: tuple[str, ...]) -> None:
         """Put a job that starts now on its devices."""
         for name in devices:
-            self.spaces[name].add(
-                job, ends_at=self.now + job.seconds_p90, is_whole=job.gpus > 1, is_counted=False
-            )
+            self.spaces[name].add(job, ends_at=self.now + job.seconds_p90, is_counted=False)
 
     def reserve(self, job: WaitingJob, *, is_overdue: bool) -> Reservation | None:
         """Hold the devices that are free for the job first; None if it never fits.
@@ -164,7 +174,7 @@ class Room:
                 (at, space.device.id)
                 for space in spaces
                 if space.device.closed in (None, "elsewhere", "busy")
-                and (at := space.free_at(job, self.now, self.limit)) is not None
+                and (at := space.free_at(job, self.now)) is not None
             )
             if len(times) >= job.gpus:
                 taken = times[: job.gpus]
@@ -176,3 +186,14 @@ class Room:
         for name in devices:
             self.spaces[name].held_until = self.now if is_overdue else at
         return Reservation(job, devices, at)
+
+
+def _use_measured_utilization(space: Space, box: Box) -> None:
+    """Count what the device measured for jobs that ran all the while, and others as predicted."""
+    device = space.device
+    if device.utilization is None or not space.jobs:
+        return
+    since = box.now - device.utilization_seconds
+    jobs = [job for job in box.running if device.id in job.devices]
+    new = sum(job.utilization for job in jobs if job.started_at > since)
+    space.utilization = device.utilization + new

@@ -111,7 +111,7 @@ def _reason(
             for space in spaces
         )
         return "reserved" if is_held else "order"
-    has_slot = any(0 < space.jobs < room.limit and not space.is_whole for space in spaces)
+    has_slot = any(0 < space.jobs < space.limit and not space.is_whole for space in spaces)
     return "memory" if has_slot and job.gpus == 1 else "devices"
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from api.devices.schemas import Device
 from api.queue.schemas import Explanation, Queue
+from shared import tables
 from shared.jobs import liveness
 from tests.api.service import Service
 
@@ -53,6 +55,25 @@ def test_devices_show_their_state_and_their_jobs(service: Service) -> None:
     assert _get(service, "/v1/devices")["data"][0]["state"] == "free"
     _show_worker(service, state="quarantined")
     assert _get(service, "/v1/devices")["data"][0]["state"] == "quarantined"
+
+
+def test_a_device_with_memory_shows_who_uses_it(service: Service) -> None:
+    foreign = [{"pid": 42, "memory_mib": 4_000.0}, {"pid": "damaged"}]
+    memory = {"name": "cuda:0", "uuid": "GPU-1", "memory_mib": 24_000, "free_mib": 19_000.0}
+    _show_worker(service, **memory, foreign=foreign, utilization_fraction=0.5)
+    job = service.start_job()
+    live = {"memory_mib": 6_000.0, "used_mib": 1_000.0, "devices": ["cuda:0"], "worker": "w"}
+    with service.database.write() as connection:
+        connection.execute(sa.update(tables.live).values(live))
+        connection.execute(sa.update(tables.jobs).values(memory_mib=6_000.0))
+    (device,) = _get(service, "/v1/devices")["data"]
+    TypeAdapter(Device).validate_python(device)
+    assert device["memory_mib"] == {
+        "total": 24_000, "jobs": 6_000, "foreign": 4_000, "reserved": 512, "free": 13_488,
+    }  # fmt: skip
+    assert device["foreign"] == foreign[:1]
+    assert device["jobs"][0]["job"] == job.job_id
+    assert device["jobs"][0]["memory_mib"] == {"cap": 6_000, "used": 1_000}
 
 
 def test_a_job_that_waits_is_explained(service: Service) -> None:

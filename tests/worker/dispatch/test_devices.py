@@ -11,7 +11,10 @@ from structlog.testing import capture_logs
 from shared.settings import Settings
 from tests.fakes.nvml import FakeNvml, FakeNvmlWithSharedMemory
 from worker.dispatch import devices
-from worker.dispatch.devices import Device, NoUsableGpu, find
+from worker.dispatch import nvml as nvml_module
+from worker.dispatch.device import Device, Process, Reading
+from worker.dispatch.devices import find
+from worker.dispatch.nvml import NoUsableGpu
 
 SETTINGS = Settings(cpu_slots=2, threads=3)
 MEMORY_MIB = 4096
@@ -31,7 +34,7 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
     """A machine with three GPUs and a torch that can use them."""
     nvml = FakeNvml(gpus=3)
-    monkeypatch.setattr(devices, "pynvml", nvml)
+    monkeypatch.setattr(nvml_module, "pynvml", nvml)
     monkeypatch.setattr(devices, "_torch_has_cuda", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return nvml
@@ -112,7 +115,7 @@ def test_the_cpu_does_not_replace_gpus_that_do_not_answer(nvml: FakeNvml) -> Non
 
 @pytest.mark.usefixtures("nvml")
 def test_a_gpu_without_dedicated_memory_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "pynvml", FakeNvmlWithSharedMemory(gpus=1))
+    monkeypatch.setattr(nvml_module, "pynvml", FakeNvmlWithSharedMemory(gpus=1))
     assert find(SETTINGS) == [Device("cuda:0", "A Card", "GPU-0a0b-ee", 0)]
 
 
@@ -161,7 +164,7 @@ def test_a_torch_without_cuda_needs_no_driver(
 def test_a_machine_without_a_gpu_has_cpu_slots(
     fake: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "pynvml", fake)
+    monkeypatch.setattr(nvml_module, "pynvml", fake)
     with capture_logs() as lines:
         assert find(SETTINGS) == CPU
     assert not lines
@@ -194,3 +197,20 @@ def test_the_memory_of_the_cpu_is_that_of_the_machine_where_there_is_no_limit() 
     assert devices.machine_memory_mib() == 16 * MEMORY_MIB
     devices.MEMORY.unlink()
     assert devices.machine_memory_mib() == 0
+
+
+def test_a_gpu_reports_its_free_memory_and_its_processes(nvml: FakeNvml) -> None:
+    gpus = find(SETTINGS)
+    reading = Reading(20 * 1024, (Process(42, 4 * 1024),), None)
+    assert nvml_module.read(gpus) == dict.fromkeys(("cuda:0", "cuda:1", "cuda:2"), reading)
+    nvml.lost = (1,)
+    assert nvml_module.read(gpus)["cuda:1"] is None
+    nvml.error_code = pynvml.NVML_ERROR_UNKNOWN
+    assert nvml_module.read(gpus) == {}, "a driver without an answer says nothing about its GPUs"
+    assert not nvml.is_open, "the library was left open"
+
+
+def test_only_one_module_knows_nvml() -> None:
+    root = Path(__file__).parents[3]
+    files = (path for path in (root / "worker").rglob("*.py") if "pynvml" in path.read_text())
+    assert [path.name for path in files] == ["nvml.py"]

@@ -17,8 +17,8 @@ from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from tests.databases import make_tables
 from tests.shared.specs import filled_in
-from worker.dispatch import devices, dispatcher, quarantine, spare
-from worker.dispatch.devices import Device
+from worker.dispatch import devices, next_spare, quarantine, spare
+from worker.dispatch.device import Device
 from worker.dispatch.dispatcher import Dispatcher
 
 TIMEOUT_SECONDS = 60
@@ -139,7 +139,7 @@ def test_an_idle_gpu_is_set_up_for_the_next_job(start: Callable[..., Machine]) -
     machine.submit()
     _until(lambda: len(machine.assignments()) == 2)
     assert [device for _, device, _ in machine.assignments()] == ["cuda:0", "cuda:1"]
-    _until(lambda: machine.dispatcher.spare is not None and machine.dispatcher.spare.is_ready)
+    _until(lambda: machine.dispatcher.next_spare.ready)
     machine.dispatcher.notify()
     time.sleep(1)
     assert warmed.read_text().count("warm") == 2, "a spare takes memory next to running jobs"
@@ -162,7 +162,7 @@ def test_a_gpu_that_fails_is_quarantined_and_its_job_resumes_on_another_gpu(
         machine = start(GPUS, "fault-GPU-0", "wait")
         job_id = machine.submit()
         _until(lambda: len(machine.assignments()) == 1)
-        _until(lambda: machine.dispatcher.spare is not None and machine.dispatcher.spare.is_ready)
+        _until(lambda: machine.dispatcher.next_spare.ready)
         (machine.home / "wait").unlink()
         _until(lambda: machine.has_succeeded(job_id))
     assert machine.assignments() == [
@@ -201,7 +201,7 @@ def test_a_spare_that_hangs_is_killed_and_replaced(
     start: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spare, "READY_TIMEOUT_SECONDS", 3.0)
-    monkeypatch.setattr(dispatcher, "SPARE_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(next_spare, "SPARE_RETRY_SECONDS", 0.1)
     with capture_logs() as lines:
         machine = start(GPUS, "hang")
         job_id = machine.submit()

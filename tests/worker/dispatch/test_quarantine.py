@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from tests.fakes.clock import Clock
 from worker.dispatch import quarantine
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.quarantine import FIRST_SECONDS, MAX_SECONDS, Quarantine
 
 GPU, OTHER = Device("cuda:0", "A Card", "GPU-0"), Device("cuda:1", "A Card", "GPU-1")

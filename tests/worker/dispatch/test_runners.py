@@ -19,7 +19,7 @@ from tests.fakes.kernel import FakeKernel
 from tests.worker.jobs import claimed, claimed_again, job
 from worker.assignment import ExitCode
 from worker.dispatch import runners
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.runners import Runner, record_exit
 from worker.locks import job_lock
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from shared.settings import Settings
 from worker.assignment import Assignment
 from worker.dispatch import spare as module
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.spare import MAX_LINES, Spare, runner_environment
 
 GPUS = [Device(f"cuda:{i}", "A Card", f"GPU-{i}") for i in (0, 2)]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from shared.jobs.memory_need import CONTEXT_MIB
 from worker.assignment import Assignment
-from worker.runner.gpu import select_gpu
+from worker.runner.gpu import select_gpu, used_mib
 
 TOTAL_MIB = 80_000
 
@@ -26,22 +27,30 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-def _assignment(resources: dict[str, Any] | None) -> Assignment:
-    spec = {"resources": resources}
-    return Assignment("job_1", 1, spec, None, "cuda:1", "GPU-1", 4, index=1)
+def _assignment(memory_mib: float) -> Assignment:
+    return Assignment("job_1", 1, {}, None, "cuda:1", "GPU-1", 4, index=1, memory_mib=memory_mib)
 
 
-@pytest.mark.parametrize("resources", [None, {}, {"gpu_memory_mib": None}])
-def test_job_without_a_limit_may_use_the_whole_gpu(
-    resources: dict[str, Any] | None, calls: list[tuple[Any, ...]]
-) -> None:
-    select_gpu(_assignment(resources))
+def test_job_without_a_limit_may_use_the_whole_gpu(calls: list[tuple[Any, ...]]) -> None:
+    select_gpu(_assignment(0.0))
     assert calls == [("use", 1)]
 
 
-@pytest.mark.parametrize(("mib", "fraction"), [(20_000, 0.25), (1, 1 / TOTAL_MIB), (90_000, 1.0)])
-def test_job_may_use_as_much_memory_as_its_specification_says(
+@pytest.mark.parametrize(
+    ("mib", "fraction"),
+    [(20_000 + CONTEXT_MIB, 0.25), (CONTEXT_MIB, CONTEXT_MIB / 2 / TOTAL_MIB), (90_000, 1.0)],
+)
+def test_torch_may_allocate_what_was_planned_without_the_context(
     mib: int, fraction: float, calls: list[tuple[Any, ...]]
 ) -> None:
-    select_gpu(_assignment({"gpu_memory_mib": mib}))
+    select_gpu(_assignment(mib))
     assert calls == [("use", 1), ("limit", fraction, 1)]
+
+
+def test_the_used_memory_is_measured_only_once_cuda_has_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert used_mib() is None
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 100 * 2**20)
+    assert used_mib() == 100 + CONTEXT_MIB

@@ -68,9 +68,9 @@ def test_prediction_covers_every_stage_of_fine_tuning() -> None:
 
 
 def test_memory_of_the_cpu_is_shared_by_two_copies() -> None:
-    machine = available_bytes("cpu", {}, 0)
+    machine = available_bytes("cpu", 0, 0)
     assert machine > 2**20
-    assert available_bytes("cpu", {}, 64) == 32 * 2**20
+    assert available_bytes("cpu", 0, 64) == 32 * 2**20
 
 
 def test_job_with_images_on_the_host_has_the_same_weights(

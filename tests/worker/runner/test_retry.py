@@ -11,7 +11,7 @@ from shared.jobs.resumption import begin_attempt
 from tests.fakes.database import FlakyDatabase
 from tests.worker.jobs import claimed, job
 from worker.assignment import ExitCode
-from worker.dispatch.devices import Device
+from worker.dispatch.device import Device
 from worker.dispatch.runners import Runner, record_exit
 from worker.runner.retry import read_with_retry, write_with_retry
 
