@@ -106,6 +106,9 @@ def saturated_activation(view: View, /, *, share: Share = 0.5, loss: Share = 0.5
     if not shares or max(value for _, value in shares) <= share:
         return None
     name, value = max(shares, key=lambda layer: layer[1])
+    # A sigmoid network learns slowly with any initializer, since its outputs have mean 0.5.
+    has_sigmoid = any(layer.function == "sigmoid" for layer in reading.activations)
+    cures = ("relu", "xavier_uniform") if has_sigmoid else ("xavier_uniform",)
     return Symptom(
         severity="error",
         sentence=f"{percent(value)} of the outputs of {name} are saturated",
@@ -119,7 +122,7 @@ def saturated_activation(view: View, /, *, share: Share = 0.5, loss: Share = 0.5
             (r.step, max((a.saturated_share or 0.0 for a in r.activations), default=0.0))
             for r in view.readings
         ),
-        patches=("standardize", "xavier_uniform", "batch_norm", "relu"),
+        patches=("standardize", *cures, "batch_norm", "relu"),
         is_certain=view.moment == "start",
     )
 

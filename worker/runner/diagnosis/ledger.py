@@ -64,6 +64,8 @@ class Ledger:
     ) -> Case | None:
         """Record the result of a rule; return the case if it has just become a finding."""
         key = (entry.name, stage)
+        if entry.facts.get("only_without_cause") and self._cause(entry, step) is not None:
+            symptom = None
         if symptom is None:
             case = self._cases.get(key)
             if case is not None:
@@ -134,19 +136,21 @@ class Ledger:
 
     def _explain(self) -> None:
         """Find for each open case the open case that explains it."""
-        open_cases = {case.rule: case for case in self._cases.values() if case.is_open}
         entries = diagnostics.entries()
-        for case in open_cases.values():
-            case.because_of = None
-            entry = entries.get(case.rule)
-            for name in entry.facts.get("causes", ()) if entry else ():
-                cause = open_cases.get(name)
-                is_earlier = cause is not None and cause.first_step <= max(
-                    case.first_step, FIRST_STEPS
-                )
-                if cause is not None and is_earlier and cause.severity != "info":
-                    case.because_of = cause.id
-                    break
+        for case in self._cases.values():
+            entry = entries.get(case.rule) if case.is_open else None
+            cause = self._cause(entry, case.first_step) if entry else None
+            case.because_of = cause.id if cause else None
+
+    def _cause(self, entry: Entry, step: int) -> Case | None:
+        """Return the open case that explains what a rule finds from a step on."""
+        open_cases = {case.rule: case for case in self._cases.values() if case.is_open}
+        for name in entry.facts.get("causes", ()):
+            cause = open_cases.get(name)
+            is_earlier = cause is not None and cause.first_step <= max(step, FIRST_STEPS)
+            if cause is not None and is_earlier and cause.severity != "info":
+                return cause
+        return None
 
     def _finding(self, case: Case) -> NewFinding:
         is_consequence = case.because_of is not None

@@ -1,0 +1,61 @@
+"""Which symptoms become findings, and what explains them."""
+
+import pytest
+
+from worker.diagnostics.symptom import Symptom
+from worker.registry import diagnostics
+from worker.runner.diagnosis.ledger import Ledger
+
+
+def symptom(severity: str = "warning") -> Symptom:
+    return Symptom(
+        severity=severity,  # type: ignore[arg-type]
+        sentence="something is wrong",
+        statistic="statistic",
+        value=1.0,
+        threshold=0.5,
+        direction="above",
+        samples=100,
+        is_certain=True,
+    )
+
+
+def observed(ledger: Ledger, rule: str, step: int, severity: str = "warning") -> None:
+    entry = diagnostics.get(rule)
+    ledger.observe(entry, symptom(severity), stage="training", step=step, epoch=1)
+
+
+def open_rules(ledger: Ledger) -> dict[str, str | None]:
+    ledger.changed()
+    ids = {row.id: row.rule for row in ledger.findings}
+    return {r.rule: ids.get(r.because_of or "") for r in ledger.findings if r.state == "open"}
+
+
+def test_a_finding_names_the_open_finding_that_explains_it() -> None:
+    ledger = Ledger()
+    observed(ledger, "learning_rate_too_high", 20)
+    observed(ledger, "prediction_collapse", 40)
+    assert open_rules(ledger)["prediction_collapse"] == "learning_rate_too_high"
+
+
+def test_a_cause_comes_before_its_consequence() -> None:
+    ledger = Ledger()
+    observed(ledger, "prediction_collapse", 40)
+    observed(ledger, "learning_rate_too_high", 60)
+    assert open_rules(ledger)["prediction_collapse"] is None
+
+
+@pytest.mark.parametrize("rule", ["weak_against_baseline", "confused_classes"])
+def test_the_answers_of_a_network_that_could_not_learn_are_no_finding(rule: str) -> None:
+    ledger = Ledger()
+    observed(ledger, "learning_rate_too_high", 20)
+    observed(ledger, rule, 240)
+    assert list(open_rules(ledger)) == ["learning_rate_too_high"]
+
+
+@pytest.mark.parametrize("rule", ["weak_against_baseline", "confused_classes"])
+def test_the_answers_are_a_finding_where_nothing_worse_is_known(rule: str) -> None:
+    ledger = Ledger()
+    observed(ledger, "overfit", 200, severity="info")
+    observed(ledger, rule, 240)
+    assert open_rules(ledger) == {"overfit": None, rule: None}
