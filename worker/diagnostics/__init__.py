@@ -2,6 +2,6 @@
 
 A rule is registered with facts for the catalogue: the moments `when` it runs (`Moment` of
 `view`), the `reasons` of the checklist that it covers, the rules that can be its `causes`,
-and a `demo`: a specification that has the fault, with its healthy `twin`. A rule that says nothing
-new beside an open cause is registered with `only_without_cause`.
+and a `demo`: a specification that has the fault, with its healthy `twin`. A rule is silent
+while a cause that it is `covered_by` is open.
 """

@@ -1,5 +1,6 @@
 """The findings of a job: when a symptom becomes a finding, and what explains it."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Self
@@ -64,7 +65,7 @@ class Ledger:
     ) -> Case | None:
         """Record the result of a rule; return the case if it has just become a finding."""
         key = (entry.name, stage)
-        if entry.facts.get("only_without_cause") and self._cause(entry, step) is not None:
+        if self._cause(entry.facts.get("covered_by", ()), stage, step) is not None:
             symptom = None
         if symptom is None:
             case = self._cases.get(key)
@@ -138,18 +139,26 @@ class Ledger:
         """Find for each open case the open case that explains it."""
         entries = diagnostics.entries()
         for case in self._cases.values():
-            entry = entries.get(case.rule) if case.is_open else None
-            cause = self._cause(entry, case.first_step) if entry else None
-            case.because_of = cause.id if cause else None
+            if case.is_open:
+                entry = entries.get(case.rule)
+                causes = entry.facts["causes"] if entry else ()
+                cause = self._cause(causes, case.stage, case.first_step)
+                case.because_of = cause.id if cause else None
 
-    def _cause(self, entry: Entry, step: int) -> Case | None:
-        """Return the open case that explains what a rule finds from a step on."""
-        open_cases = {case.rule: case for case in self._cases.values() if case.is_open}
-        for name in entry.facts.get("causes", ()):
-            cause = open_cases.get(name)
-            is_earlier = cause is not None and cause.first_step <= max(step, FIRST_STEPS)
-            if cause is not None and is_earlier and cause.severity != "info":
-                return cause
+    def _cause(self, rules: Iterable[str], stage: str, step: int) -> Case | None:
+        """Return the open case that explains what begins at a step of a stage.
+
+        Of several it is that of the first rule, and of this rule that of the same stage.
+        """
+        for name in rules:
+            cases = [
+                case
+                for case in self._cases.values()
+                if case.rule == name and case.is_open and case.severity != "info"
+                if case.first_step <= max(step, FIRST_STEPS)
+            ]
+            if cases:
+                return max(cases, key=lambda case: (case.stage == stage, case.first_step))
         return None
 
     def _finding(self, case: Case) -> NewFinding:

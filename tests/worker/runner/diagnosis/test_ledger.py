@@ -20,9 +20,11 @@ def symptom(severity: str = "warning") -> Symptom:
     )
 
 
-def observed(ledger: Ledger, rule: str, step: int, severity: str = "warning") -> None:
+def observed(
+    ledger: Ledger, rule: str, step: int, *, severity: str = "warning", stage: str = "training"
+) -> None:
     entry = diagnostics.get(rule)
-    ledger.observe(entry, symptom(severity), stage="training", step=step, epoch=1)
+    ledger.observe(entry, symptom(severity), stage=stage, step=step, epoch=1)
 
 
 def open_rules(ledger: Ledger) -> dict[str, str | None]:
@@ -59,3 +61,22 @@ def test_the_answers_are_a_finding_where_nothing_worse_is_known(rule: str) -> No
     observed(ledger, "overfit", 200, severity="info")
     observed(ledger, rule, 240)
     assert open_rules(ledger) == {"overfit": None, rule: None}
+
+
+@pytest.mark.parametrize("first", ["head", "body"])
+def test_a_finding_of_the_same_stage_explains_before_that_of_another(first: str) -> None:
+    ledger = Ledger()
+    for stage in (first, {"head": "body", "body": "head"}[first]):
+        observed(ledger, "learning_rate_too_high", 20, stage=stage)
+    observed(ledger, "prediction_collapse", 40, stage="body")
+    ledger.changed()
+    stages = {row.id: row.stage for row in ledger.findings}
+    found = next(row for row in ledger.findings if row.rule == "prediction_collapse")
+    assert stages[found.because_of or ""] == "body"
+
+
+def test_a_finding_of_an_earlier_stage_explains_one_of_a_later_stage() -> None:
+    ledger = Ledger()
+    observed(ledger, "learning_rate_too_high", 20, stage="head")
+    observed(ledger, "prediction_collapse", 400, stage="body")
+    assert open_rules(ledger)["prediction_collapse"] == "learning_rate_too_high"

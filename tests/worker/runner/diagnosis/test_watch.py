@@ -144,9 +144,9 @@ def test_findings_after_a_resume_are_those_without_a_stop(
         assert jobs.run(drain_at=step) == ExitCode.DRAINED
     assert jobs.run() == ExitCode.DONE
     assert _findings(jobs, stopped) == _findings(jobs, undisturbed)
-    assert len(_findings(jobs, undisturbed)) == 9
+    assert len(_findings(jobs, undisturbed)) == 7
     first, second = jobs.job(stopped), jobs.job(undisturbed)
-    assert first.findings == second.findings == {"error": 1, "warning": 0, "info": 8}
+    assert first.findings == second.findings == {"error": 1, "warning": 0, "info": 6}
 
 
 def test_patches_after_a_resume_are_those_without_a_stop(jobs: Jobs) -> None:
