@@ -7,7 +7,7 @@ from pydantic import Field
 
 from worker.diagnostics.demos import mlp, on_digits
 from worker.diagnostics.generalization import fall_per_epoch
-from worker.diagnostics.labels import LEARNS_NOTHING
+from worker.diagnostics.labels import CANNOT_LEARN
 from worker.diagnostics.symptom import Symptom, percent
 from worker.diagnostics.view import View, median
 from worker.registry import diagnostics
@@ -16,9 +16,9 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 #: Classes with fewer samples are not judged.
 MIN_PER_CLASS = 20
-#: What keeps a network from becoming good.
-CAUSES = [
-    *LEARNS_NOTHING,
+#: After these a network has learned so little that its answers say nothing more.
+COVERED_BY = [
+    *CANNOT_LEARN,
     "weight_update_ratio",
     "too_much_regularization",
     "too_much_augmentation",
@@ -26,14 +26,17 @@ CAUSES = [
     "loss_not_decreasing",
     "train_eval_mismatch",
     "single_label_batch",
-    "overfit",
-    "underfit",
     "class_imbalance",
     "label_errors",
     "shuffled_label_control",
 ]
-#: After these a network has learned so little that its answers say nothing more.
-COVERED_BY = [name for name in CAUSES if name not in ("bottleneck", "underfit", "overfit")]
+#: What keeps a network from becoming good.
+CAUSES = [
+    *COVERED_BY,
+    "bottleneck",
+    "overfit",
+    "underfit",
+]
 #: A validation loss that falls faster than this per epoch shows that the training was too short.
 STILL_FALLING = 0.05
 

@@ -13,8 +13,8 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 #: Of a linear classifier that has learned from fewer training samples, the answers say too little.
 MIN_PER_CLASS = 20
-#: Faults of the network or its training after which nothing may be learned, whatever the labels.
-LEARNS_NOTHING = (
+#: Faults of the network or its training after which nothing is learned, whatever the data.
+CANNOT_LEARN = (
     "symmetric_initialization",
     "input_scale",
     "poor_weight_initialization",
@@ -26,9 +26,10 @@ LEARNS_NOTHING = (
     "learning_rate_too_low",
     "regularization_overwhelms",
     "dead_relu",
-    "bottleneck",
     "input_not_connected",
 )
+#: Faults after which nothing may be learned, whatever the labels.
+LEARNS_NOTHING = (*CANNOT_LEARN, "bottleneck")
 
 
 @diagnostics.register(
