@@ -52,6 +52,12 @@ experiments: setup ## compare methods by training; writes tables to docs/experim
 catalog: setup ## regenerate shared/catalog.json from the methods' signatures
 	@$(RUN)/python -m worker.catalog
 
+backup: setup ## write a backup of the box, also while it runs (FILE=box.tar)
+	@$(RUN)/python -m api.backup write "$(or $(FILE),trainshed-$$(date -u +%Y-%m-%d-%H%M%S).tar)"
+
+restore: setup ## restore a backup into an empty box (FILE=box.tar)
+	@$(RUN)/python -m api.backup restore "$(FILE)"
+
 migrate: setup ## migrate the database to the newest schema
 	@$(RUN)/python -m shared.migrations
 
@@ -67,4 +73,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove the environments and the caches of the tools
 	rm -rf $(VENV) .venv-mlflow .venv-generators node_modules .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo test-long test-schema test-pages lint mlflow bench gpu-check experiments catalog migrate lock setup clean
+.PHONY: help demo up test test-zoo test-long test-schema test-pages lint mlflow bench gpu-check experiments catalog backup restore migrate lock setup clean

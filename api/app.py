@@ -7,6 +7,7 @@ from api.accounts.router import router as accounts
 from api.accounts.users import ME
 from api.analyses.routes import router as analyses
 from api.augmentation.routes import router as augmentation
+from api.backup.routes import router as backup
 from api.catalog.routes import router as catalog
 from api.comparison.routes import router as comparison
 from api.dashboard.predictions import UPLOAD as PICTURES_OF_PAGE
@@ -37,7 +38,7 @@ TITLE, VERSION = "Trainshed", "0.1.0"
 PUBLIC = (health, reference, dashboard)
 PRIVATE = (
     *(accounts, jobs, findings, analyses, comparison, presets, datasets, catalog),
-    *(augmentation, weights, metrics),
+    *(augmentation, weights, backup, metrics),
 )
 UPLOADS = (UPLOAD, UPLOAD_DATASET, PICTURES, PICTURES_OF_PAGE)
 

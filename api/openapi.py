@@ -56,8 +56,9 @@ ANALYSIS_BODY: dict[str, Any] = {
         },
     }
 }
-#: Addresses without an id that may conflict with a state: of a data set, or of a damaged record.
-WITH_CONFLICTS = {"/v1/augmentation/preview", "/v1/compare"}
+#: Addresses without an id that may conflict with a state: of a data set, of a damaged record, or
+#: of another backup.
+WITH_CONFLICTS = {"/v1/augmentation/preview", "/v1/backup", "/v1/compare"}
 #: Addresses whose query names what may not exist.
 WITH_NAMES = {"/v1/compare", "/v1/leaderboard"}
 #: Operations that are refused while the disk is nearly full.

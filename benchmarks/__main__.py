@@ -4,7 +4,17 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import augmentation, claim, data, latency, predictions, routes, scale, training
+from benchmarks import (
+    augmentation,
+    backup,
+    claim,
+    data,
+    latency,
+    predictions,
+    routes,
+    scale,
+    training,
+)
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.diagnostics import suite as diagnostics
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
@@ -41,6 +51,7 @@ SUITES = {
     "diagnostics": diagnostics.measure,
     "sharing": sharing.measure,
     "claim": claim.measure,
+    "backup": backup.measure,
 }
 
 

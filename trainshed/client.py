@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from trainshed.analysis_requests import AnalysisRequests
+from trainshed.backup_requests import BackupRequests
 from trainshed.comparison_requests import ComparisonRequests
 from trainshed.connection import MAX_WAIT_SECONDS, Json, to_json, without_none
 from trainshed.dataset_requests import DatasetRequests
@@ -18,7 +19,14 @@ from trainshed.job_results import JobResults, Progress
 from trainshed.queue_requests import QueueRequests
 
 
-class Client(JobResults, AnalysisRequests, ComparisonRequests, DatasetRequests, QueueRequests):
+class Client(
+    JobResults,
+    AnalysisRequests,
+    BackupRequests,
+    ComparisonRequests,
+    DatasetRequests,
+    QueueRequests,
+):
     """A client of a service.
 
     Args:

@@ -81,16 +81,36 @@ def download_of_unknown_size(
     """
     for _ in _attempts("A file of unknown size cannot be resumed."):
         try:
-            with http.stream("GET", url) as response, path.open("wb") as file:
-                _raise_for_error(response)
-                for chunk in response.iter_bytes(CHUNK_BYTES):
-                    file.write(chunk)
-                    if progress is not None:
-                        progress(file.tell())
+            download_once(http, url, path, progress)
             break
         except httpx.TransportError:
             time.sleep(RETRY_SECONDS)
     return path
+
+
+def download_once(
+    http: httpx.Client,
+    url: str,
+    path: Path,
+    progress: Callable[[int], None] | None,
+    *,
+    timeout: httpx.Timeout | None = None,
+) -> None:
+    """Download a file of unknown size, without a second try.
+
+    Raises:
+        ApiError: the service refuses the request.
+        httpx.TransportError: the connection broke.
+    """
+    with (
+        http.stream("GET", url, timeout=timeout or http.timeout) as response,
+        path.open("wb") as file,
+    ):
+        _raise_for_error(response)
+        for chunk in response.iter_bytes(CHUNK_BYTES):
+            file.write(chunk)
+            if progress is not None:
+                progress(file.tell())
 
 
 def _attempts(hint: str) -> Iterator[int]:

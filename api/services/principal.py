@@ -14,6 +14,7 @@ from shared.errors import Forbidden
 RightName = Literal[
     "account:read",
     "audit:read",
+    "backup:read",
     "box:read",
     "datasets:read",
     "datasets:register",
@@ -32,6 +33,7 @@ RightName = Literal[
 LEVELS: dict[RightName, Level] = {
     "account:read": Level.READ,
     "audit:read": Level.ADMIN,
+    "backup:read": Level.ADMIN,
     "box:read": Level.READ,
     "datasets:read": Level.READ,
     "datasets:register": Level.ADMIN,

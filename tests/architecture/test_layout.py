@@ -13,8 +13,8 @@ MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors lifespan openapi",
-        """accounts analyses augmentation catalog comparison dashboard datasets devices findings
-        health http jobs presets queue reference services weights""",
+        """accounts analyses augmentation backup catalog comparison dashboard datasets devices
+        findings health http jobs presets queue reference services weights""",
     ),
     "api/jobs": (
         """__init__ changes control disk_space estimates fork_schemas forks lookup rendering

@@ -1,5 +1,6 @@
 """Commands for the box: presets, uploaded weights, its start and its web pages."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,24 @@ def print_link(
     with connect() as client:
         link = client.login_link("/" if job is None else f"/jobs/{client.job_id(job)}")
     print_json({"link": link}) if as_json else print_line(link)
+
+
+@app.command()
+def backup(
+    file: Annotated[
+        Path | None, typer.Argument(help="A new file; default: trainshed-TIME.tar.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Download a backup of the box, also while jobs run; needs the role admin.
+
+    `make restore FILE=…` restores it into an empty box.
+    """
+    path = file or Path(f"trainshed-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.tar")
+    with connect() as client, transfer_progress(path.name) as progress:
+        client.backup(path, progress=progress)
+    print_json({"path": str(path)}) if as_json else print_line(str(path))
 
 
 @app.command()
