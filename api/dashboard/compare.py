@@ -1,13 +1,13 @@
 """Jobs next to each other: what differs, the better values, and their curves in one chart."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 
 from api.dashboard import job_view
+from api.dashboard.charts.compared import draw_compared, group_jobs, group_values
 from api.dashboard.charts.job_charts import POINTS, points_of
-from api.dashboard.charts.line_chart import Line, Subject, draw
 from api.dashboard.page import ApiDep, page_router, redirect, render
 
 router = page_router()
@@ -16,9 +16,8 @@ LETTERS = "ABCDEFGHIJ"
 #: Colors of lines; further jobs repeat them, so each line ends in a letter.
 COLORS = 5
 MIN_JOBS, MAX_JOBS = 2, 10
-#: The metrics that are listed first, and the curves that are drawn.
+#: The metrics that are listed first.
 SPLITS = ("validation", "test")
-CURVES = ("val_loss", "val_accuracy", "val_mean_absolute_error", "train_loss", "generalization_gap")
 MAX_LISTED = 50
 
 
@@ -28,10 +27,13 @@ async def get_comparison_page(
     api: ApiDep,
     jobs: Annotated[list[str] | None, Query()] = None,
     job: Annotated[list[str] | None, Query()] = None,
+    seeds: Literal["mean", "lines"] = "mean",
 ) -> Response:
     """Return the comparison of 2 to 10 jobs, or a list to choose them from.
 
-    `jobs` holds ids separated by commas, as in the API; each `job` is a box that was ticked.
+    `jobs` holds ids separated by commas, as in the API; each `job` is a box that was ticked. Jobs
+    that differ in their seed alone are drawn as their mean with a band, or with `seeds=lines` as
+    jobs of their own.
     """
     if job:
         return redirect(f"/compare?jobs={','.join(dict.fromkeys(job))}")
@@ -48,31 +50,19 @@ async def get_comparison_page(
         {**each, "letter": LETTERS[index], "style": f"c{index % COLORS + 1}"}
         for index, each in enumerate(comparison["jobs"])
     ]
-    curves = [points_of(each["data"]) for each in series]
+    curves = {each: points_of(of_job["data"]) for each, of_job in zip(ids, series, strict=True)}
+    groups = group_jobs(columns, comparison["differences"])
+    main = [each for each in comparison["metrics"] if each["split"] in SPLITS]
     return render(
         request,
         "compare.html",
         jobs=columns,
         differences=comparison["differences"],
-        main=[each for each in comparison["metrics"] if each["split"] in SPLITS],
+        main=main,
         others=[each for each in comparison["metrics"] if each["split"] not in SPLITS],
-        charts=_charts(columns, curves),
+        charts=draw_compared(columns, curves, groups if seeds == "mean" else []),
+        groups=groups,
+        group_rows=group_values(groups, main),
+        seeds=seeds,
+        address=f"/compare?jobs={','.join(ids)}",
     )
-
-
-def _charts(jobs: list[dict[str, Any]], curves: list[dict[str, Any]]) -> list[Any]:
-    """Return a chart of each metric that at least one of the jobs has."""
-    last = max(
-        (epoch for lines in curves for points in lines.values() for epoch, _ in points), default=1
-    )
-    charts = []
-    for name in CURVES:
-        lines = [
-            Line(f"{job['letter']} {job['name'] or job['id']}", job["style"], of_job[name])
-            for job, of_job in zip(jobs, curves, strict=True)
-            if of_job.get(name)
-        ]
-        if lines:
-            is_fraction = "accuracy" in name
-            charts.append(draw(name, lines, Subject(int(last)), is_fraction=is_fraction))
-    return charts

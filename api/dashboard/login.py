@@ -1,11 +1,13 @@
 """Logging in with a key or a one-time link, and logging out."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Form, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.dashboard.page import page_router, redirect, render
+from api.dashboard.page import login_page, page_router, redirect, render
+from api.dashboard.saved_form import carried_form
 from api.deps import ServicesDep
 from api.http.origin import check_origin
 from api.services.authentication import SESSION_COOKIE
@@ -19,6 +21,11 @@ WRONG_KEY = "This is not a valid key. Copy the whole key, without spaces or line
 WRONG_CODE = (
     "This login link was used before, or is older than 10 minutes. `trainshed open` prints a new "
     "link; or paste a key."
+)
+
+NO_COOKIE = (
+    "The key is right, but your browser did not keep the session. Allow cookies for this address, "
+    "then log in again."
 )
 
 
@@ -35,7 +42,16 @@ async def get_login(
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None and not code and await _is_valid(services, token):
         return redirect(_local(destination))
-    return _form(request, destination=destination, code=code, is_repeated=again)
+    # A browser that follows a link from elsewhere leaves out the cookie. A reload by this page
+    # sends it, so a person who has a session does not have to log in.
+    site = request.headers.get("sec-fetch-site", "cross-site")
+    return login_page(
+        request,
+        destination=_local(destination),
+        code=code,
+        fault=None if token or again or not _is_from_login(request) else NO_COOKIE,
+        is_reloaded=site == "cross-site" and not again and not code,
+    )
 
 
 @router.post("/login")
@@ -48,12 +64,16 @@ async def log_in(
 ) -> Response:
     """Begin a session and lead back to the page that was requested."""
     check_origin(request)
+    saved = carried_form((await request.form()).multi_items())
+    destination = _local(destination)
     try:
         token = await _begin(services, key.strip(), code)
     except Unauthorized:
         fault = WRONG_CODE if code else WRONG_KEY
-        return _form(request, destination=destination, fault=fault, status=401)
-    response = redirect(_local(destination))
+        return login_page(request, destination=destination, fault=fault, saved=saved, status=401)
+    response = redirect(destination)
+    if saved is not None:
+        response = render(request, "saved_form.html", saved=saved)
     response.set_cookie(
         SESSION_COOKIE,
         token,
@@ -100,28 +120,10 @@ async def _is_valid(services: Services, token: str) -> bool:
     return True
 
 
-def _form(
-    request: Request,
-    *,
-    destination: str,
-    code: str = "",
-    fault: str | None = None,
-    is_repeated: bool = True,
-    status: int = 200,
-) -> Response:
-    # A browser that follows a link from elsewhere leaves out the cookie. A reload by this page
-    # sends it, so a person who has a session does not have to log in.
-    site = request.headers.get("sec-fetch-site", "cross-site")
-    is_foreign_link = request.method == "GET" and not is_repeated and site == "cross-site"
-    return render(
-        request,
-        "login.html",
-        status_code=status,
-        destination=_local(destination),
-        code=code,
-        fault=fault,
-        is_reloaded=is_foreign_link and not code,
-    )
+def _is_from_login(request: Request) -> bool:
+    """Return whether the person sent the login a moment ago and was led back to it."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    return (referer.netloc, referer.path) == (request.url.netloc, "/login")
 
 
 def _local(address: str) -> str:

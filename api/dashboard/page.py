@@ -1,5 +1,6 @@
 """A page: its route, its template, its headers, and errors as pages."""
 
+import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.dashboard import assets, formats
 from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.notes import markdown
+from api.dashboard.saved_form import SavedForm, save_form
 from api.deps import ServicesDep, principal, without_key
 from api.errors import STATUS
 from shared.errors import ServiceError, Unauthorized
@@ -32,6 +34,8 @@ HEADERS = {
     "Vary": "Accept",
 }
 UNEXPECTED = "Internal server error; the service's log has the details."
+PATH_OF_JOB = re.compile("/jobs/job_[a-z0-9]+")
+SESSION_ENDED = "Your session has ended. The form that you sent is kept: log in to send it again."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 templates = Environment(
@@ -96,7 +100,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except LoginNeeded:
-                return redirect(f"/login?next={quote(_address(request), safe='')}")
+                return await _lead_to_login(request)
             except ApiError as error:
                 return error_page(request, error.problem)
             except ServiceError as error:
@@ -126,10 +130,50 @@ def error_page(request: Request, problem: dict[str, Any]) -> HTMLResponse:
     """Return a problem as a page."""
     status = problem["status"]
     values = {"title": HTTPStatus(status).phrase, "errors": [], **problem}
+    found = PATH_OF_JOB.match(request.url.path)
+    values["job_page"] = found[0] if found and status != HTTPStatus.NOT_FOUND else None
     return render(request, "error.html", status_code=status, **values)
 
 
-def _address(request: Request) -> str:
-    """Return the address of the page; after a change that was not made, its page without it."""
+async def _lead_to_login(request: Request) -> Response:
+    """Lead to the login and back; a form that was sent is kept through the login."""
+    saved = await save_form(request)
+    if saved is not None:
+        return login_page(request, destination="/", fault=SESSION_ENDED, saved=saved, status=401)
     query = f"?{request.url.query}" if request.url.query else ""
-    return f"{request.url.path}{query}" if request.method == "GET" else "/"
+    is_page = request.method == "GET" or request.url.path.endswith("/predict")
+    address = f"{request.url.path}{query}" if is_page else "/"
+    return redirect(f"/login?next={quote(address, safe='')}")
+
+
+def login_page(
+    request: Request,
+    *,
+    destination: str,
+    code: str = "",
+    fault: str | None = None,
+    saved: SavedForm | None = None,
+    is_reloaded: bool = False,
+    status: int = 200,
+) -> HTMLResponse:
+    """Return the form to log in.
+
+    Args:
+        request: for the page.
+        destination: where the login leads to.
+        code: of a link that logs in.
+        fault: why the person is not logged in.
+        saved: a form that is sent after the login.
+        is_reloaded: whether the page loads itself again, with the cookie of a session.
+        status: of the response.
+    """
+    return render(
+        request,
+        "login.html",
+        status_code=status,
+        destination=destination,
+        code=code,
+        fault=fault,
+        saved=saved,
+        is_reloaded=is_reloaded,
+    )

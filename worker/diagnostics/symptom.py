@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "info"]
@@ -47,7 +48,7 @@ def worst(
 
 def number(value: float) -> str:
     """Return a number for a sentence: three digits, and powers of ten where they are clearer."""
-    if value and not 1e-3 <= abs(value) < 1e5:
+    if value and isfinite(value) and not 1e-3 <= abs(value) < 1e5:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{value:.3g}"

@@ -43,9 +43,10 @@ def find(settings: Settings) -> list[Device]:
 
 
 def _cpu_slots(settings: Settings) -> list[Device]:
+    count = threads(settings)
+    model = f"CPU, {count} thread{'s' if count != 1 else ''}"
     return [
-        Device(f"cpu:{slot}", f"CPU, {threads(settings)} threads", "", machine_memory_mib())
-        for slot in range(settings.cpu_slots)
+        Device(f"cpu:{slot}", model, "", machine_memory_mib()) for slot in range(settings.cpu_slots)
     ]
 
 

@@ -22,6 +22,14 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Band:
+    """The area between two lines: epochs with the lower and the upper value; NaN is a gap."""
+
+    style: str
+    points: list[tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
 class Best:
     """The best point of a line."""
 
@@ -60,6 +68,8 @@ class LineChart:
     note: str
     is_empty: bool
     why_empty: str
+    #: Areas behind the lines, with their styles and paths.
+    areas: list[tuple[str, str]] = field(default_factory=list)
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -74,6 +84,7 @@ def draw(
     subject: Subject,
     *,
     bests: Sequence[Best] = (),
+    areas: Sequence[Band] = (),
     is_log: bool = False,
     is_fraction: bool = False,
 ) -> LineChart:
@@ -84,10 +95,12 @@ def draw(
         lines: to draw.
         subject: the epochs, stages and attempts.
         bests: the best points of lines.
+        areas: bands behind the lines.
         is_log: whether the vertical axis is logarithmic.
         is_fraction: whether the values are fractions, shown in percent.
     """
     values = [value for line in lines for _, value in line.points]
+    values += [value for area in areas for _, low, high in area.points for value in (low, high)]
     scale = logarithmic(values) if is_log else linear(values)
     epochs = of_epochs(subject.last_epoch)
     x, y = _x(epochs), _y(scale)
@@ -112,6 +125,7 @@ def draw(
         note=_note(lines, scale),
         is_empty=not values,
         why_empty=subject.why_empty,
+        areas=[(area.style, _area(area, scale, x, y)) for area in areas],
     )
 
 
@@ -142,6 +156,23 @@ def _drawn(line: Line, scale: Scale, x, y) -> dict[str, object]:  # noqa: ANN001
     drawn = next((part[-1].split(",") for part in reversed(parts) if part), None)
     end = None if drawn is None else (float(drawn[0]), float(drawn[1]))
     return {"label": line.label, "style": line.style, "path": path, "dots": single, "end": end}
+
+
+def _area(area: Band, scale: Scale, x, y) -> str:  # noqa: ANN001
+    """Return the path of a band: its upper line to the right, its lower line back."""
+    parts: list[list[tuple[float, float, float]]] = [[]]
+    for epoch, low, high in area.points:
+        if scale.fraction(low) is None or scale.fraction(high) is None:
+            parts.append([])
+        else:
+            parts[-1].append((epoch, low, high))
+    paths = []
+    for part in parts:
+        upper = [f"{x(epoch)},{y(high)}" for epoch, _, high in part]
+        lower = [f"{x(epoch)},{y(low)}" for epoch, low, _ in reversed(part)]
+        if len(part) > 1:
+            paths.append(f"M{' '.join(upper + lower)}Z")
+    return " ".join(paths)
 
 
 def _marks(line: Line, scale: Scale, x) -> list[dict[str, object]]:  # noqa: ANN001

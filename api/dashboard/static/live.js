@@ -2,7 +2,7 @@
 // person is using stays as it is. Without this script a reload does the same.
 "use strict";
 {
-  const LIST_MILLISECONDS = 3000, JOB_MILLISECONDS = 1500, WAIT_SECONDS = 30, SAY_MILLISECONDS = 10000;
+  const LIST_MILLISECONDS = 3000, JOB_MILLISECONDS = 500, WAIT_SECONDS = 30, SAY_MILLISECONDS = 10000;
   const job = document.body.dataset.job, dot = document.querySelector("[data-dot]");
   const known = new Map(), sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
   let aborted = new AbortController(), etag = "", saidAt = 0;

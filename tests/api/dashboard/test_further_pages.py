@@ -34,7 +34,22 @@ def test_two_jobs_are_compared_with_their_differences_and_curves(
     assert "2 jobs differ in 1 field<" in page
     assert "<code>seed</code>" in page
     assert re.search(r'is-best">90\.00 %<span class="hidden"> best</span>', page)
+    assert len(re.findall(r'class="line c1 raw" d="M', page)) == 2
+    assert "AB: mean of 2 seeds, lowest to highest" in page
+    assert page.count('class="area c1" d="M') == 1
+    assert re.search(r"75\.00 %<span class=\"sub\">± 15\.00 %", page)
+    lines = browser.get(f"/compare?jobs={','.join(two)}&seeds=lines").text
+    assert len(re.findall(r'class="line c[12]" d="M', lines)) == 2
+    assert 'class="area' not in lines
+
+
+def test_jobs_with_other_differences_are_lines_of_their_own(
+    service: Service, browser: httpx.Client, two: list[str]
+) -> None:
+    other = _finished(service, "other", [0.1, 0.2], optimizer={"name": "adam"}, seed=9)
+    page = browser.get(f"/compare?jobs={two[0]},{other}").text
     assert len(re.findall(r'class="line c[12]" d="M', page)) == 2
+    assert "a line each" not in page
 
 
 def test_ticked_jobs_lead_to_their_comparison(browser: httpx.Client, two: list[str]) -> None:
