@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPBearer
 
 from api.http.origin import check_origin
-from api.http.requests import JobIdText
+from api.http.requests import IS_COUNTED, JobIdText
 from api.http.timed_protocol import HAS_KEY
 from api.services.authentication import SESSION_COOKIE
 from api.services.container import Services
@@ -37,6 +37,7 @@ async def principal(
         Unauthorized: The request has neither, or an unknown key.
         Forbidden: It has a session, and a foreign page makes a change.
         BadRequest: It has more than one.
+        LimitReached: The person makes too many requests.
     """
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
@@ -46,6 +47,7 @@ async def principal(
         found = await services.authenticator.of_session(token)
         check_origin(request)
         setattr(request.state, HAS_KEY, True)
+        await _count(request, services, found)
         return found
     scheme, _, key = (headers[0] if headers else "").partition(" ")
     if scheme.lower() != "bearer" or not key:
@@ -53,7 +55,14 @@ async def principal(
     found = await services.authenticator.of_key(key)
     # A connection with a key is kept when there are too many.
     setattr(request.state, HAS_KEY, True)
+    await _count(request, services, found)
     return found
+
+
+async def _count(request: Request, services: Services, found: Principal) -> None:
+    """Count the request, but not the further calls of a page."""
+    if not getattr(request.state, IS_COUNTED, False):
+        await services.request_rates.count(found.name)
 
 
 PrincipalDep = Annotated[Principal, Depends(principal)]

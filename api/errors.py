@@ -1,6 +1,7 @@
 """How errors become responses: a table from error class to HTTP status, and the handlers."""
 
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.InUse: 409,
+    errors.StorageLimit: 409,
     errors.DatasetMissing: 409,
     errors.RowUnreadable: 409,
     errors.DamagedFile: 500,
@@ -37,6 +39,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.InvalidSpec: 422,
     errors.BadWeights: 422,
     errors.IdempotencyMismatch: 422,
+    errors.LimitReached: 429,
     errors.Unavailable: 503,
     errors.DiskFull: 507,
 }
@@ -55,6 +58,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def _kind(error: ServiceError) -> str:
+    if error.code is not None:
+        return error.code
     name = type(error).__name__
     return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
@@ -74,6 +79,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, errors.LimitReached):
+        headers["Retry-After"] = str(max(1, ceil(error.retry_after_seconds)))
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.data['bytes']}"
     return problem(

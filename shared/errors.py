@@ -1,7 +1,7 @@
 """The errors of the service and the failures of jobs. `api.errors` maps errors to HTTP statuses."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 FailureKind = Literal[
     "invalid_spec",
@@ -42,6 +42,9 @@ class Fault:
 class ServiceError(Exception):
     """The request could not be served."""
 
+    #: The end of the `type` in a response; made from the name of the class unless given.
+    code: ClassVar[str | None] = None
+
     def __init__(self, detail: str | None = None, **data: Any) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip()
         self.data = data
@@ -74,6 +77,22 @@ class DatasetMissing(ServiceError):
 
 class InUse(ServiceError):
     """Something else still needs it."""
+
+
+class LimitReached(ServiceError):
+    """The person uses as much as is allowed."""
+
+    code = "limit"
+
+    def __init__(self, detail: str, *, retry_after_seconds: float, **data: Any) -> None:
+        super().__init__(detail, **data)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StorageLimit(ServiceError):
+    """The person stores as much as is allowed."""
+
+    code = "storage_limit"
 
 
 class PreconditionFailed(ServiceError):

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from shared.accounts.limits import LimitSettings
 from shared.local_access import (
     close_database,
     close_new_files,
@@ -30,7 +31,7 @@ SERVERS = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """The settings of one box. An empty address stands for the embedded default under `home`."""
 
     model_config = SettingsConfigDict(
@@ -116,9 +117,6 @@ class Settings(BaseSettings):
     )
     downloads: bool = Field(
         default=True, description="whether data sets and pretrained weights may be downloaded"
-    )
-    limit_upload_mib: int = Field(
-        default=4096, ge=1, description="maximum size of an uploaded file"
     )
     data_roots: str = Field(
         default="",

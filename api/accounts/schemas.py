@@ -106,6 +106,9 @@ class Usage(BaseModel):
 
     running: Count
     queued: Count
+    device_seconds_week: float
+    high_device_seconds_week: float
+    storage_mib: float
 
 
 class User(BaseModel):

@@ -14,9 +14,10 @@ from api.http.responses import json_response, list_page
 from api.http.schemas import LOCATION, list_of
 from api.services.container import Services
 from api.services.principal import Principal
-from shared import tables
+from api.services.use import use_json
 from shared.accounts import users
-from shared.accounts.users import LIMITS, UserRow
+from shared.accounts.limits import LIMITS, default_limits, limit_of
+from shared.accounts.users import UserRow
 from shared.clock import rfc3339
 from shared.settings import Settings
 
@@ -26,7 +27,6 @@ ME = ("GET", "/v1/users/me")
 router = APIRouter(tags=["accounts"])
 
 PATCH_TYPES = ("application/merge-patch+json", "application/json")
-USED = ("running", "queued")
 
 
 @router.post(
@@ -166,28 +166,18 @@ def _users_json(
     connection: sa.Connection, settings: Settings, rows: list[UserRow]
 ) -> list[dict[str, Any]]:
     """Return people with what they use now."""
-    jobs = tables.jobs.c
-    query = (
-        sa.select(jobs.owner, jobs.state, sa.func.count())
-        .where(jobs.owner.in_([row.name for row in rows]), jobs.state.in_(USED))
-        .group_by(jobs.owner, jobs.state)
-    )
-    used = {(owner, state): count for owner, state, count in connection.execute(query)}
+    defaults = default_limits(settings)
+    used = use_json(connection, [row.name for row in rows])
     return [
         {
             "object": "user",
             "name": row.name,
             "role": row.role,
             "weight": row.weight,
-            "limits": {part: _limit(settings, row, part) for part in LIMITS},
-            "usage": {state: used.get((row.name, state), 0) for state in USED},
+            "limits": {part: limit_of(defaults, row.limits, part) for part in LIMITS},
+            "usage": used[row.name],
             "created_at": rfc3339(row.created_at),
             "disabled_at": rfc3339(row.disabled_at),
         }
         for row in rows
     ]
-
-
-def _limit(settings: Settings, row: UserRow, name: str) -> float | None:
-    own = row.limits.get(name)
-    return own if own is not None else getattr(settings, f"limit_{name}", None)

@@ -66,7 +66,9 @@ def create(services: Services, principal: Principal, job_id: str, body: bytes) -
         max_runtime_seconds=request.max_runtime_seconds,
     )
     with services.database.write() as connection:
-        analysis_id, is_new = analyses.submit(connection, new)
+        analysis_id, is_new = analyses.submit(
+            connection, new, check=services.limits.for_job(principal)
+        )
         if is_new:
             services.record(connection, principal, "analysis.submit", analysis_id)
     if is_new:

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from starlette.types import Message, Scope
 
+from api.http.requests import IS_COUNTED
+
 #: What calls take over from the request for the page.
 HEADERS = {b"host", b"cookie", b"origin", b"authorization", b"sec-fetch-site"}
 SCOPE = ("type", "asgi", "http_version", "server", "client", "scheme", "root_path")
@@ -45,6 +47,8 @@ class ApiClient:
 
     def __init__(self, request: Request) -> None:
         self._app = request.app
+        #: Whether a call was counted: a page is one request of a person.
+        self._is_counted = False
         self._scope = {name: request.scope[name] for name in SCOPE if name in request.scope}
         self._headers = [pair for pair in request.scope["headers"] if pair[0] in HEADERS]
 
@@ -99,8 +103,9 @@ class ApiClient:
                 *((name.encode(), value.encode()) for name, value in given.items()),
                 (b"content-length", str(len(body)).encode()),
             ],
-            "state": {},
+            "state": {IS_COUNTED: self._is_counted},
         }
+        self._is_counted = True
         return await _Exchange(body).run(self._app, scope)
 
 

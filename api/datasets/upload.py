@@ -5,6 +5,7 @@ worker.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -68,11 +69,14 @@ async def store_upload(
     Raises:
         TooLarge: it exceeds TRAINSHED_LIMIT_UPLOAD_MIB.
         BadRequest: it is empty.
+        StorageLimit: the caller stores too much.
         Unavailable: the disk is full.
     """
+    check = partial(services.limits.check_upload, services.database, principal)
     path = uploaded_datasets.directory(services.settings.home) / f"{row.id}{UNFINISHED}"
     with temporary_file(path) as temporary:
-        size, _ = await receive(request, temporary, max_mib=services.settings.limit_upload_mib)
+        max_mib = services.settings.limit_upload_mib
+        size, _ = await receive(request, temporary, max_mib=max_mib, check=check)
         if not size:
             raise BadRequest("The body is empty; it must be the file of the data set.")
         row = replace(row, bytes=size)
@@ -110,6 +114,8 @@ def _publish_next_version(
     try:
         with services.change(principal, "dataset.upload", row.id) as connection:
             _check_owner(connection, principal, row.name)
+            if temporary is not None:
+                services.limits.check_storage(connection, principal, new_bytes=row.bytes)
             version = uploaded_datasets.next_version(connection, row.name)
             row = replace(row, version=version)
             uploaded_datasets.add(connection, row)

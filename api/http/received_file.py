@@ -4,14 +4,14 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from shared.errors import TooLarge, Unavailable
+from shared.errors import ServiceError, TooLarge, Unavailable
 
 #: Bytes that are buffered before a thread writes them. Larger pieces leave the processor's cache
 #: between hashing and writing: 4 MiB take three times the processor time of 512 KiB.
@@ -50,8 +50,17 @@ def temporary_file(path: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-async def receive(request: Request, path: Path, *, max_mib: int) -> tuple[int, str]:
+async def receive(
+    request: Request, path: Path, *, max_mib: int, check: Callable[[int], None] | None = None
+) -> tuple[int, str]:
     """Stream the body to a new file, durably; return its size and SHA-256.
+
+    Args:
+        request: the request.
+        path: of the file.
+        max_mib: the largest size in MiB.
+        check: called in a thread with the declared size in bytes, or 0, before anything is
+            received; it may raise.
 
     Raises:
         TooLarge: it exceeds the limit; known from the declared length before anything is read.
@@ -64,6 +73,13 @@ async def receive(request: Request, path: Path, *, max_mib: int) -> tuple[int, s
         if "expect" not in request.headers:
             await _discard_rest(request)
         raise _too_large(max_mib)
+    if check is not None:
+        try:
+            await run_in_threadpool(check, int(declared_length or 0))
+        except ServiceError:
+            if "expect" not in request.headers:
+                await _discard_rest(request)
+            raise
     try:
         return await _receive(request, path, max_bytes)
     except _Exceeded:

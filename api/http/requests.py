@@ -36,6 +36,8 @@ def id_pattern(prefix: str) -> str:
 
 
 #: The length of a page.
+#: In the state of a request that does not count for the limit of requests.
+IS_COUNTED = "is_counted"
 Limit = Annotated[int, Query(ge=1, le=100)]
 #: The value of a filter, or a name.
 Text = Annotated[str, AfterValidator(_check_text), _matching(TEXT_PATTERN)]

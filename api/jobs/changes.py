@@ -3,6 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
 from api.http.faults import abbreviated
@@ -16,6 +17,7 @@ from shared.jobs.rows import JobRow
 from shared.spec import SpecPart
 from shared.spec.fields import check_text
 from shared.spec.job import MAX_TAGS, MaxRuntimeSeconds, TagKey, TagValue
+from shared.states import FINAL
 
 MEDIA_TYPES = ("application/merge-patch+json", "application/json")
 SUBJECT = "change"
@@ -60,13 +62,34 @@ def change(
         PreconditionFailed: `If-Match` names another version.
         InvalidSpec: with every fault of the patch.
         Conflict: the job has ended, and a field can no longer be changed.
+        LimitReached: high priority would exceed the owner's limit.
         RowUnreadable: the stored record of the job cannot be read.
     """
     patch = _read_patch(parse(body))
     with services.change(principal, "job.update", job_id, **patch) as connection:
         row = changes.lock_job(connection, job_id)
         _check_version(if_match, row)
-        changes.change(connection, row, _merged(row, patch))
+        values = _merged(row, patch)
+        _check_high(services, principal, connection, row, values)
+        changes.change(connection, row, values)
+
+
+def _check_high(
+    services: Services,
+    principal: Principal,
+    connection: sa.Connection,
+    row: JobRow,
+    values: dict[str, Any],
+) -> None:
+    """Check the limit of high priority if the job gets it, or more time with it."""
+    before = changes.changeable_fields(row)
+    after = before | values
+    parts = ("priority", "max_runtime_seconds")
+    is_changed = any(before[part] != after[part] for part in parts)
+    if after["priority"] == "high" and is_changed and row.state not in FINAL:
+        resources = {"gpus": row.gpus, "max_runtime_seconds": after["max_runtime_seconds"]}
+        spec = {"resources": resources}
+        services.limits.check_high(connection, principal, spec, job_id=row.id)
 
 
 def _read_patch(raw: Any) -> dict[str, Any]:

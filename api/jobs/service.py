@@ -1,6 +1,9 @@
 """Submitting, validating, cancelling, pausing and retrying jobs: the rules behind the routes."""
 
+from functools import partial
 from typing import Any
+
+import sqlalchemy as sa
 
 from api.http.strict_json import parse
 from api.jobs import disk_space, forks
@@ -114,7 +117,8 @@ def check_disk_space(services: Services, principal: Principal, draft: Draft) -> 
 def _submit(services: Services, principal: Principal, submission: Submission) -> str:
     """Record a job, notify the workers, and return its id."""
     with services.database.write() as connection:
-        job_id, is_new = submit(connection, submission)
+        check = services.limits.for_job(principal, submission.spec)
+        job_id, is_new = submit(connection, submission, check=check)
         if is_new:
             services.record(connection, principal, "job.submit", job_id)
     if is_new:
@@ -166,9 +170,17 @@ def pause(services: Services, principal: Principal, job_id: str) -> None:
 def resume(services: Services, principal: Principal, job_id: str) -> None:
     """Queue a paused job, or withdraw a request to pause."""
     with services.change(principal, "job.resume", job_id) as connection:
-        is_queued = control.resume(connection, job_id)
+        check = partial(_check_queued, services, principal)
+        is_queued = control.resume(connection, job_id, check=check)
     if is_queued:
         services.doorbell.notify()
+
+
+def _check_queued(
+    services: Services, principal: Principal, connection: sa.Connection, owner: str
+) -> None:
+    if owner == principal.name:  # an admin may resume the job of somebody else
+        services.limits.check_queued(connection, owner)
 
 
 def delete(services: Services, principal: Principal, job_id: str) -> int:
@@ -204,7 +216,8 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             idempotency_key=key,
             fingerprint=fingerprint,
         )
-        new_id, is_new = submit(connection, submission)
+        check = services.limits.for_job(principal, submission.spec)
+        new_id, is_new = submit(connection, submission, check=check)
         if is_new:
             services.record(connection, principal, "job.submit", new_id, retry_of=job_id)
     if is_new:

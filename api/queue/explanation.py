@@ -7,9 +7,18 @@ from typing import Any
 from api.queue.rendering import share_fractions, starts_json, time_text
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
-from shared.jobs.planning.box import HIGH, Box, Device, Owner, Rank, WaitingJob, own_order
+from shared.jobs.planning.box import (
+    HIGH,
+    Box,
+    Device,
+    LimitedBy,
+    Owner,
+    Rank,
+    WaitingJob,
+    own_order,
+)
 from shared.jobs.planning.forecast import forecast
-from shared.jobs.planning.plan import Entry, plan
+from shared.jobs.planning.plan import Entry, plan, startable_jobs
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITIES, PRIORITY_NAMES
 
@@ -26,10 +35,17 @@ SENTENCES = {
     "devices": "All devices that it could use are busy.",
     "memory": "No device has enough free memory for it.",
     "reserved": "The free devices are held for an earlier job.",
+    "limit": "Its owner may not run more jobs at the same time.",
     "foreign_process": "Processes that are no jobs take the memory that it needs.",
     "quarantined": "The devices are out of use after a fault.",
     "draining": "The workers are stopping.",
     "no_worker": "No worker answers.",
+}
+#: For the reason `limit`, by what limits the owner.
+LIMIT_SENTENCES: dict[LimitedBy | None, str] = {
+    "running": "As many jobs of its owner run as may run at the same time.",
+    "device_seconds_week": "Its owner has used the device time that is allowed in a week.",
+    "disabled": "The account of its owner is disabled; an admin can enable it.",
 }
 
 
@@ -40,7 +56,10 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
         return {"position": None, "reason": "order", "summary": SENTENCES["order"]}
     position = snapshot.positions[row.id]
     start = snapshot.forecast.get(row.id)
+    owner = snapshot.box.owners.get(entry.job.owner) or Owner(entry.job.owner)
     summary = "It starts now." if entry.reason is None else SENTENCES[entry.reason]
+    if entry.reason == "limit":
+        summary = LIMIT_SENTENCES.get(owner.limited_by, summary)
     if position > 1 and entry.reason is not None:
         summary += f" {position - 1} {'job is' if position == 2 else 'jobs are'} ahead of it."
     return {
@@ -124,8 +143,8 @@ def _changes(snapshot: Snapshot, entry: Entry) -> dict[str, list[dict[str, Any]]
         if any(start.job.id == changed.id for start in made.starts):
             now.append({"patch": patch, "via": "patch"})
         elif before is not None:
-            after = forecast(box, [each.job for each in made.entries])[changed.id]
-            if after.p50 < before.p50:
+            after = forecast(box, startable_jobs(made)).get(changed.id)
+            if after is not None and after.p50 < before.p50:
                 earlier.append({"patch": patch, "via": "patch", "starts": starts_json(after)})
     return {"would_start_now_if": now, "would_start_earlier_if": earlier}
 

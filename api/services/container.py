@@ -14,11 +14,13 @@ from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
+from api.services.limits import LimitChecks
 from api.services.login_codes import LoginCodes
 from api.services.owners import OwnerIndex
 from api.services.principal import Principal
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
+from api.services.request_rates import RequestRates
 from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
 from shared.accounts import audit
@@ -45,6 +47,8 @@ class Services:
     authenticator: Authenticator
     owners: OwnerIndex
     login_codes: LoginCodes
+    limits: LimitChecks
+    request_rates: RequestRates
     quarantine: Quarantine
 
     @contextmanager
@@ -88,6 +92,7 @@ def open_services(settings: Settings) -> Services:
     version = sha256_of_json(catalog.load())
     queue_order = QueueOrder(database, policy_of(settings))
     watcher = ChangeWatcher(database, queue_order)
+    limits = LimitChecks(settings)
     authenticator = Authenticator(database, KeyCheck(settings), settings.visibility)
     return Services(
         settings=settings,
@@ -102,5 +107,7 @@ def open_services(settings: Settings) -> Services:
         authenticator=authenticator,
         owners=OwnerIndex(database),
         login_codes=LoginCodes(),
+        limits=limits,
+        request_rates=RequestRates(database, limits),
         quarantine=Quarantine(database),
     )

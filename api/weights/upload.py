@@ -3,6 +3,7 @@
 If anything fails on the way, no file and no row remain.
 """
 
+from functools import partial
 from pathlib import Path
 
 from fastapi import Request
@@ -28,13 +29,15 @@ async def store_upload(
     Raises:
         TooLarge: It exceeds TRAINSHED_LIMIT_UPLOAD_MIB.
         BadWeights: It is not a complete safetensors file, or no job could start from it.
+        StorageLimit: The caller stores too much.
         Unavailable: The disk is full.
     """
+    check = partial(services.limits.check_upload, services.database, principal)
     weights_id = new_id("weights")
     final = services.storage.weights(weights_id)
     with temporary_file(final.with_suffix(UNFINISHED)) as temporary:
         max_mib = services.settings.limit_upload_mib
-        size, sha256 = await receive(request, temporary, max_mib=max_mib)
+        size, sha256 = await receive(request, temporary, max_mib=max_mib, check=check)
         return await run_in_threadpool(
             _publish, services, principal, temporary, final, name=name, size=size, sha256=sha256
         )
@@ -65,6 +68,7 @@ def _publish(
     publish(temporary, final)
     try:
         with services.change(principal, "weights.upload", upload.id) as connection:
+            services.limits.check_storage(connection, principal, new_bytes=size)
             queries.add(connection, upload)
     except BaseException:
         final.unlink(missing_ok=True)

@@ -16,11 +16,6 @@ from shared.jobs.stored_row import StoredRow
 NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
 #: Addresses that a name would hide.
 RESERVED = ("me",)
-#: What may be limited for each person; None where the settings decide.
-LIMITS = (
-    *("running", "queued", "device_seconds_week", "high_device_seconds_week"),
-    *("storage_mib", "requests_per_second"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from shared.ids import is_id, new_id
 from shared.jobs.events import NewEvent
 from shared.jobs.rows import CheckpointRow, JobRow
 from shared.jobs.stored_row import Check, StoredRow, check_not_negative
-from shared.jobs.submission import sha256_of_json
+from shared.jobs.submission import LimitCheck, sha256_of_json
 
 PREFIX = "ana"
 #: The states of an analysis that has, or will have, a result.
@@ -85,8 +85,15 @@ def is_training() -> sa.ColumnElement[bool]:
     return tables.jobs.c.kind.not_in(("verification", "analysis"))  # also where it is damaged
 
 
-def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
+def submit(
+    connection: sa.Connection, new: NewAnalysis, *, check: LimitCheck | None = None
+) -> tuple[str, bool]:
     """Record an analysis; return its id, and False for an earlier one of the same.
+
+    Args:
+        connection: in the transaction of the submission.
+        new: the analysis.
+        check: called right before a new analysis is recorded; it may raise.
 
     Raises:
         NotFound: the job was deleted meanwhile.
@@ -99,6 +106,8 @@ def submit(connection: sa.Connection, new: NewAnalysis) -> tuple[str, bool]:
     existing = _find_usable(connection, new.fingerprint)
     if existing is not None:
         return existing, False
+    if check is not None:
+        check(connection)
     analysis_id, at = new_id(PREFIX), now()
     connection.execute(
         sa.insert(tables.jobs),

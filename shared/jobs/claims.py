@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import tables
+from shared.accounts.users import lock_user
 from shared.clock import now
 from shared.database import Database
 from shared.jobs import quarantine
@@ -86,7 +87,7 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
     job = planned.job
     names = [name.removeprefix(f"{worker}/") for name in planned.devices or ()]
     row = _lock(connection, planned)
-    if row is None:
+    if row is None or not _may_start(connection, planned):
         return None
     at, jobs = now(), tables.jobs.c
     lease = Lease(row.id, 1 + max(row.attempt, _newest_attempt(connection, row.id)))
@@ -135,6 +136,20 @@ def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:
         return None
     row = JobRow.read(columns)
     return row if is_as_planned(job, row) else None
+
+
+def _may_start(connection: sa.Connection, planned: Entry) -> bool:
+    """Return whether the owner may start a job, where another worker may have started one since.
+
+    The owner is locked after the job, as everywhere.
+    """
+    limit, owner, jobs = planned.place.max_running, planned.job.owner, tables.jobs.c
+    if limit is None:
+        return True
+    lock_user(connection, owner)
+    is_running = sa.and_(jobs.owner == owner, jobs.state == "running")
+    count = sa.select(sa.func.count()).select_from(tables.jobs).where(is_running)
+    return connection.execute(count).scalar_one() < limit
 
 
 def _newest_attempt(connection: sa.Connection, job_id: str) -> int:

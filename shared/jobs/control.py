@@ -1,5 +1,6 @@
 """Requests of users for an existing job: cancel, pause, resume and retry."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +91,20 @@ def request_pause(connection: sa.Connection, job_id: str) -> None:
     append_events(connection, job_id, at, event)
 
 
-def resume(connection: sa.Connection, job_id: str) -> bool:
+def resume(
+    connection: sa.Connection,
+    job_id: str,
+    *,
+    check: Callable[[sa.Connection, str], None] | None = None,
+) -> bool:
     """Queue a paused job, or withdraw the request to pause a running job. This is idempotent.
 
     A queued job keeps the place of its priority and age.
+
+    Args:
+        connection: in a transaction.
+        job_id: of the job.
+        check: called with the owner right before a paused job is queued; it may raise.
 
     Returns:
         Whether a job was queued, so that workers should look for it.
@@ -113,6 +124,8 @@ def resume(connection: sa.Connection, job_id: str) -> bool:
         )
     if row.pause_requested_at is None or row.cancel_requested_at is not None:
         return False
+    if row.state == "paused" and check is not None:
+        check(connection, row.owner)
     change = {"state": "queued", "reason": "resumed"}
     values: dict[str, Any] = {**change, "eligible_at": at}
     event = NewEvent("state", change)
@@ -125,14 +138,14 @@ def resume(connection: sa.Connection, job_id: str) -> bool:
     return row.state == "paused"
 
 
-def _lock(connection: sa.Connection, job_id: str) -> sa.Row[Any, Any, Any]:
-    """Lock the row of a job until the end of the transaction; return its state and requests.
+def _lock(connection: sa.Connection, job_id: str) -> sa.Row[Any, Any, Any, Any]:
+    """Lock a job until the end of the transaction; return its state, owner and requests.
 
     Raises:
         NotFound: no such job.
     """
     jobs = tables.jobs.c
-    columns = (jobs.state, jobs.cancel_requested_at, jobs.pause_requested_at)
+    columns = (jobs.state, jobs.owner, jobs.cancel_requested_at, jobs.pause_requested_at)
     query = sa.select(*columns).where(jobs.id == job_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.clock import now
-from shared.jobs.planning.box import Owner, Policy
+from shared.jobs import used_days
+from shared.jobs.planning.box import HIGH, Owner, Policy
 from shared.jobs.usage import Ledger, rate_of
 from shared.states import PRIORITY_NAMES
 
@@ -102,6 +103,7 @@ def _charge(
         return False
     current = read_ledger(connection, lock="shared")
     _add(connection, row.owner, current.charge(begin, end, rate=_rate(row.priority)))
+    used_days.add(connection, row.owner, until, end - begin, is_high=_is_high(row.priority))
     return True
 
 
@@ -137,6 +139,9 @@ def _refund(connection: sa.Connection, row: Any, ended_at: datetime) -> None:
         current = read_ledger(connection, lock="shared")
         amount = current.charge(begin, ended_at.timestamp(), rate=_rate(row.priority))
         _add(connection, row.owner, -amount)
+        seconds = ended_at.timestamp() - begin
+        is_high = _is_high(row.priority)
+        used_days.add(connection, row.owner, ended_at, -seconds, is_high=is_high)
 
 
 def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
@@ -183,6 +188,10 @@ def _add(connection: sa.Connection, owner: str, amount: float) -> None:
 
 def _rate(priority: Any) -> float:
     return rate_of(priority if priority in PRIORITY_NAMES else 0)
+
+
+def _is_high(priority: Any) -> bool:
+    return priority == HIGH
 
 
 def _seconds(value: Any) -> float | None:

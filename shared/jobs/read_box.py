@@ -1,5 +1,6 @@
 """The box as the database holds it, for the plan: owners, devices, running and waiting jobs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,9 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import tables
+from shared.accounts.limits import default_limits
 from shared.clock import now
 from shared.jobs import liveness
 from shared.jobs.ledger import read_ledger, read_owners
+from shared.jobs.owner_limits import add_limits
 from shared.jobs.planning.box import Box, Device, Owner, Policy, RunningJob
 from shared.jobs.planning.memory import measured
 from shared.jobs.usage import Ledger, rate_of
@@ -29,6 +32,7 @@ def policy_of(settings: Settings) -> Policy:
         half_life_seconds=settings.half_life_seconds,
         overdue_seconds=settings.overdue_seconds,
         jobs_per_device=settings.jobs_per_device,
+        limits=default_limits(settings),
     )
 
 
@@ -54,6 +58,7 @@ def read_box(
     names = {*lines.owners, *(job.owner for job, _ in running)}
     owners = read_owners(connection, ledger, names, at.timestamp())
     _add_uncharged(owners, running, ledger, at.timestamp())
+    add_limits(connection, policy, owners, Counter(job.owner for job, _ in running))
     known = list_devices(connection, at)
     if worker is not None:
         known = [device for device in known if not device.id.startswith(f"{worker}/")]

@@ -1,6 +1,7 @@
 """Submission of jobs. The queued row is the outbox: nothing else has to be written."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,9 @@ from shared.ids import new_id
 from shared.jobs.events import NewEvent
 from shared.jobs.sources import lock_sources, source_of_weights
 from shared.states import PRIORITIES, Kind
+
+#: Checks limits in the transaction that adds to what is limited.
+LimitCheck = Callable[[sa.Connection], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +38,15 @@ class Submission:
     fingerprint: str = field(default="")
 
 
-def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool]:
+def submit(
+    connection: sa.Connection, submission: Submission, *, check: LimitCheck | None = None
+) -> tuple[str, bool]:
     """Record the job; return its id, and False if the key was already used for it.
+
+    Args:
+        connection: in the transaction of the submission.
+        submission: the job.
+        check: called right before a new job is recorded; it may raise.
 
     Raises:
         IdempotencyMismatch: the key was used for another body.
@@ -50,6 +61,8 @@ def submit(connection: sa.Connection, submission: Submission) -> tuple[str, bool
             return existing, False
     continued = submission.resume_from and (submission.retry_of or submission.forked_from)
     lock_sources(connection, submission.spec, continued=continued)
+    if check is not None:
+        check(connection)
     spec, job_id, at = submission.spec, new_id("job"), now()
     connection.execute(
         sa.insert(tables.jobs),

@@ -18,6 +18,7 @@ from shared.tables.mlflow_run import tracking
 from shared.tables.quarantine import quarantine
 from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
+from shared.tables.used_day import used_days
 from shared.tables.user import users
 from shared.tables.verification import verifications
 from shared.tables.worker import leases, workers
@@ -49,6 +50,7 @@ __all__ = [
     "sidecar_responses",
     "tags",
     "tracking",
+    "used_days",
     "users",
     "verifications",
     "watches",

@@ -53,6 +53,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "tracking": (JOB,),
     "leases": ("/readyz",),
     "ledger": ("/v1/queue",),
+    "used_days": ("/v1/me",),
     "idempotency": (JOB,),
     "sidecar_responses": (JOB,),
     "users": (JOB, *LISTS),

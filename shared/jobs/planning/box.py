@@ -16,6 +16,9 @@ HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
 UNKNOWN_SECONDS = 600.0
 
 TimeSharing = Literal["exact", "all", "off"]
+#: Why a person's jobs may not start: as many run as are allowed, the device time of the week is
+#: used, or the account is disabled.
+LimitedBy = Literal["running", "device_seconds_week", "disabled"]
 
 
 class Rank(IntEnum):
@@ -50,6 +53,8 @@ class Policy:
     time_sharing: TimeSharing = "off"
     #: How many jobs share a device where their memory fits.
     jobs_per_device: int = 1
+    #: What a person may use who has no limit of their own: `running`, `device_seconds_week`.
+    limits: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def jobs_on(self, device: "Device") -> int:
         """Return how many jobs a device may have: several only where its memory limits them."""
@@ -66,6 +71,11 @@ class Owner:
     usage: float = 0.0
     #: When the owner's first job in line last started.
     last_start_at: float = -inf
+    #: How many jobs may run at the same time; None for any number.
+    max_running: int | None = None
+    #: How many more jobs may start; None for any number. If no more, `limited_by` says why.
+    startable: int | None = None
+    limited_by: LimitedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)

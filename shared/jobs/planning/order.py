@@ -11,6 +11,9 @@ from math import isfinite
 
 from shared.jobs.planning.box import HIGH, UNKNOWN_SECONDS, Box, Owner, Rank, WaitingJob
 
+#: In place of the rank of jobs whose owner may not start so many.
+BEHIND_ALL = len(Rank)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -22,6 +25,10 @@ class Place:
     usage: float
     #: Whether it is its owner's first job in line.
     is_head: bool
+    #: Whether its owner may not start so many jobs; such jobs stand behind all others.
+    is_limited: bool = False
+    #: How many jobs of its owner may run at the same time; None for any number.
+    max_running: int | None = None
 
 
 def in_order(box: Box) -> Iterator[Place]:
@@ -38,9 +45,8 @@ def in_order(box: Box) -> Iterator[Place]:
             heap.append((key, line))
     heapq.heapify(heap)
     while heap:
-        (rank, _, _), line = heap[0]
-        place = line.take(Rank(rank))
-        yield place
+        _, line = heap[0]
+        yield line.take()
         key = line.advance()
         if key is None:
             heapq.heappop(heap)
@@ -68,8 +74,11 @@ class _Line:
         "_is_head",
         "_job",
         "_jobs",
+        "_max_running",
         "_now",
+        "_rank",
         "_served_at",
+        "_startable",
         "_usage",
         "_wait",
         "_weight",
@@ -83,6 +92,8 @@ class _Line:
         self._has_high = has_high
         self._is_head = True
         self._job: WaitingJob | None = None
+        self._rank = Rank.NORMAL
+        self._startable, self._max_running = owner.startable, owner.max_running
 
     def advance(self) -> tuple[int, float, str] | None:
         """Go to the next job; return its key, or None at the end of the line."""
@@ -90,19 +101,30 @@ class _Line:
         if job is None:
             return None
         age = self._now - max(job.eligible_at, self._served_at)
-        if age > self._wait:
+        is_limited = self._startable == 0
+        if age > self._wait and not is_limited:
+            self._rank = Rank.OVERDUE
             return (Rank.OVERDUE, -age, str(job.id))
-        rank = Rank.of_priority(job.priority)
+        self._rank = rank = Rank.of_priority(job.priority)
         # One job of high priority at a time; a second counts as normal.
         if rank is Rank.HIGH and self._has_high:
-            rank = Rank.NORMAL
-        return (rank, self._usage / self._weight, str(job.id))
+            self._rank = rank = Rank.NORMAL
+        return (BEHIND_ALL if is_limited else rank, self._usage / self._weight, str(job.id))
 
-    def take(self, rank: Rank) -> Place:
+    def take(self) -> Place:
         """Return the place of the current job, and count it as started."""
         job = self._job
         assert job is not None
-        place = Place(job, rank, self._usage / self._weight, self._is_head)
+        place = Place(
+            job,
+            self._rank,
+            self._usage / self._weight,
+            self._is_head,
+            is_limited=self._startable == 0,
+            max_running=self._max_running,
+        )
+        if self._startable:
+            self._startable -= 1
         seconds = job.seconds_p50 if isfinite(job.seconds_p50) else UNKNOWN_SECONDS
         self._usage += seconds * job.gpus
         self._served_at = self._now

@@ -20,8 +20,8 @@ MAX_CANDIDATES = 1_000
 UNUSABLE = ("quarantined", "draining", "away")
 
 Reason = Literal[
-    "order", "memory", "devices", "reserved", "foreign_process", "quarantined", "draining",
-    "no_worker",
+    "order", "memory", "devices", "reserved", "limit", "foreign_process", "quarantined",
+    "draining", "no_worker",
 ]  # fmt: skip
 
 
@@ -57,6 +57,11 @@ class Plan:
         return (entry for entry in self.entries if entry.devices is not None)
 
 
+def startable_jobs(made: Plan) -> list[WaitingJob]:
+    """Return the jobs of a plan that their owners may start."""
+    return [entry.job for entry in made.entries if not entry.place.is_limited]
+
+
 def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) -> Plan:
     """Return which jobs start now, for which job devices are held, and which jobs give way.
 
@@ -69,8 +74,11 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
     entries: list[Entry] = []
     reservation: Reservation | None = None
     for place in islice(in_order(box), depth):
-        if until_start and room.is_full:
+        if until_start and (room.is_full or place.is_limited):
             break
+        if place.is_limited:
+            entries.append(Entry(place, None, "limit"))
+            continue
         devices = room.find(place.job)
         if devices is not None:
             room.occupy(place.job, devices)
@@ -84,7 +92,7 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
             is_overdue = place.rank is Rank.OVERDUE
             reservation = room.reserve(place.job, is_overdue=is_overdue)
         entries.append(Entry(place, None, reason))
-    stuck = [entry.place for entry in entries if entry.devices is None]
+    stuck = [entry.place for entry in entries if entry.devices is None and entry.reason != "limit"]
     return Plan(entries, reservation, find_yields(box, stuck))
 
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from api.devices.schemas import Device
 from api.queue.schemas import Explanation, Queue
 from shared import tables
+from shared.clock import now
 from shared.jobs import liveness
 from tests.api.service import Service
 
@@ -42,6 +43,27 @@ def test_pages_of_the_queue_have_every_job_once(service: Service) -> None:
     second = _get(service, f"/v1/queue?limit=3&after={first['data'][-1]['job']}")
     assert [row["job"] for row in first["data"] + second["data"]] == ids
     assert (first["has_more"], second["has_more"], first["waiting"]) == (True, False, 5)
+
+
+def test_jobs_of_a_limited_person_say_so(service: Service) -> None:
+    users = tables.users
+    job = service.submit()
+    for values, text in (
+        ({"limits": {"running": 0}}, "As many jobs"),
+        ({"limits": {}, "disabled_at": now()}, "is disabled"),
+    ):
+        with service.database.write() as connection:
+            update = sa.update(users).where(users.c.name == "admin")
+            connection.execute(update.values(**values))
+        try:
+            (row,) = _get(service, "/v1/queue")["data"]
+            explanation = _get(service, f"/v1/jobs/{job}/explain")
+        finally:
+            with service.database.write() as connection:
+                connection.execute(update.values(limits={}, disabled_at=None))
+        assert (row["reason"], row["rank"], row["starts"]["p50"]) == ("limit", "normal", None)
+        assert explanation["reason"] == "limit"
+        assert text in explanation["summary"]
 
 
 def test_devices_show_their_state_and_their_jobs(service: Service) -> None:
