@@ -16,7 +16,6 @@ from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
 from api.deps import declared_rights, principal
 from api.findings.routes import router as findings
-from api.health.routes import private as metrics
 from api.health.routes import public as health
 from api.http.guard import Guard
 from api.http.methods import Methods
@@ -27,6 +26,7 @@ from api.jobs.routes import VALIDATE
 from api.lifespan import lifespan_of
 from api.openapi import extend_openapi
 from api.presets.routes import router as presets
+from api.prometheus.routes import router as prometheus
 from api.reference.routes import router as reference
 from api.services.container import open_services
 from api.weights.routes import UPLOAD
@@ -38,7 +38,7 @@ TITLE, VERSION = "Trainshed", "0.1.0"
 PUBLIC = (health, reference, dashboard)
 PRIVATE = (
     *(accounts, jobs, findings, analyses, comparison, presets, datasets, catalog),
-    *(augmentation, weights, backup, metrics),
+    *(augmentation, weights, backup, prometheus),
 )
 UPLOADS = (UPLOAD, UPLOAD_DATASET, PICTURES, PICTURES_OF_PAGE)
 

@@ -26,6 +26,8 @@ from shared.settings import Settings
 #: How often a new state of the database is read because files were deleted meanwhile.
 ROUNDS = 5
 SPOOL = ".backup-rows"
+#: The file whose time is that of the last complete backup.
+LAST = ".backup-last"
 
 
 def write_backup(settings: Settings, target: BinaryIO) -> dict[str, Any]:
@@ -57,12 +59,22 @@ def write_backup(settings: Settings, target: BinaryIO) -> dict[str, Any]:
                 # Of a file that grows, as a log does, what there is now.
                 archive.add(name, file, os.fstat(file.fileno()).st_size)
         archive.close({"created_at": rfc3339(began_at), **manifest})
+        target.flush()
+        (settings.storage / LAST).touch()
     return {
         "rows": sum(table["rows"] for table in manifest["tables"].values()),
         "files": sum(not part["name"].startswith(f"{ROWS}/") for part in archive.parts),
         "bytes": sum(part["bytes"] for part in archive.parts),
         "missing": manifest["missing"],
     }
+
+
+def last_backup_at(settings: Settings) -> float:
+    """Return the Unix time of the last complete backup, in seconds; 0 if none is known."""
+    try:
+        return (settings.storage / LAST).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _read(settings: Settings, kept: KeptFiles, spool: Path) -> dict[str, Any]:

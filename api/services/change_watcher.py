@@ -102,6 +102,10 @@ class ChangeWatcher:
                 del self._waiting[job_id]
                 self._versions.pop(job_id, None)
 
+    def count_waiting(self) -> int:
+        """Return how many requests wait."""
+        return self._waiting.total()
+
     def read_version(self, job_id: str) -> Version | None:
         """Return the version as stored, for a job whose row cannot be read; None for no job."""
         return self._read([job_id]).get(job_id)

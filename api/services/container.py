@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from api.catalog.methods import Methods
 from api.http.received_file import delete_unfinished
+from api.prometheus.tallies import Tallies
 from api.services.authentication import Authenticator
 from api.services.change_watcher import ChangeWatcher
 from api.services.doorbell import Doorbell
@@ -50,6 +51,7 @@ class Services:
     limits: LimitChecks
     request_rates: RequestRates
     quarantine: Quarantine
+    tallies: Tallies
 
     @contextmanager
     def change(
@@ -110,4 +112,5 @@ def open_services(settings: Settings) -> Services:
         limits=limits,
         request_rates=RequestRates(database, limits),
         quarantine=Quarantine(database),
+        tallies=Tallies(database),
     )

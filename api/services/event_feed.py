@@ -236,6 +236,10 @@ class EventFeeds:
             except Unavailable as error:
                 log.warning(ENDED, error=str(error))
 
+    def count_followers(self) -> int:
+        """Return how many clients follow a job."""
+        return sum(feed.followers for feed in [*self._feeds.values()])
+
     async def _wake(self) -> None:
         for feed in list(self._feeds.values()):
             await feed.wake()

@@ -14,7 +14,7 @@ LAYOUT = {
     "api": (
         "__init__ __main__ app deps errors lifespan openapi",
         """accounts analyses augmentation backup catalog comparison dashboard datasets devices
-        findings health http jobs presets queue reference services weights""",
+        findings health http jobs presets prometheus queue reference services weights""",
     ),
     "api/jobs": (
         """__init__ changes control disk_space estimates fork_schemas forks lookup rendering

@@ -1,6 +1,5 @@
-"""Liveness, readiness and Prometheus metrics."""
+"""Liveness and readiness."""
 
-import re
 from datetime import timedelta
 
 import httpx
@@ -48,17 +47,3 @@ def test_worker_that_was_not_seen_recently_does_not_count(service: Service) -> N
     with service.database.write() as connection:
         connection.execute(sa.update(tables.workers).values(seen_at=now() - timedelta(seconds=60)))
     assert service.client.get("/readyz").json()["parts"]["worker"] is False
-
-
-def test_prometheus_metrics(service: Service) -> None:
-    _see_worker(service)
-    service.start_job()
-    service.submit()
-    service.submit()
-    text = service.client.get("/metrics").text
-    metrics = dict(re.findall(r"^(trainshed_\S+) (\S+)$", text, re.MULTILINE))
-    assert float(metrics['trainshed_jobs{state="queued"}']) == 2
-    assert float(metrics['trainshed_jobs{state="running"}']) == 1
-    assert float(metrics['trainshed_jobs{state="failed"}']) == 0
-    assert float(metrics['trainshed_devices{kind="cpu"}']) == 2
-    assert float(metrics["trainshed_workers"]) == 1

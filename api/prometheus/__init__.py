@@ -1,0 +1,1 @@
+"""`GET /metrics`: what an operator needs to know, for Prometheus."""
