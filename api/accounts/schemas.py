@@ -22,6 +22,7 @@ KEY_ID_PATTERN = f"^key_[{ALPHABET}]{{{ID_LENGTH}}}$"
 
 UserName = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 KeyId = Annotated[str, Field(json_schema_extra={"pattern": KEY_ID_PATTERN})]
+SessionId = Annotated[str, Field(json_schema_extra={"pattern": id_pattern("ses")})]
 AuditId = Annotated[str, Field(json_schema_extra={"pattern": id_pattern("aud")})]
 
 
@@ -143,6 +144,18 @@ class NewKey(Key):
     """A key that was just made."""
 
     key: str = Field(description="The key itself, shown this once")
+
+
+class Session(BaseModel):
+    """A browser that has logged in."""
+
+    id: str
+    object: Literal["session"]
+    key: str = Field(description="The id of the key with whose rights the session acts")
+    created_at: Timestamp
+    last_used_at: Timestamp = Field(description="To the minute")
+    ends_at: Timestamp = Field(description="If it is not used again")
+    is_current: bool = Field(description="Whether it makes this request")
 
 
 class AuditEntry(BaseModel):

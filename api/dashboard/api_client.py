@@ -69,6 +69,15 @@ class ApiClient:
         content = b"" if body is None else json.dumps(body).encode()
         return (await self.call("POST", path, {}, content, headers)).json
 
+    async def patch(self, path: str, body: Any) -> Any:
+        """Change an object by a merge patch and return it.
+
+        Raises:
+            ApiError: The API refuses the request.
+        """
+        headers = {"content-type": "application/merge-patch+json"}
+        return (await self.call("PATCH", path, {}, json.dumps(body).encode(), headers)).json
+
     async def call(
         self,
         method: str,

@@ -142,6 +142,11 @@ def clock(at: str | None) -> str:
     return NOTHING if at is None else f"{_time(at):%d %b %Y %H:%M:%S} UTC"
 
 
+def day(at: str | None) -> str:
+    """Return the date of a time."""
+    return NOTHING if at is None else f"{_time(at):%d %b %Y}"
+
+
 def _time(at: str | None) -> datetime:
     return datetime.now(UTC) if at is None else datetime.fromisoformat(at)
 
@@ -188,7 +193,7 @@ def _compact_or_none(values: dict[str, Any], path: str) -> str | None:
 
 _FUNCTIONS = (
     *(number, short, percent, metric, duration, between, ago, expected, clock, size, pretty),
-    *(compact, changes, with_code),
+    *(compact, changes, with_code, day),
 )
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),

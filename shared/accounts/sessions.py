@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from shared import tables
 from shared.accounts.key_format import SECRET_LENGTH, digest, random_text
 from shared.accounts.keys import DUMMY_SHA256
+from shared.accounts.roles import ADMIN
 from shared.clock import now
-from shared.errors import Unauthorized
+from shared.errors import NotFound, Unauthorized
 from shared.ids import is_id, new_id
 from shared.jobs.stored_row import StoredRow
 
@@ -45,8 +46,12 @@ class SessionRow(StoredRow):
     @property
     def has_ended(self) -> bool:
         """Whether the session is too old, or was not used for too long."""
-        at = now()
-        return at >= self.created_at + LIFETIME or at >= self.last_used_at + IDLE
+        return now() >= self.ends_at
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the session ends if it is not used again."""
+        return min(self.created_at + LIFETIME, self.last_used_at + IDLE)
 
 
 def open_session(connection: sa.Connection, key_id: str, key_sha256: str) -> str:
@@ -126,13 +131,52 @@ def end_session(connection: sa.Connection, cookie: str) -> None:
 
 def list_open(connection: sa.Connection, session_ids: Collection[str]) -> set[str]:
     """Return the sessions among these that have not ended."""
-    at, sessions = now(), tables.sessions.c
-    query = sa.select(sessions.id).where(
-        sessions.id.in_(session_ids),
-        sessions.created_at > at - LIFETIME,
-        sessions.last_used_at > at - IDLE,
-    )
+    sessions = tables.sessions.c
+    query = sa.select(sessions.id).where(sessions.id.in_(session_ids), *_has_not_ended())
     return set(connection.execute(query).scalars())
+
+
+def list_sessions(
+    connection: sa.Connection, user: str, *, limit: int, after: str | None
+) -> list[SessionRow]:
+    """Return at most `limit` sessions of a person that have not ended, newest first."""
+    sessions = tables.sessions.c
+    query = sa.select(tables.sessions).where(_is_of(user), *_has_not_ended())
+    if after is not None:
+        query = query.where(sessions.id < after)
+    rows = connection.execute(query.order_by(sessions.id.desc()).limit(limit)).mappings()
+    return SessionRow.read_all(rows)
+
+
+def end_session_of(connection: sa.Connection, user: str, session_id: str) -> SessionRow:
+    """Delete a session of a person and return it.
+
+    Raises:
+        NotFound: the person has no such session, or it has ended.
+        RowUnreadable: its row cannot be read.
+    """
+    sessions = tables.sessions.c
+    query = sa.select(tables.sessions).where(
+        sessions.id == session_id, _is_of(user), *_has_not_ended()
+    )
+    columns = connection.execute(query).mappings().one_or_none()
+    if columns is None:
+        raise NotFound("There is no such session; GET /v1/sessions lists the sessions.")
+    row = SessionRow.read(columns)
+    connection.execute(sa.delete(tables.sessions).where(sessions.id == session_id))
+    return row
+
+
+def _is_of(user: str) -> sa.ColumnElement[bool]:
+    """Return the condition for the sessions of a person."""
+    key_id = tables.sessions.c.key_id
+    is_own = key_id.in_(sa.select(tables.keys.c.id).where(tables.keys.c.user == user))
+    return is_own | (key_id == ADMIN) if user == ADMIN else is_own
+
+
+def _has_not_ended() -> tuple[sa.ColumnElement[bool], ...]:
+    at, sessions = now(), tables.sessions.c
+    return sessions.created_at > at - LIFETIME, sessions.last_used_at > at - IDLE
 
 
 def _find(connection: sa.Connection, cookie: str) -> SessionRow | None:

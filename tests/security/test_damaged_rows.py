@@ -58,7 +58,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "sidecar_responses": (JOB,),
     "users": (JOB, *LISTS),
     "keys": (JOB,),
-    "sessions": (JOB,),
+    "sessions": (JOB, "/v1/sessions"),
     "audit": (JOB,),
 }
 #: Tables without rows here.

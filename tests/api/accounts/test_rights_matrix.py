@@ -35,7 +35,14 @@ CALLERS: list[tuple[str, Scope]] = [
 OWNED = ("job_id", "analysis_id", "dataset", "weights_id", "key_id", "finding_id")
 #: Changes that visible objects of others allow: they make something of the caller's.
 OPEN_CHANGES = re.compile("/(fork|retry|predictions|analyses)$")
-FURTHER = {"checkpoint": "last", "index": "0", "true": "0", "predicted": "0", "artifact": "a.csv"}
+FURTHER = {
+    "checkpoint": "last",
+    "index": "0",
+    "true": "0",
+    "predicted": "0",
+    "artifact": "a.csv",
+    "session_id": "ses_" + "0" * 26,
+}
 ABSENT = {
     "job_id": "job_" + "0" * 26,
     "analysis_id": "ana_" + "0" * 26,

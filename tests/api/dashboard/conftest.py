@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
 from tests.api.conftest import serve_empty
 from tests.api.service import KEY, Service
 
@@ -25,6 +27,22 @@ def stranger(service: Service) -> Iterator[httpx.Client]:
     headers = {**HTML, "Origin": address, "Sec-Fetch-Site": "same-origin"}
     with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def accounts(service: Service) -> Iterator[Service]:
+    """Return the service with the admin alone, without keys, sessions and a history."""
+    _forget_accounts(service)
+    yield service
+    _forget_accounts(service)
+
+
+def _forget_accounts(service: Service) -> None:
+    with service.database.write() as connection:
+        for table in (tables.sessions, tables.keys, tables.audit):
+            connection.execute(sa.delete(table))
+        connection.execute(sa.delete(tables.users).where(tables.users.c.name != "admin"))
+    service.app.state.services.authenticator._known.clear()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The pages of keys, sessions, people and the audit."""
