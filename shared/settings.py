@@ -100,6 +100,24 @@ class Settings(LimitSettings):
         le=31_536_000.0,
         description="waiting time after which a person who was not served is next",
     )
+    time_sharing: Literal["exact", "all", "off"] = Field(
+        default="exact",
+        description="which jobs give way to waiting jobs of other people after their quantum: "
+        "exact: jobs that continue bit for bit; all; off: none",
+    )
+    quantum_seconds: float = Field(
+        default=1_800.0,
+        ge=1.0,
+        le=31_536_000.0,
+        description="time that a job runs before it gives way; at least 19 times what its stop "
+        "and start take",
+    )
+    quantum_of_low_seconds: float = Field(
+        default=300.0,
+        ge=1.0,
+        le=31_536_000.0,
+        description="the same for jobs of low priority",
+    )
     lease_seconds: float = Field(
         default=20.0,
         ge=1,

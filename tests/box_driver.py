@@ -125,11 +125,11 @@ class BoxDriver:
 
     # Jobs
 
-    def submit(self, spec: dict[str, Any], *, notify: bool = True) -> str:
+    def submit(self, spec: dict[str, Any], *, notify: bool = True, owner: str = "admin") -> str:
         """Record a job and notify the worker; return the job's id."""
         filled_in = filled(spec)
         with self.database.write() as connection:
-            job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in))
+            job_id, _ = submit(connection, Submission(owner=owner, spec=filled_in))
         if notify:
             ring(self.celery)
         return job_id

@@ -66,10 +66,11 @@ def explanation_view(found: Json) -> RenderableType:
 
 def _explanation(found: Json) -> Iterator[str]:
     yield f"{found['job']} is {found['state']}"
-    for start in found["history"]:
-        yield f"attempt {start['attempt']} started {timestamp(start['at'])}, rank {start['rank']}"
+    for entry in found["history"]:
+        yield f"attempt {entry['attempt']} {_happened(entry)}"
     if found.get("summary"):
-        yield f"position {found['position'] or '?'}: {found['summary']}"
+        place = f"position {found['position'] or '?'}: " if "position" in found else ""
+        yield f"{place}{found['summary']}"
     starts = found.get("starts") or {}
     if starts.get("p50"):
         latest = timestamp(starts["p90"]) if starts["p90"] else "an unknown time"
@@ -83,6 +84,14 @@ def _explanation(found: Json) -> Iterator[str]:
         for change in found.get(name) or []:
             patch = ", ".join(f"{key} {value}" for key, value in change["patch"].items())
             yield f"  {words} {patch}"
+
+
+def _happened(entry: Json) -> str:
+    """Return what happened to an attempt."""
+    at = timestamp(entry["at"])
+    if "rank" in entry:
+        return f"started {at}, rank {entry['rank']}"
+    return f"gave way {at}" if "ended" in entry else f"was requested to give way {at}"
 
 
 def _device(device: Json) -> str:

@@ -67,5 +67,7 @@ class ExitCode(IntEnum):
     DEVICE_FAULT = 14
     #: It wrote a checkpoint because its job is to be paused.
     PAUSED = 15
+    #: It wrote a checkpoint because its job gives way to a waiting job.
+    YIELDED = 16
     #: Another attempt has the job.
     FENCED = 75

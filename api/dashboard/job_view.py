@@ -76,6 +76,8 @@ def word(job: Json) -> str:
         return "cancelling…"
     if job["pause_requested_at"] and state == "running":
         return "pausing…"
+    if job["phase"] == "yielding" and state == "running":
+        return "yielding…"
     return state
 
 
@@ -114,6 +116,8 @@ def sentence(job: Json) -> str:
 def _waiting(job: Json) -> str:
     position = job["queue_position"]
     place = f"Number {position} in the queue" if position else "In the queue"
+    if job["reason"] == "yielded":
+        return f"{place}. It gave way to a waiting job and continues by itself."
     return f"{place}{': ' + job['reason'] if job['reason'] else ''}."
 
 

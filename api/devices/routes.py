@@ -15,9 +15,10 @@ from api.services.principal import Principal
 from api.services.queue_order import Snapshot
 from shared.clock import now, rfc3339
 from shared.jobs import liveness
-from shared.jobs.planning.box import RunningJob
+from shared.jobs.planning.box import Policy, RunningJob
 from shared.jobs.planning.forecast import Start
 from shared.jobs.planning.memory import measured, reserve_mib
+from shared.jobs.planning.yielding import may_give_way, quantum_of
 from shared.jobs.read_box import SEEN_SECONDS, as_device
 from shared.jobs.rows import WorkerRow
 
@@ -80,7 +81,7 @@ def _device_json(
         },
         "utilization_fraction": device.utilization,
         "seen_at": rfc3339(worker.seen_at),
-        "jobs": [_job_json(job, principal) for job in jobs],
+        "jobs": [_job_json(job, snapshot.box.policy, principal) for job in jobs],
         "foreign": list(_foreign(values.get("foreign"))),
         "held_for": held_for,
     }
@@ -101,11 +102,13 @@ def _state(jobs: int, *, is_shared: bool, is_held: bool) -> str:
     return "held" if is_held else "free"
 
 
-def _job_json(job: RunningJob, principal: Principal) -> dict[str, Any]:
+def _job_json(job: RunningJob, policy: Policy, principal: Principal) -> dict[str, Any]:
+    quantum = quantum_of(policy, job) if may_give_way(policy, job) else None
     return {
         "job": job.id if principal.may_read(job.owner) else None,
         "owner": job.owner if principal.knows_owner(job.owner) else None,
         "memory_mib": {"cap": job.memory_mib, "used": job.used_mib or None},
         "since": time_text(job.started_at),
+        "yields_after": None if quantum is None else time_text(job.started_at + quantum),
         "ends": starts_json(Start(job.ends_p50, job.ends_p90)),
     }

@@ -42,6 +42,8 @@ class DeviceJob(BaseModel):
     owner: str | None
     memory_mib: JobMemory
     since: Timestamp | None
+    #: From when on it gives way to waiting jobs; null if it does not.
+    yields_after: Timestamp | None
     ends: Starts
 
 

@@ -122,4 +122,5 @@ def _attempt_json(row: AttemptRow) -> Json:
         "outcome": row.outcome,
         "exit_code": row.exit_code,
         "first_step": row.first_step,
+        "switch_seconds": row.switch_seconds,
     }

@@ -23,7 +23,6 @@ from api.jobs import rendering, service
 from api.jobs.fork_schemas import FORK_BODY, JSON_PATCH
 from api.jobs.responses import (
     job_response,
-    queue_position_of,
     read_attempts,
     read_with_position,
 )
@@ -129,10 +128,9 @@ def list_jobs(
             named_by=principal.name,
         )
     services.quarantine.report(rows)
-    page = [
-        rendering.job_json(row, queue_position=queue_position_of(services, row))
-        for row in rows[:limit]
-    ]
+    queued = [row.id for row in rows[:limit] if row.state == "queued"]
+    positions = services.queue_order.positions(queued) if queued else {}
+    page = [rendering.job_json(row, queue_position=positions.get(row.id)) for row in rows[:limit]]
     return json_response(list_page(page, has_more=len(rows) > limit))
 
 

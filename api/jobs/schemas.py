@@ -42,6 +42,9 @@ class Attempt(BaseModel):
     outcome: str | None
     exit_code: int | None
     first_step: Count | None
+    switch_seconds: float | None = Field(
+        description="What its start and its stop took, of an attempt that gave way"
+    )
 
 
 class SpecWarning(BaseModel):

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Security
 from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.jobs.lookup import read_job
-from api.queue.explanation import explain_waiting
+from api.queue.explanation import YIELDING, explain_waiting
 from api.queue.schemas import Explanation
 from shared.clock import rfc3339
 from shared.jobs.events import list_events
+from shared.jobs.rows import EventRow
 
 router = APIRouter(prefix="/v1", tags=["queue"])
 #: Events of a job that are searched for its starts.
@@ -26,17 +27,14 @@ MAX_EVENTS = 1_000
 def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Return why a job waits: its place, what blocks each device, and what would change that.
 
-    Of a job that has started, `history` says when and why each attempt started. Each change under
+    Of a job that has started, `history` says when and why each attempt started, and when it gave
+    way to a waiting job. Each change under
     `would_start_now_if` was checked by the planner that makes the claims.
     """
     row = read_job(services, job_id)
     with services.database.read() as connection:
         events = list_events(connection, job_id, limit=MAX_EVENTS)
-    history = [
-        {"at": rfc3339(event.at), "attempt": event.data.get("attempt")} | event.data["plan"]
-        for event in events
-        if event.type == "state" and isinstance(event.data.get("plan"), dict)
-    ]
+    history = [entry for event in events if (entry := _history_entry(event)) is not None]
     explanation: dict[str, Any] = {
         "object": "explanation",
         "job": job_id,
@@ -46,4 +44,18 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
     if row.state == "queued":
         snapshot = services.queue_order.snapshot_with(job_id)
         explanation |= explain_waiting(snapshot, row, principal)
+    elif row.state == "running" and row.phase == "yielding":
+        explanation["summary"] = YIELDING
     return json_response(explanation)
+
+
+def _history_entry(event: EventRow) -> dict[str, Any] | None:
+    """Return why an attempt started, or that it gave way; None for another event."""
+    entry = {"at": rfc3339(event.at), "attempt": event.data.get("attempt")}
+    if event.type == "yield_requested":
+        return entry | {"yields_to_rank": event.data.get("to_rank")}
+    if event.type == "state" and event.data.get("reason") == "yielded":
+        return entry | {"ended": "yielded"}
+    if event.type == "state" and isinstance(event.data.get("plan"), dict):
+        return entry | event.data["plan"]
+    return None

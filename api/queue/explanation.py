@@ -47,6 +47,11 @@ LIMIT_SENTENCES: dict[LimitedBy | None, str] = {
     "device_seconds_week": "Its owner has used the device time that is allowed in a week.",
     "disabled": "The account of its owner is disabled; an admin can enable it.",
 }
+YIELDED = "It gave way to a waiting job and continues from its checkpoint by itself."
+YIELDING = (
+    "Its quantum is over and it gives way to a waiting job: it stops with a checkpoint at the next "
+    "step and waits again."
+)
 
 
 def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> dict[str, Any]:
@@ -54,6 +59,7 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
     entry = next((e for e in snapshot.plan.entries if e.job.id == row.id), None)
     if entry is None:
         return {"position": None, "reason": "order", "summary": SENTENCES["order"]}
+    is_expected = any(job.yields_to == row.id for job in snapshot.box.running)
     position = snapshot.positions[row.id]
     start = snapshot.forecast.get(row.id)
     owner = snapshot.box.owners.get(entry.job.owner) or Owner(entry.job.owner)
@@ -62,6 +68,10 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
         summary = LIMIT_SENTENCES.get(owner.limited_by, summary)
     if position > 1 and entry.reason is not None:
         summary += f" {position - 1} {'job is' if position == 2 else 'jobs are'} ahead of it."
+    if is_expected:
+        summary += " A running job is giving way to it."
+    if row.reason == "yielded":
+        summary = f"{YIELDED} {summary}"
     return {
         "position": position,
         "reason": entry.reason,

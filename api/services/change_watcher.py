@@ -132,10 +132,11 @@ class ChangeWatcher:
     def _read(self, job_ids: list[str]) -> dict[str, Version]:
         with self.database.read() as connection:
             rows = queries.get_versions(connection, job_ids)
-        return {job_id: self._with_position(job_id, Version(*row)) for job_id, row in rows.items()}
-
-    def _with_position(self, job_id: str, version: Version) -> Version:
-        """Add the position of a queued job, from the snapshot that all requests share."""
-        if version.state != "queued":
-            return version
-        return version._replace(queue_position=self.queue_order.position(job_id))
+        versions = {job_id: Version(*row) for job_id, row in rows.items()}
+        queued = [job_id for job_id, version in versions.items() if version.state == "queued"]
+        # From the snapshot that all requests share.
+        positions = self.queue_order.positions(queued) if queued else {}
+        return {
+            job_id: version._replace(queue_position=positions.get(job_id))
+            for job_id, version in versions.items()
+        }

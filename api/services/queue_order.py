@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import floor, isfinite
@@ -108,13 +108,7 @@ class QueueOrder:
             allow_extra_read: Whether the queue may be read again to find a job that is not in the
                 snapshot.
         """
-        with self._lock:
-            snapshot = self._current()
-            is_missing = job_id not in snapshot.positions and snapshot.is_whole
-            if is_missing and allow_extra_read and self._extra_reads:
-                self._extra_reads -= 1
-                snapshot = self._read()
-            return snapshot
+        return self._snapshot_with([job_id], allow_extra_read=allow_extra_read)
 
     def position(self, job_id: str, *, allow_extra_read: bool = True) -> int | None:
         """Return the position of a queued job, from 1; None if it does not wait.
@@ -123,11 +117,30 @@ class QueueOrder:
             job_id: The job.
             allow_extra_read: As for `snapshot_with`.
         """
-        snapshot = self.snapshot_with(job_id, allow_extra_read=allow_extra_read)
-        position = snapshot.positions.get(job_id)
-        if position is None and not snapshot.is_whole:
-            return self._about(snapshot, job_id)
-        return position
+        return self.positions([job_id], allow_extra_read=allow_extra_read).get(job_id)
+
+    def positions(
+        self, job_ids: Collection[str], *, allow_extra_read: bool = True
+    ) -> dict[str, int]:
+        """Return the positions of queued jobs, without the jobs that do not wait.
+
+        Args:
+            job_ids: The jobs.
+            allow_extra_read: As for `snapshot_with`.
+        """
+        snapshot = self._snapshot_with(job_ids, allow_extra_read=allow_extra_read)
+        known = {each: snapshot.positions[each] for each in job_ids if each in snapshot.positions}
+        behind = [each for each in job_ids if each not in known]
+        return known if snapshot.is_whole or not behind else known | self._about(snapshot, behind)
+
+    def _snapshot_with(self, job_ids: Collection[str], *, allow_extra_read: bool) -> Snapshot:
+        with self._lock:
+            snapshot = self._current()
+            is_missing = any(each not in snapshot.positions for each in job_ids)
+            if is_missing and snapshot.is_whole and allow_extra_read and self._extra_reads:
+                self._extra_reads -= 1
+                snapshot = self._read()
+            return snapshot
 
     def next_position(self, owner: str, priority: int) -> int:
         """Return the position that a job submitted now would have."""
@@ -146,24 +159,23 @@ class QueueOrder:
             return found
         return snapshot.about(owner, snapshot.counts.get(owner, 0))
 
-    def _about(self, snapshot: Snapshot, job_id: str) -> int | None:
+    def _about(self, snapshot: Snapshot, job_ids: Collection[str]) -> dict[str, int]:
+        """Return about which positions jobs behind the plan have, with one query for all."""
         jobs = tables.jobs.c
-        query = sa.select(jobs.owner, jobs.priority).where(jobs.id == job_id)
-        query = query.where(jobs.state == "queued", is_not_quarantined())
+        wanted = sa.select(jobs.owner).where(jobs.id.in_(job_ids), jobs.state == "queued")
+        place = sa.func.row_number().over(
+            partition_by=jobs.owner, order_by=(jobs.priority.desc(), jobs.id)
+        )
+        lines = (
+            sa.select(jobs.id, jobs.owner, place.label("place"))
+            .where(sa.text("jobs.state = 'queued'"), jobs.owner.in_(wanted))
+            .where(is_not_quarantined())
+            .subquery()
+        )
+        query = sa.select(lines).where(lines.c.id.in_(job_ids))
         with self.database.read() as connection:
-            row = connection.execute(query).first()
-            if row is None:
-                return None
-            is_before = sa.or_(
-                jobs.priority > row.priority,
-                sa.and_(jobs.priority == row.priority, jobs.id < job_id),
-            )
-            ahead = connection.execute(
-                sa.select(sa.func.count())
-                .select_from(tables.jobs)
-                .where(sa.text("jobs.state = 'queued'"), jobs.owner == row.owner, is_before)
-            ).scalar_one()
-        return snapshot.about(row.owner, ahead)
+            rows = connection.execute(query).all()
+        return {row.id: snapshot.about(row.owner, row.place - 1) for row in rows}
 
     def _current(self) -> Snapshot:
         began_at = time.monotonic()

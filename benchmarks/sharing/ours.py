@@ -8,6 +8,7 @@ from benchmarks.sharing.simulator import SWITCH_SECONDS, Decision, Simulation
 from benchmarks.sharing.workload import DEVICE_MIB, MARGIN, SimulatedJob
 from shared.jobs.planning.box import Box, Device, Owner, Policy, RunningJob, WaitingJob, own_order
 from shared.jobs.planning.plan import plan
+from shared.jobs.planning.yielding import find_yields
 
 #: A running job's own speed is known after this share of its work.
 KNOWN_FROM = 0.05
@@ -24,7 +25,8 @@ class Ours:
 
     def __call__(self, box: Simulation) -> Decision:
         """Return what the plan says."""
-        made = plan(as_box(box, self.policy), depth=MAX_CANDIDATES)
+        state = as_box(box, self.policy)
+        made = plan(state, depth=MAX_CANDIDATES)
         waiting = {job.id: job for job in box.waiting}
         running = {job.id: job for job in box.running}
         starts = [
@@ -32,7 +34,7 @@ class Ours:
             for entry in made.starts
             if entry.devices
         ]
-        return Decision(starts, [running[stopping.job] for stopping in made.yields])
+        return Decision(starts, [running[stopping.job] for stopping in find_yields(state, made)])
 
 
 def as_box(box: Simulation, policy: Policy) -> Box:
@@ -88,6 +90,7 @@ def _running(job: SimulatedJob, now: float) -> RunningJob:
         now + p90,
         job.utilization,
         is_stopping=job.stops_at is not None,
+        yields_to=None if job.stops_at is None else "",
         switch_seconds=SWITCH_SECONDS,
     )
 

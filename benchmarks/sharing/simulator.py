@@ -54,6 +54,8 @@ class Simulation:
         self.ledger = Ledger(0.0, half_life_seconds)
         self.usage = dict.fromkeys(sorted({job.owner for job in jobs}), 0.0)
         self.last_start_at: dict[str, float] = dict.fromkeys(self.usage, -inf)
+        #: When an earlier job of a person than the first that waits last ran.
+        self.last_earlier_at: dict[str, float] = dict.fromkeys(self.usage, -inf)
         self.waiting: list[SimulatedJob] = []
         self.running: list[SimulatedJob] = []
         #: Device-seconds: charged to anybody at rate 1, with a job on the device, of work done.
@@ -77,21 +79,33 @@ class Simulation:
             for stopping in decision.yields:
                 stopping.stops_at = self.now + SWITCH_SECONDS / 2
             self._set_speeds()
+            self._note_earlier()
 
     def decayed(self, owner: str) -> float:
         """Return an owner's used device-seconds as they count now."""
         return self.ledger.decayed(self.usage[owner], self.now)
 
     def longest_waiting(self) -> float:
-        """Return for how long a person's first job in line has waited since the last start."""
+        """Return for how long a person's first job in line has waited without being served."""
+        return max(map(self._unserved_seconds, self._heads().values()), default=0.0)
+
+    def _unserved_seconds(self, head: SimulatedJob) -> float:
+        """Return the time since the person's last start, or since an earlier job of theirs ran."""
+        served_at = max(self.last_start_at[head.owner], self.last_earlier_at[head.owner])
+        return self.now - max(head.eligible_at, served_at)
+
+    def _heads(self) -> dict[str, SimulatedJob]:
         heads: dict[str, SimulatedJob] = {}
-        for job in sorted(self.waiting, key=lambda job: (-job.priority, job.id)):
+        for job in sorted(self.waiting, key=_own_order):
             heads.setdefault(job.owner, job)
-        times = [
-            self.now - max(job.eligible_at, self.last_start_at[owner])
-            for owner, job in heads.items()
-        ]
-        return max(times, default=0.0)
+        return heads
+
+    def _note_earlier(self) -> None:
+        heads = self._heads()
+        for job in self.running:
+            head = heads.get(job.owner)
+            if head is not None and _own_order(job) < _own_order(head):
+                self.last_earlier_at[job.owner] = self.now
 
     def _next_change(self) -> float:
         times = [self.now + self.tick_seconds] if self.waiting else []
@@ -146,8 +160,7 @@ class Simulation:
         if job.first_started_at is None:
             job.first_started_at = self.now
         if is_head:
-            unserved = self.now - max(job.eligible_at, self.last_start_at[job.owner])
-            self.longest_unserved = max(self.longest_unserved, unserved)
+            self.longest_unserved = max(self.longest_unserved, self._unserved_seconds(job))
             self.last_start_at[job.owner] = self.now
 
     def _set_speeds(self) -> None:
@@ -157,6 +170,10 @@ class Simulation:
                 on[name].append(job)
         for job in self.running:
             job.speed = min((_speed(on[name]) for name in job.devices), default=1.0)
+
+
+def _own_order(job: SimulatedJob) -> tuple[int, str]:
+    return (-job.priority, job.id)
 
 
 def _speed(neighbours: list[SimulatedJob]) -> float:

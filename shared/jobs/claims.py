@@ -27,6 +27,8 @@ from shared.jobs.waiting import is_as_planned
 
 #: How often a claim plans again after a job was taken by another or could not be read.
 MAX_PLANS = 100
+#: Of how many owners the waiting jobs are read at first.
+FIRST_OWNERS = 64
 
 
 def claim_next(
@@ -68,15 +70,25 @@ def propose(
     policy: Policy,
     passed: AbstractSet[str] = frozenset(),
 ) -> Entry | None:
-    """Return the first start of the plan on the devices of this worker, without passed jobs."""
-    box = read_box(connection, policy, worker=worker, devices=devices)
-    if passed:
-        lines = {
-            owner: (job for job in line if job.id not in passed)
-            for owner, line in box.lines.items()
-        }
-        box = replace(box, lines=lines)
-    return next(plan(box, until_start=True).starts, None)
+    """Return the first start of the plan on the devices of this worker, without passed jobs.
+
+    Only if none of the jobs of the owners who are next can start, all owners are read.
+    """
+    for first_owners in (FIRST_OWNERS, None):
+        box = read_box(
+            connection, policy, worker=worker, devices=devices, first_owners=first_owners
+        )
+        if passed:
+            lines = {
+                owner: (job for job in line if job.id not in passed)
+                for owner, line in box.lines.items()
+            }
+            box = replace(box, lines=lines)
+        made = plan(box, until_start=True)
+        start = next(made.starts, None)
+        if start is not None or not made.is_cut:
+            return start
+    return None
 
 
 def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -> ClaimedJob | None:

@@ -130,7 +130,7 @@ def resume(
     values: dict[str, Any] = {**change, "eligible_at": at}
     event = NewEvent("state", change)
     if row.state == "running":
-        phase = _phase_before_pause(connection, job_id)
+        phase = phase_before(connection, job_id)
         values, event = {"phase": phase}, NewEvent("pause_withdrawn")
     update = sa.update(tables.jobs).where(jobs.id == job_id)
     connection.execute(update.values(**values, pause_requested_at=None))
@@ -153,9 +153,12 @@ def _lock(connection: sa.Connection, job_id: str) -> sa.Row[Any, Any, Any, Any]:
     return row
 
 
-def _phase_before_pause(connection: sa.Connection, job_id: str) -> str | None:
-    """Return the newest phase that an event names."""
-    events = tables.events.c
+def phase_before(connection: sa.Connection, job_id: str) -> str | None:
+    """Return the newest phase that an event names, or that the job is to give way."""
+    events, live = tables.events.c, tables.live.c
+    query = sa.select(live.yield_requested_at).where(live.job_id == job_id)
+    if connection.execute(query).scalar_one_or_none() is not None:
+        return "yielding"
     query = sa.select(events.type, events.data).where(
         events.job_id == job_id, events.type.in_(("state", "stage", "phase"))
     )

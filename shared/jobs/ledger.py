@@ -17,6 +17,8 @@ from shared.states import PRIORITY_NAMES
 LEDGER_ID = 1
 #: Outcomes that are the service's fault: what the attempt has used is not charged.
 REFUNDED = ("worker_lost", "device_fault")
+#: Up to how many owners are read by name; more are read with all others.
+MAX_NAMED = 200
 #: How many ended attempts are charged in one transaction.
 MAX_SETTLED = 100
 
@@ -54,7 +56,9 @@ def read_owners(
     query = sa.select(users.name, users.weight, users.usage, users.last_start_at)
     owners = {name: Owner(name) for name in wanted}
     factor = ledger.decayed(1.0, at)
-    for name, weight, usage, started in connection.execute(query):
+    if len(wanted) <= MAX_NAMED:
+        query = query.where(users.name.in_(wanted))
+    for name, weight, usage, started in connection.execute(query).all():
         if name in wanted:
             owners[name] = Owner(
                 name,
@@ -91,18 +95,20 @@ def _charge(
     charged = attempts.charged_until
     # A damaged time is replaced: nobody can compare with it.
     is_unchanged = sa.true() if seen is None else charged == seen
+    rate = _rate(row.priority)
     updated = connection.execute(
         sa.update(tables.attempts)
         .where(_is(job_id, attempt), is_unchanged)
         .values(
             charged_until=until,
             device_seconds=attempts.device_seconds + (end - begin),
+            charged_seconds=attempts.charged_seconds + rate * (end - begin),
         )
     )
     if not updated.rowcount:
         return False
     current = read_ledger(connection, lock="shared")
-    _add(connection, row.owner, current.charge(begin, end, rate=_rate(row.priority)))
+    _add(connection, row.owner, current.charge(begin, end, rate=rate))
     used_days.add(connection, row.owner, until, end - begin, is_high=_is_high(row.priority))
     return True
 
@@ -110,7 +116,8 @@ def _charge(
 def settle(connection: sa.Connection) -> int:
     """Charge what ended attempts are still to be charged; return how many there were.
 
-    What a lost worker or a failed device took is given back; its device-seconds stay recorded.
+    What a lost worker or a failed device took is given back; its device-seconds stay recorded. An
+    attempt whose times are damaged cannot be charged and is left out from then on.
     """
     attempts = tables.attempts.c
     query = sa.select(attempts.job_id, attempts.number, attempts.ended_at, attempts.outcome)
@@ -118,13 +125,26 @@ def settle(connection: sa.Connection) -> int:
     rows = connection.execute(query).all()
     for row in rows:
         charged = _charged(connection, row.job_id, row.number)
-        if charged is None or not isinstance(row.ended_at, datetime):
-            continue
         # Of two leaders at once, only the leader that charged it refunds it.
-        is_settled = _charge(connection, charged, row.job_id, row.number, row.ended_at)
-        if is_settled and row.outcome in REFUNDED:
-            _refund(connection, charged, row.ended_at)
+        is_settled = (
+            charged is not None
+            and isinstance(row.ended_at, datetime)
+            and _charge(connection, charged, row.job_id, row.number, row.ended_at)
+        )
+        if not is_settled:
+            _leave_out(connection, row.job_id, row.number)
+        elif row.outcome in REFUNDED:
+            _refund(connection, charged, row.job_id, row.number)
     return len(rows)
+
+
+def _leave_out(connection: sa.Connection, job_id: str, attempt: int) -> None:
+    """Settle an attempt without a charge, unless another leader has charged it by now."""
+    connection.execute(
+        sa.update(tables.attempts)
+        .where(_is(job_id, attempt), sa.text("charged_until < ended_at"))
+        .values(charged_until=None)
+    )
 
 
 def is_any_uncharged(connection: sa.Connection) -> bool:
@@ -133,15 +153,18 @@ def is_any_uncharged(connection: sa.Connection) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _refund(connection: sa.Connection, row: Any, ended_at: datetime) -> None:
-    begin = _seconds(row.started_at)
-    if begin is not None:
+def _refund(connection: sa.Connection, row: Any, job_id: str, attempt: int) -> None:
+    """Give back what a settled attempt was charged, at the mean rate of its priorities."""
+    attempts = tables.attempts.c
+    query = sa.select(attempts.charged_seconds, attempts.ended_at).where(_is(job_id, attempt))
+    settled = connection.execute(query).one()
+    begin, end = _seconds(row.started_at), _seconds(settled.ended_at)
+    if begin is not None and end is not None and end > begin:
+        rate = _valid(settled.charged_seconds, 0.0) / (end - begin)
         current = read_ledger(connection, lock="shared")
-        amount = current.charge(begin, ended_at.timestamp(), rate=_rate(row.priority))
-        _add(connection, row.owner, -amount)
-        seconds = ended_at.timestamp() - begin
+        _add(connection, row.owner, -current.charge(begin, end, rate=rate))
         is_high = _is_high(row.priority)
-        used_days.add(connection, row.owner, ended_at, -seconds, is_high=is_high)
+        used_days.add(connection, row.owner, settled.ended_at, begin - end, is_high=is_high)
 
 
 def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:

@@ -25,6 +25,8 @@ class HeartbeatResponse:
     """What a runner learns with its heartbeat."""
 
     requests: UserRequests
+    #: Whether the attempt is to give way to a waiting job.
+    is_yield_requested: bool
     #: Of the specification, which changes with the fields that a user changes.
     spec_sha256: str
 
@@ -63,21 +65,23 @@ def record_heartbeat(
         Fenced: the attempt no longer holds the job and must end.
     """
     live, jobs = tables.live.c, tables.jobs.c
-    values: dict[str, Any] = {"beat": live.beat + 1, "at": now(), "pid": pid}
+    at = now()
+    values: dict[str, Any] = {"beat": live.beat + 1, "at": at, "pid": pid}
     values["used_mib"] = used_mib
     if progress is not None:
-        values["progress"] = progress
-    connection.execute(
+        values |= {"progress": progress, "stepped_at": sa.func.coalesce(live.stepped_at, at)}
+    yield_requested_at = connection.execute(
         sa.update(tables.live)
         .where(live.job_id == lease.job_id, live.attempt == lease.attempt)
         .values(**values)
-    )
+        .returning(live.yield_requested_at)
+    ).scalar_one_or_none()
     columns = (jobs.cancel_requested_at, jobs.pause_requested_at, jobs.spec_sha256)
     row = connection.execute(sa.select(*columns).where(is_held_by(lease))).one_or_none()
     if row is None:
         raise Fenced
     requests = _requests(row.cancel_requested_at, row.pause_requested_at)
-    return HeartbeatResponse(requests, row.spec_sha256)
+    return HeartbeatResponse(requests, yield_requested_at is not None, row.spec_sha256)
 
 
 def read_spec(connection: sa.Connection, lease: Lease) -> Any:

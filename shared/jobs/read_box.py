@@ -15,15 +15,17 @@ from shared.clock import now
 from shared.jobs import liveness
 from shared.jobs.ledger import read_ledger, read_owners
 from shared.jobs.owner_limits import add_limits
-from shared.jobs.planning.box import Box, Device, Owner, Policy, RunningJob
+from shared.jobs.planning.box import Box, Device, Owner, Policy, Rank, RunningJob
 from shared.jobs.planning.memory import measured
 from shared.jobs.usage import Ledger, rate_of
-from shared.jobs.waiting import Lines
+from shared.jobs.waiting import FirstOwners, Lines
 from shared.settings import Settings
 from shared.states import PRIORITY_NAMES
 
 #: A worker that has not been seen for longer has no devices.
 SEEN_SECONDS = 10.0
+#: What a stop with a checkpoint takes, until it is measured.
+STOP_SECONDS = 1.0
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -33,6 +35,9 @@ def policy_of(settings: Settings) -> Policy:
         overdue_seconds=settings.overdue_seconds,
         jobs_per_device=settings.jobs_per_device,
         limits=default_limits(settings),
+        quantum_seconds=settings.quantum_seconds,
+        quantum_of_low_seconds=settings.quantum_of_low_seconds,
+        time_sharing=settings.time_sharing,
     )
 
 
@@ -42,6 +47,7 @@ def read_box(
     *,
     worker: str | None = None,
     devices: Sequence[Device] = (),
+    first_owners: int | None = None,
 ) -> Box:
     """Return the box now.
 
@@ -50,11 +56,17 @@ def read_box(
         policy: of the box.
         worker: the worker that plans; None for the whole box.
         devices: all devices of that worker, as it knows them. Devices of others are closed to it.
+        first_owners: of how many owners the waiting jobs are read: of the owners who are next. None
+            for all owners.
     """
     at = now()
     ledger = read_ledger(connection)
-    lines = Lines(connection)
     running = list_running(connection)
+    first = None
+    if first_owners is not None:
+        names = {job.owner for job, _ in running}
+        first = FirstOwners(first_owners, names, at.timestamp() - policy.overdue_seconds)
+    lines = Lines(connection, first=first)
     names = {*lines.owners, *(job.owner for job, _ in running)}
     owners = read_owners(connection, ledger, names, at.timestamp())
     _add_uncharged(owners, running, ledger, at.timestamp())
@@ -65,12 +77,34 @@ def read_box(
         known = [*devices, *(replace(device, closed="elsewhere") for device in known)]
     jobs = [job for job, _ in running]
     known = [measured(device, jobs) for device in known]
-    return Box(at.timestamp(), policy, owners, known, jobs, lines.by_owner())
+    return Box(
+        at.timestamp(),
+        policy,
+        owners,
+        known,
+        jobs,
+        lines.by_owner(),
+        _place(lines.unread_from, ledger, at.timestamp()),
+    )
+
+
+def _place(
+    unread_from: tuple[int, float, str] | None, ledger: Ledger, at: float
+) -> tuple[int, float, str] | None:
+    """Return a place of `Lines` as a place in the order, a little earlier: it is rounded."""
+    if unread_from is None:
+        return None
+    rank, value, job_id = unread_from
+    if rank == Rank.OVERDUE:
+        return (rank, value - at - 0.01, job_id)
+    return (rank, ledger.decayed(value, at) * (1 - 1e-9), job_id)
 
 
 def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
     """Return the running jobs, each with the time up to which it has been charged."""
     jobs, live, attempts = tables.jobs.c, tables.live.c, tables.attempts.c
+    earlier = tables.attempts.alias().c
+    switch = sa.select(sa.func.max(earlier.switch_seconds)).where(earlier.job_id == jobs.id)
     query = (
         sa.select(
             jobs.id,
@@ -79,11 +113,18 @@ def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
             jobs.memory_mib,
             jobs.seconds_p50,
             jobs.seconds_p90,
-            jobs.phase,
+            jobs.spec,
+            jobs.attempt,
+            jobs.cancel_requested_at,
+            jobs.pause_requested_at,
             live.worker,
             live.devices,
             live.progress,
             live.used_mib,
+            live.stepped_at,
+            live.yield_requested_at,
+            live.yields_to,
+            switch.scalar_subquery().label("switch_seconds"),
             attempts.started_at,
             attempts.charged_until,
         )
@@ -110,6 +151,9 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
             started_at + value if isinstance(value, float) and isfinite(value) else inf
             for value in (row.seconds_p50, row.seconds_p90)
         )
+    requests = (row.cancel_requested_at, row.pause_requested_at)
+    is_ending = any(value is not None for value in requests)
+    yields_to = None if row.yield_requested_at is None else str(row.yields_to)
     job = RunningJob(
         row.id,
         row.owner,
@@ -119,10 +163,34 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         row.memory_mib if isinstance(row.memory_mib, float) else 0.0,
         p50,
         p90,
-        is_stopping=row.phase in ("pausing", "cancelling"),
         used_mib=_number(row.used_mib) or 0.0,
+        is_exact=_is_exact(row.spec, names),
+        is_stopping=is_ending or yields_to is not None,
+        switch_seconds=_switch_seconds(row, started_at, at),
+        yields_to=None if is_ending else yields_to,
+        attempt=row.attempt if isinstance(row.attempt, int) else 0,
     )
     return job, charged.timestamp() if isinstance(charged, datetime) else started_at
+
+
+def _is_exact(spec: Any, devices: Sequence[Any]) -> bool:
+    """Return whether the job continues bit for bit: on the CPU, or if it is deterministic."""
+    if all(isinstance(name, str) and name.startswith("cpu") for name in devices):
+        return True
+    training = spec.get("training") if isinstance(spec, dict) else None
+    return isinstance(training, dict) and training.get("deterministic") is True
+
+
+def _switch_seconds(row: Any, started_at: float, at: float) -> float:
+    """Return what a stop and a later start of the job take.
+
+    The start is that of this attempt. It takes as long as the attempt has run, as long as it has
+    not taken a step: the quantum of such an attempt is never over.
+    """
+    stepped_at = row.stepped_at.timestamp() if isinstance(row.stepped_at, datetime) else at
+    measured = row.switch_seconds if isinstance(row.switch_seconds, float | int) else 0.0
+    switch = max(0.0, stepped_at - started_at) + STOP_SECONDS
+    return max(switch, measured) if isfinite(measured) else switch
 
 
 def _add_uncharged(

@@ -109,7 +109,16 @@ def record(
     if batch.phase is not None:
         is_cancelling = jobs.c.cancel_requested_at.is_not(None)
         is_pausing = jobs.c.pause_requested_at.is_not(None)
-        phase = sa.case((is_cancelling, "cancelling"), (is_pausing, "pausing"), else_=batch.phase)
+        live = tables.live.c
+        is_yielding = sa.exists().where(
+            live.job_id == jobs.c.id, live.yield_requested_at.is_not(None)
+        )
+        phase = sa.case(
+            (is_cancelling, "cancelling"),
+            (is_pausing, "pausing"),
+            (is_yielding, "yielding"),
+            else_=batch.phase,
+        )
         changes["phase"] = phase
     if batch.latest is not None:
         changes["metrics"] = batch.latest

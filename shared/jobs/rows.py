@@ -142,6 +142,8 @@ class AttemptRow(StoredRow):
     fingerprint: dict[str, Any] | None
     charged_until: datetime | None
     device_seconds: float
+    charged_seconds: float
+    switch_seconds: float | None
     batches: int
 
 

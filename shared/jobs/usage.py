@@ -5,7 +5,6 @@ decays alike, so the order of the stored numbers is the order of the decayed num
 moment, and no clock has to run for it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import expm1, log
 
@@ -50,17 +49,9 @@ class Ledger:
         """Return stored use as device-seconds, as they count at this time."""
         return usage * 2 ** -self._exponent(now)
 
-    def inflated(self, seconds: float, now: float) -> float:
-        """Return device-seconds that count so much at this time as stored use."""
-        return seconds * 2 ** self._exponent(now)
-
     def is_due(self, now: float) -> bool:
         """Return whether stored use has to be rebased before its numbers grow too large."""
         return self._exponent(now) > MAX_EXPONENT / 2
-
-    def rebase(self, usages: Iterable[float], now: float) -> tuple["Ledger", list[float]]:
-        """Return a ledger that begins now, and the stored use converted to it."""
-        return Ledger(now, self.half_life_seconds), [self.decayed(use, now) for use in usages]
 
     def _exponent(self, at: float) -> float:
         exponent = (at - self.begins_at) / self.half_life_seconds

@@ -5,56 +5,111 @@ is read grows with the number of owners, not with the number of jobs.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 import sqlalchemy as sa
 
-from shared import tables
-from shared.jobs.planning.box import WaitingJob
+from shared.jobs.planning.box import HIGH, LOW, WaitingJob
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITY_NAMES
 
 #: How many jobs of how many owners are read at once when their first jobs are used up.
 PAGE, MAX_PAGE, OWNERS_OF_PAGE = 10, 320, 40
 
-_COLUMNS = (
-    "jobs.id, jobs.owner, jobs.priority, jobs.gpus, jobs.memory_mib, jobs.seconds_p50, "
-    "jobs.seconds_p90, jobs.eligible_at, jobs.created_at, "
-    "(SELECT max(a.ended_at) FROM attempts a WHERE a.job_id = jobs.id) AS ended_at"
-)
-_TYPES = dict.fromkeys(("eligible_at", "created_at", "ended_at"), tables.UtcTime)
-#: Literals, not parameters: otherwise the partial index is not used.
-_WAITS = "j.state = 'queued' AND j.id NOT IN (SELECT job_id FROM quarantine)"
-
-
-def _heads(hint: str) -> sa.TextualSelect:
-    """Return the query for the first job of each owner: two seeks in the index for an owner.
-
-    Args:
-        hint: by which SQLite uses the index of waiting jobs; it would read all that wait.
-    """
-    waiting = f"SELECT min(owner) FROM jobs {hint} WHERE state = 'queued'"  # noqa: S608
-    text = f"""
-    WITH RECURSIVE owners(name) AS (
-      SELECT ({waiting}) UNION ALL
-      SELECT ({waiting} AND owner > owners.name) FROM owners WHERE owners.name IS NOT NULL
-    )
-    SELECT {_COLUMNS} FROM owners JOIN jobs ON jobs.id = (
-      SELECT j.id FROM jobs j WHERE {_WAITS} AND j.owner = owners.name
-      ORDER BY j.priority DESC, j.id LIMIT 1
-    )
-    """  # noqa: S608 - only constants are inserted
-    return sa.text(text).columns(**_TYPES)
-
-
-_HEADS = {
-    "sqlite": _heads("INDEXED BY ix_jobs_waiting_of_owner"),
-    "postgresql": _heads(""),
+#: Since when a job waits, in seconds: since it was submitted or resumed, or its last attempt ended.
+#: What is not a time counts as 0.
+_SINCE = {
+    "sqlite": """max(
+      coalesce(unixepoch(j.created_at, 'subsec'), 0),
+      coalesce(unixepoch(j.eligible_at, 'subsec'), 0),
+      coalesce(CASE WHEN j.attempt > 0 THEN (
+        SELECT max(unixepoch(a.ended_at, 'subsec')) FROM attempts a WHERE a.job_id = j.id
+      ) END, 0)
+    )""",
+    "postgresql": """date_part('epoch', greatest(
+      j.created_at, j.eligible_at,
+      CASE WHEN j.attempt > 0 THEN (
+        SELECT max(a.ended_at) FROM attempts a WHERE a.job_id = j.id
+      ) END
+    ))""",
 }
+_LAST_START = {
+    "sqlite": "unixepoch(u.last_start_at, 'subsec')",
+    "postgresql": "date_part('epoch', u.last_start_at)",
+}
+_GREATEST = {"sqlite": "max", "postgresql": "greatest"}
+_ORDERED = {"sqlite": "id", "postgresql": 'id COLLATE "C"'}
+#: By which SQLite uses the index of waiting jobs; it would read all that wait.
+_HINT = {"sqlite": "INDEXED BY ix_jobs_waiting_of_owner", "postgresql": ""}
+#: Literals, not parameters: otherwise the partial index is not used.
+_WAITS = "w.state = 'queued' AND w.id NOT IN (SELECT job_id FROM quarantine)"
+
+
+#: The columns from which a waiting job is read.
+_PLANNED = ("id", "owner", "priority", "gpus", "memory_mib", "seconds_p50", "seconds_p90")
+_READ = (*_PLANNED, "created_at", "eligible_at", "attempt")
+
+
+def _columns(dialect: str) -> str:
+    return ", ".join((*(f"j.{name}" for name in _PLANNED), f"{_SINCE[dialect]} AS since"))
+
+
+def _heads(dialect: str) -> str:
+    """Return the query for the first job of each owner: one seek in the index for an owner."""
+
+    def next_head(of: str) -> str:
+        return f"""(
+          SELECT w.id FROM jobs w {_HINT[dialect]} WHERE {_WAITS} {of}
+          ORDER BY w.owner, w.priority DESC, w.id LIMIT 1
+        )"""  # noqa: S608 - only constants are inserted
+
+    columns = ", ".join(f"j.{name}" for name in _READ)
+    return f"""
+    WITH RECURSIVE j AS (
+      SELECT {columns} FROM jobs j WHERE j.id = {next_head("")}
+      UNION ALL
+      SELECT {columns} FROM j heads JOIN jobs j ON j.id = {next_head("AND w.owner > heads.owner")}
+    )
+    SELECT {_columns(dialect)} FROM j
+    """  # noqa: S608 - only constants are inserted
+
+
+def _first_heads(dialect: str) -> str:
+    """Return the query for the first of these jobs in the order of `planning.order`.
+
+    It leaves out what running jobs change: owners who have some are read in any case.
+    """
+    used = "CASE WHEN u.usage >= 0 AND u.usage < 1e308 THEN u.usage ELSE 0 END"
+    weight = "CASE WHEN u.weight > 0 AND u.weight < 1e308 THEN u.weight ELSE 1 END"
+    served = f"{_GREATEST[dialect]}(h.since, coalesce({_LAST_START[dialect]}, h.since))"
+    return f"""
+    SELECT o.*, CASE
+        WHEN served < :overdue_before THEN 0
+        WHEN priority = {HIGH} THEN 1 WHEN priority = {LOW} THEN 3 ELSE 2
+      END AS rank, CASE WHEN served < :overdue_before THEN served ELSE used END AS value
+    FROM (
+      SELECT h.*, {served} AS served, {used} / {weight} AS used
+      FROM ({_heads(dialect)}) h LEFT JOIN users u ON u.name = h.owner
+    ) o ORDER BY rank, value, {_ORDERED[dialect]} LIMIT :first
+    """  # noqa: S608 - only constants are inserted
+
+
+_HEADS = {dialect: sa.text(_heads(dialect)) for dialect in _SINCE}
+_FIRST_HEADS = {dialect: sa.text(_first_heads(dialect)) for dialect in _SINCE}
 _COUNTS = sa.text("SELECT owner, count(*) FROM jobs WHERE state = 'queued' GROUP BY owner")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOwners:
+    """Which owners are read: the owners whose first jobs are next in the order, and some others."""
+
+    count: int
+    others: Collection[str]
+    #: An owner who was not served since this time is overdue, in seconds.
+    overdue_before: float
 
 
 class Lines:
@@ -62,14 +117,29 @@ class Lines:
 
     Args:
         connection: for reading; the lines are read while it is open.
+        first: which owners are read; None for all.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, first: FirstOwners | None = None) -> None:
         self._connection = connection
-        heads = [waiting_job(row) for row in connection.execute(_HEADS[connection.dialect.name])]
+        #: The rank, the value and the id at which the owners begin that are not read: at an
+        #: overdue rank the value is the time since which the owner waits, else used time.
+        self.unread_from: tuple[int, float, str] | None = None
+        dialect = connection.dialect.name
+        if first is None:
+            rows = connection.execute(_HEADS[dialect]).all()
+        else:
+            values = {"first": first.count, "overdue_before": first.overdue_before}
+            rows = connection.execute(_FIRST_HEADS[dialect], values).all()
+            if len(rows) == first.count:
+                self.unread_from = (rows[-1].rank, rows[-1].value, rows[-1].id)
+        heads = [waiting_job(row) for row in rows]
         self._read: dict[str, deque[WaitingJob]] = {job.owner: deque([job]) for job in heads}
         #: How many jobs of each owner have been read; none for an owner whose line is at its end.
         self._counts: dict[str, int | None] = dict.fromkeys(self._read, 1)
+        for owner in first.others if first is not None else ():
+            if owner not in self._read:
+                self._read[owner], self._counts[owner] = deque(), 0
 
     @property
     def owners(self) -> list[str]:
@@ -99,12 +169,13 @@ class Lines:
         names = [owner, *others[: OWNERS_OF_PAGE - 1]]
         offsets = [self._counts[name] or 0 for name in names]
         limits = [min(MAX_PAGE, max(PAGE, offset)) for offset in offsets]
-        query = " UNION ALL ".join(_page(number) for number in range(len(names)))
+        dialect = self._connection.dialect.name
+        query = " UNION ALL ".join(_page(dialect, number) for number in range(len(names)))
         parameters: dict[str, Any] = {}
         for number, values in enumerate(zip(names, limits, offsets, strict=True)):
             keys = (f"owner{number}", f"limit{number}", f"offset{number}")
             parameters |= dict(zip(keys, values, strict=True))
-        for row in self._connection.execute(sa.text(query).columns(**_TYPES), parameters):
+        for row in self._connection.execute(sa.text(query), parameters).all():
             job = waiting_job(row)
             self._read[job.owner].append(job)
         for name, limit, offset in zip(names, limits, offsets, strict=True):
@@ -112,12 +183,11 @@ class Lines:
             self._counts[name] = offset + found if found == limit else None
 
 
-def _page(number: int) -> str:
+def _page(dialect: str, number: int) -> str:
     """Return the query for the next jobs of an owner, of which only numbers are inserted."""
-    columns = _COLUMNS.replace("jobs.", "j.")
-    line = f"FROM jobs j WHERE {_WAITS} AND j.owner = :owner{number}"
+    line = f"FROM jobs j WHERE {_WAITS.replace('w.', 'j.')} AND j.owner = :owner{number}"
     page = f"ORDER BY j.priority DESC, j.id LIMIT :limit{number} OFFSET :offset{number}"
-    return f"SELECT * FROM (SELECT {columns} {line} {page}) page{number}"  # noqa: S608
+    return f"SELECT * FROM (SELECT {_columns(dialect)} {line} {page}) page{number}"  # noqa: S608
 
 
 def count_by_owner(connection: sa.Connection) -> dict[str, int]:
@@ -126,19 +196,17 @@ def count_by_owner(connection: sa.Connection) -> dict[str, int]:
 
 
 def waiting_job(row: Sequence[Any]) -> WaitingJob:
-    """Return a row, with the columns of `_COLUMNS`, as the plan reads it.
+    """Return a row, with the columns of `_columns`, as the plan reads it.
 
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
-    job_id, owner, priority, gpus, memory_mib, p50, p90, *times = row
-    # Of a job that waits again: since its last attempt ended, or since it was resumed.
-    since = [at for at in times if isinstance(at, datetime)]
+    job_id, owner, priority, gpus, memory_mib, p50, p90, since = row[:8]
     p50 = _positive(p50, inf)
     return WaitingJob(
         job_id,
         owner,
         priority if priority in PRIORITY_NAMES else 0,
-        max(since).timestamp() if since else 0.0,
+        _positive(since, 0.0),
         gpus if isinstance(gpus, int) and gpus > 0 else 1,
         _positive(memory_mib, 0.0),
         p50,

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.tables.columns import BigInt, UtcTime, job_id, metadata
+from shared.tables.columns import BigInt, Id, UtcTime, job_id, metadata
 
 attempts = sa.Table(
     "attempts",
@@ -14,7 +14,7 @@ attempts = sa.Table(
     sa.Column("device", sa.String(64), nullable=False),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("ended_at", UtcTime),
-    #: How it ended: `completed`, a failure's kind, `drained`, `worker_lost`, `crashed` …
+    #: How it ended: `completed`, a failure's kind, `drained`, `yielded`, `worker_lost`, `crashed` …
     sa.Column("outcome", sa.String(64)),
     sa.Column("exit_code", sa.Integer),
     sa.Column("first_step", BigInt, nullable=False),
@@ -23,8 +23,12 @@ attempts = sa.Table(
     #: Up to when it is charged to its owner, and the device-seconds that are charged.
     sa.Column("charged_until", UtcTime),
     sa.Column("device_seconds", sa.Double, nullable=False, server_default="0"),
+    #: The same with each second times the rate of the job's priority at that time.
+    sa.Column("charged_seconds", sa.Double, nullable=False, server_default="0"),
     #: How many devices it is charged for since then: of a shared device its part.
     sa.Column("share", sa.Double, nullable=False, server_default="1"),
+    #: What its start and its stop took, of an attempt that gave way.
+    sa.Column("switch_seconds", sa.Double),
     #: The number of stored batches, so that no batch is stored twice.
     sa.Column("batches", sa.Integer, nullable=False, server_default="0"),
     #: The ended attempts that are not charged yet: a few, of however many there are.
@@ -50,6 +54,11 @@ live = sa.Table(
     sa.Column("pid", sa.Integer),
     sa.Column("devices", sa.JSON, nullable=False),
     sa.Column("progress", sa.JSON(none_as_null=True)),
+    #: When it took its first step.
+    sa.Column("stepped_at", UtcTime),
+    #: When it was to give way, and the waiting job that gets its device.
+    sa.Column("yield_requested_at", UtcTime),
+    sa.Column("yields_to", Id),
     #: The memory that was planned for it.
     sa.Column("memory_mib", sa.Double, nullable=False, server_default="0"),
     #: The memory of its GPU that it uses; null if that is not measured.

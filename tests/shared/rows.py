@@ -114,6 +114,8 @@ def attempt_row(**columns: Any) -> AttemptRow:
         "fingerprint": None,
         "charged_until": None,
         "device_seconds": 0.0,
+        "charged_seconds": 0.0,
+        "switch_seconds": None,
         "batches": 0,
     }
     return AttemptRow(**{**defaults, **columns})

@@ -24,6 +24,8 @@ from shared.jobs import (
     liveness,
     quarantine,
     queries,
+    read_box,
+    time_sharing,
     unreadable_rows,
     verifications,
 )
@@ -53,6 +55,7 @@ class Reaper:
         self.dispatcher = dispatcher
         self.host = socket.gethostname()
         self.holder = f"{dispatcher.worker}/{os.getpid()}"
+        self.policy = read_box.policy_of(settings)
         self._leader_silence = ObservedDuration(MAX_GAP_SECONDS)
         self._silences: dict[Lease, ObservedDuration] = {}
 
@@ -67,6 +70,7 @@ class Reaper:
                 if self._is_leader():
                     self._reap()
                     self._keep_accounts()
+                    self._share_time()
             except Unavailable as error:
                 log.warning("database unavailable", error=str(error))
             except Exception:
@@ -134,6 +138,21 @@ class Reaper:
         if current.half_life_seconds != half_life or current.is_due(at):
             with self.database.write() as connection:
                 ledger.rebase(connection, half_life)
+
+    def _share_time(self) -> None:
+        """Request jobs whose quantum is over to give way to jobs that wait."""
+        with self.database.read() as connection:
+            needless = time_sharing.list_needless(connection)
+            found = time_sharing.propose_yields(connection, self.policy)
+        for lease in needless:
+            with self.database.write() as connection:
+                if time_sharing.withdraw_yield(connection, lease):
+                    log.info("job need not give way any more", job=lease.job_id)
+        for each in found:
+            with self.database.write() as connection:
+                is_requested = time_sharing.request_yield(connection, each)
+            if is_requested:
+                log.info("job gives way", job=each.job, to=each.to, rank=each.rank.name.lower())
 
     def _release_repaired(self) -> None:
         """Let the quarantined jobs start whose rows can be read again."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared.database import Database
 from shared.errors import Failure, Fenced
-from shared.jobs import attempts, queries, retry_policy
+from shared.jobs import attempts, queries, retry_policy, time_sharing
 from shared.jobs.analyses import is_analysis
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
@@ -35,6 +35,7 @@ REQUEUE_REASONS: dict[int, str] = {
     -signal.SIGTERM: "worker_lost",
     ExitCode.DRAINED: "drained",
     ExitCode.PAUSED: "paused",
+    ExitCode.YIELDED: "yielded",
     ExitCode.CANCELLED: "cancelled_by_user",
 }
 
@@ -141,7 +142,15 @@ def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
     if runner.was_killed_for_memory(code):
         return retry_policy.give_up(connection, lease, _out_of_memory(lease), exit_code=code)
     if code in REQUEUE_REASONS:
-        return attempts.stop(connection, lease, REQUEUE_REASONS[code], exit_code=code)
+        reason = REQUEUE_REASONS[code]
+        # The exit code of an adopted runner is only assumed.
+        is_assumed = runner.process is None and code == -signal.SIGKILL
+        if is_assumed and time_sharing.is_yielding(connection, lease):
+            reason = "yielded"
+        state = attempts.stop(connection, lease, reason, exit_code=code)
+        if reason == "yielded":
+            time_sharing.record_switch(connection, lease)
+        return state
     outcome, failure = _abnormal_exit(lease, code)
     return retry_policy.record_death(connection, lease, outcome, failure, exit_code=code)
 

@@ -87,7 +87,7 @@ class AnalysisAttempt:
             return self._analyse(row, spec)
         except Stopped:
             if not self.heartbeat.cancel.is_set():
-                return ExitCode.DRAINED
+                return ExitCode.DRAINED if self.drain.is_set() else ExitCode.YIELDED
             self.storage.delete_partial_results(row.id)
             return ExitCode.CANCELLED
         except Exception as error:
@@ -215,11 +215,13 @@ class AnalysisAttempt:
         """Begin a step.
 
         Raises:
-            Stopped: a user cancels the analysis, or its worker stops.
+            Stopped: a user cancels the analysis, its worker stops, or it gives way to a job.
             MaxRuntimeReached: the analysis has used up its time.
         """
         self.watchdog.end_step()
-        if self.heartbeat.cancel.is_set() or self.drain.is_set():
+        # An attempt gives way once it has computed something that the next does not repeat.
+        is_to_yield = self.heartbeat.yields.is_set() and self._partial.has_computed
+        if self.heartbeat.cancel.is_set() or self.drain.is_set() or is_to_yield:
             raise Stopped
         if self.time_limit.should_stop():
             raise MaxRuntimeReached(self.time_limit.seconds)

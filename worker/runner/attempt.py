@@ -220,6 +220,8 @@ class Attempt:
             Diagnosed: an error was found that ends the job. Its last checkpoint is written.
         """
         requested = self._requested_exit()
+        if requested == ExitCode.YIELDED and not recorder.can_give_way(report):
+            requested = None  # but at a later step
         if requested is not None:
             has_stepped = isinstance(report, Stepped)  # since the last checkpoint
             if requested != ExitCode.CANCELLED and has_stepped:
@@ -246,7 +248,9 @@ class Attempt:
             return ExitCode.CANCELLED
         if self.heartbeat.pause.is_set():
             return ExitCode.PAUSED
-        return ExitCode.DRAINED if self.drain.is_set() else None
+        if self.drain.is_set():
+            return ExitCode.DRAINED
+        return ExitCode.YIELDED if self.heartbeat.yields.is_set() else None
 
     def _evaluate(self, experiment: Experiment, recorder: Recorder) -> tuple[Batch, dict[str, Any]]:
         """Evaluate the checkpoints on the test split.

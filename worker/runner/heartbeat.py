@@ -44,6 +44,8 @@ class Heartbeat:
         self.cancel = threading.Event()
         #: Set while a user requests that the job is paused.
         self.pause = threading.Event()
+        #: Set while the job is to give way to a waiting job.
+        self.yields = threading.Event()
         self._database = database
         self._lease = lease
         self._checks = checks
@@ -80,6 +82,10 @@ class Heartbeat:
             self.pause.set()
         else:  # never requested, or withdrawn
             self.pause.clear()
+        if response.is_yield_requested:
+            self.yields.set()
+        else:
+            self.yields.clear()
         if self._on_spec is not None:
             self._on_spec(self._read_spec(response.spec_sha256))
         for check in self._checks:

@@ -72,6 +72,16 @@ class Recorder:
         """Whether a checkpoint can be taken without waiting."""
         return self._checkpoints.is_available
 
+    def can_give_way(self, report: StageStarted | Stepped) -> bool:
+        """Return whether the job can give way to another job here.
+
+        It does not before it has taken a step, nor after its last step, nor while it would have
+        to wait until the disk has written earlier checkpoints.
+        """
+        if isinstance(report, StageStarted) or report.step >= report.steps:
+            return False
+        return self.is_checkpoint_available
+
     def record(self, report: Report) -> None:
         """Record a report."""
         if self.watch is not None:

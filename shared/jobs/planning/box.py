@@ -127,6 +127,10 @@ class RunningJob:
     switch_seconds: float = 20.0
     #: The memory that it uses now; 0 if that is not known.
     used_mib: float = 0.0
+    #: The waiting job for which it has been requested to stop, if it will wait again.
+    yields_to: str | None = None
+    #: The number of its attempt.
+    attempt: int = 0
 
     @property
     def can_share(self) -> bool:
@@ -172,6 +176,8 @@ class Box:
     running: Sequence[RunningJob]
     #: The jobs of each owner, in the owner's own order; read as far as they are needed.
     lines: Mapping[str, Iterator[WaitingJob]] = field(repr=False)
+    #: At which place in the order (`Place.key`) the jobs begin that the lines leave out.
+    unread_from: tuple[int, float, str] | None = None
 
 
 def own_order(job: WaitingJob) -> tuple[int, str]:

@@ -25,6 +25,8 @@ class Place:
     usage: float
     #: Whether it is its owner's first job in line.
     is_head: bool
+    #: By which it is ordered: the rank, the negative age or the usage, and the id.
+    key: tuple[int, float, str]
     #: Whether its owner may not start so many jobs; such jobs stand behind all others.
     is_limited: bool = False
     #: How many jobs of its owner may run at the same time; None for any number.
@@ -45,8 +47,8 @@ def in_order(box: Box) -> Iterator[Place]:
             heap.append((key, line))
     heapq.heapify(heap)
     while heap:
-        _, line = heap[0]
-        yield line.take()
+        key, line = heap[0]
+        yield line.take(key)
         key = line.advance()
         if key is None:
             heapq.heappop(heap)
@@ -111,7 +113,7 @@ class _Line:
             self._rank = rank = Rank.NORMAL
         return (BEHIND_ALL if is_limited else rank, self._usage / self._weight, str(job.id))
 
-    def take(self) -> Place:
+    def take(self, key: tuple[int, float, str]) -> Place:
         """Return the place of the current job, and count it as started."""
         job = self._job
         assert job is not None
@@ -120,6 +122,7 @@ class _Line:
             self._rank,
             self._usage / self._weight,
             self._is_head,
+            key,
             is_limited=self._startable == 0,
             max_running=self._max_running,
         )

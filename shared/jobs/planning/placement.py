@@ -1,6 +1,5 @@
 """On which devices a job starts, and which devices are held for a job that does not fit yet."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -103,7 +102,7 @@ class Space:
 class Room:
     """All devices while the plan fills them."""
 
-    def __init__(self, box: Box, *, without: Sequence[RunningJob] = ()) -> None:
+    def __init__(self, box: Box) -> None:
         self.now = box.now
         self.spaces = {
             device.id: Space(device, box.policy.jobs_on(device)) for device in box.devices
@@ -111,14 +110,10 @@ class Room:
         self._by_host: dict[str, list[Space]] = {}
         for space in self.spaces.values():
             self._by_host.setdefault(space.device.host, []).append(space)
-        gone = {job.id for job in without}
         for job in box.running:
             for name in job.devices:
                 space = self.spaces.get(name)
                 if space is None:
-                    continue
-                if job.id in gone:
-                    space.free_mib += job.held_mib
                     continue
                 ends = job.ends_p90
                 if job.is_stopping:

@@ -11,7 +11,6 @@ from typing import Literal
 from shared.jobs.planning.box import Box, Device, Rank, WaitingJob
 from shared.jobs.planning.order import Place, in_order
 from shared.jobs.planning.placement import Reservation, Room
-from shared.jobs.planning.yielding import Yield, find_yields
 
 #: How many waiting jobs are looked at, by a claim and by the queue's page alike. Behind so many
 #: jobs that fit no device, a job that fits does not start.
@@ -49,7 +48,8 @@ class Plan:
 
     entries: list[Entry]
     reservation: Reservation | None
-    yields: list[Yield]
+    #: Whether jobs that were not read could start.
+    is_cut: bool = False
 
     @property
     def starts(self) -> Iterator[Entry]:
@@ -63,7 +63,7 @@ def startable_jobs(made: Plan) -> list[WaitingJob]:
 
 
 def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) -> Plan:
-    """Return which jobs start now, for which job devices are held, and which jobs give way.
+    """Return which jobs start now, and for which job devices are held.
 
     Args:
         box: everything that the plan depends on. Its lines are read.
@@ -73,8 +73,14 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
     room = Room(box)
     entries: list[Entry] = []
     reservation: Reservation | None = None
+    is_cut = False
     for place in islice(in_order(box), depth):
-        if until_start and (room.is_full or place.is_limited):
+        if until_start and room.is_full:
+            break
+        if box.unread_from is not None and place.key >= box.unread_from:
+            is_cut = True
+            break
+        if until_start and place.is_limited:
             break
         if place.is_limited:
             entries.append(Entry(place, None, "limit"))
@@ -92,8 +98,9 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
             is_overdue = place.rank is Rank.OVERDUE
             reservation = room.reserve(place.job, is_overdue=is_overdue)
         entries.append(Entry(place, None, reason))
-    stuck = [entry.place for entry in entries if entry.devices is None and entry.reason != "limit"]
-    return Plan(entries, reservation, find_yields(box, stuck))
+    else:
+        is_cut = box.unread_from is not None and len(entries) < depth
+    return Plan(entries, reservation, is_cut)
 
 
 def _reason(

@@ -9,7 +9,9 @@ from api.devices.schemas import Device
 from api.queue.schemas import Explanation, Queue
 from shared import tables
 from shared.clock import now
-from shared.jobs import liveness
+from shared.jobs import attempts, liveness, time_sharing
+from shared.jobs.planning.box import Rank
+from shared.jobs.planning.yielding import Yield
 from tests.api.service import Service
 
 
@@ -135,6 +137,39 @@ def test_a_job_that_has_started_says_why(service: Service) -> None:
     assert found["history"][0] | {"rank": "high", "backfilled": False} == found["history"][0]
     service.succeed(lease)
     assert _get(service, f"/v1/jobs/{lease.job_id}/explain")["state"] == "succeeded"
+
+
+def test_a_job_that_gives_way_is_shown_on_its_device_in_its_json_and_explained(
+    service: Service,
+) -> None:
+    _show_worker(service)
+    lease, waiting = service.start_job(), service.submit()
+    (device,) = _get(service, "/v1/devices")["data"]
+    (running,) = device["jobs"]
+    assert running["since"] < running["yields_after"]
+    found = Yield(lease.job_id, lease.attempt, waiting, Rank.NORMAL)
+    with service.database.write() as connection:
+        assert time_sharing.request_yield(connection, found)
+    job = service.job(lease.job_id)
+    assert (job["state"], job["phase"], job["pause_requested_at"]) == ("running", "yielding", None)
+    assert "gives way" in _get(service, f"/v1/jobs/{lease.job_id}/explain")["summary"]
+    assert "giving way to it" in _get(service, f"/v1/jobs/{waiting}/explain")["summary"]
+    with service.database.write() as connection:
+        attempts.stop(connection, lease, "yielded", exit_code=16)
+    job = service.job(lease.job_id)
+    assert (job["state"], job["reason"]) == ("queued", "yielded")
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["yielded"]
+    explained = _get(service, f"/v1/jobs/{lease.job_id}/explain")
+    TypeAdapter(Explanation).validate_python(explained)
+    assert explained["summary"].startswith("It gave way to a waiting job")
+    assert [entry.get("ended") for entry in explained["history"]] == [None, None, "yielded"]
+
+
+def test_a_job_of_high_priority_never_gives_way(service: Service) -> None:
+    _show_worker(service)
+    service.start_job(priority="high")
+    (device,) = _get(service, "/v1/devices")["data"]
+    assert device["jobs"][0]["yields_after"] is None
 
 
 def test_a_job_that_does_not_exist_is_not_explained(service: Service) -> None:

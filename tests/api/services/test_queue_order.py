@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from api.services.queue_order import MAX_AGE_SECONDS, MAX_EXTRA_READS, QueueOrder
+from shared.jobs.planning.plan import plan
 from tests.api.service import SPEC, Service
 
 
@@ -70,3 +71,22 @@ def test_submission_causes_no_extra_read(service: Service) -> None:
             service.post("/v1/jobs", SPEC)
         regular_reads = 1 + int((time.monotonic() - began_at) / MAX_AGE_SECONDS)
     assert len(reads) <= regular_reads
+
+
+def test_positions_behind_the_plan_are_read_with_one_query_for_all(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.services.queue_order.MAX_CANDIDATES", 2)
+    ids = [service.submit() for _ in range(6)]
+    queue_order = QueueOrder(service.database)
+    monkeypatch.setattr("api.services.queue_order.plan", lambda box: plan(box, depth=2))
+    statements: list[str] = []
+    queue_order.snapshot()
+    event.listen(
+        service.database.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
+    )
+    assert queue_order.positions(ids) == {each: place for place, each in enumerate(ids, start=1)}
+    assert sum("row_number" in each for each in statements) == 1
+    assert queue_order.positions(["job_unknown"]) == {}

@@ -251,6 +251,52 @@ def test_a_refund_holds_though_the_worker_charges_the_lost_attempt_later(
     assert _usage(database, "ada") == pytest.approx(0, abs=1e-3)
 
 
+def test_a_refund_gives_back_what_was_charged_though_the_priority_changed_since(
+    database: Database,
+) -> None:
+    _add_users(database, ada=0.0)
+    _submit(database, "ada", priority="high")
+    lease = _claim(database)
+    assert lease is not None
+    _start_ago(database, lease, 600)
+    with database.write() as connection:
+        ledger.charge(connection, lease.job_id, lease.attempt, now())
+        connection.execute(sa.update(tables.jobs).values(priority=-10))
+        attempts.stop(connection, lease, "worker_lost")
+    assert _usage(database, "ada") == pytest.approx(1_200, rel=0.05)
+    with database.write() as connection:
+        ledger.settle(connection)
+    assert _usage(database, "ada") == pytest.approx(0, abs=0.1)
+
+
+def test_attempts_with_damaged_times_do_not_keep_others_from_being_charged(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL checks types")
+    monkeypatch.setattr(ledger, "MAX_SETTLED", 2)
+    _add_users(database, ada=0.0)
+    leases: list[Lease] = []
+    for _ in range(4):
+        _submit(database, "ada")
+        lease = _claim(database)
+        assert lease is not None
+        _start_ago(database, lease, 600)
+        with database.write() as connection:
+            attempts.succeed(connection, lease, {})
+        leases.append(lease)
+    damaged = "UPDATE attempts SET ended_at = 'when it was over' WHERE job_id IN (:first, :second)"
+    with database.write() as connection:
+        values = {"first": leases[0].job_id, "second": leases[1].job_id}
+        connection.execute(sa.text(damaged), values)
+    for _ in range(2):
+        with database.write() as connection:
+            ledger.settle(connection)
+    with database.read() as connection:
+        assert not ledger.is_any_uncharged(connection)
+    assert _usage(database, "ada") == pytest.approx(1_200, rel=0.05)
+
+
 def test_two_leaders_refund_a_lost_attempt_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,18 +30,6 @@ def test_the_charges_of_the_parts_add_up_to_the_whole(a: float, b: float, c: flo
     assert parts == pytest.approx(LEDGER.charge(first, last), rel=1e-9, abs=1e-9)
 
 
-@given(st.lists(st.floats(0, 1e9), min_size=2), _time)
-def test_a_rebase_changes_neither_the_order_nor_what_is_shown(
-    usages: list[float], now: float
-) -> None:
-    ledger, rebased = LEDGER.rebase(usages, now)
-    assert sorted(range(len(usages)), key=lambda i: (usages[i], i)) == sorted(
-        range(len(usages)), key=lambda i: (rebased[i], i)
-    ) or len(set(rebased)) < len(set(usages))
-    for before, after in zip(usages, rebased, strict=True):
-        assert ledger.decayed(after, now) == pytest.approx(LEDGER.decayed(before, now), rel=1e-9)
-
-
 @given(_time, _time, st.floats(0, 1e9), st.floats(0, 1e9))
 def test_idle_time_does_not_change_who_used_less(a: float, b: float, x: float, y: float) -> None:
     shown = [(LEDGER.decayed(x, at), LEDGER.decayed(y, at)) for at in (a, b)]

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.database import Database
-from shared.jobs import attempts, liveness
+from shared.jobs import attempts, control, liveness
 from shared.jobs.attempts import Lease
+from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from tests.databases import make_tables
 from tests.fakes.clock import Clock
 from tests.fakes.dispatcher import FakeDispatcher
+from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, job
 from worker.dispatch.reaper import LEADER_TIMEOUT_SECONDS, ROUND_SECONDS, Reaper
 from worker.locks import job_lock
@@ -87,6 +90,30 @@ def test_a_queued_job_notifies_the_dispatcher(settings: Settings, database: Data
         attempts.stop(connection, lease, "drained")
     reaper._reap()
     assert dispatcher.notifications == 1
+
+
+def test_the_leader_requests_a_job_that_has_had_its_quantum_to_give_way_and_withdraws_it(
+    settings: Settings, database: Database, lease: Lease
+) -> None:
+    with database.write() as connection:
+        cpu = {"name": "cpu:0", "model": "CPU", "uuid": "", "memory_mib": 0}
+        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=[cpu])
+        liveness.record_heartbeat(connection, lease, pid=1, progress={"step": 1})
+        to, _ = submit(connection, Submission(owner="ben", spec=filled_in()))
+    reaper = _reaper(settings, database)
+    reaper._share_time()
+    assert job(database, lease).phase == "preflight"
+    with database.write() as connection:
+        begin = now() - timedelta(seconds=2_000)
+        values = {"started_at": begin, "charged_until": begin}
+        connection.execute(sa.update(tables.attempts).values(values))
+        connection.execute(sa.update(tables.live).values(stepped_at=begin))
+    reaper._share_time()
+    assert job(database, lease).phase == "yielding"
+    with database.write() as connection:
+        control.request_cancel(connection, to)
+    reaper._share_time()
+    assert job(database, lease).phase != "yielding"
 
 
 def test_a_heartbeat_keeps_an_attempt_alive(

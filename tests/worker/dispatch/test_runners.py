@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from shared.database import Database
-from shared.jobs import attempts, control, retry_policy
+from shared.jobs import attempts, control, retry_policy, time_sharing
 from shared.jobs.attempts import Lease
+from shared.jobs.planning.box import Rank
+from shared.jobs.planning.yielding import Yield
+from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
 from tests.databases import make_tables
 from tests.fakes.clock import Clock
 from tests.fakes.kernel import FakeKernel
+from tests.shared.specs import filled_in
 from tests.worker.jobs import claimed, claimed_again, job
 from worker.assignment import ExitCode
 from worker.dispatch import runners
@@ -51,6 +55,7 @@ def _runner(lease: Lease) -> Runner:
         (ExitCode.FENCED, "worker_lost"),
         (ExitCode.DRAINED, "drained"),
         (ExitCode.PAUSED, "resumed"),
+        (ExitCode.YIELDED, "yielded"),
         (-signal.SIGKILL, "worker_lost"),
         (-signal.SIGTERM, "worker_lost"),
         (-signal.SIGSEGV, "crashed"),
@@ -68,6 +73,18 @@ def test_an_unfinished_job_is_queued_again(
     row = job(database, lease)
     assert (row.state, row.reason) == ("queued", reason)
     assert row.deaths == (1 if reason == "crashed" else 0)
+
+
+def test_an_adopted_runner_that_was_to_give_way_counts_as_such(
+    database: Database, lease: Lease
+) -> None:
+    """Its exit code is not known."""
+    with database.write() as connection:
+        to, _ = submit(connection, Submission(owner="ben", spec=filled_in()))
+        found = Yield(lease.job_id, lease.attempt, to, Rank.NORMAL)
+        assert time_sharing.request_yield(connection, found)
+    assert record_exit(_runner(lease), -signal.SIGKILL, database) == "queued"
+    assert job(database, lease).reason == "yielded"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ class Heartbeat(FakeHeartbeat):
             self.reports.append(value)
             if self.first == "cancel":
                 self.cancel.set()
+            elif self.first == "yield":
+                self.yields.set()
             elif self.first == "drain":
                 os.kill(os.getpid(), signal.SIGTERM)
 

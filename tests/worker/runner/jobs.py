@@ -21,6 +21,7 @@ class FakeHeartbeat:
     def __init__(self, *_: object, **__: object) -> None:
         self.cancel = threading.Event()
         self.pause = threading.Event()
+        self.yields = threading.Event()
         self.at_step: tuple[int, threading.Event] | None = None
 
     @property
@@ -36,7 +37,13 @@ class FakeHeartbeat:
 class Jobs(Installation):
     """The jobs of a database, whose attempts run in this process."""
 
-    def run(self, *, drain_at: int | None = None, pause_at: int | None = None) -> int:
+    def run(
+        self,
+        *,
+        drain_at: int | None = None,
+        pause_at: int | None = None,
+        yield_at: int | None = None,
+    ) -> int:
         """Claim the queued job and run an attempt; return the exit code."""
         attempt = Attempt(self.assignment(), self.settings, self.database)
         assert isinstance(attempt.heartbeat, FakeHeartbeat)
@@ -44,6 +51,8 @@ class Jobs(Installation):
             attempt.heartbeat.at_step = (drain_at, attempt.drain)
         if pause_at is not None:
             attempt.heartbeat.at_step = (pause_at, attempt.heartbeat.pause)
+        if yield_at is not None:
+            attempt.heartbeat.at_step = (yield_at, attempt.heartbeat.yields)
         code = None
         try:
             code = attempt.run()

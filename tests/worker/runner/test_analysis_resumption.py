@@ -102,13 +102,16 @@ def test_a_killed_analysis_continues_and_has_the_same_result_and_files(
     assert reports[11]["eta_seconds"] is None, "what an earlier attempt did says nothing of speed"
 
 
-def test_a_drained_analysis_keeps_what_it_has(
-    trained: Jobs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("first", "code"), [("drain", ExitCode.DRAINED), ("yield", ExitCode.YIELDED)]
+)
+def test_an_analysis_that_is_drained_or_gives_way_keeps_what_it_has(
+    trained: Jobs, monkeypatch: pytest.MonkeyPatch, first: str, code: ExitCode
 ) -> None:
-    monkeypatch.setattr(partial_file, "MIN_SECONDS", 1e9)  # only the drain itself writes
+    monkeypatch.setattr(partial_file, "MIN_SECONDS", 1e9)  # only the stop itself writes
     analysis_id = submit(trained, "loss_surface", **SURFACE)
-    monkeypatch.setattr(Heartbeat, "first", "drain")
-    assert run(trained)[0] == ExitCode.DRAINED
+    monkeypatch.setattr(Heartbeat, "first", first)
+    assert run(trained)[0] == code
     assert len(_partial_files(trained, analysis_id)) == 1
     _give_back(trained)
     monkeypatch.setattr(Heartbeat, "first", None)

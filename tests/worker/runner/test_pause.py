@@ -62,10 +62,52 @@ def test_weights_and_metrics_are_those_of_a_job_that_was_never_paused(
     assert jobs.job(paused).result["resumed_inexact"] is False
 
 
-def test_cancel_takes_precedence_over_a_pause_and_a_pause_over_a_drain(jobs: Jobs) -> None:
+@pytest.mark.parametrize("steps", [[3, 9, 14]])
+def test_a_job_that_gives_way_three_times_has_the_outcome_of_an_undisturbed_job(
+    jobs: Jobs, steps: list[int]
+) -> None:
+    undisturbed = jobs.submit(EXACT)
+    jobs.run()
+    sharing = jobs.submit(EXACT)
+    for step in steps:
+        assert jobs.run(yield_at=step) == ExitCode.YIELDED
+        assert jobs.last(sharing).step == step, "no step is lost"
+    jobs.run()
+    assert jobs.first_steps(sharing) == [0, *steps]
+    assert _outcome(jobs, sharing) == _outcome(jobs, undisturbed)
+    assert jobs.job(sharing).result["resumed_inexact"] is False
+
+
+def test_a_job_does_not_give_way_after_its_last_step(jobs: Jobs) -> None:
+    job_id = jobs.submit()
+    assert jobs.run(yield_at=16) == ExitCode.DONE
+    assert jobs.job(job_id).state == "succeeded"
+
+
+def test_a_job_takes_a_step_before_it_gives_way(jobs: Jobs) -> None:
+    job_id = jobs.submit()
+    attempt = Attempt(jobs.assignment(), jobs.settings, jobs.database)
+    attempt.heartbeat.yields.set()
+    assert attempt.run() == ExitCode.YIELDED
+    assert jobs.last(job_id).step == 1
+
+
+def test_a_job_trains_on_until_a_checkpoint_can_be_taken_without_waiting(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, False, False, *[True] * 100])
+    available = property(lambda _: next(answers))
+    monkeypatch.setattr("worker.runner.recorder.Recorder.is_checkpoint_available", available)
+    job_id = jobs.submit()
+    assert jobs.run(yield_at=2) == ExitCode.YIELDED
+    assert jobs.last(job_id).step == 5
+
+
+def test_cancel_takes_precedence_over_pause_over_drain_over_yield(jobs: Jobs) -> None:
     jobs.submit()
     attempt = Attempt(jobs.assignment(), jobs.settings, jobs.database)
     for event, code in (
+        (attempt.heartbeat.yields, ExitCode.YIELDED),
         (attempt.drain, ExitCode.DRAINED),
         (attempt.heartbeat.pause, ExitCode.PAUSED),
         (attempt.heartbeat.cancel, ExitCode.CANCELLED),
