@@ -43,9 +43,9 @@ _LAST_START = {
 _GREATEST = {"sqlite": "max", "postgresql": "greatest"}
 _ORDERED = {"sqlite": "id", "postgresql": 'id COLLATE "C"'}
 #: By which SQLite uses the index of waiting jobs; it would read all that wait.
-_HINT = {"sqlite": "INDEXED BY ix_jobs_waiting_of_owner", "postgresql": ""}
+_HINT = "INDEXED BY ix_jobs_waiting_of_owner"
 #: Literals, not parameters: otherwise the partial index is not used.
-_WAITS = "w.state = 'queued' AND w.id NOT IN (SELECT job_id FROM quarantine)"
+_WAITS = "j.state = 'queued' AND j.id NOT IN (SELECT job_id FROM quarantine)"
 
 
 #: The columns from which a waiting job is read.
@@ -59,20 +59,22 @@ def _columns(dialect: str) -> str:
 
 def _heads(dialect: str) -> str:
     """Return the query for the first job of each owner: one seek in the index for an owner."""
-
-    def next_head(of: str) -> str:
-        return f"""(
-          SELECT w.id FROM jobs w {_HINT[dialect]} WHERE {_WAITS} {of}
-          ORDER BY w.owner, w.priority DESC, w.id LIMIT 1
-        )"""  # noqa: S608 - only constants are inserted
-
     columns = ", ".join(f"j.{name}" for name in _READ)
+    order = "ORDER BY j.owner, j.priority DESC, j.id LIMIT 1"
+    if dialect == "postgresql":
+        first = f"(SELECT {columns} FROM jobs j WHERE {_WAITS} {order})"  # noqa: S608
+        following = f"""
+        SELECT n.* FROM j heads, LATERAL (
+          SELECT {columns} FROM jobs j WHERE {_WAITS} AND j.owner > heads.owner {order}
+        ) n"""  # noqa: S608
+    else:  # which has no lateral join
+        seek = f"SELECT j.id FROM jobs j {_HINT} WHERE {_WAITS}"  # noqa: S608
+        first = f"SELECT {columns} FROM jobs j WHERE j.id = ({seek} {order})"  # noqa: S608
+        following = f"""
+        SELECT {columns} FROM j heads JOIN jobs j
+          ON j.id = ({seek} AND j.owner > heads.owner {order})"""  # noqa: S608
     return f"""
-    WITH RECURSIVE j AS (
-      SELECT {columns} FROM jobs j WHERE j.id = {next_head("")}
-      UNION ALL
-      SELECT {columns} FROM j heads JOIN jobs j ON j.id = {next_head("AND w.owner > heads.owner")}
-    )
+    WITH RECURSIVE j AS ({first} UNION ALL {following})
     SELECT {_columns(dialect)} FROM j
     """  # noqa: S608 - only constants are inserted
 
@@ -185,7 +187,7 @@ class Lines:
 
 def _page(dialect: str, number: int) -> str:
     """Return the query for the next jobs of an owner, of which only numbers are inserted."""
-    line = f"FROM jobs j WHERE {_WAITS.replace('w.', 'j.')} AND j.owner = :owner{number}"
+    line = f"FROM jobs j WHERE {_WAITS} AND j.owner = :owner{number}"
     page = f"ORDER BY j.priority DESC, j.id LIMIT :limit{number} OFFSET :offset{number}"
     return f"SELECT * FROM (SELECT {_columns(dialect)} {line} {page}) page{number}"  # noqa: S608
 
