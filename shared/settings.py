@@ -18,6 +18,7 @@ from shared.local_access import (
     make_private,
     make_private_in_public,
 )
+from shared.policy_settings import PolicySettings
 
 MAX_SOCKET_PATH_BYTES = 100  # the limit of the kernel is 108 with the terminating zero
 #: The allowed schemes of each server address, and an example for messages.
@@ -31,7 +32,7 @@ SERVERS = {
 }
 
 
-class Settings(LimitSettings):
+class Settings(LimitSettings, PolicySettings):
     """The settings of one box. An empty address stands for the embedded default under `home`."""
 
     model_config = SettingsConfigDict(
@@ -71,12 +72,6 @@ class Settings(LimitSettings):
         default="",
         description="a JSON file of simulated devices with memory, whose jobs train on the CPU",
     )
-    jobs_per_device: int = Field(
-        default=4,
-        ge=1,
-        le=64,
-        description="jobs that share a GPU where their memory fits; 1: each has a GPU for itself",
-    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of a job; 0: all cores / slots"
     )
@@ -87,36 +82,6 @@ class Settings(LimitSettings):
         default=True,
         description="whether the next runner sets up an idle GPU before it has a job, which takes "
         "some hundred MiB of the GPU's memory",
-    )
-    half_life_seconds: float = Field(
-        default=86_400.0,
-        ge=60.0,
-        le=31_536_000.0,
-        description="time after which used device time counts half in the order of the queue",
-    )
-    overdue_seconds: float = Field(
-        default=43_200.0,
-        ge=60.0,
-        le=31_536_000.0,
-        description="waiting time after which a person who was not served is next",
-    )
-    time_sharing: Literal["exact", "all", "off"] = Field(
-        default="exact",
-        description="which jobs give way to waiting jobs of other people after their quantum: "
-        "exact: jobs that continue bit for bit; all; off: none",
-    )
-    quantum_seconds: float = Field(
-        default=1_800.0,
-        ge=1.0,
-        le=31_536_000.0,
-        description="time that a job runs before it gives way; at least 19 times what its stop "
-        "and start take",
-    )
-    quantum_of_low_seconds: float = Field(
-        default=300.0,
-        ge=1.0,
-        le=31_536_000.0,
-        description="the same for jobs of low priority",
     )
     lease_seconds: float = Field(
         default=20.0,
