@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.dashboard.accounts.audit import router as audit
 from api.dashboard.accounts.keys import router as keys
 from api.dashboard.accounts.users import router as users
+from api.dashboard.analyses.routes import router as analyses
 from api.dashboard.assets import router as assets
 from api.dashboard.catalogue.routes import router as catalogue
 from api.dashboard.compare import router as compare
@@ -21,7 +22,18 @@ from api.dashboard.submission.routes import router as submission
 
 router = APIRouter()
 for part in (
-    *(assets, login, login_links, home, submission, job, job_results, predictions, job_actions),
+    *(
+        assets,
+        login,
+        login_links,
+        home,
+        analyses,
+        submission,
+        job,
+        job_results,
+        predictions,
+        job_actions,
+    ),
     *(compare, leaderboard, datasets, catalogue),
     *(keys, users, audit),
 ):

@@ -12,6 +12,7 @@ import pytest
 from shared.database import Database
 from shared.errors import Failure
 from shared.jobs import attempts
+from tests.api.jobs.results.files import with_file
 from tests.api.service import KEY, Service, checkpoint_row, metric_row, serve
 from tests.databases import make_tables
 from tests.fakes.sidecar import accept_everything
@@ -67,6 +68,11 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
         _record(service, lease, 4)
         seeded.jobs["running"] = lease.job_id
         seeded.jobs["queued"] = service.submit(name="queued")
+        row = with_file(service, lease, checkpoint_row("initial", 0, epoch=0))
+        service.record(lease, checkpoints=[row])
+        body = {"kind": "curvature", "checkpoint": "initial"}
+        analysis = service.post(f"/v1/jobs/{lease.job_id}/analyses", body).json()
+        seeded.jobs["analysis"] = analysis["id"]
         yield seeded
 
 

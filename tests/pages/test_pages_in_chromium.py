@@ -17,6 +17,7 @@ PATHS = (
     *("/compare?jobs={succeeded},{again}", "/compare", "/leaderboard?dataset=digits"),
     *("/datasets", "/datasets/synthetic"),
     *("/catalog", "/catalog?q=nothing+like+it", "/catalog/architectures/mlp"),
+    *("/jobs/{running}/analyses", "/jobs/{queued}/analyses", "/analyses/{analysis}"),
     *("/keys", "/keys?user=nobody", "/users", "/users/admin", "/audit", "/audit?user=nobody"),
 )
 MODES = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
