@@ -1,11 +1,12 @@
 """The address and the key of the service: from an argument, the environment or the local box."""
 
 import os
-from pathlib import Path
 
 import httpx
 
 from trainshed.errors import WrongUsage
+from trainshed.home import client_home
+from trainshed.logins import default_url, find_key
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_PORT = 65_535
@@ -16,13 +17,14 @@ def service_url(url: str | None = None) -> str:
 
     Args:
         url: the address; otherwise TRAINSHED_URL, then TRAINSHED_HOST and TRAINSHED_PORT, then the
-            address that the box wrote under TRAINSHED_HOME, then the default.
+            address that the box wrote under TRAINSHED_HOME, then the service of the last
+            `trainshed login`, then the default.
 
     Raises:
         WrongUsage: the address is not valid, or TRAINSHED_HOME cannot be resolved.
     """
     chosen = url or os.environ.get("TRAINSHED_URL") or _from_host_and_port() or _written_url()
-    chosen = (chosen or "http://127.0.0.1:8000").rstrip("/")
+    chosen = (chosen or default_url() or "http://127.0.0.1:8000").rstrip("/")
     if fault := _fault(chosen):
         raise WrongUsage(
             f"{chosen!r} is not an address of a service: {fault}. Use http://HOST:PORT or "
@@ -31,18 +33,20 @@ def service_url(url: str | None = None) -> str:
     return chosen
 
 
-def service_key(key: str | None = None) -> str:
+def service_key(key: str | None = None, *, url: str | None = None) -> str:
     """Return the key.
 
     Args:
-        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key that the box wrote under
-            TRAINSHED_HOME.
+        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key that `trainshed login` stored for
+            this service, then the key that the box wrote under TRAINSHED_HOME.
+        url: the service's address; by default that of `service_url`.
 
     Raises:
         FileNotFoundError: there is no key; the text names the file.
         WrongUsage: the key holds characters that no key has.
     """
-    chosen = key or os.environ.get("TRAINSHED_ADMIN_KEY") or _written_key()
+    chosen = key or os.environ.get("TRAINSHED_ADMIN_KEY")
+    chosen = chosen or find_key(url or service_url()) or _written_key()
     if not chosen.isprintable():
         raise WrongUsage("The key holds characters that are not printable, such as a line break.")
     return chosen
@@ -80,27 +84,17 @@ def _from_host_and_port() -> str | None:
 
 def _written_url() -> str | None:
     try:
-        return (_home() / "run" / "address").read_text().strip()
+        return (client_home() / "run" / "address").read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
 
 
 def _written_key() -> str:
-    path = _home() / "key"
+    path = client_home() / "key"
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise FileNotFoundError(
-            f"No key: {path} cannot be read. Set TRAINSHED_ADMIN_KEY to the key, or "
-            "TRAINSHED_HOME to the box's directory."
-        ) from error
-
-
-def _home() -> Path:
-    home = os.environ.get("TRAINSHED_HOME") or "~/.trainshed"
-    try:
-        return Path(home).expanduser()
-    except RuntimeError as error:
-        raise WrongUsage(
-            f"{home} cannot be resolved. Set TRAINSHED_HOME to the box's directory."
+            f"No key: {path} cannot be read. Run `trainshed login`, set TRAINSHED_ADMIN_KEY to the "
+            "key, or TRAINSHED_HOME to the box's directory."
         ) from error

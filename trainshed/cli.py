@@ -11,6 +11,7 @@ import typer
 
 from trainshed import __version__
 from trainshed.commands import (
+    accounts,
     analyses,
     box,
     catalog,
@@ -74,6 +75,7 @@ for group in (
     catalog,
     datasets,
     queue,
+    accounts,
     box,
 ):
     app.add_typer(group.app)

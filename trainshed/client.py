@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from trainshed.account_requests import AccountRequests
 from trainshed.analysis_requests import AnalysisRequests
 from trainshed.backup_requests import BackupRequests
 from trainshed.comparison_requests import ComparisonRequests
@@ -21,6 +22,7 @@ from trainshed.queue_requests import QueueRequests
 
 class Client(
     JobResults,
+    AccountRequests,
     AnalysisRequests,
     BackupRequests,
     ComparisonRequests,
@@ -31,8 +33,10 @@ class Client(
 
     Args:
         url: the service's address; otherwise TRAINSHED_URL, then TRAINSHED_HOST and
-            TRAINSHED_PORT, then the address of the local box.
-        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of the local box.
+            TRAINSHED_PORT, then the address of the local box, then the service of the last
+            `trainshed login`.
+        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of `trainshed login`, then the
+            key of the local box.
 
     A job is given by its id, by a beginning of its id or by its name, where only one job has it.
     Every method raises `ApiError` if the service refuses the request, and `Unreachable` if no

@@ -25,8 +25,10 @@ class Connection:
 
     Args:
         url: the service's address; otherwise TRAINSHED_URL, then TRAINSHED_HOST and
-            TRAINSHED_PORT, then the address of the local box.
-        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of the local box.
+            TRAINSHED_PORT, then the address of the local box, then the service of the last
+            `trainshed login`.
+        key: the key; otherwise TRAINSHED_ADMIN_KEY, then the key of `trainshed login`, then the
+            key of the local box.
 
     Raises:
         FileNotFoundError: there is no key.
@@ -36,7 +38,7 @@ class Connection:
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
         self.url = service_url(url)
         # A key may be any printable string, so it is sent as UTF-8.
-        headers = {b"Authorization": b"Bearer " + service_key(key).encode()}
+        headers = {b"Authorization": b"Bearer " + service_key(key, url=self.url).encode()}
         try:
             self.http = httpx.Client(
                 base_url=self.url,
@@ -119,9 +121,9 @@ class Connection:
             yield from page["data"]
             if not page["has_more"]:
                 return
-            # The cursor of artifacts is their name, of everything else the id.
+            # The cursor of artifacts and people is their name, of everything else the id.
             last = page["data"][-1]
-            after = last["name"] if last.get("object") == "artifact" else last["id"]
+            after = last["name"] if last.get("object") in {"artifact", "user"} else last["id"]
             left = None if left is None else left - len(page["data"])
 
 
