@@ -95,6 +95,6 @@ def _written_key() -> str:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise FileNotFoundError(
-            f"No key: {path} cannot be read. Run `trainshed login`, set TRAINSHED_ADMIN_KEY to the "
-            "key, or TRAINSHED_HOME to the box's directory."
+            f"No key: {path} cannot be read. Set TRAINSHED_ADMIN_KEY to the key, run `trainshed "
+            "login`, or set TRAINSHED_HOME to the box's directory."
         ) from error
