@@ -48,7 +48,7 @@ class AccountRequests(Connection):
         return self._json("DELETE", _user_path(name))
 
     def keys(self, *, user: str | None = None) -> list[Json]:
-        """Return the own keys, newest first; of admins all keys, or those of one person."""
+        """Return the own keys, newest first; of admins all keys, or the keys of one person."""
         return [*self._pages("/v1/keys", user=user)]
 
     def make_key(
