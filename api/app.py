@@ -20,6 +20,7 @@ from api.health.routes import public as health
 from api.http.guard import Guard
 from api.http.methods import Methods
 from api.http.query_parameters import check_query_parameters
+from api.jobs.polls import Polls
 from api.jobs.results.prediction_input import UPLOAD as PICTURES
 from api.jobs.router import router as jobs
 from api.jobs.routes import VALIDATE
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(principal), known_parameters])
     declared_rights(app)
     extend_openapi(app)
+    app.add_middleware(Polls, services=services)
     app.add_middleware(Methods, routes=app.router.routes, fixed=[VALIDATE, ME])
     app.add_middleware(Guard, hosts=settings.names, uploads=UPLOADS)
     return app

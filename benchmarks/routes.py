@@ -58,6 +58,11 @@ class ServiceUnderLoad:
         """Return the reads of a job per second."""
         return self._load(self.job_url, "")
 
+    def unchanged(self) -> float:
+        """Return the answers 304 per second to polls for a job."""
+        etag = httpx.get(self.job_url, headers=self.headers).headers["etag"]
+        return self._load(self.job_url, "", {"If-None-Match": etag})
+
     def lists(self) -> float:
         """Return the reads of the list's first page per second."""
         return self._load(f"{self.collection_url}?limit=20", "")
@@ -66,8 +71,9 @@ class ServiceUnderLoad:
         """Return the reads of all series of a job per second."""
         return self._load(f"{self.filled_job_url}/metrics", "")
 
-    def _load(self, url: str, script: str) -> float:
-        lines = [f"wrk.headers['{name}'] = '{value}'" for name, value in self.headers.items()]
+    def _load(self, url: str, script: str, headers: dict[str, str] | None = None) -> float:
+        sent = self.headers | (headers or {})
+        lines = [f"wrk.headers['{name}'] = '{value}'" for name, value in sent.items()]
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
             file.write(script + "\n".join(lines))
             file.flush()
@@ -133,6 +139,8 @@ def ours(
         ended = httpx.get(collection, params=query, headers=headers).json()["data"]
         filled_id = ended[0]["id"] if ended else ""
         job_id = _submit_first(collection, headers)
+        for _ in range(19 if fill is None else 0):  # a whole page
+            _submit_first(collection, headers)
         yield ServiceUnderLoad(
             collection, f"{collection}/{job_id}", f"{collection}/{filled_id}", headers
         )
@@ -183,7 +191,23 @@ def measure() -> Iterator[Measurement]:
                 "requests per second / minimal route",
                 us.reads,
                 them.reads,
-                target="≥ 0.6",
+                target="≥ 1.5",
+                unit="/s",
+            )
+            yield in_turn(
+                "GET /v1/jobs/{id}, unchanged: 304",
+                "requests per second / minimal route",
+                us.unchanged,
+                them.reads,
+                target="≥ 4",
+                unit="/s",
+            )
+            yield in_turn(
+                "GET /v1/jobs, a page of 20",
+                "requests per second / minimal route of a job",
+                us.lists,
+                them.reads,
+                target="≥ 1",
                 unit="/s",
             )
             yield in_turn(

@@ -37,6 +37,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 45) -> None:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
+        #: How many transactions of this object have ended that may have changed something.
+        self.writes = 0
         if self.is_sqlite:
             self.engine = self._reader = _sqlite(url, pool_size)
         else:
@@ -55,6 +57,14 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Yield a connection in a transaction, which is committed durably at the end."""
+        try:
+            with self._write() as connection:
+                yield connection
+        finally:
+            self.writes += 1
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
         if self.is_sqlite:
             # The lock is fairer than SQLite's busy loop.
             with self._write_lock, _translate_errors(), self.engine.connect() as connection:

@@ -21,6 +21,7 @@ from api.http.responses import json_response, list_page, matches_etag
 from api.http.schemas import ETAG, LOCATION, NOT_MODIFIED, list_of
 from api.jobs import rendering, service
 from api.jobs.fork_schemas import FORK_BODY, JSON_PATCH
+from api.jobs.polls import name_of_list
 from api.jobs.responses import (
     job_response,
     read_attempts,
@@ -29,8 +30,10 @@ from api.jobs.responses import (
 from api.jobs.schemas import Job, UnreadableJob, Validation
 from api.openapi import SPEC_BODY
 from api.services.change_watcher import Change, Version
+from api.services.container import Services
 from shared.jobs import queries
 from shared.jobs.partial_rows import UnreadableJobRow
+from shared.jobs.rows import JobRow
 from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -92,6 +95,7 @@ async def validate_spec(request: Request, services: ServicesDep, principal: Prin
     responses={200: {"model": list_of(Job, UnreadableJob)}},
 )
 def list_jobs(
+    request: Request,
     services: ServicesDep,
     principal: PrincipalDep,
     limit: Limit = 20,
@@ -112,6 +116,7 @@ def list_jobs(
 ) -> Any:
     """Return the jobs, newest first. `after` is the id of the last job of the page before."""
     check_cursor(after, "job")
+    version = services.responses.version.current()
     with services.database.read() as connection:
         rows = queries.list_jobs(
             connection,
@@ -131,7 +136,12 @@ def list_jobs(
     queued = [row.id for row in rows[:limit] if row.state == "queued"]
     positions = services.queue_order.positions(queued) if queued else {}
     page = [rendering.job_json(row, queue_position=positions.get(row.id)) for row in rows[:limit]]
-    return json_response(list_page(page, has_more=len(rows) > limit))
+    response = json_response(list_page(page, has_more=len(rows) > limit))
+    name = name_of_list(request.scope["query_string"], principal)
+    if name is not None and not any(isinstance(row, UnreadableJobRow) for row in rows):
+        is_queued = any(row.state == "queued" for row in rows)
+        services.responses.put(name, response, version, is_queued=is_queued)
+    return response
 
 
 @router.get(
@@ -155,6 +165,7 @@ async def get_job(
     `If-None-Match` at any change, also of the queue position; without it at a change of `state` or
     `phase`. A key that ended during the wait is a 401.
     """
+    version = services.responses.version.current()
     row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
     etag = rendering.etag(row, queue_position)
     is_current = if_none_match is None or matches_etag(if_none_match, etag)
@@ -169,11 +180,23 @@ async def get_job(
             change=Change.STATE if if_none_match is None else Change.ANY,
         )
         await services.authenticator.check(principal)
+        version = services.responses.version.current()
         row, queue_position = await run_in_threadpool(read_with_position, services, job_id)
         etag = rendering.etag(row, queue_position)
     headers = {"ETag": etag}
-    if matches_etag(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
+    response = Response(status_code=304, headers=headers)
+    if not matches_etag(if_none_match, etag):
+        response = await _whole_response(services, row, queue_position, headers)
+    if not isinstance(row, UnreadableJobRow):
+        is_queued = row.state == "queued"
+        services.responses.put(job_id, response, version, owner=row.owner, is_queued=is_queued)
+    return response
+
+
+async def _whole_response(
+    services: Services, row: JobRow, queue_position: int | None, headers: dict[str, str]
+) -> Response:
+    job_id = row.id
     attempts = await run_in_threadpool(read_attempts, services, job_id) if row.attempt else []
     job = rendering.job_json(row, queue_position=queue_position, attempts=attempts)
     return json_response(job, headers=headers)

@@ -12,6 +12,7 @@ from api.http.received_file import delete_unfinished
 from api.prometheus.tallies import Tallies
 from api.services.authentication import Authenticator
 from api.services.change_watcher import ChangeWatcher
+from api.services.database_version import DatabaseVersion
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
@@ -22,6 +23,7 @@ from api.services.principal import Principal
 from api.services.quarantine import Quarantine
 from api.services.queue_order import QueueOrder
 from api.services.request_rates import RequestRates
+from api.services.response_cache import ResponseCache
 from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
 from shared.accounts import audit
@@ -52,6 +54,7 @@ class Services:
     request_rates: RequestRates
     quarantine: Quarantine
     tallies: Tallies
+    responses: ResponseCache
 
     @contextmanager
     def change(
@@ -83,6 +86,7 @@ class Services:
     def close(self) -> None:
         """Stop the threads and close the connections."""
         self.doorbell.stop()
+        self.responses.version.close()
         self.database.close()
 
 
@@ -113,4 +117,5 @@ def open_services(settings: Settings) -> Services:
         request_rates=RequestRates(database, limits),
         quarantine=Quarantine(database),
         tallies=Tallies(database),
+        responses=ResponseCache(DatabaseVersion(database)),
     )

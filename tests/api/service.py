@@ -150,6 +150,8 @@ def serve(database_url: str, home: Path) -> Iterator[Service]:
     sidecar = FakeSidecar(settings.sidecar)
     threading.Thread(target=sidecar.serve_forever, args=(0.02,), daemon=True).start()
     app = create_app(settings)
+    # The test writes to the database like a worker, and reads at once.
+    app.state.services.responses.version.postgresql_seconds = 0.0
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     server = uvicorn.Server(uvicorn.Config(app, **options(settings)))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
