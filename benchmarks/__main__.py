@@ -13,6 +13,7 @@ from benchmarks import (
     predictions,
     routes,
     scale,
+    several_devices,
     training,
 )
 from benchmarks.boxes import ROOT, exit_on_signals, started
@@ -52,6 +53,7 @@ SUITES = {
     "sharing": sharing.measure,
     "claim": claim.measure,
     "backup": backup.measure,
+    "several-devices": several_devices.measure,
 }
 
 

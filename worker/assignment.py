@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -12,6 +13,15 @@ from shared.jobs.attempts import Lease
 READY = b"ready\n"
 #: What it reads before its assignment: set up the GPU with this position among the visible GPUs.
 WARM_GPU = b"warm GPU "
+
+
+@dataclass(frozen=True)
+class FurtherDevice:
+    """A device of a job of several devices, apart from its first."""
+
+    device: str
+    uuid: str
+    index: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Assignment:
     memory_mib: float = 0.0
     #: Whether other jobs may share the device.
     is_shared: bool = False
+    #: The devices of the ranks after the first.
+    further: tuple[FurtherDevice, ...] = ()
 
     @property
     def lease(self) -> Lease:
@@ -47,7 +59,14 @@ class Assignment:
     @classmethod
     def parse(cls, line: bytes) -> Self:
         """Return the assignment that a line of JSON holds."""
-        return cls(**orjson.loads(line))
+        values = orjson.loads(line)
+        further = tuple(FurtherDevice(**device) for device in values.pop("further", ()))
+        return cls(**values, further=further)
+
+
+def ranks_directory(home: Path, job_id: str) -> Path:
+    """Return the directory by which the ranks of a job find each other on their machine."""
+    return home / "ranks" / job_id
 
 
 class ExitCode(IntEnum):
@@ -69,5 +88,9 @@ class ExitCode(IntEnum):
     PAUSED = 15
     #: It wrote a checkpoint because its job gives way to a waiting job.
     YIELDED = 16
+    #: A rank after the first: another rank has ended, which is the cause to report.
+    RANK_LOST = 17
+    #: A rank after the first: its failure is on its standard output.
+    RANK_FAILED = 18
     #: Another attempt has the job.
     FENCED = 75

@@ -56,6 +56,11 @@ class Lock:
         self._file = file
         return True
 
+    @property
+    def file(self) -> int | None:
+        """The descriptor that holds the lock, also for a child that inherits it."""
+        return self._file
+
     def release(self) -> None:
         """Release the lock if it is held."""
         if self._file is not None:

@@ -14,7 +14,7 @@ from api.jobs.estimates import seconds_per_epoch
 from api.services.container import Services
 from api.services.principal import Principal
 from shared.errors import Unavailable
-from shared.jobs import control, deletion
+from shared.jobs import control, deletion, liveness
 from shared.jobs.submission import (
     Submission,
     find_by_key,
@@ -33,7 +33,8 @@ def check(services: Services, principal: Principal, raw: Any) -> Draft:
         Unavailable: the sidecar does not answer.
     """
     parts = (services.methods, services.sidecar, services.database, services.storage)
-    return checks.check(raw, Context(*parts, principal))
+    largest_worker = partial(liveness.largest_worker, services.database)
+    return checks.check(raw, Context(*parts, principal, largest_worker))
 
 
 def create(services: Services, principal: Principal, body: bytes, key: str | None) -> str:

@@ -118,7 +118,7 @@ def submit(
             "name": "",
             "state": "queued",
             "priority": subject.priority,
-            "gpus": subject.gpus,
+            "gpus": 1,
             "tags": {},
             "notes": "",
             "spec": new.spec,

@@ -36,10 +36,12 @@ class ClaimedJob:
     spec: dict[str, Any]
     resume_from: str | None
     epoch_limit: int | None
-    #: The name of its device on this host.
+    #: The name of its first device on this host.
     device: str
     #: The memory that was planned for it; 0 if that is not limited.
     memory_mib: float = 0.0
+    #: The names of its other devices.
+    further_devices: tuple[str, ...] = ()
 
 
 def is_held_by(lease: Lease) -> sa.ColumnElement[bool]:

@@ -128,9 +128,12 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
         served = sa.update(tables.users).where(users.name == row.owner)
         connection.execute(served.values(last_start_at=at))
     data = {"state": "running", "phase": "preflight", "attempt": lease.attempt, "device": device}
+    if len(names) > 1:
+        data["devices"] = names
     why = {"rank": planned.place.rank.name.lower(), "backfilled": planned.is_backfilled}
     append_events(connection, row.id, at, NewEvent("state", data | {"plan": why}))
-    return ClaimedJob(lease, row.spec, row.resume_from, row.epoch_limit, device, job.memory_mib)
+    terms = (row.spec, row.resume_from, row.epoch_limit)
+    return ClaimedJob(lease, *terms, device, job.memory_mib, tuple(names[1:]))
 
 
 def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:

@@ -95,21 +95,22 @@ def _charge(
     charged = attempts.charged_until
     # A damaged time is replaced: nobody can compare with it.
     is_unchanged = sa.true() if seen is None else charged == seen
-    rate = _rate(row.priority)
+    rate, devices = _rate(row.priority), _devices(row)
+    seconds = (end - begin) * devices
     updated = connection.execute(
         sa.update(tables.attempts)
         .where(_is(job_id, attempt), is_unchanged)
         .values(
             charged_until=until,
-            device_seconds=attempts.device_seconds + (end - begin),
-            charged_seconds=attempts.charged_seconds + rate * (end - begin),
+            device_seconds=attempts.device_seconds + seconds,
+            charged_seconds=attempts.charged_seconds + rate * seconds,
         )
     )
     if not updated.rowcount:
         return False
     current = read_ledger(connection, lock="shared")
-    _add(connection, row.owner, current.charge(begin, end, rate=rate))
-    used_days.add(connection, row.owner, until, end - begin, is_high=_is_high(row.priority))
+    _add(connection, row.owner, current.charge(begin, end, rate=rate, share=devices))
+    used_days.add(connection, row.owner, until, seconds, is_high=_is_high(row.priority))
     return True
 
 
@@ -163,8 +164,9 @@ def _refund(connection: sa.Connection, row: Any, job_id: str, attempt: int) -> N
         rate = _valid(settled.charged_seconds, 0.0) / (end - begin)
         current = read_ledger(connection, lock="shared")
         _add(connection, row.owner, -current.charge(begin, end, rate=rate))
+        seconds = (begin - end) * _devices(row)
         is_high = _is_high(row.priority)
-        used_days.add(connection, row.owner, settled.ended_at, begin - end, is_high=is_high)
+        used_days.add(connection, row.owner, settled.ended_at, seconds, is_high=is_high)
 
 
 def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
@@ -192,7 +194,7 @@ def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
 def _charged(connection: sa.Connection, job_id: str, attempt: int) -> Any:
     attempts, jobs = tables.attempts.c, tables.jobs.c
     times = (attempts.started_at, attempts.charged_until, attempts.ended_at)
-    columns = (*times, jobs.owner, jobs.priority)
+    columns = (*times, jobs.owner, jobs.priority, jobs.gpus)
     query = sa.select(*columns).join_from(tables.attempts, tables.jobs).where(_is(job_id, attempt))
     # Locked, so that it does not end before it is charged as a running attempt.
     return connection.execute(query.with_for_update(of=tables.attempts)).one_or_none()
@@ -215,6 +217,11 @@ def _rate(priority: Any) -> float:
 
 def _is_high(priority: Any) -> bool:
     return priority == HIGH
+
+
+def _devices(row: Any) -> int:
+    """Return how many devices the job uses; 1 where the number is damaged."""
+    return row.gpus if isinstance(row.gpus, int) and row.gpus > 0 else 1
 
 
 def _seconds(value: Any) -> float | None:

@@ -1,15 +1,20 @@
 """Signs of life: heartbeats of attempts, workers, and the lease of the leading reaper."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared import tables
 from shared.clock import now
+from shared.database import Database
 from shared.errors import Fenced
 from shared.jobs.attempts import Lease, is_held_by
 from shared.jobs.rows import WorkerRow
+
+#: A worker that was not seen for longer may have been replaced by another.
+PRESENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,19 @@ def list_workers(connection: sa.Connection) -> list[WorkerRow]:
     """Return every worker there ever was, with the time of its last sign of life."""
     query = sa.select(tables.workers).order_by(tables.workers.c.id)
     return WorkerRow.read_all(connection.execute(query).mappings())
+
+
+def largest_worker(database: Database) -> list[str]:
+    """Return the names of the devices of the worker that has most; empty without any worker.
+
+    Workers that were not seen for a while count only if there is no other.
+    """
+    with database.read() as connection:
+        workers = list_workers(connection)
+    at = now()
+    present = [row for row in workers if at - row.seen_at <= timedelta(seconds=PRESENT_SECONDS)]
+    names = [[device["name"] for device in row.devices] for row in present or workers]
+    return max(names, key=len, default=[])
 
 
 def take_lead(connection: sa.Connection, name: str, holder: str, *, seen: int | None) -> int | None:

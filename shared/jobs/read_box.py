@@ -201,7 +201,8 @@ def _add_uncharged(
 ) -> None:
     for job, charged_until in running:
         owner = owners[job.owner]
-        amount = ledger.charge(charged_until, at, rate=rate_of(job.priority))
+        share = max(1, len(job.devices))
+        amount = ledger.charge(charged_until, at, rate=rate_of(job.priority), share=share)
         owners[job.owner] = replace(owner, usage=owner.usage + ledger.decayed(amount, at))
 
 

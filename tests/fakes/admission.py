@@ -15,6 +15,8 @@ from shared.errors import Fault, InvalidSpec, Unavailable
 from tests.fakes.sidecar import Respond, accept_everything
 
 ADMIN = Principal("admin", "admin", Level.ADMIN, key_id="admin")
+#: Of the largest worker.
+DEVICES = ("cpu:0", "cpu:1")
 #: The smallest specification.
 SPEC: dict[str, Any] = {"dataset": "digits", "architecture": "mlp"}
 
@@ -58,7 +60,12 @@ def check(raw: Any, sidecar: Any = None) -> Draft:
     """Check a body as the service does; raises InvalidSpec with its faults."""
     nothing: Any = None
     context = Context(
-        methods(), sidecar or SidecarInProcess(), database=nothing, storage=nothing, principal=ADMIN
+        methods(),
+        sidecar or SidecarInProcess(),
+        database=nothing,
+        storage=nothing,
+        principal=ADMIN,
+        largest_worker=lambda: DEVICES,
     )
     return checks.check(parse(json.dumps(raw).encode()), context)
 

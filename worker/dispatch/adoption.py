@@ -35,10 +35,11 @@ def adopt(
         if pid is None:
             _give_back(database, beat)
             continue
-        name = next(iter(beat.devices), "")
-        device = next((device for device in devices if device.name == name), Device(name, "gone"))
+        name, *others = beat.devices or [""]
+        known = {device.name: device for device in devices}
+        device, *further = [known.get(each, Device(each, "gone")) for each in (name, *others)]
         adopted[beat.lease.job_id] = Runner(
-            beat.lease, device, pid, None, kills_before=count_oom_kills()
+            beat.lease, device, pid, None, tuple(further), kills_before=count_oom_kills()
         )
         log.info("runner adopted", job=beat.lease.job_id, pid=pid, device=name)
     return adopted

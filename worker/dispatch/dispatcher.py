@@ -5,9 +5,11 @@ the spare is ready, and polls in any case: the database is the truth.
 """
 
 import os
+import shutil
 import socket
 import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -18,11 +20,12 @@ from shared.jobs import attempts, claims, ledger, liveness, read_box
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
-from worker.assignment import Assignment, ExitCode
+from worker.assignment import ExitCode, ranks_directory
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
 from worker.dispatch.checks import Checks
 from worker.dispatch.device import Device
+from worker.dispatch.handover import assignment_of
 from worker.dispatch.inventory import open_inventory
 from worker.dispatch.next_spare import NextSpare
 from worker.dispatch.occupancy import Occupancy
@@ -163,8 +166,9 @@ class Dispatcher:
             policy=self.policy,
         )
         if claimed is not None:
-            device = next(device for device in free if device.name == claimed.device)
-            self._hand_over(spare, claimed, device)
+            names = (claimed.device, *claimed.further_devices)
+            by_name = {device.name: device for device in free}
+            self._hand_over(spare, claimed, [by_name[name] for name in names])
             self._poll_at = 0.0
             return
         idle = next((device for device in free if not self._is_used(device)), None)
@@ -175,23 +179,16 @@ class Dispatcher:
         return self.occupancy.has_room(device, self.runners.values())
 
     def _is_used(self, device: Device) -> bool:
-        return any(runner.device.name == device.name for runner in self.runners.values())
+        return any(device in runner.devices for runner in self.runners.values())
 
-    def _hand_over(self, spare: Spare, claimed: attempts.ClaimedJob, device: Device) -> None:
+    def _hand_over(
+        self, spare: Spare, claimed: attempts.ClaimedJob, devices: Sequence[Device]
+    ) -> None:
         """Assign the job to the spare, which becomes its runner; give it back if the spare died."""
         self.next_spare.hand_out()
-        assignment = Assignment(
-            job_id=claimed.lease.job_id,
-            attempt=claimed.lease.attempt,
-            spec=claimed.spec,
-            resume_from=claimed.resume_from,
-            epoch_limit=claimed.epoch_limit,
-            device=device.name,
-            uuid=device.uuid,
-            threads=self.threads,
-            index=spare.devices.index(device),
-            memory_mib=claimed.memory_mib if device.has_own_memory else 0.0,
-            is_shared=self.occupancy.is_shared(device, claimed.memory_mib),
+        is_shared = self.occupancy.is_shared(devices[0], claimed.memory_mib)
+        assignment = assignment_of(
+            claimed, devices, visible=spare.devices, threads=self.threads, is_shared=is_shared
         )
         try:
             process = spare.assign(assignment)
@@ -200,9 +197,10 @@ class Dispatcher:
             with self.database.write() as connection:
                 attempts.stop(connection, claimed.lease, "worker_lost")
             return
-        self.runners[claimed.lease.job_id] = Runner(
-            claimed.lease, device, process.pid, process, kills_before=count_oom_kills()
-        )
+        device, *further = devices
+        kills = count_oom_kills()
+        runner = Runner(claimed.lease, device, process.pid, process, tuple(further), kills)
+        self.runners[claimed.lease.job_id] = runner
         log.info("job handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
 
     def _show_life(self) -> None:
@@ -225,7 +223,7 @@ class Dispatcher:
     def _stop_runners_of_lost_devices(self) -> None:
         """Kill the runners on devices that are gone, since a step there never ends."""
         for runner in self.runners.values():
-            if self.occupancy.is_lost(runner.device):
+            if any(map(self.occupancy.is_lost, runner.devices)):
                 runner.abandon_device()
 
     def _charge(self) -> None:
@@ -263,13 +261,17 @@ class Dispatcher:
             state = record_exit(runner, code, self.database)
             log.info("runner exited", job=runner.lease.job_id, code=code, state=state)
             if code == ExitCode.DEVICE_FAULT:
-                self.quarantine.add(runner.device)
+                for device in runner.devices:  # whichever of them failed
+                    self.quarantine.add(device)
             elif state == "succeeded":
-                self.quarantine.release(runner.device)
+                for device in runner.devices:
+                    self.quarantine.release(device)
             if state in FINAL:
                 # Nobody takes the lock any more: a final state is never left.
                 job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
                 Storage(self.settings.storage).delete_partial_results(runner.lease.job_id)
+                directory = ranks_directory(self.settings.home, runner.lease.job_id)
+                shutil.rmtree(directory, ignore_errors=True)
             del self.runners[name]
             self._poll_at = 0.0
             self.next_spare.start_soon()

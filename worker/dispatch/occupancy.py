@@ -91,10 +91,13 @@ class Occupancy:
 
         Without a runner of ours it must not be locked, as by a runner that was fenced.
         """
-        count = sum(runner.device.name == device.name for runner in runners)
-        if not count:
+        names = [[used.name for used in runner.devices] for runner in runners]
+        users = [used for used in names if device.name in used]
+        if not users:
             return not is_held(device_lock(self.settings, device.name, device.uuid))
-        return count < (self.jobs_per_device if device.has_own_memory else 1)
+        if any(len(used) > 1 for used in users):
+            return False  # with a job of several devices no other shares
+        return len(users) < (self.jobs_per_device if device.has_own_memory else 1)
 
     def is_shared(self, device: Device, memory_mib: float) -> bool:
         """Return whether other jobs may join a job on the device.

@@ -49,6 +49,8 @@ class Runner:
     pid: int
     #: None for an adopted runner, which is no child of this process.
     process: subprocess.Popen[bytes] | None
+    #: The devices of a job of several devices, apart from its first.
+    further_devices: tuple[Device, ...] = ()
     #: The result of `count_oom_kills` a few seconds ago.
     kills_before: int = 0
     stop_requested_at: float | None = field(default=None)
@@ -60,6 +62,11 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._recent_kills = self.kills_before
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """All devices that it uses."""
+        return (self.device, *self.further_devices)
 
     def exit_code(self, settings: Settings) -> int | None:
         """Return the exit code; None while the process runs.

@@ -5,7 +5,6 @@ Errors are not handled here: `process` turns them into the job's failure.
 
 import signal
 import threading
-from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from worker.runner.checkpoints import CheckpointWriter
 from worker.runner.diagnosis.resumed_watch import open_watch
 from worker.runner.experiment import build_experiment
 from worker.runner.failures import Diagnosed, MaxRuntimeReached
+from worker.runner.further_ranks import FurtherRanks
 from worker.runner.heartbeat import Heartbeat
 from worker.runner.progress import Progress
 from worker.runner.recorder import Recorder, recorded_divergence
@@ -41,7 +41,6 @@ from worker.runner.time_limit import TimeLimit
 from worker.runner.watchdog import Watchdog
 from worker.runner.writer import AttemptWriter
 from worker.training.experiment import Experiment
-from worker.training.fit import fit
 from worker.training.reports import EpochEnded, Fitted, Report, StageStarted, Stepped
 from worker.training.seed import machine_fingerprint
 from worker.training.state import TrainingState
@@ -60,10 +59,17 @@ ON_HOST = (
 class Attempt:
     """An attempt in this process, with its heartbeat and the thread that writes its records."""
 
-    def __init__(self, assignment: Assignment, settings: Settings, database: Database) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        settings: Settings,
+        database: Database,
+        ranks: FurtherRanks | None = None,
+    ) -> None:
         self.assignment = assignment
         self.settings = settings
         self.database = database
+        self.ranks = ranks or FurtherRanks(assignment, settings)
         self.storage = Storage(settings.storage)
         self.writer = AttemptWriter(database, self.storage, assignment.lease)
         self.watchdog = Watchdog()
@@ -138,7 +144,10 @@ class Attempt:
         for text in notes:
             self._add_note(text)
         first_step, first_epoch = (0, 0) if state is None else (state.step, state.epoch)
-        fingerprint = {**machine_fingerprint(experiment.device), "dataset": data}
+        fingerprint = {
+            **machine_fingerprint(experiment.device, self.ranks.count),
+            "dataset": data,
+        }
         write_with_retry(
             self.database,
             lambda c: begin_attempt(
@@ -185,8 +194,7 @@ class Attempt:
         self, experiment: Experiment, state: TrainingState | None, recorder: Recorder
     ) -> ExitCode | None:
         """Train to the end and return None, or return the exit code where the job has to stop."""
-        # Closed at any end, which restores torch's settings.
-        with closing(fit(experiment, state=state)) as reports, recorded_divergence(recorder):
+        with self.ranks.training(experiment, state) as reports, recorded_divergence(recorder):
             for report in self.watchdog.watch(reports):
                 self.writer.raise_error()
                 if isinstance(report, StageStarted):
@@ -203,7 +211,7 @@ class Attempt:
                         return stopped
                 elif isinstance(report, Fitted) and state is not None:
                     # The fingerprint has a mark for each reason why bits may differ.
-                    machine = machine_fingerprint(experiment.device)
+                    machine = machine_fingerprint(experiment.device, self.ranks.count)
                     self.is_exact = report.snapshot().fingerprint == machine
         return None
 

@@ -6,11 +6,10 @@ ends it. It outlives the worker. This is the only place that catches every excep
 """
 
 import os
-import resource
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,6 +17,7 @@ import torch
 
 from shared import logs
 from shared.database import Database
+from shared.errors import Failure
 from shared.jobs import attempts
 from shared.jobs.analyses import is_analysis
 from shared.settings import Settings, read_settings
@@ -28,9 +28,12 @@ from worker.runner.analysis import AnalysisAttempt
 from worker.runner.analysis_failures import analysis_failure_of
 from worker.runner.attempt import Attempt
 from worker.runner.failures import failure_of, is_device_fault
+from worker.runner.further_ranks import FurtherRanks, die
 from worker.runner.gpu import select_gpu
+from worker.runner.memory_limit import limited_memory
 from worker.runner.retry import write_with_retry
 from worker.runner.warm_up import warm_up, warm_up_gpu
+from worker.training.ranks import RankLost
 
 log = structlog.get_logger()
 
@@ -76,6 +79,7 @@ def train(assignment: Assignment, settings: Settings) -> int:
     locks = [
         job_lock(settings, assignment.job_id),
         device_lock(settings, assignment.device, assignment.uuid, is_shared=assignment.is_shared),
+        *(device_lock(settings, other.device, other.uuid) for other in assignment.further),
     ]
     try:
         has_locks = all(lock.acquire(timeout_seconds=LOCK_SECONDS) for lock in locks)
@@ -86,19 +90,30 @@ def train(assignment: Assignment, settings: Settings) -> int:
         log.error("the job or the device is still in use", device=assignment.device)
         return ExitCode.BUSY
     torch.set_num_threads(assignment.threads)
-    kind = AnalysisAttempt if is_analysis(assignment.job_id) else Attempt
-    attempt = kind(assignment, settings, database)
+    end_with = partial(_end_with_rank, assignment, database)
+    ranks = FurtherRanks(assignment, settings, locks, end_with)
+    attempt = (
+        AnalysisAttempt(assignment, settings, database)
+        if is_analysis(assignment.job_id)
+        else Attempt(assignment, settings, database, ranks)
+    )
     log.info("begin", device=assignment.device, threads=assignment.threads)
     try:
         if assignment.uuid:
             select_gpu(assignment)
         # CUDA reserves far more addresses than there is memory, so no limit is possible with it.
-        with _limited_memory(0 if assignment.uuid else settings.runner_memory_mib):
+        with limited_memory(0 if assignment.uuid else settings.runner_memory_mib):
             code = attempt.run()
+    except RankLost as error:
+        _log_traceback(error)
+        attempt.writer.join()
+        return ranks.end_as_lost()
     except Exception as error:  # noqa: BLE001 - any exception is a failure of this job
         _log_traceback(error)
         attempt.writer.join()
+        ranks.end()
         return _fail(error, assignment, database)
+    ranks.end()
     log.info("end", code=code)
     return code
 
@@ -119,6 +134,16 @@ def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
     return ExitCode.DONE
 
 
+def _end_with_rank(
+    assignment: Assignment, database: Database, code: int, failure: Failure | None
+) -> int:
+    """End as another rank has ended: by its failure, its exit code or its signal."""
+    if failure is None:
+        return die(code)
+    write_with_retry(database, attempts.fail, assignment.lease, failure)
+    return ExitCode.DONE
+
+
 def _log_traceback(error: Exception) -> None:
     """Write the traceback to the log, unless its disk is full."""
     with suppress(OSError):
@@ -135,22 +160,6 @@ def _redirect_output(path: Path) -> None:
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
-
-
-@contextmanager
-def _limited_memory(mib: int) -> Iterator[None]:
-    """Limit the address space within the block, so that a failure can be recorded after it.
-
-    Args:
-        mib: the limit; 0 for none.
-    """
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    if mib:
-        resource.setrlimit(resource.RLIMIT_AS, (mib * 2**20, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _prefer_for_oom_killer() -> None:

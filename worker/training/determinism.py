@@ -21,9 +21,14 @@ class Determinism:
     """What the last bits of the results depend on."""
 
     def __init__(
-        self, device: torch.device, operations: set[str], *, is_deterministic: bool
+        self,
+        device: torch.device,
+        operations: set[str],
+        *,
+        is_deterministic: bool,
+        processes: int = 1,
     ) -> None:
-        self._device = device
+        self._machine = machine_fingerprint(device, processes)
         #: Whether deterministic algorithms are requested; without, torch warns of no operation.
         self._is_deterministic = is_deterministic
         #: The operations met so far that have no deterministic implementation.
@@ -40,7 +45,7 @@ class Determinism:
             marks["operations"] = ", ".join(sorted(self._operations))
         if self._was_resumed_inexactly:
             marks["resumed"] = "inexactly"
-        return machine_fingerprint(self._device) | marks
+        return self._machine | marks
 
     def resume(self, earlier: dict[str, str], *, has_noted: bool) -> None:
         """Continue from a state.
@@ -49,7 +54,7 @@ class Determinism:
             earlier: the state's fingerprint.
             has_noted: whether an epoch ended before it, which noted the operations.
         """
-        self._was_resumed_inexactly = earlier != machine_fingerprint(self._device)
+        self._was_resumed_inexactly = earlier != self._machine
         if has_noted:
             self._noted.update(earlier.get("operations", "").split(", "))
 

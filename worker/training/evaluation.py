@@ -10,6 +10,7 @@ from worker.training.device_split import Batches
 from worker.training.experiment import Experiment, Split
 from worker.training.inference import mean_loss, predict_batches
 from worker.training.penalties import Penalties
+from worker.training.ranks import ALONE, Ranks
 from worker.training.task import Regression
 from worker.training.topk import are_finite, count_right, is_right, rank, ranking, valid_ks
 
@@ -91,6 +92,7 @@ def score(
     *,
     samples_N: Tensor | None = None,
     has_metrics: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Score:
     """Return the loss on a split or on some of its samples. The model stays in evaluation mode.
 
@@ -99,21 +101,48 @@ def score(
         split: the samples.
         samples_N: the indices of the samples to use, int64; None for all.
         has_metrics: whether to compute the task's metrics too.
+        ranks: the processes that evaluate together; each must call this, and computes a part.
     """
     task = experiment.task
     statistics: list[Tensor] = []
     losses: list[Tensor] = []
     sizes: list[int] = []
     experiment.model.eval()
-    for outputs_NM, targets_N in predict_batches(experiment, experiment.model, split, samples_N):
+    count = len(split) if samples_N is None else len(samples_N)
+    part = ranks.part(count)
+    for outputs_NM, targets_N in predict_batches(
+        experiment, experiment.model, split, samples_N, part
+    ):
         losses.append(experiment.loss(outputs_NM, targets_N))
         sizes.append(len(targets_N))
         if has_metrics:
             statistics.append(task.statistics([outputs_NM], [targets_N]))
+    if not ranks.is_alone:
+        return _score_of_all(experiment, ranks, losses, sizes, statistics, has_metrics=has_metrics)
     metrics: dict[str, float] = {}
     if statistics:
         metrics = task.metrics(torch.cat(statistics).sum(0).tolist(), sum(sizes))
     return Score(mean_loss(losses, sizes), metrics)
+
+
+def _score_of_all(
+    experiment: Experiment,
+    ranks: Ranks,
+    losses: list[Tensor],
+    sizes: list[int],
+    statistics: list[Tensor],
+    *,
+    has_metrics: bool,
+) -> Score:
+    """Return the score on the samples of all ranks, from what this rank measured on its own."""
+    count, task = sum(sizes), experiment.task
+    sums = [float(count), count * mean_loss(losses, sizes) if losses else 0.0]
+    own = torch.cat(statistics).sum(0).tolist() if statistics else [0.0] * task.statistic_count
+    totals = torch.tensor([*sums, *own], dtype=torch.float64, device=experiment.device)
+    ranks.sum([totals])
+    samples, loss, *statistic_sums = totals.tolist()
+    metrics = task.metrics(statistic_sums, int(samples)) if has_metrics else {}
+    return Score(loss / samples, metrics)
 
 
 @torch.inference_mode()

@@ -10,9 +10,11 @@
                  2. set the learning rate: the schedule's, times the plateau's factor
                  3. draw the batch: augment its pixels, then normalize them
                  4. on_batch regularizers change images and targets
+                    (of several ranks, each continues with its part of the batch)
                  5. forward pass, in the experiment's precision
                  6. objective: the loss, plus the terms of on_forward regularizers
                  7. backward pass of the objective, scaled for float16
+                    (several ranks add up their gradients)
                  8. unscale the gradients
                  9. add the gradients of the penalties
                 10. measure the norm of each gradient
@@ -37,6 +39,7 @@ from collections.abc import Generator
 from worker.training.determinism import nondeterministic_operations
 from worker.training.experiment import Experiment, Stage
 from worker.training.freezing import set_modes
+from worker.training.ranks import ALONE, Ranks
 from worker.training.reports import (
     EpochEnded,
     Fitted,
@@ -55,26 +58,29 @@ from worker.training.trainer import Trainer
 
 
 def fit(
-    experiment: Experiment, /, *, state: TrainingState | None = None
+    experiment: Experiment, /, *, state: TrainingState | None = None, ranks: Ranks = ALONE
 ) -> Generator[Report, None, None]:
     """Train, and report every step, epoch and stage.
 
     Args:
         experiment: what is trained; its model is changed in place.
         state: where to resume; None starts with the model's weights as they are.
+        ranks: the processes that train together. All must call `fit` with equal arguments; each
+            yields the same reports. One of them may stop, and the others then fail.
 
     Yields:
         Reports, in the order given at the head of this file.
 
     Raises:
         Diverged: the training loss or a gradient is not finite.
+        RankLost: another rank has ended.
         ValueError: the state belongs to another experiment.
     """
     with (
         deterministic_algorithms(experiment.deterministic),
         nondeterministic_operations() as operations,
     ):
-        trainer = Trainer(experiment, operations)
+        trainer = Trainer(experiment, operations, ranks)
         if state is None:
             yield from trainer.emit(
                 InitialState(
@@ -131,7 +137,7 @@ def _fit_epoch(trainer: Trainer, stage: Stage, stepper: Stepper) -> Generator[Re
     epoch, steps = position.epoch + 1, experiment.steps_of_epoch(stage)
     order_N = sample_order(len(trainer.train), experiment.seed, epoch).to(experiment.device)
     batches = order_N.split(stage.batch_size)
-    trainer.train.announce(batches[position.epoch_step : steps])
+    trainer.train.announce([stepper.read(batch) for batch in batches[position.epoch_step : steps]])
     planned_steps = experiment.steps
     set_modes(experiment.model, stepper.frozen)
     trainer.start_clock()
@@ -163,6 +169,7 @@ def _end_epoch(trainer: Trainer, stage: Stage, epoch: int) -> EpochEnded:
     metrics = trainer.sums.metrics(experiment.task, is_clipped=stage.clipping is not None)
     metrics |= trainer.validate()
     metrics["seconds"] = trainer.sums.seconds + time.perf_counter() - started_at
+    metrics = trainer.agreed(metrics)
     notes = trainer.notes(stage)
     trainer.end_epoch()
     improved = selection.update_best(metrics)

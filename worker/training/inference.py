@@ -16,7 +16,11 @@ MIN_BATCH_SIZE = 32
 
 
 def predict_batches(
-    experiment: Experiment, model: nn.Module, split: Batches, samples_N: Tensor | None = None
+    experiment: Experiment,
+    model: nn.Module,
+    split: Batches,
+    samples_N: Tensor | None = None,
+    within: slice | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield outputs [n, M] and targets [n] of each batch.
 
@@ -27,17 +31,18 @@ def predict_batches(
         model: on the experiment's device; not put into evaluation mode here.
         split: the samples.
         samples_N: the indices of the samples to predict, int64; None for all.
+        within: which of these samples; None for all.
 
     Raises:
         MemoryError, RuntimeError: not even one sample fits, or the network fails.
     """
     count = len(split) if samples_N is None else len(samples_N)
+    start, stop, _ = (within or slice(None)).indices(count)
     size = _batch_size(experiment, split)
-    parts = [slice(start, start + size) for start in range(0, count, size)]
+    parts = [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
     split.announce(parts if samples_N is None else [samples_N[part] for part in parts])
-    start = 0
-    while start < count:
-        part = slice(start, start + size)
+    while start < stop:
+        part = slice(start, min(start + size, stop))
         batch = part if samples_N is None else samples_N[part]
         try:
             predicted = _forward(experiment, model, split, batch)

@@ -40,10 +40,18 @@ def reseed(seed: int, step: int, device: torch.device) -> None:
 
     `torch.manual_seed` does the same for every backend, but takes a hundred times as long.
     """
-    value = derive(seed, "step", step)
+    _seed_generators(derive(seed, "step", step), device)
+
+
+def _seed_generators(value: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         torch.cuda.default_generators[_index(device)].manual_seed(value)
+
+
+def reseed_rank(rank: int, device: torch.device) -> None:
+    """Seed the generators for one of several ranks, after `reseed`: their dropout masks differ."""
+    _seed_generators(derive(torch.initial_seed(), "rank", rank), device)
 
 
 def generator_states(device: torch.device) -> dict[str, Tensor]:
@@ -86,10 +94,16 @@ def deterministic_algorithms(is_enabled: bool) -> Iterator[None]:
         settings.fill_uninitialized_memory = was_filling
 
 
-def machine_fingerprint(device: torch.device) -> dict[str, str]:
-    """Return what the last bits of a result depend on, apart from the specification."""
+def machine_fingerprint(device: torch.device, processes: int = 1) -> dict[str, str]:
+    """Return what the last bits of a result depend on, apart from the specification.
+
+    Args:
+        device: of this process.
+        processes: that train together.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
+        **({"processes": str(processes)} if processes > 1 else {}),
         "torch": torch.__version__,
         "device": name,
         "threads": str(torch.get_num_threads()),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator
 from typing import TypedDict, TypeVar
 
+import torch
 from torch import Tensor
 
 from worker.training import divergence
@@ -15,6 +16,7 @@ from worker.training.experiment import Experiment, Stage
 from worker.training.metrics import PREFIXES
 from worker.training.optimizer_state import restore_optimizer
 from worker.training.penalties import Penalties
+from worker.training.ranks import ALONE, Ranks
 from worker.training.reports import Report
 from worker.training.seed import sample_order
 from worker.training.selection import Selection
@@ -42,10 +44,12 @@ class Trainer:
     Args:
         experiment: what is trained.
         operations: the operations met without a deterministic implementation; grows.
+        ranks: the processes that train together.
     """
 
-    def __init__(self, experiment: Experiment, operations: set[str]) -> None:
+    def __init__(self, experiment: Experiment, operations: set[str], ranks: Ranks = ALONE) -> None:
         self.experiment = experiment
+        self.ranks = ranks
         self.train = experiment.on_device(experiment.splits.train)
         self.validation = experiment.on_device(experiment.splits.validation)
         self.position = Position()
@@ -55,7 +59,10 @@ class Trainer:
         self.ended: tuple[StageEnd, ...] = ()
         self.stepper: Stepper | None = None
         self.determinism = Determinism(
-            experiment.device, operations, is_deterministic=experiment.deterministic
+            experiment.device,
+            operations,
+            is_deterministic=experiment.deterministic,
+            processes=ranks.count,
         )
         #: The state that was restored, until the next stage's optimizer has taken its part of it.
         self.resumed_from: TrainingState | None = None
@@ -73,7 +80,7 @@ class Trainer:
 
     def start_stage(self, stage: Stage) -> Stepper:
         """Create the stage's optimizer; after a resume, with the tensors of the earlier one."""
-        stepper = Stepper(self.experiment, stage, self.train)
+        stepper = Stepper(self.experiment, stage, self.train, self.ranks)
         state, self.resumed_from = self.resumed_from, None
         if state is not None:
             restore_optimizer(stepper.optimizer, self.experiment.model, state.optimizer)
@@ -138,8 +145,9 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation split, and the gap to training samples."""
         experiment = self.experiment
-        validation = score(experiment, self.validation, has_metrics=True)
-        training = score(experiment, self.train, samples_N=self._gap_sample_N)
+        ranks = self.ranks
+        validation = score(experiment, self.validation, has_metrics=True, ranks=ranks)
+        training = score(experiment, self.train, samples_N=self._gap_sample_N, ranks=ranks)
         return {
             "train_eval_loss": training.data_loss,
             "val_loss": validation.data_loss + self._penalties.number(),
@@ -147,6 +155,16 @@ class Trainer:
             "generalization_gap": validation.data_loss - training.data_loss,
             **{PREFIXES["validation"] + name: v for name, v in validation.metrics.items()},
         }
+
+    def agreed(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Return the metrics of the first rank: its clock counts, and all must decide alike."""
+        if self.ranks.is_alone:
+            return metrics
+        is_first = self.ranks.rank == 0
+        own = [value if is_first else 0.0 for value in metrics.values()]
+        values = torch.tensor(own, dtype=torch.float64, device=self.experiment.device)
+        self.ranks.sum([values])
+        return dict(zip(metrics, values.tolist(), strict=True))
 
     def end_epoch(self) -> None:
         """Move to the boundary between this epoch and the next."""

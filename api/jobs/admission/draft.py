@@ -1,5 +1,6 @@
 """The draft of a job: what was posted, what is known of it so far, its faults and warnings."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -50,6 +51,8 @@ class Context:
     storage: Storage
     #: Whose specification it is: what they may not read does not exist for them.
     principal: Principal
+    #: Returns the names of the devices of the worker that has most; empty where none is known.
+    largest_worker: Callable[[], Sequence[str]]
 
 
 @dataclass

@@ -13,6 +13,9 @@ PARTS = re.compile(
     "/(dataset|architecture|regularizers|fine_tuning/head)|/fine_tuning(/stages(/[0-9]+)?)?$"
 )
 
+#: How many devices an error names.
+MAX_NAMED_DEVICES = 8
+
 
 def check_batch(draft: Draft) -> None:
     """Check that batches have two images or more where the network needs them."""
@@ -26,10 +29,14 @@ def check_batch(draft: Draft) -> None:
 
 
 def check_gpus(draft: Draft) -> None:
-    """Check that the job takes a single device: more is not supported."""
-    if draft.spec is not None and draft.spec.resources.gpus > 1:
-        text = f"is {draft.spec.resources.gpus}; it must be 1: a job trains on one device"
-        draft.fault("/resources/gpus", text)
+    """Check that a worker has so many devices, where any worker is known."""
+    gpus = 1 if draft.spec is None else draft.spec.resources.gpus
+    names = draft.context.largest_worker() if gpus > 1 else ()
+    if 0 < len(names) < gpus:
+        exist = "1 device" if len(names) == 1 else f"{len(names)} devices"
+        listed = ", ".join(names[:MAX_NAMED_DEVICES])
+        text = f"is {gpus}; it must be at most {len(names)}: the largest worker has {exist} "
+        draft.fault("/resources/gpus", f"{text}({listed})")
 
 
 def prepare(draft: Draft) -> None:

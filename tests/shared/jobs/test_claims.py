@@ -189,6 +189,22 @@ def test_an_attempt_is_charged_once_for_all_its_time(database: Database) -> None
     assert seconds == pytest.approx(600, rel=0.05)
 
 
+def test_a_job_of_two_devices_holds_both_and_is_charged_for_both(database: Database) -> None:
+    _add_users(database, ada=0.0)
+    job_id = _submit(database, "ada", resources={"gpus": 2})
+    assert _propose(database, "cpu:0") is None
+    planned = _propose(database, "cpu:0", "cpu:1")
+    assert planned is not None
+    with database.write() as connection:
+        claimed = claims.take(connection, planned, worker="w", host="h")
+    assert claimed is not None
+    assert (claimed.device, claimed.further_devices) == ("cpu:0", ("cpu:1",))
+    _start_ago(database, claimed.lease, 600)
+    with database.write() as connection:
+        ledger.charge(connection, job_id, 1, now())
+    assert _usage(database, "ada") == pytest.approx(1200, rel=0.05)
+
+
 @pytest.mark.parametrize(("outcome", "share"), [("worker_lost", 0.0), ("drained", 1.0)])
 def test_a_loss_that_is_not_the_owners_fault_is_not_charged(
     database: Database, outcome: str, share: float

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from box.processes import start_ticks
 from shared.database import Database
-from shared.jobs import queries
+from shared.jobs import liveness, queries
 from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
@@ -67,9 +67,10 @@ class Machine:
         monkeypatch.setattr(devices, "find", lambda _: gpus)
         self.dispatcher = Dispatcher(self.settings, self.database)
 
-    def submit(self) -> str:
+    def submit(self, gpus: int = 1) -> str:
+        spec = filled_in(resources={"gpus": gpus})
         with self.database.write() as connection:
-            job_id, _ = submit(connection, Submission(owner="admin", spec=filled_in()))
+            job_id, _ = submit(connection, Submission(owner="admin", spec=spec))
         self.dispatcher.notify()
         return job_id
 
@@ -209,3 +210,29 @@ def test_a_spare_that_hangs_is_killed_and_replaced(
     (hung,) = machine.home.glob("hung-*")
     _until(lambda: start_ticks(int(hung.name.removeprefix("hung-"))) is None)
     assert "spare killed, not ready in time" in {line["event"] for line in lines}
+
+
+def test_a_job_of_two_gpus_gets_both_and_no_other_job_runs_meanwhile(
+    start: Callable[..., Machine],
+) -> None:
+    machine = start(GPUS, "wait")
+    both, next_job = machine.submit(gpus=2), machine.submit()
+    _until(lambda: len(machine.assignments()) == 1)
+    row = json.loads((machine.home / "assignments").read_text())
+    further = {"device": "cuda:1", "uuid": "GPU-1", "index": 1}
+    assert (row["job_id"], row["device"], row["further"]) == (both, "cuda:0", [further])
+    time.sleep(0.5)
+    assert len(machine.assignments()) == 1
+    with machine.database.read() as connection:
+        (beat,) = liveness.list_heartbeats(connection)
+    assert beat.devices == ["cuda:0", "cuda:1"]
+    (machine.home / "wait").unlink()
+    _until(lambda: machine.has_succeeded(next_job))
+
+
+def test_both_gpus_of_a_job_are_quarantined_where_either_may_have_failed(
+    start: Callable[..., Machine],
+) -> None:
+    machine = start(GPUS, "fault-GPU-0")
+    machine.submit(gpus=2)
+    _until(lambda: all(map(machine.dispatcher.quarantine.contains, GPUS)))

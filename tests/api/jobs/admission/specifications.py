@@ -96,7 +96,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("checkpoints", [{"epoch": 1}]),
     ("metrics/top_k", [11]),
     ("metrics/top_k", [1]),
-    ("resources/gpus", 2),
+    ("resources/gpus", 65),
     ("seed", -1),
     ("learning_rate", 0.1),
 ]

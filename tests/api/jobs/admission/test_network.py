@@ -91,8 +91,9 @@ class TestSidecar:
             check(SPEC, SilentSidecar())
 
 
-def test_job_with_two_gpus_is_refused() -> None:
-    assert faults({**SPEC, "resources": {"gpus": 2}}) == {
-        "/resources/gpus": "is 2; it must be 1: a job trains on one device"
+def test_a_job_takes_no_more_devices_than_the_largest_worker_has() -> None:
+    assert faults({**SPEC, "resources": {"gpus": 3}}) == {
+        "/resources/gpus": "is 3; it must be at most 2: the largest worker has 2 devices "
+        "(cpu:0, cpu:1)"
     }
-    assert faults({**SPEC, "resources": {"gpus": 1}}) == {}
+    assert faults({**SPEC, "resources": {"gpus": 2}}) == {}

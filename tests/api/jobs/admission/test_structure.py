@@ -128,7 +128,7 @@ class TestIntegersBeyond64Bits:
         ({"training": {"epochs": 10**9}}, "/training/epochs"),
         ({"training": {"batch_size": -1}}, "/training/batch_size"),
         ({"training": {"early_stopping": {"patience": 0}}}, "/training/early_stopping/patience"),
-        ({"resources": {"gpus": 2}}, "/resources/gpus"),
+        ({"resources": {"gpus": 3}}, "/resources/gpus"),
         ({"resources": {"max_runtime_seconds": 0}}, "/resources/max_runtime_seconds"),
         ({"regularizers": {"l2": None}}, "/regularizers/l2"),
         ({"regularizers": {"dropout": 1.0}}, "/regularizers/dropout/rate"),
