@@ -1,10 +1,11 @@
-"""The generator of `shared/catalog.json`: `python -m worker.catalog`."""
+"""The generator of `shared/catalog.json` and of the plots: `python -m worker.catalog`."""
 
 import sys
 from dataclasses import asdict
 from typing import Any
 
 from shared import catalog
+from worker.plots import generate as plots
 from worker.registry import SLOTS, Entry
 from worker.training.meta_model import build_on_meta, count_parameters
 from worker.training.metrics import METRICS, Metric
@@ -57,10 +58,13 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the file and print whether it changed."""
+    """Write the catalogue and the plots, and print what changed."""
     was_fresh = is_fresh()
     catalog.PATH.write_bytes(catalog.dump(generate()))
     sys.stdout.write(f"{catalog.PATH.name}: {'unchanged' if was_fresh else 'written'}\n")
+    if not plots.is_fresh():
+        catalog.PLOTS_PATH.write_bytes(catalog.dump_plots(plots.generate()))
+        sys.stdout.write(f"{catalog.PLOTS_PATH.name}: written\n")
 
 
 if __name__ == "__main__":

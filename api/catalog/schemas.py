@@ -37,6 +37,33 @@ class Method(BaseModel):
     short_form: str | None
 
 
+class PlotLine(BaseModel):
+    """A line of a plot."""
+
+    label: str
+    x: list[float]
+    y: list[float]
+
+
+class Plot(BaseModel):
+    """A plot of a method, computed by its code."""
+
+    title: str
+    x_label: str
+    y_label: str
+    is_x_log: bool = Field(description="Whether the horizontal axis is logarithmic")
+    is_y_log: bool = Field(description="Whether the vertical axis is logarithmic")
+    lines: list[PlotLine]
+
+
+class PlottedMethod(Method):
+    """A method of the catalogue with its plots."""
+
+    object: Literal["method"]
+    name: str
+    plots: list[Plot]
+
+
 class Metric(BaseModel):
     """What the catalogue declares of a metric."""
 

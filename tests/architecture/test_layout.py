@@ -24,7 +24,8 @@ LAYOUT = {
     "worker": (
         "__init__ __main__ app assignment build catalog limits locks registry tasks",
         """analyses architectures augmentations checker data diagnostics dispatch initializers
-        losses optimizers regularizers runner schedules sidecar tensorboard tracking training""",
+        losses optimizers plots regularizers runner schedules sidecar tensorboard tracking
+        training""",
     ),
     "worker/runner": (None, "diagnosis results"),
 }

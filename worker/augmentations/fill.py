@@ -4,7 +4,9 @@ from worker.augmentations.augmentation import Augmentation, FillMode
 from worker.registry import augmentations
 
 
-@augmentations.register(source="Keras's ImageDataGenerator", order=100)
+@augmentations.register(
+    source="Keras's ImageDataGenerator", order=100, preview_with={"rotation": 30, "zoom": 0.5}
+)
 def fill_mode(*, mode: FillMode = "nearest") -> Augmentation:
     """Set how areas are filled that a movement leaves without a pixel of the original.
 

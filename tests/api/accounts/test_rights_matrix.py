@@ -41,6 +41,7 @@ FURTHER = {
     "true": "0",
     "predicted": "0",
     "artifact": "a.csv",
+    "slot": "optimizers",
     "session_id": "ses_" + "0" * 26,
 }
 ABSENT = {

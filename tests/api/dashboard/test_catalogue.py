@@ -64,6 +64,30 @@ def test_parameters_are_described_by_their_bounds_and_defaults() -> None:
     assert zoom.bounds.startswith("2 values, each > 0")
 
 
+def test_plots_are_drawn(browser: httpx.Client) -> None:
+    page = browser.get("/catalog/schedules/cosine").text
+    assert len(re.findall(r'class="line c[12]" d="M', page)) == 2
+    assert "Draw images" not in page
+    assert 'class="chart"' not in browser.get("/catalog/analyses/curvature").text
+
+
+def test_an_augmentation_is_drawn_on_request(service: Service, browser: httpx.Client) -> None:
+    page = browser.get("/catalog/augmentations/rotation").text
+    assert "Draw images" in page
+    assert "<img" not in page
+    service.sidecar.respond = lambda _: {"ok": True, "png": "aW1hZ2U="}
+    page = browser.post("/catalog/augmentations/rotation", data={"seed": "3"}).text
+    assert 'src="data:image/png;base64,aW1hZ2U="' in page
+    assert 'name="seed" value="4"' in page
+    asked = service.sidecar.requests[-1]
+    assert (asked["seed"], asked["augmentation"]) == (3, {"rotation": {"degrees": 10.0}})
+    browser.post("/catalog/augmentations/fill_mode", data={"seed": "0"})
+    assert "rotation" in service.sidecar.requests[-1]["augmentation"]
+    page = browser.post("/catalog/augmentations/rotation", data={"seed": "-1"})
+    assert (page.status_code, "seed" in page.text) == (422, True)
+    assert browser.post("/catalog/augmentations/none").status_code == 404
+
+
 def test_a_name_that_does_not_exist_is_answered_with_the_nearest(browser: httpx.Client) -> None:
     for path, hint in (("optimizers/adm", "adam"), ("optimizer/adam", "optimizers")):
         response = browser.get(f"/catalog/{path}")

@@ -1,0 +1,1 @@
+"""Plots of methods, computed by the methods' own code: `shared/catalog_plots.json`."""
