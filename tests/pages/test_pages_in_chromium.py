@@ -98,6 +98,27 @@ def test_a_job_is_submitted_watched_and_cancelled(seeded: Seeded, open_page: Ope
     page.page.wait_for_selector(".job-head.cancelled")
 
 
+def test_keys_and_analyses_need_no_script(seeded: Seeded, open_page: Open) -> None:
+    page = open_page(has_script=False)
+    page.page.click("summary.who")
+    page.page.click("text=Keys and sessions")
+    page.page.fill("#name", "of a browser")
+    page.page.click("text=Make the key")
+    assert page.page.locator("#key").input_value().startswith("ts_")
+    page.page.click("text=Show all keys")
+    row = page.page.locator("tr", has_text="of a browser")
+    row.locator("summary:text-is('Revoke')").click()
+    row.locator("button.danger").click()
+    page.page.wait_for_selector("text=revoked")
+    page.open(f"/jobs/{seeded.jobs['running']}/analyses?kind=loss_path&checkpoint=initial")
+    page.page.fill("#samples", "100")
+    page.page.click("button:text-is('Start')")
+    page.page.wait_for_url(re.compile("/analyses/ana_"))
+    page.page.click("summary:text-is('Cancel')")
+    page.page.click("button.danger:visible")
+    page.page.wait_for_selector(".job-head.cancelled")
+
+
 def test_a_fork_shows_every_fault_at_its_field(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     page.open(f"/jobs/{seeded.jobs['succeeded']}/fork")
