@@ -9,6 +9,7 @@ from benchmarks import (
     backup,
     claim,
     data,
+    estimates,
     latency,
     predictions,
     routes,
@@ -54,6 +55,7 @@ SUITES = {
     "claim": claim.measure,
     "backup": backup.measure,
     "several-devices": several_devices.measure,
+    "estimates": estimates.measure,
 }
 
 

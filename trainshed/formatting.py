@@ -1,6 +1,7 @@
 """Values formatted for people."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 
@@ -47,3 +48,29 @@ def duration(time: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def time_range(p50: str | None, p90: str | None, now: datetime) -> str:
+    """Return a predicted time as a range from now: `in 5-20 min`, `in about 3 h`, `now`.
+
+    Args:
+        p50: of the service (RFC 3339); None if it is unknown.
+        p90: in the same way; None if there is no upper limit.
+        now: to which the range is relative.
+    """
+    if p50 is None:
+        return "unknown"
+    low = max(0.0, (datetime.fromisoformat(p50) - now).total_seconds())
+    if p90 is None:
+        return f"in {duration(timedelta(seconds=low))} or later"
+    return seconds_range(low, max(low, (datetime.fromisoformat(p90) - now).total_seconds()))
+
+
+def seconds_range(low: float, high: float) -> str:
+    """Return a range of seconds from now in the unit of its end, rounded outwards."""
+    if high < 1:
+        return "now"
+    units = (("d", 86_400), ("h", 3_600), ("min", 60))
+    unit, size = next((each for each in units if high >= 2 * each[1]), ("s", 1))
+    first, last = int(low // size), ceil(high / size)
+    return f"in about {last} {unit}" if last - first <= 1 else f"in {first}–{last} {unit}"

@@ -12,6 +12,7 @@ from trainshed.escaping import escaped
 from trainshed.finding_tables import print_headline
 from trainshed.formatting import duration, metric_value, timestamp
 from trainshed.hyperparameters import hyperparameters
+from trainshed.queue_tables import takes_line
 
 Json = dict[str, Any]
 #: On narrower terminals a list of jobs shows only its most important columns.
@@ -189,5 +190,8 @@ def print_validation(console: Console, validation: Json) -> None:
     console.print(f"valid: {parameters:,} trainable parameters, about {memory} MiB on the device")
     if validation["seconds_per_epoch"] is not None:
         console.print(f"an epoch takes about {validation['seconds_per_epoch']:.1f} s")
+    if (validation.get("seconds") or {}).get("p50") is not None:
+        line = takes_line(validation["seconds"], validation["basis"])
+        console.print(f"the job {line}")
     console.print(f"position in the queue: {validation['queue_position']}")
     print_warnings(console, validation["warnings"])

@@ -1,7 +1,7 @@
 """The queue, the devices and explanations for people."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,25 +9,29 @@ from rich.table import Table
 from rich.text import Text
 
 from trainshed.escaping import escaped
-from trainshed.formatting import duration, percent, timestamp
+from trainshed.formatting import duration, percent, time_range, timestamp
 
 Json = dict[str, Any]
 
 
-def queue_view(queue: Json) -> RenderableType:
-    """Return the jobs that wait, and who has used how much."""
-    queue = escaped(queue)
-    jobs = Table("", "job", "owner", "priority", "waits", "starts about", "why", box=None)
+def queue_view(queue: Json, *, now: datetime | None = None) -> RenderableType:
+    """Return the jobs that wait, and who has used how much.
+
+    Args:
+        queue: as the service returns it.
+        now: to which times are relative; None for the clock of this machine.
+    """
+    queue, now = escaped(queue), now or datetime.now(UTC)
+    jobs = Table("", "job", "owner", "priority", "waits", "starts", "why", box=None)
     for row in queue["data"]:
         waits = duration(timedelta(seconds=row["waiting_seconds"]))
-        starts = row["starts"]["p50"]
         jobs.add_row(
             str(row["position"]),
             row["job"] or "–",
             row["owner"] or "–",
             row["rank"],
             waits,
-            timestamp(starts) if starts else "–",
+            "now" if row["reason"] is None else time_range(**row["starts"], now=now),
             row["reason"] or "starts now",
         )
     shares = Table("owner", "used", "entitled to", "device time", box=None)
@@ -41,8 +45,14 @@ def queue_view(queue: Json) -> RenderableType:
     return Group(head, *rest, Text(""), shares) if queue["shares"] else Group(head, *rest)
 
 
-def devices_view(devices: list[Json]) -> RenderableType:
-    """Return what each device does."""
+def devices_view(devices: list[Json], *, now: datetime | None = None) -> RenderableType:
+    """Return what each device does, and when its jobs end.
+
+    Args:
+        devices: as the service returns them.
+        now: to which times are relative; None for the clock of this machine.
+    """
+    now = now or datetime.now(UTC)
     if not devices:
         return Text("no devices: no worker has started yet")
     table = Table("device", "model", "state", "memory", "other processes", "jobs", box=None)
@@ -51,30 +61,39 @@ def devices_view(devices: list[Json]) -> RenderableType:
         free = "–"
         if memory["total"] is not None:
             free = f"{memory['free']:.0f} of {memory['total']:.0f} MiB free"
-        jobs = ", ".join(
-            f"{job['job'] or 'a job'} of {job['owner'] or 'somebody'}" for job in row["jobs"]
+        jobs = "\n".join(
+            f"{job['job'] or 'a job'} of {job['owner'] or 'somebody'}, "
+            f"ends {time_range(**job['ends'], now=now)}"
+            for job in row["jobs"]
         )
         foreign = f"{memory['foreign']:.0f} MiB" if memory["foreign"] else "–"
         table.add_row(row["id"], row["model"], row["state"], free, foreign, jobs or "–")
     return table
 
 
-def explanation_view(found: Json) -> RenderableType:
-    """Return why a job waits and what would change that, or why it started."""
-    return Group(*(Text(line) for line in _explanation(escaped(found))))
+def explanation_view(found: Json, *, now: datetime | None = None) -> RenderableType:
+    """Return why a job waits and what would change that, or why it started.
+
+    Args:
+        found: as the service returns it.
+        now: to which times are relative; None for the clock of this machine.
+    """
+    lines = _explanation(escaped(found), now or datetime.now(UTC))
+    return Group(*(Text(line) for line in lines))
 
 
-def _explanation(found: Json) -> Iterator[str]:
+def _explanation(found: Json, now: datetime) -> Iterator[str]:
     yield f"{found['job']} is {found['state']}"
     for entry in found["history"]:
         yield f"attempt {entry['attempt']} {_happened(entry)}"
     if found.get("summary"):
         place = f"position {found['position'] or '?'}: " if "position" in found else ""
         yield f"{place}{found['summary']}"
-    starts = found.get("starts") or {}
-    if starts.get("p50"):
-        latest = timestamp(starts["p90"]) if starts["p90"] else "an unknown time"
-        yield f"starts about {timestamp(starts['p50'])}, likely before {latest}"
+    for name in ("starts", "ends"):
+        if found.get(name) and found.get("reason", "") is not None:
+            yield f"{name} {time_range(**found[name], now=now)}"
+    if (found.get("seconds") or {}).get("p50") is not None:
+        yield takes_line(found["seconds"], found["basis"])
     for device in found.get("devices") or []:
         yield f"  {device['device']}: {_device(device)}"
     for name, words in (
@@ -92,6 +111,19 @@ def _happened(entry: Json) -> str:
     if "rank" in entry:
         return f"started {at}, rank {entry['rank']}"
     return f"gave way {at}" if "ended" in entry else f"was requested to give way {at}"
+
+
+def takes_line(seconds: Json, basis: Json) -> str:
+    """Return how long the whole job is predicted to take, and what says so."""
+    low, high = (duration(timedelta(seconds=seconds[name])) for name in ("p50", "p90"))
+    count = basis["attempts"]
+    what = {
+        "seen": "jobs of this kind",
+        "architecture": "kinds with this architecture",
+        "cold": "other kinds",
+    }.get(basis["kind"], "other kinds")
+    source = f"from {count} {what}" if count else "from the work of a step"
+    return f"takes about {low}, likely less than {high} ({source})"
 
 
 def _device(device: Json) -> str:

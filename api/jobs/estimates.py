@@ -1,22 +1,18 @@
-"""Estimates of how long a job takes: as in a finished job, otherwise from the work of a step."""
+"""Predictions of a job as the API shows them, and of an epoch from the work of a step."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from api.services.container import Services
 from shared.errors import Unavailable
-from shared.jobs import liveness, queries
-from shared.jobs.partial_rows import UnreadableJobRow
+from shared.jobs import liveness
+from shared.jobs.estimates.cost import PASSES_PER_TRAINING_IMAGE
+from shared.jobs.estimates.durations import Duration, cold_duration
+from shared.jobs.estimates.estimator import Prediction
+from shared.jobs.estimates.memory import MemoryNeed
 
-#: How many finished jobs are searched, newest first.
-MAX_JOBS = 50
-#: Parts of a specification that decide how long an image takes.
-PARTS = ("architecture", "regularizers", "augmentation", "fine_tuning")
-TRAINING_FIELDS = ("batch_size", "precision")
-DATASET_FIELDS = ("image_size", "channels", "features")
-#: Training on an image takes about three times as long as evaluating it: a forward pass and a
-#: backward pass of twice the cost.
-PASSES_PER_TRAINING_IMAGE = 3
+Json = dict[str, Any]
+
 #: Seconds for each part of a step's work on a GPU, roughly: the start of an operation, memory at
 #: 1 TB/s, and 20 TFLOP/s.
 GPU_SPEED = {"operations": 2e-5, "bytes": 1e-12, "flops": 5e-14}
@@ -25,10 +21,10 @@ GPU_SPEED = {"operations": 2e-5, "bytes": 1e-12, "flops": 5e-14}
 STEP_FACTOR = 1.4
 
 
-def seconds_per_epoch(
+def epoch_seconds_of_work(
     services: Services, spec: dict[str, Any], work: Mapping[str, int] | None
 ) -> float | None:
-    """Estimate the duration of an epoch.
+    """Estimate the duration of an epoch without a job of its kind.
 
     Args:
         services: the parts of this service.
@@ -36,13 +32,10 @@ def seconds_per_epoch(
         work: of a training step, as the sidecar counts it; None if it does not respond.
 
     Returns:
-        The duration of the last epoch of the newest job that took as long per image, scaled by the
-        number of images. Without such a job a prediction from the work, which may be wrong by a
-        factor of 2; None without the sidecar.
+        A prediction from the work, which may be wrong by a factor of 2; None without the sidecar.
     """
-    measured = _as_measured(services, spec)
-    if measured is not None or work is None:
-        return measured
+    if work is None:
+        return None
     try:
         speed = GPU_SPEED if _has_gpu(services) else services.sidecar.send("speed", {})
     except Unavailable:
@@ -63,32 +56,6 @@ def _has_gpu(services: Services) -> bool:
     )
 
 
-def _as_measured(services: Services, spec: dict[str, Any]) -> float | None:
-    with services.database.read() as connection:
-        rows = queries.list_jobs(connection, limit=MAX_JOBS, only_owner=None, state="succeeded")
-    cost = _cost_per_image(spec)
-    for row in rows:
-        if isinstance(row, UnreadableJobRow):
-            continue
-        seconds = row.metrics.get("seconds")
-        try:
-            if isinstance(seconds, float) and _cost_per_image(row.spec) == cost:
-                scale = _passes(spec["dataset"]) / _passes(row.spec["dataset"])
-                return round(seconds * scale, 3)
-        except (KeyError, TypeError, ZeroDivisionError):  # a stored specification without defaults
-            continue
-    return None
-
-
-def _cost_per_image(spec: dict[str, Any]) -> list[Any]:
-    """Return the values that decide how long an image takes."""
-    return [
-        *(spec[part] for part in PARTS),
-        *(spec["training"][field] for field in TRAINING_FIELDS),
-        *(spec["dataset"].get(field) for field in DATASET_FIELDS),
-    ]
-
-
 def _passes(dataset: dict[str, Any]) -> int:
     """Return the forward passes that an epoch's time is worth.
 
@@ -96,3 +63,31 @@ def _passes(dataset: dict[str, Any]) -> int:
     """
     train, validation = dataset["train"], dataset["validation"]
     return PASSES_PER_TRAINING_IMAGE * train + validation + min(train, validation)
+
+
+def range_json(duration: Duration | None) -> Json:
+    """Return the predicted duration of a job; null where it is unknown."""
+    if duration is None:
+        return {"p50": None, "p90": None}
+    return {"p50": round(duration.p50, 1), "p90": round(duration.p90, 1)}
+
+
+def basis_json(found: Duration | MemoryNeed | None) -> Json:
+    """Return what a prediction is based on."""
+    if found is None:
+        return {"kind": "unknown", "attempts": 0}
+    return {"kind": found.basis, "attempts": found.attempts}
+
+
+def memory_json(prediction: Prediction) -> Json:
+    """Return the upper bound of the memory that a job needs; null where it is unknown."""
+    need = prediction.memory
+    return {"mib": None if need is None else round(need.mib, 1), "basis": basis_json(need)}
+
+
+def duration_of(prediction: Prediction, seconds_per_epoch: float | None) -> Duration | None:
+    """Return the predicted duration; from the seconds of an epoch if no job is known."""
+    if prediction.duration is not None or prediction.cost is None or not seconds_per_epoch:
+        return prediction.duration
+    cost = prediction.cost
+    return cold_duration(seconds_per_epoch * cost.passes / cost.passes_per_epoch, cost)

@@ -21,6 +21,9 @@ class Progress(BaseModel):
     fraction: Fraction
     images_per_second: float | None
     eta_seconds: float | None
+    eta_seconds_p90: float | None = Field(
+        default=None, description="9 of 10 jobs are expected to take at most this"
+    )
 
 
 class Failure(BaseModel):
@@ -178,6 +181,30 @@ class ParameterCount(BaseModel):
     with_statistics: Count
 
 
+class Basis(BaseModel):
+    """What a prediction is based on: attempts of the same kind, or of others."""
+
+    kind: Literal["seen", "architecture", "cold", "unknown"] = Field(
+        description="`seen`: jobs of the same kind; `architecture`: others of the same "
+        "architecture; `cold`: any others, or the work of a step alone"
+    )
+    attempts: Count = Field(description="How many; of others one for each kind")
+
+
+class PredictedSeconds(BaseModel):
+    """The time that a job computes; null where it is not known."""
+
+    p50: float | None
+    p90: float | None = Field(description="9 of 10 jobs are expected to take at most this")
+
+
+class PredictedMemory(BaseModel):
+    """An upper bound of what a job allocates on its device, without the driver's context."""
+
+    mib: float | None
+    basis: Basis
+
+
 class Validation(BaseModel):
     """A valid specification, with estimates for its job."""
 
@@ -189,8 +216,11 @@ class Validation(BaseModel):
         description="An estimate; null while the sidecar is not available"
     )
     seconds_per_epoch: float | None = Field(
-        description="As measured in the newest comparable job, otherwise a rough prediction; null "
-        "while the sidecar is not available"
+        description="As measured in the newest jobs of the same kind, otherwise a rough "
+        "prediction; null while the sidecar is not available"
     )
+    seconds: PredictedSeconds
+    basis: Basis
+    memory: PredictedMemory
     queue_position: Count
     warnings: list[SpecWarning] = Field(description="What is allowed and probably a mistake")

@@ -1,5 +1,6 @@
 """Submitting, validating, cancelling, pausing and retrying jobs: the rules behind the routes."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,13 @@ from api.jobs import disk_space, forks
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
 from api.jobs.admission.stages import distinct_optimizers
-from api.jobs.estimates import seconds_per_epoch
+from api.jobs.estimates import (
+    basis_json,
+    duration_of,
+    epoch_seconds_of_work,
+    memory_json,
+    range_json,
+)
 from api.services.container import Services
 from api.services.principal import Principal
 from shared.errors import Unavailable
@@ -117,9 +124,11 @@ def check_disk_space(services: Services, principal: Principal, draft: Draft) -> 
 
 def _submit(services: Services, principal: Principal, submission: Submission) -> str:
     """Record a job, notify the workers, and return its id."""
+    prediction = services.estimator.predict(submission.spec)
+    predicted = replace(submission, prediction=prediction)
     with services.database.write() as connection:
         check = services.limits.for_job(principal, submission.spec)
-        job_id, is_new = submit(connection, submission, check=check)
+        job_id, is_new = submit(connection, predicted, check=check)
         if is_new:
             services.record(connection, principal, "job.submit", job_id)
     if is_new:
@@ -142,13 +151,22 @@ def validate(services: Services, principal: Principal, body: bytes) -> dict[str,
         )
     except Unavailable:
         step = {}
+    memory_mib = step.get("memory_mib")
+    prediction = services.estimator.predict(spec, network_mib=memory_mib)
+    epoch_seconds = prediction.epoch_seconds
+    if epoch_seconds is None:
+        epoch_seconds = epoch_seconds_of_work(services, spec, step.get("work"))
+    duration = duration_of(prediction, epoch_seconds)
     return {
         "object": "validation",
         "valid": True,
         "spec": spec,
         "parameter_count": draft.description["parameter_count"],
-        "device_memory_mib": step.get("memory_mib"),
-        "seconds_per_epoch": seconds_per_epoch(services, spec, step.get("work")),
+        "device_memory_mib": memory_mib,
+        "seconds_per_epoch": None if epoch_seconds is None else round(epoch_seconds, 3),
+        "seconds": range_json(duration),
+        "basis": basis_json(duration),
+        "memory": memory_json(prediction),
         "queue_position": services.queue_order.next_position(
             principal.name, PRIORITIES[spec["priority"]]
         ),

@@ -5,6 +5,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
 from api.deps import ServicesDep, right
+from api.prometheus.predictions import predictions
 from api.prometheus.present import gauges
 from shared import tables
 from shared.jobs import unreadable_rows
@@ -25,7 +26,8 @@ def get_prometheus_metrics(services: ServicesDep) -> Response:
     them and has a dashboard and alert rules.
     """
     services.tallies.update()
-    texts = map(generate_latest, (gauges(services), services.tallies.registry, _unreadable_rows()))
+    parts = (gauges(services), predictions(services), services.tallies.registry)
+    texts = map(generate_latest, (*parts, _unreadable_rows()))
     return Response(b"".join(texts), media_type=CONTENT_TYPE_LATEST)
 
 

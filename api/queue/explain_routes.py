@@ -6,12 +6,14 @@ from fastapi import APIRouter, Security
 
 from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
+from api.jobs.estimates import basis_json, memory_json, range_json
 from api.jobs.lookup import read_job
-from api.queue.explanation import YIELDING, explain_waiting
+from api.queue.explanation import YIELDING, explain_running, explain_waiting
 from api.queue.schemas import Explanation
 from shared.clock import rfc3339
 from shared.jobs.events import list_events
 from shared.jobs.rows import EventRow
+from shared.states import FINAL
 
 router = APIRouter(prefix="/v1", tags=["queue"])
 #: Events of a job that are searched for its starts.
@@ -27,8 +29,9 @@ MAX_EVENTS = 1_000
 def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Return why a job waits: its place, what blocks each device, and what would change that.
 
-    Of a job that has started, `history` says when and why each attempt started, and when it gave
-    way to a waiting job. Each change under
+    `seconds` is what the whole job is predicted to take, and `basis` which jobs say so. Of a job
+    that has started, `history` says when and why each attempt started, and when it gave way to a
+    waiting job. Each change under
     `would_start_now_if` was checked by the planner that makes the claims.
     """
     row = read_job(services, job_id)
@@ -41,11 +44,20 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
         "state": row.state,
         "history": history,
     }
+    if row.state not in FINAL:
+        prediction = services.estimator.predict(row.spec, epoch_limit=row.epoch_limit)
+        explanation |= {
+            "seconds": range_json(prediction.duration),
+            "basis": basis_json(prediction.duration),
+            "memory": memory_json(prediction),
+        }
     if row.state == "queued":
         snapshot = services.queue_order.snapshot_with(job_id)
         explanation |= explain_waiting(snapshot, row, principal)
-    elif row.state == "running" and row.phase == "yielding":
-        explanation["summary"] = YIELDING
+    elif row.state == "running":
+        explanation |= explain_running(services.queue_order.snapshot(), row)
+        if row.phase == "yielding":
+            explanation["summary"] = YIELDING
     return json_response(explanation)
 
 

@@ -17,7 +17,7 @@ from shared.jobs.planning.box import (
     WaitingJob,
     own_order,
 )
-from shared.jobs.planning.forecast import forecast
+from shared.jobs.planning.forecast import Start, forecast
 from shared.jobs.planning.plan import Entry, plan, startable_jobs
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITIES, PRIORITY_NAMES
@@ -86,6 +86,12 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
         "starts": starts_json(start),
         **_changes(snapshot, entry),
     }
+
+
+def explain_running(snapshot: Snapshot, row: JobRow) -> dict[str, Any]:
+    """Return when a running job is predicted to end."""
+    job = next((job for job in snapshot.box.running if job.id == row.id), None)
+    return {} if job is None else {"ends": starts_json(Start(job.ends_p50, job.ends_p90))}
 
 
 def _usage(snapshot: Snapshot, entry: Entry) -> dict[str, float]:

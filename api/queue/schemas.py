@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from api.http.schemas import Count, Timestamp
+from api.jobs.schemas import Basis, PredictedMemory, PredictedSeconds
 
 Reason = Literal[
     "order", "memory", "devices", "reserved", "limit", "placement", "foreign_process",
@@ -86,5 +87,9 @@ class Explanation(BaseModel):
     order: dict[str, Any] | None = None
     devices: list[dict[str, Any]] | None = None
     starts: Starts | None = None
+    ends: Starts | None = None
+    seconds: PredictedSeconds | None = None
+    basis: Basis | None = None
+    memory: PredictedMemory | None = None
     would_start_now_if: list[dict[str, Any]] | None = None
     would_start_earlier_if: list[dict[str, Any]] | None = None

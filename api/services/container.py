@@ -28,6 +28,7 @@ from api.services.sidecar_client import SidecarClient
 from shared import catalog, uploaded_datasets
 from shared.accounts import audit
 from shared.database import Database
+from shared.jobs.estimates.estimator import Estimator
 from shared.jobs.read_box import policy_of
 from shared.jobs.submission import sha256_of_json
 from shared.settings import Settings
@@ -45,6 +46,7 @@ class Services:
     sidecar: SidecarClient
     doorbell: Doorbell
     queue_order: QueueOrder
+    estimator: Estimator
     watcher: ChangeWatcher
     event_feeds: EventFeeds
     authenticator: Authenticator
@@ -108,6 +110,7 @@ def open_services(settings: Settings) -> Services:
         sidecar=SidecarClient(settings.sidecar, database, version),
         doorbell=Doorbell(settings),
         queue_order=queue_order,
+        estimator=Estimator(database),
         watcher=watcher,
         event_feeds=EventFeeds(database, watcher, authenticator),
         authenticator=authenticator,

@@ -13,6 +13,7 @@ from shared import tables
 from shared.accounts.limits import default_limits
 from shared.clock import now
 from shared.jobs import liveness
+from shared.jobs.estimates.durations import Remaining, plausible, predict_remaining
 from shared.jobs.ledger import read_ledger, read_owners
 from shared.jobs.owner_limits import add_limits
 from shared.jobs.planning.box import Box, Device, Owner, Policy, Rank, RunningJob
@@ -127,6 +128,7 @@ def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
             switch.scalar_subquery().label("switch_seconds"),
             attempts.started_at,
             attempts.charged_until,
+            used_seconds(tables.jobs.c.id, before=jobs.attempt).label("used"),
         )
         .select_from(tables.jobs.join(tables.live, live.job_id == jobs.id))
         .outerjoin(
@@ -143,14 +145,9 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
     started_at = row.started_at.timestamp() if isinstance(row.started_at, datetime) else at
     charged = row.charged_until
     names = row.devices if isinstance(row.devices, list) else []
-    eta = (row.progress or {}).get("eta_seconds") if isinstance(row.progress, dict) else None
-    if isinstance(eta, float | int) and isfinite(eta) and eta >= 0:
-        p50 = p90 = at + eta
-    else:
-        p50, p90 = (
-            started_at + value if isinstance(value, float) and isfinite(value) else inf
-            for value in (row.seconds_p50, row.seconds_p90)
-        )
+    remaining = remaining_of(
+        row.progress, at - started_at, used=row.used, p50=row.seconds_p50, p90=row.seconds_p90
+    )
     requests = (row.cancel_requested_at, row.pause_requested_at)
     is_ending = any(value is not None for value in requests)
     yields_to = None if row.yield_requested_at is None else str(row.yields_to)
@@ -161,8 +158,8 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         tuple(f"{row.worker}/{name}" for name in names if isinstance(name, str)),
         started_at,
         row.memory_mib if isinstance(row.memory_mib, float) else 0.0,
-        p50,
-        p90,
+        at + remaining.p50,
+        at + remaining.p90,
         used_mib=_number(row.used_mib) or 0.0,
         is_exact=_is_exact(row.spec, names),
         is_stopping=is_ending or yields_to is not None,
@@ -191,6 +188,33 @@ def _switch_seconds(row: Any, started_at: float, at: float) -> float:
     measured = row.switch_seconds if isinstance(row.switch_seconds, float | int) else 0.0
     switch = max(0.0, stepped_at - started_at) + STOP_SECONDS
     return max(switch, measured) if isfinite(measured) else switch
+
+
+def used_seconds(
+    job_id: sa.ColumnElement[str], *, before: sa.ColumnElement[int]
+) -> sa.ScalarSelect[Any]:
+    """Return the query for the device time of the earlier attempts of a job."""
+    earlier = tables.attempts.alias("earlier")
+    query = sa.select(sa.func.sum(earlier.c.device_seconds))
+    return query.where(earlier.c.job_id == job_id, earlier.c.number < before).scalar_subquery()
+
+
+def remaining_of(progress: Any, seconds: float, *, used: Any, p50: Any, p90: Any) -> Remaining:
+    """Return how long a running job still takes, from values that may be damaged.
+
+    Args:
+        progress: as the heartbeat reports it.
+        seconds: since its attempt started.
+        used: device-seconds of earlier attempts.
+        p50: of the whole job.
+        p90: of the whole job.
+    """
+    return predict_remaining(
+        progress,
+        elapsed_seconds=seconds + (plausible(used) or 0.0),
+        p50=plausible(p50) or inf,
+        p90=plausible(p90) or inf,
+    )
 
 
 def _add_uncharged(

@@ -96,6 +96,9 @@ class JobRow(StoredRow):
     memory_mib: float
     seconds_p50: float | None
     seconds_p90: float | None
+    cost_kind: str | None
+    #: As predicted at the submission.
+    estimate: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

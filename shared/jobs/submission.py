@@ -12,6 +12,7 @@ from shared import tables
 from shared.clock import now
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
+from shared.jobs.estimates.estimator import Prediction, predict
 from shared.jobs.events import NewEvent
 from shared.jobs.sources import lock_sources, source_of_weights
 from shared.states import PRIORITIES, Kind
@@ -34,6 +35,8 @@ class Submission:
     #: The epoch after which a verification ends.
     epoch_limit: int | None = None
     resume_from: str | None = None
+    #: What it is predicted to take; None to predict it in the transaction.
+    prediction: Prediction | None = None
     idempotency_key: str | None = None
     fingerprint: str = field(default="")
 
@@ -64,6 +67,9 @@ def submit(
     if check is not None:
         check(connection)
     spec, job_id, at = submission.spec, new_id("job"), now()
+    prediction = submission.prediction
+    if prediction is None:
+        prediction = predict(connection, spec, epoch_limit=submission.epoch_limit)
     connection.execute(
         sa.insert(tables.jobs),
         {
@@ -75,6 +81,7 @@ def submit(
             "priority": PRIORITIES[spec["priority"]],
             "gpus": spec["resources"]["gpus"],
             "memory_mib": spec["resources"].get("gpu_memory_mib") or 0.0,
+            **prediction.columns(),
             "tags": spec["tags"],
             "notes": "",
             "spec": spec,

@@ -36,6 +36,10 @@ _SINCE = {
       ) END
     ))""",
 }
+#: The device time of the attempts of a job that waits again.
+_USED = """CASE WHEN j.attempt > 0 THEN (
+  SELECT sum(a.device_seconds) FROM attempts a WHERE a.job_id = j.id
+) END"""
 _LAST_START = {
     "sqlite": "unixepoch(u.last_start_at, 'subsec')",
     "postgresql": "date_part('epoch', u.last_start_at)",
@@ -54,7 +58,8 @@ _READ = (*_PLANNED, "created_at", "eligible_at", "attempt")
 
 
 def _columns(dialect: str) -> str:
-    return ", ".join((*(f"j.{name}" for name in _PLANNED), f"{_SINCE[dialect]} AS since"))
+    names = ", ".join(f"j.{name}" for name in _PLANNED)
+    return f"{names}, {_SINCE[dialect]} AS since, {_USED} AS used_seconds"
 
 
 def _heads(dialect: str) -> str:
@@ -202,8 +207,8 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
 
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
-    job_id, owner, priority, gpus, memory_mib, p50, p90, since = row[:8]
-    p50 = _positive(p50, inf)
+    job_id, owner, priority, gpus, memory_mib, p50, p90, since, used = row[:9]
+    p50 = _left(p50, used)
     return WaitingJob(
         job_id,
         owner,
@@ -212,7 +217,7 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
         gpus if isinstance(gpus, int) and gpus > 0 else 1,
         _positive(memory_mib, 0.0),
         p50,
-        max(p50, _positive(p90, inf)),
+        max(p50, _left(p90, used)),
     )
 
 
@@ -220,6 +225,12 @@ def is_as_planned(job: WaitingJob, row: JobRow) -> bool:
     """Return whether a readable row still has the values that the job was planned with."""
     values = (row.priority, max(row.gpus, 1), _positive(row.memory_mib, 0.0))
     return values == (job.priority, job.gpus, job.memory_mib)
+
+
+def _left(seconds: Any, used: Any) -> float:
+    """Return what is left of a predicted time; a job that is over it has a tenth left."""
+    seconds = _positive(seconds, inf)
+    return max(seconds - _positive(used, 0.0), 0.1 * seconds)
 
 
 def _positive(value: Any, default: float) -> float:

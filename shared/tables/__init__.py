@@ -15,6 +15,7 @@ from shared.tables.key import keys, sessions
 from shared.tables.ledger import ledger
 from shared.tables.metric import metrics
 from shared.tables.mlflow_run import tracking
+from shared.tables.observation import observations
 from shared.tables.quarantine import quarantine
 from shared.tables.sidecar_response import sidecar_responses
 from shared.tables.upload import weights
@@ -45,6 +46,7 @@ __all__ = [
     "live",
     "metadata",
     "metrics",
+    "observations",
     "quarantine",
     "sessions",
     "sidecar_responses",

@@ -48,6 +48,9 @@ jobs = sa.Table(
     #: The predicted duration; null if unknown.
     sa.Column("seconds_p50", sa.Double),
     sa.Column("seconds_p90", sa.Double),
+    #: What decides its time, and what was predicted at its submission.
+    sa.Column("cost_kind", sa.String(64)),
+    sa.Column("estimate", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
@@ -79,6 +82,13 @@ jobs = sa.Table(
         "ix_jobs_waiting_of_owner",
         "owner",
         sa.desc("priority"),
+        "id",
+        postgresql_where=sa.text("state='queued'"),
+        sqlite_where=sa.text("state='queued'"),
+    ),
+    sa.Index(
+        "ix_jobs_waiting_of_kind",
+        "cost_kind",
         "id",
         postgresql_where=sa.text("state='queued'"),
         sqlite_where=sa.text("state='queued'"),

@@ -20,6 +20,7 @@ EMPTIED = (
     tables.workers,
     tables.weights,
     tables.datasets,
+    tables.observations,
 )
 
 
@@ -61,5 +62,6 @@ def service(running_service: Service, _long_timeouts: None) -> Service:
     running_service.sidecar.respond = accept_everything
     running_service.sidecar.requests.clear()
     running_service.app.state.services.sidecar._cache.cache_clear()
+    running_service.app.state.services.estimator._kept.clear()
     running_service.app.state.services.queue_order._read_at = float("-inf")
     return running_service

@@ -13,12 +13,14 @@ from shared.clock import now
 from shared.ids import new_id
 from shared.jobs import liveness, mlflow_sync
 from shared.jobs.attempts import Lease
+from shared.jobs.estimates.history import Measured, add
 from shared.jobs.findings import NO_FINDINGS, NewDiagnosis, NewWatch
 from shared.jobs.recording import NewArtifact
 from shared.uploaded_datasets import DatasetRow
 from tests.api.jobs.results.files import CONTENT, SHA256, evaluate, with_file
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
 from tests.security.damage import Shell, values_for
+from tests.shared.jobs.estimates.examples import cost
 from tests.shared.rows import finding
 
 JOB = "/v1/jobs/{job}"
@@ -55,6 +57,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "ledger": ("/v1/queue",),
     "used_days": ("/v1/me",),
     "idempotency": (JOB,),
+    "observations": ("/metrics", f"{JOB}/explain"),
     "sidecar_responses": (JOB,),
     "users": (JOB, *LISTS),
     "keys": (JOB,),
@@ -67,6 +70,9 @@ EMPTY = {"deletions", "sidecar_responses", "quarantine", "keys", "sessions", "au
 OF_FILES = {("checkpoints", "sha256"), ("artifacts", "sha256"), ("checkpoints", "bytes")} | {
     ("artifacts", "bytes")
 }
+
+
+MEASURED = Measured(device_model="a", pass_seconds=1.0, seconds=9.0, is_last=True)
 
 
 @dataclass
@@ -133,6 +139,7 @@ def box(service: Service, shell: Shell) -> Box:
         connection.execute(sa.insert(tables.weights), upload)
         connection.execute(sa.delete(tables.datasets))
         uploaded_datasets.add(connection, _dataset())
+        add(connection, lease, cost(), MEASURED, now())
         check = {"patch_id": new_id("pat"), "job_id": lease.job_id, "finding_id": "fnd_1"}
         check |= {"fork_id": whole, "null_id": whole, "created_at": now()}
         connection.execute(sa.insert(tables.verifications), check)

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from trainshed.commands.common_options import AsJson, Job, connect, console, print_json
+from trainshed.event_stream import FINAL_STATES
 from trainshed.queue_tables import devices_view, explanation_view, queue_view
 
 app = typer.Typer()
@@ -38,7 +39,12 @@ def explain(job: Job, *, watch: Watch = False, as_json: AsJson = False) -> None:
     """Show why a job waits and what would start it earlier, or why it started."""
     with connect() as client:
         job_id = client.job_id(job)
-        _show(partial(client.explain, job_id), explanation_view, watch=watch, as_json=as_json)
+        read = partial(client.explain, job_id)
+        _show(read, explanation_view, watch=watch, as_json=as_json, is_last=_has_ended)
+
+
+def _has_ended(explanation: Any) -> bool:
+    return explanation["state"] in FINAL_STATES
 
 
 def _show(
@@ -47,15 +53,18 @@ def _show(
     *,
     watch: bool,
     as_json: bool,
+    is_last: Callable[[Any], bool] = lambda _: False,
 ) -> None:
-    """Print once, or refresh until the user interrupts."""
+    """Print once, or refresh until the user interrupts or nothing changes any more."""
     if as_json:
         print_json(read())
         return
     if not watch:
         console.print(view(read()))
         return
-    with Live(view(read()), console=console, auto_refresh=False, screen=False) as live:
-        while True:
+    found = read()
+    with Live(view(found), console=console, auto_refresh=False, screen=False) as live:
+        while not is_last(found):
             time.sleep(REFRESH_SECONDS)
-            live.update(view(read()), refresh=True)
+            found = read()
+            live.update(view(found), refresh=True)

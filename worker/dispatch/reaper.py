@@ -30,6 +30,7 @@ from shared.jobs import (
     verifications,
 )
 from shared.jobs.attempts import Lease
+from shared.jobs.estimates.refresh import Refresher
 from shared.settings import Settings
 from shared.storage import Storage
 from worker.dispatch.dispatcher import Dispatcher
@@ -56,6 +57,7 @@ class Reaper:
         self.host = socket.gethostname()
         self.holder = f"{dispatcher.worker}/{os.getpid()}"
         self.policy = read_box.policy_of(settings)
+        self._refresher = Refresher(database)
         self._leader_silence = ObservedDuration(MAX_GAP_SECONDS)
         self._silences: dict[Lease, ObservedDuration] = {}
 
@@ -71,6 +73,7 @@ class Reaper:
                     self._reap()
                     self._keep_accounts()
                     self._share_time()
+                    self._refresher.refresh()
             except Unavailable as error:
                 log.warning("database unavailable", error=str(error))
             except Exception:

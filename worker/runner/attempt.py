@@ -26,6 +26,7 @@ from worker.assignment import Assignment, ExitCode
 from worker.data.mapped_images import MappedImages
 from worker.registry import SpecError
 from worker.runner.checkpoints import CheckpointWriter
+from worker.runner.cost_meter import CostMeter
 from worker.runner.diagnosis.resumed_watch import open_watch
 from worker.runner.experiment import build_experiment
 from worker.runner.failures import Diagnosed, MaxRuntimeReached
@@ -79,6 +80,7 @@ class Attempt:
             database, assignment.lease, *checks, on_spec=self.time_limit.update
         )
         self.progress = Progress()
+        self.cost_meter = CostMeter(assignment)
         #: Set when the worker stops: the attempt then ends with a checkpoint.
         self.drain = threading.Event()
         #: Whether a job that was never stopped would have the same results, bit for bit.
@@ -109,11 +111,13 @@ class Attempt:
         checkpoints = CheckpointWriter(self.writer, experiment)
         data = data_facts(dataset, experiment)
         state, latest = self._resume(experiment, checkpoints, data)
+        self.cost_meter.resume(is_new=state is None)
         tensorboard = self._open_tensorboard(experiment, state)
         watch = open_watch(experiment, self.assignment, state, self.database)
         recorder = Recorder(checkpoints, tensorboard, latest, watch)
         stopped = self._train(experiment, state, recorder)
         if stopped is not None:
+            self.cost_meter.record_stopped(self.database)
             return stopped
         if self.assignment.epoch_limit is None:
             batch, summary = self._evaluate(experiment, recorder)
@@ -202,6 +206,7 @@ class Attempt:
                 elif isinstance(report, Stepped):
                     self.heartbeat.progress = self.progress.update(report)
                 recorder.record(report)
+                self.cost_meter.observe(report)
                 if self._is_at_limit(report, experiment.epochs):
                     break
                 if isinstance(report, (StageStarted, Stepped)):
@@ -290,6 +295,7 @@ class Attempt:
             # In one transaction: an attempt killed between two would record its results again.
             record(connection, lease, batch)
             attempts.succeed(connection, lease, result)
+            self.cost_meter.record(connection, is_last=True)
 
         write_with_retry(self.database, succeed)
 
