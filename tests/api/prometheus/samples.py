@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.api.service import Service
 
 DIRECTORY = Path(__file__).parents[3] / "docs" / "operations"
-NAME = re.compile(r"\btrainshed_[a-z_]+\b")
+NAME = re.compile(r"\btrainshed_[a-z0-9_]+\b")
 
 
 def scrape(service: Service) -> dict[tuple[str, ...], float]:
