@@ -92,5 +92,7 @@ class ExitCode(IntEnum):
     RANK_LOST = 17
     #: A rank after the first: its failure is on its standard output.
     RANK_FAILED = 18
+    #: It needs more memory than was planned for it.
+    MEMORY_LIMIT = 19
     #: Another attempt has the job.
     FENCED = 75

@@ -7,10 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.http.strict_json import parse
-from api.jobs import disk_space, forks
+from api.jobs import device_memory, disk_space, forks
 from api.jobs.admission import checks
 from api.jobs.admission.draft import Context, Draft
-from api.jobs.admission.stages import distinct_optimizers
 from api.jobs.estimates import (
     basis_json,
     duration_of,
@@ -20,7 +19,6 @@ from api.jobs.estimates import (
 )
 from api.services.container import Services
 from api.services.principal import Principal
-from shared.errors import Unavailable
 from shared.jobs import control, deletion, liveness
 from shared.jobs.submission import (
     Submission,
@@ -41,7 +39,8 @@ def check(services: Services, principal: Principal, raw: Any) -> Draft:
     """
     parts = (services.methods, services.sidecar, services.database, services.storage)
     largest_worker = partial(liveness.largest_worker, services.database)
-    return checks.check(raw, Context(*parts, principal, largest_worker))
+    largest_mib = partial(device_memory.largest_device_mib, services)
+    return checks.check(raw, Context(*parts, principal, largest_worker, largest_mib))
 
 
 def create(services: Services, principal: Principal, body: bytes, key: str | None) -> str:
@@ -71,6 +70,7 @@ def create(services: Services, principal: Principal, body: bytes, key: str | Non
             idempotency_key=key,
             fingerprint=fingerprint,
         ),
+        draft,
     )
 
 
@@ -113,6 +113,7 @@ def fork(
             idempotency_key=key,
             fingerprint=fingerprint,
         ),
+        draft,
     )
 
 
@@ -122,10 +123,10 @@ def check_disk_space(services: Services, principal: Principal, draft: Draft) -> 
     disk_space.check(services, principal, draft.filled, parameters)
 
 
-def _submit(services: Services, principal: Principal, submission: Submission) -> str:
+def _submit(services: Services, principal: Principal, submission: Submission, draft: Draft) -> str:
     """Record a job, notify the workers, and return its id."""
-    prediction = services.estimator.predict(submission.spec)
-    predicted = replace(submission, prediction=prediction)
+    planned = device_memory.plan_memory(services, submission.spec, draft)
+    predicted = replace(submission, prediction=planned.prediction, memory_mib=planned.memory_mib)
     with services.database.write() as connection:
         check = services.limits.for_job(principal, submission.spec)
         job_id, is_new = submit(connection, predicted, check=check)
@@ -140,17 +141,7 @@ def validate(services: Services, principal: Principal, body: bytes) -> dict[str,
     """Check a specification without a job, and estimate what it takes."""
     draft = check(services, principal, parse(body))
     spec = draft.filled
-    try:
-        step = services.sidecar.describe(
-            {
-                **(draft.network or {}),
-                "batch_size": min(spec["training"]["batch_size"], spec["dataset"]["train"]),
-                "optimizers": distinct_optimizers(spec),
-                "precision": spec["training"]["precision"],
-            }
-        )
-    except Unavailable:
-        step = {}
+    step = device_memory.step_of(services, draft)
     memory_mib = step.get("memory_mib")
     prediction = services.estimator.predict(spec, network_mib=memory_mib)
     epoch_seconds = prediction.epoch_seconds

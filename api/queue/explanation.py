@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from api.queue.memory_reasons import device_reason, memory_sentence, never_fits
 from api.queue.rendering import share_fractions, starts_json, time_text
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
@@ -66,6 +67,8 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
     summary = "It starts now." if entry.reason is None else SENTENCES[entry.reason]
     if entry.reason == "limit":
         summary = LIMIT_SENTENCES.get(owner.limited_by, summary)
+    elif entry.reason in ("memory", "foreign_process") or never_fits(snapshot, entry.job):
+        summary = memory_sentence(snapshot, entry.job, principal) or summary
     if position > 1 and entry.reason is not None:
         summary += f" {position - 1} {'job is' if position == 2 else 'jobs are'} ahead of it."
     if is_expected:
@@ -125,22 +128,12 @@ def _device(
 ) -> dict[str, Any]:
     """Return why a job cannot start on a device, or that it fits."""
     found: dict[str, Any] = {"device": device.id, "fits": False}
-    running = [job for job in snapshot.box.running if device.id in job.devices]
-    reservation, needed = snapshot.plan.reservation, entry.job.memory_mib
+    reservation = snapshot.plan.reservation
     if device.closed is not None:
         return found | {"reason": device.closed}
-    if device.total_mib and needed > device.total_mib:
-        return found | {"reason": "memory", "missing_mib": needed - device.total_mib}
-    if running:
-        blockers = [
-            {
-                "job": job.id if principal.may_read(job.owner) else None,
-                "frees_mib": job.memory_mib,
-                "ends": {"p50": time_text(job.ends_p50), "p90": time_text(job.ends_p90)},
-            }
-            for job in running
-        ]
-        return found | {"reason": "devices", "blockers": blockers}
+    reason = device_reason(snapshot, device, entry.job, principal)
+    if reason is not None:
+        return found | reason
     is_held = reservation is not None and device.id in reservation.devices
     if is_held and reservation is not None and reservation.job.id != entry.job.id:
         is_readable = principal.may_read(reservation.job.owner)

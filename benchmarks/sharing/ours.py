@@ -25,7 +25,7 @@ class Ours:
 
     def __call__(self, box: Simulation) -> Decision:
         """Return what the plan says."""
-        state = as_box(box, self.policy)
+        state = self.state(box)
         made = plan(state, depth=MAX_CANDIDATES)
         waiting = {job.id: job for job in box.waiting}
         running = {job.id: job for job in box.running}
@@ -35,6 +35,10 @@ class Ours:
             if entry.devices
         ]
         return Decision(starts, [running[stopping.job] for stopping in find_yields(state, made)])
+
+    def state(self, box: Simulation) -> Box:
+        """Return a simulation's state as the plan reads it."""
+        return as_box(box, self.policy)
 
 
 def as_box(box: Simulation, policy: Policy) -> Box:

@@ -50,6 +50,8 @@ class Simulation:
         self.jobs, self.policy, self.end_seconds = jobs, policy, end_seconds
         self.names = tuple(f"cuda:{number}" for number in range(devices))
         self.tick_seconds = tick_seconds
+        #: When the policy is called at the latest, which it may set.
+        self.next_look = inf
         self.now = 0.0
         self.ledger = Ledger(0.0, half_life_seconds)
         self.usage = dict.fromkeys(sorted({job.owner for job in jobs}), 0.0)
@@ -109,6 +111,8 @@ class Simulation:
 
     def _next_change(self) -> float:
         times = [self.now + self.tick_seconds] if self.waiting else []
+        if self.next_look > self.now:
+            times.append(self.next_look)
         for job in self.running:
             times.append(self.now + job.switching + max(0.0, job.left) / job.speed)
             if job.stops_at is not None:

@@ -95,8 +95,8 @@ def _charge(
     charged = attempts.charged_until
     # A damaged time is replaced: nobody can compare with it.
     is_unchanged = sa.true() if seen is None else charged == seen
-    rate, devices = _rate(row.priority), _devices(row)
-    seconds = (end - begin) * devices
+    rate, share = _rate(row.priority), _share(row)
+    seconds = share * (end - begin)
     updated = connection.execute(
         sa.update(tables.attempts)
         .where(_is(job_id, attempt), is_unchanged)
@@ -109,7 +109,7 @@ def _charge(
     if not updated.rowcount:
         return False
     current = read_ledger(connection, lock="shared")
-    _add(connection, row.owner, current.charge(begin, end, rate=rate, share=devices))
+    _add(connection, row.owner, current.charge(begin, end, rate=rate, share=share))
     used_days.add(connection, row.owner, until, seconds, is_high=_is_high(row.priority))
     return True
 
@@ -157,16 +157,16 @@ def is_any_uncharged(connection: sa.Connection) -> bool:
 def _refund(connection: sa.Connection, row: Any, job_id: str, attempt: int) -> None:
     """Give back what a settled attempt was charged, at the mean rate of its priorities."""
     attempts = tables.attempts.c
-    query = sa.select(attempts.charged_seconds, attempts.ended_at).where(_is(job_id, attempt))
-    settled = connection.execute(query).one()
+    columns = (attempts.charged_seconds, attempts.device_seconds, attempts.ended_at)
+    settled = connection.execute(sa.select(*columns).where(_is(job_id, attempt))).one()
     begin, end = _seconds(row.started_at), _seconds(settled.ended_at)
     if begin is not None and end is not None and end > begin:
         rate = _valid(settled.charged_seconds, 0.0) / (end - begin)
         current = read_ledger(connection, lock="shared")
         _add(connection, row.owner, -current.charge(begin, end, rate=rate))
-        seconds = (begin - end) * _devices(row)
         is_high = _is_high(row.priority)
-        used_days.add(connection, row.owner, settled.ended_at, seconds, is_high=is_high)
+        seconds = _valid(settled.device_seconds, end - begin)
+        used_days.add(connection, row.owner, settled.ended_at, -seconds, is_high=is_high)
 
 
 def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
@@ -194,7 +194,7 @@ def rebase(connection: sa.Connection, half_life_seconds: float) -> bool:
 def _charged(connection: sa.Connection, job_id: str, attempt: int) -> Any:
     attempts, jobs = tables.attempts.c, tables.jobs.c
     times = (attempts.started_at, attempts.charged_until, attempts.ended_at)
-    columns = (*times, jobs.owner, jobs.priority, jobs.gpus)
+    columns = (*times, attempts.share, jobs.owner, jobs.priority)
     query = sa.select(*columns).join_from(tables.attempts, tables.jobs).where(_is(job_id, attempt))
     # Locked, so that it does not end before it is charged as a running attempt.
     return connection.execute(query.with_for_update(of=tables.attempts)).one_or_none()
@@ -219,9 +219,9 @@ def _is_high(priority: Any) -> bool:
     return priority == HIGH
 
 
-def _devices(row: Any) -> int:
-    """Return how many devices the job uses; 1 where the number is damaged."""
-    return row.gpus if isinstance(row.gpus, int) and row.gpus > 0 else 1
+def _share(row: Any) -> float:
+    """Return of how many devices an attempt is charged; 1 where the value is damaged."""
+    return _valid(row.share, 1.0) or 1.0
 
 
 def _seconds(value: Any) -> float | None:

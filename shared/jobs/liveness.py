@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,6 +48,18 @@ class ObservedHeartbeat:
     worker: str
     devices: list[str]
     requests: UserRequests
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a running job is."""
+
+    job_id: str
+    device: str
+    #: Jobs of a kind are equally fast on equal devices.
+    kind: str
+    #: None before its first step.
+    images_per_second: float | None
 
 
 def record_heartbeat(
@@ -135,6 +148,35 @@ def list_heartbeats(
         )
         for row in connection.execute(query)
     ]
+
+
+def list_speeds(connection: sa.Connection, worker: str) -> list[Speed]:
+    """Return how fast the running jobs of a worker are, the oldest first.
+
+    Of a job on several devices nothing is returned: no other job shares with it.
+    """
+    jobs, live = tables.jobs.c, tables.live.c
+    started_at = tables.attempts.c.started_at
+    query = (
+        sa.select(jobs.id, jobs.cost_kind, live.devices, live.progress)
+        .select_from(tables.jobs.join(tables.live, live.job_id == jobs.id))
+        .join(
+            tables.attempts,
+            sa.and_(tables.attempts.c.job_id == jobs.id, tables.attempts.c.number == jobs.attempt),
+        )
+        .where(jobs.state == "running", live.worker == worker)
+        .order_by(started_at, jobs.id)
+    )
+    return [
+        Speed(row.id, devices[0], row.cost_kind or row.id, _speed(row.progress))
+        for row in connection.execute(query)
+        if len(devices := _device_names(row.devices)) == 1
+    ]
+
+
+def _speed(progress: Any) -> float | None:
+    value = progress.get("images_per_second") if isinstance(progress, dict) else None
+    return float(value) if isinstance(value, float | int) and 0 < value < inf else None
 
 
 def _requests(cancel_requested_at: Any, pause_requested_at: Any) -> UserRequests:

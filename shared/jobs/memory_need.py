@@ -1,21 +1,30 @@
-"""The memory of a device that a job needs, from the prediction for its network and its data."""
+"""The memory of a device that is planned for a job: its limit there, CUDA's context included."""
+
+from shared.jobs.estimates.memory import MemoryNeed
 
 #: CUDA's context with the handles of cuDNN and cuBLAS.
 CONTEXT_MIB = 600.0
-#: Of images on the device: a tenth of the memory is left free next to them.
-DATA_RATIO = 1.15
-#: For workspaces of the libraries.
-MARGIN_MIB = 256.0
-#: What torch reserves over the predicted peak of a step, before any attempt was measured.
-UNKNOWN_RATIO = 1.35
+#: Images stay on the device while they and the network take at most this share of the limit.
+RESIDENT_SHARE = 0.88
 
 
-def needed_mib(step_mib: float, data_mib: float, *, ratio: float = UNKNOWN_RATIO) -> float:
+def planned_mib(need: MemoryNeed, data_mib: float, *, largest_mib: float) -> float:
     """Return the memory to plan for a training, in whole MiB.
 
     Args:
-        step_mib: the predicted peak of a step: weights, optimizer and activations.
+        need: what the job is predicted to allocate; measured, it includes the images.
         data_mib: the images that stay on the device.
-        ratio: of the reserved memory to `step_mib`, such as the 95 % quantile of finished attempts.
+        largest_mib: what the largest device has. A prediction that is more only by its margins is
+            cut to it; images that do not fit stay outside.
     """
-    return float(round(CONTEXT_MIB + DATA_RATIO * data_mib + step_mib * ratio + MARGIN_MIB))
+    if need.basis == "seen":
+        return _cut(need.mib / RESIDENT_SHARE, need.mib, largest_mib)
+    planned = _cut(need.mib + data_mib / RESIDENT_SHARE, need.least_mib + data_mib, largest_mib)
+    if planned <= largest_mib:
+        return planned
+    return _cut(need.mib, need.least_mib, largest_mib)
+
+
+def _cut(mib: float, least_mib: float, largest_mib: float) -> float:
+    planned, least = CONTEXT_MIB + mib, CONTEXT_MIB + least_mib
+    return float(round(largest_mib if planned > largest_mib >= least else planned))

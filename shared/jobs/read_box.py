@@ -13,6 +13,7 @@ from shared import tables
 from shared.accounts.limits import default_limits
 from shared.clock import now
 from shared.jobs import liveness
+from shared.jobs.device_shares import shares_of
 from shared.jobs.estimates.durations import Remaining, plausible, predict_remaining
 from shared.jobs.ledger import read_ledger, read_owners
 from shared.jobs.owner_limits import add_limits
@@ -126,6 +127,7 @@ def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
             live.yield_requested_at,
             live.yields_to,
             switch.scalar_subquery().label("switch_seconds"),
+            jobs.cost_kind,
             attempts.started_at,
             attempts.charged_until,
             used_seconds(tables.jobs.c.id, before=jobs.attempt).label("used"),
@@ -166,6 +168,7 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         switch_seconds=_switch_seconds(row, started_at, at),
         yields_to=None if is_ending else yields_to,
         attempt=row.attempt if isinstance(row.attempt, int) else 0,
+        kind=row.cost_kind or row.id,
     )
     return job, charged.timestamp() if isinstance(charged, datetime) else started_at
 
@@ -223,9 +226,9 @@ def _add_uncharged(
     ledger: Ledger,
     at: float,
 ) -> None:
-    for job, charged_until in running:
+    shares = shares_of(job.devices for job, _ in running)
+    for (job, charged_until), share in zip(running, shares, strict=True):
         owner = owners[job.owner]
-        share = max(1, len(job.devices))
         amount = ledger.charge(charged_until, at, rate=rate_of(job.priority), share=share)
         owners[job.owner] = replace(owner, usage=owner.usage + ledger.decayed(amount, at))
 
@@ -257,7 +260,14 @@ def as_device(worker: str, host: str, values: Mapping[str, Any]) -> Device:
         has_reading=free is not None,
         utilization=_number(values.get("utilization_fraction")),
         utilization_seconds=_number(values.get("utilization_seconds")) or 0.0,
+        apart=_pairs(values.get("apart")),
     )
+
+
+def _pairs(value: Any) -> frozenset[frozenset[str]]:
+    """Return pairs of kinds of jobs, without what cannot be read."""
+    pairs = value if isinstance(value, list) else []
+    return frozenset(frozenset(map(str, pair)) for pair in pairs if isinstance(pair, list | tuple))
 
 
 def _number(value: Any) -> float | None:

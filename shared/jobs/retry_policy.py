@@ -13,6 +13,9 @@ from shared.jobs.attempts import Lease, fail, lock_job, stop
 #: Device faults have a limit too, since the job itself may cause them.
 MAX_ATTEMPTS = {"crashed": 10, "device_fault": 3, "stalled": 2}
 
+#: How often, and by how much, the memory of a job grows that needs more than was planned.
+MAX_GROWTHS, MEMORY_GROWTH = 2, 1.5
+
 
 def record_death(
     connection: sa.Connection,
@@ -63,6 +66,36 @@ def give_up(
         return stop(connection, lease, failure.kind, exit_code=exit_code)
     fail(connection, lease, failure, exit_code=exit_code)
     return "failed"
+
+
+def grow_memory(
+    connection: sa.Connection, lease: Lease, *, largest_mib: float, exit_code: int | None
+) -> str:
+    """Queue a job again that needs more memory than was planned; return its new state.
+
+    It gets more, twice; then a device for itself without a limit, where it fails if that is not
+    enough either.
+
+    Args:
+        connection: in a transaction that writes.
+        lease: of the attempt.
+        largest_mib: what its device has for jobs.
+        exit_code: of the process.
+
+    Raises:
+        Fenced: the attempt no longer holds the job.
+    """
+    lock_job(connection, lease)
+    jobs, attempts = tables.jobs.c, tables.attempts.c
+    earlier = sa.select(sa.func.count()).where(
+        attempts.job_id == lease.job_id, attempts.outcome == "memory_limit"
+    )
+    query = sa.select(jobs.memory_mib).where(jobs.id == lease.job_id)
+    grown = MEMORY_GROWTH * connection.execute(query).scalar_one()
+    is_last = connection.execute(earlier).scalar_one() >= MAX_GROWTHS or grown > largest_mib
+    update = sa.update(tables.jobs).where(jobs.id == lease.job_id)
+    connection.execute(update.values(memory_mib=0.0 if is_last else float(round(grown))))
+    return stop(connection, lease, "memory_limit", exit_code=exit_code)
 
 
 def _count_earlier(connection: sa.Connection, lease: Lease, outcome: str) -> int:

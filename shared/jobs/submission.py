@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -37,6 +38,9 @@ class Submission:
     resume_from: str | None = None
     #: What it is predicted to take; None to predict it in the transaction.
     prediction: Prediction | None = None
+    #: The memory of its device that it may use; None for what its specification says, or for that
+    #: of the job that it repeats or checks.
+    memory_mib: float | None = None
     idempotency_key: str | None = None
     fingerprint: str = field(default="")
 
@@ -80,7 +84,7 @@ def submit(
             "state": "queued",
             "priority": PRIORITIES[spec["priority"]],
             "gpus": spec["resources"]["gpus"],
-            "memory_mib": spec["resources"].get("gpu_memory_mib") or 0.0,
+            "memory_mib": _memory_mib(connection, submission),
             **prediction.columns(),
             "tags": spec["tags"],
             "notes": "",
@@ -121,6 +125,23 @@ def submit(
             },
         )
     return job_id, True
+
+
+def _memory_mib(connection: sa.Connection, submission: Submission) -> float:
+    """Return the planned memory; 0 for a whole device."""
+    given = submission.spec["resources"].get("gpu_memory_mib")
+    if given:
+        return float(given)
+    if submission.memory_mib is not None:
+        return submission.memory_mib
+    jobs = tables.jobs.c
+    query = sa.select(jobs.memory_mib).where(
+        jobs.id == (submission.retry_of or submission.forked_from)
+    )
+    planned = connection.execute(query).scalar_one_or_none()
+    if isinstance(planned, float) and isfinite(planned) and planned > 0:
+        return planned
+    return 0.0
 
 
 def awaits_verification(spec: dict[str, Any]) -> bool:

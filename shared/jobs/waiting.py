@@ -53,7 +53,16 @@ _WAITS = "j.state = 'queued' AND j.id NOT IN (SELECT job_id FROM quarantine)"
 
 
 #: The columns from which a waiting job is read.
-_PLANNED = ("id", "owner", "priority", "gpus", "memory_mib", "seconds_p50", "seconds_p90")
+_PLANNED = (
+    "id",
+    "owner",
+    "priority",
+    "gpus",
+    "memory_mib",
+    "seconds_p50",
+    "seconds_p90",
+    "cost_kind",
+)
 _READ = (*_PLANNED, "created_at", "eligible_at", "attempt")
 
 
@@ -207,7 +216,7 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
 
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
-    job_id, owner, priority, gpus, memory_mib, p50, p90, since, used = row[:9]
+    job_id, owner, priority, gpus, memory_mib, p50, p90, kind, since, used = row[:10]
     p50 = _left(p50, used)
     return WaitingJob(
         job_id,
@@ -218,6 +227,7 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
         _positive(memory_mib, 0.0),
         p50,
         max(p50, _left(p90, used)),
+        kind=kind if isinstance(kind, str) else job_id,
     )
 
 

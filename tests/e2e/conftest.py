@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,15 @@ class EmbeddedBox:
     home: Path
     port: int
     process: subprocess.Popen[str] | None = None
+    #: Further settings.
+    settings: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def environment(self) -> dict[str, str]:
-        """This process's environment, with the home and port of the box as its only settings."""
+        """This process's environment, with the home, the port and the settings of the box."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         own = {"TRAINSHED_HOME": str(self.home), "TRAINSHED_PORT": str(self.port)}
-        return clean | own | SHARED_CPU_SETTINGS
+        return clean | own | SHARED_CPU_SETTINGS | self.settings
 
     def start(self) -> list[str]:
         """Start the box, wait until it is ready and return the lines that it printed."""

@@ -16,7 +16,7 @@ import structlog
 from shared.clock import now
 from shared.database import Database
 from shared.errors import Unavailable
-from shared.jobs import attempts, claims, ledger, liveness, read_box
+from shared.jobs import attempts, claims, device_shares, ledger, liveness, read_box
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -32,6 +32,7 @@ from worker.dispatch.occupancy import Occupancy
 from worker.dispatch.quarantine import Quarantine
 from worker.dispatch.runners import Runner, count_oom_kills, record_exit
 from worker.dispatch.spare import Spare
+from worker.dispatch.stops import stop_on_lost_devices, stop_slow_neighbours
 from worker.locks import job_lock
 
 log = structlog.get_logger()
@@ -78,6 +79,8 @@ class Dispatcher:
         self._poll_at = self._watch_at = self._seen_at = 0.0
         self._charge_at = time.monotonic() + CHARGE_SECONDS
         self._has_adopted = False
+        #: Whether a job has started or ended since the shares of devices were stored.
+        self._has_changed = True
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -133,6 +136,9 @@ class Dispatcher:
             )
             self._has_adopted = True
         self._record_exits()
+        if self._has_changed:
+            self._has_changed = False
+            device_shares.divide(self.database, self.worker)
         if self._draining.is_set():
             for runner in self.runners.values():
                 runner.request_stop(timeout_seconds=DRAIN_SECONDS, terminate=True)
@@ -186,9 +192,13 @@ class Dispatcher:
     ) -> None:
         """Assign the job to the spare, which becomes its runner; give it back if the spare died."""
         self.next_spare.hand_out()
-        is_shared = self.occupancy.is_shared(devices[0], claimed.memory_mib)
         assignment = assignment_of(
-            claimed, devices, visible=spare.devices, threads=self.threads, is_shared=is_shared
+            claimed,
+            devices,
+            visible=spare.devices,
+            threads=self.threads,
+            memory_mib=self.occupancy.limit_mib(devices, claimed),
+            is_shared=self.occupancy.is_shared(devices, claimed.memory_mib),
         )
         try:
             process = spare.assign(assignment)
@@ -201,6 +211,7 @@ class Dispatcher:
         kills = count_oom_kills()
         runner = Runner(claimed.lease, device, process.pid, process, tuple(further), kills)
         self.runners[claimed.lease.job_id] = runner
+        self._has_changed = True
         log.info("job handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
 
     def _show_life(self) -> None:
@@ -217,14 +228,9 @@ class Dispatcher:
                 pid=os.getpid(),
                 devices=self.occupancy.report(pids),
             )
-        self._stop_runners_of_lost_devices()
+        stop_on_lost_devices(self.occupancy, self.runners.values())
+        stop_slow_neighbours(self.database, self.worker, self.occupancy, self.runners)
         self._seen_at = time.monotonic() + SEEN_SECONDS
-
-    def _stop_runners_of_lost_devices(self) -> None:
-        """Kill the runners on devices that are gone, since a step there never ends."""
-        for runner in self.runners.values():
-            if any(map(self.occupancy.is_lost, runner.devices)):
-                runner.abandon_device()
 
     def _charge(self) -> None:
         """Charge the running attempts to their owners, each in a short transaction."""
@@ -245,6 +251,8 @@ class Dispatcher:
             beat = beats.get(runner.lease)
             if beat is None or beat.requests.is_cancel_requested:
                 runner.request_stop()
+            elif runner.is_separated:
+                runner.request_stop(timeout_seconds=DRAIN_SECONDS, terminate=True)
             elif beat.requests.is_pause_requested:
                 # As for a drain: what is not in a checkpoint by then is trained again.
                 runner.request_stop(timeout_seconds=DRAIN_SECONDS)
@@ -273,5 +281,6 @@ class Dispatcher:
                 directory = ranks_directory(self.settings.home, runner.lease.job_id)
                 shutil.rmtree(directory, ignore_errors=True)
             del self.runners[name]
+            self._has_changed = True
             self._poll_at = 0.0
             self.next_spare.start_soon()

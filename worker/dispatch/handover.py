@@ -13,6 +13,7 @@ def assignment_of(
     *,
     visible: Sequence[Device],
     threads: int,
+    memory_mib: float,
     is_shared: bool,
 ) -> Assignment:
     """Return the assignment of a job.
@@ -22,7 +23,8 @@ def assignment_of(
         devices: its devices; the runner uses the first.
         visible: the devices that the runner can use, in its order.
         threads: CPU threads on each device.
-        is_shared: whether other jobs may share the device; with several devices none does.
+        memory_mib: of each device that it may use; 0 for no limit.
+        is_shared: whether other jobs may share the device.
     """
     device, *further = devices
     return Assignment(
@@ -35,8 +37,8 @@ def assignment_of(
         uuid=device.uuid,
         threads=threads,
         index=visible.index(device),
-        memory_mib=claimed.memory_mib if device.has_own_memory else 0.0,
-        is_shared=is_shared and not further,
+        memory_mib=memory_mib,
+        is_shared=is_shared,
         further=tuple(
             FurtherDevice(other.name, other.uuid, visible.index(other)) for other in further
         ),

@@ -8,9 +8,11 @@ from typing import Any
 import structlog
 
 from shared.jobs import read_box
+from shared.jobs.attempts import ClaimedJob
 from shared.jobs.planning import box as planning
 from shared.settings import Settings
 from worker.dispatch.device import Device, Reading
+from worker.dispatch.interference import Interference
 from worker.dispatch.inventory import Inventory
 from worker.dispatch.quarantine import Quarantine
 from worker.dispatch.runners import Runner
@@ -47,6 +49,7 @@ class Occupancy:
         self.devices = devices
         self.quarantine = quarantine
         self.jobs_per_device = jobs_per_device
+        self.interference = Interference()
         self._inventory = inventory
         self._readings: dict[str, Reading] = {}
         #: How many readings in a row a device was gone.
@@ -99,14 +102,28 @@ class Occupancy:
             return False  # with a job of several devices no other shares
         return len(users) < (self.jobs_per_device if device.has_own_memory else 1)
 
-    def is_shared(self, device: Device, memory_mib: float) -> bool:
-        """Return whether other jobs may join a job on the device.
+    def can_share(self, device: Device) -> bool:
+        """Return whether several jobs may be on the device."""
+        return device.has_own_memory and self.jobs_per_device > 1
+
+    def is_shared(self, devices: Sequence[Device], memory_mib: float) -> bool:
+        """Return whether other jobs may join a job.
 
         Args:
-            device: of the job.
+            devices: of the job.
             memory_mib: the job's limit; 0 if it has none.
         """
-        return device.has_own_memory and self.jobs_per_device > 1 and memory_mib > 0
+        return len(devices) == 1 and self.can_share(devices[0]) and memory_mib > 0
+
+    def limit_mib(self, devices: Sequence[Device], claimed: ClaimedJob) -> float:
+        """Return the memory of each of its devices that a job may use; 0 for no limit.
+
+        A prediction limits only a job that others may join.
+        """
+        if self.is_shared(devices, claimed.memory_mib):
+            return claimed.memory_mib
+        resources = claimed.spec.get("resources") or {}
+        return float(resources.get("gpu_memory_mib") or 0.0) if devices[0].is_gpu else 0.0
 
     def as_planned(self, worker: str, host: str, free: Collection[Device]) -> list[planning.Device]:
         """Return all devices as the plan reads them; all but `free` are closed."""
@@ -136,7 +153,8 @@ class Occupancy:
         reading = self._readings.get(device.name)
         read = self._utilizations.get(device.name)
         values: dict[str, Any] = {
-            "free_mib": None if reading is None else round(reading.free_mib, 1)
+            "free_mib": None if reading is None else round(reading.free_mib, 1),
+            "apart": self.interference.apart(time.monotonic()) if device.has_own_memory else [],
         }
         if read:
             latest = read[-1][1] if device.is_simulated else sum(u for _, u in read) / len(read)

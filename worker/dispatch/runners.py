@@ -14,6 +14,7 @@ from shared.errors import Failure, Fenced
 from shared.jobs import attempts, queries, retry_policy, time_sharing
 from shared.jobs.analyses import is_analysis
 from shared.jobs.attempts import Lease
+from shared.jobs.planning.memory import reserve_mib
 from shared.settings import Settings
 from worker.assignment import ExitCode
 from worker.dispatch.device import Device
@@ -54,6 +55,8 @@ class Runner:
     #: The result of `count_oom_kills` a few seconds ago.
     kills_before: int = 0
     stop_requested_at: float | None = field(default=None)
+    #: Whether it is to stop because it is too slow next to the other jobs on its device.
+    is_separated: bool = field(init=False, default=False)
     #: Whether it was killed since its device is gone.
     has_lost_device: bool = field(init=False, default=False)
     _is_terminated: bool = field(init=False, repr=False, default=False)
@@ -150,6 +153,8 @@ def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
         return retry_policy.give_up(connection, lease, _out_of_memory(lease), exit_code=code)
     if code in REQUEUE_REASONS:
         reason = REQUEUE_REASONS[code]
+        if code == ExitCode.DRAINED and runner.is_separated:
+            reason = "separated"
         # The exit code of an adopted runner is only assumed.
         is_assumed = runner.process is None and code == -signal.SIGKILL
         if is_assumed and time_sharing.is_yielding(connection, lease):
@@ -158,6 +163,11 @@ def _end_attempt(connection: sa.Connection, runner: Runner, code: int) -> str:
         if reason == "yielded":
             time_sharing.record_switch(connection, lease)
         return state
+    if code == ExitCode.MEMORY_LIMIT:
+        total = runner.device.memory_mib
+        return retry_policy.grow_memory(
+            connection, lease, largest_mib=total - reserve_mib(total), exit_code=code
+        )
     outcome, failure = _abnormal_exit(lease, code)
     return retry_policy.record_death(connection, lease, outcome, failure, exit_code=code)
 

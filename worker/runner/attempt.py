@@ -28,7 +28,7 @@ from worker.registry import SpecError
 from worker.runner.checkpoints import CheckpointWriter
 from worker.runner.cost_meter import CostMeter
 from worker.runner.diagnosis.resumed_watch import open_watch
-from worker.runner.experiment import build_experiment
+from worker.runner.experiment import ON_HOST, build_experiment
 from worker.runner.failures import Diagnosed, MaxRuntimeReached
 from worker.runner.further_ranks import FurtherRanks
 from worker.runner.heartbeat import Heartbeat
@@ -50,11 +50,6 @@ if TYPE_CHECKING:
     from worker.tensorboard.log import TensorBoardLog
 
 log = structlog.get_logger()
-
-ON_HOST = (
-    "The images stay outside of the device, and batches are read ahead of each step: residency is "
-    "host, or the images do not fit next to the network."
-)
 
 
 class Attempt:

@@ -15,6 +15,11 @@ from worker.runner.residency import available_bytes, stays_on_host
 from worker.runner.weights import load_initial_weights
 from worker.training.experiment import Experiment, Split, Splits
 
+ON_HOST = (
+    "The images stay outside of the device, and batches are read ahead of each step: residency is "
+    "host, or the images do not fit next to the network."
+)
+
 
 def build_experiment(
     spec: JobSpec, assignment: Assignment, settings: Settings, database: Database

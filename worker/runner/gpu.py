@@ -1,5 +1,7 @@
 """The GPU of a runner: made the current one, with a limit on the memory that the job may use."""
 
+from typing import Any
+
 import torch
 
 from shared.jobs.memory_need import CONTEXT_MIB
@@ -25,6 +27,13 @@ def select_gpu(assignment: Assignment) -> None:
 def allocation_limit_mib(memory_mib: float) -> float:
     """Return how much torch may allocate of a job's memory: at least half, and 0 for no limit."""
     return max(memory_mib - CONTEXT_MIB, memory_mib / 2)
+
+
+def is_limit_predicted(assignment: Assignment) -> bool:
+    """Return whether a GPU job's memory is limited to a prediction, not to what its owner chose."""
+    resources: dict[str, Any] = assignment.spec.get("resources") or {}
+    is_chosen = bool(resources.get("gpu_memory_mib"))
+    return bool(assignment.uuid) and assignment.memory_mib > 0 and not is_chosen
 
 
 def used_mib() -> float | None:

@@ -27,9 +27,9 @@ from worker.locks import device_lock, job_lock
 from worker.runner.analysis import AnalysisAttempt
 from worker.runner.analysis_failures import analysis_failure_of
 from worker.runner.attempt import Attempt
-from worker.runner.failures import failure_of, is_device_fault
+from worker.runner.failures import failure_of, is_device_fault, is_out_of_memory
 from worker.runner.further_ranks import FurtherRanks, die
-from worker.runner.gpu import select_gpu
+from worker.runner.gpu import is_limit_predicted, select_gpu
 from worker.runner.memory_limit import limited_memory
 from worker.runner.retry import write_with_retry
 from worker.runner.warm_up import warm_up, warm_up_gpu
@@ -127,6 +127,9 @@ def _fail(error: Exception, assignment: Assignment, database: Database) -> int:
     if assignment.uuid and is_device_fault(error):
         log.error("the device failed", device=assignment.device, uuid=assignment.uuid)
         return ExitCode.DEVICE_FAULT
+    if is_limit_predicted(assignment) and is_out_of_memory(error):
+        log.error("the planned memory is not enough", memory_mib=assignment.memory_mib)
+        return ExitCode.MEMORY_LIMIT
     explain = analysis_failure_of if is_analysis(assignment.job_id) else failure_of
     failure = explain(error, assignment.spec)
     write_with_retry(database, attempts.fail, assignment.lease, failure)

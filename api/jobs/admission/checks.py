@@ -57,6 +57,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     monitors.check_metrics,
     monitors.check_checkpoints,
     network.check_gpus,
+    network.check_gpu_memory,
     methods.check_regularized_architecture,
     optimizer.check_requirements,
     network.check_batch,

@@ -53,6 +53,8 @@ class Context:
     principal: Principal
     #: Returns the names of the devices of the worker that has most; empty where none is known.
     largest_worker: Callable[[], Sequence[str]]
+    #: Returns the most memory that a job can get on a device; 0 if no device has its own.
+    largest_device_mib: Callable[[], float] = lambda: 0.0
 
 
 @dataclass

@@ -39,6 +39,15 @@ def check_gpus(draft: Draft) -> None:
         draft.fault("/resources/gpus", f"{text}({listed})")
 
 
+def check_gpu_memory(draft: Draft) -> None:
+    """Check that a device has the requested memory, where devices with memory are known."""
+    needed = None if draft.spec is None else draft.spec.resources.gpu_memory_mib
+    largest = draft.context.largest_device_mib() if needed else 0.0
+    if needed and 0 < largest < needed:
+        text = f"is {needed}; it must be at most {largest:.0f}, which the largest device has for "
+        draft.fault("/resources/gpu_memory_mib", text + "jobs")
+
+
 def prepare(draft: Draft) -> None:
     """Prepare the sidecar's request, unless faults leave the network unknown."""
     if draft.spec is None or draft.facts is None or draft.filled["architecture"] is None:

@@ -26,6 +26,8 @@ class MemoryNeed:
     basis: Basis
     #: How many attempts it is based on.
     attempts: int
+    #: Without the margins: it certainly needs this.
+    least_mib: float = 0.0
 
 
 def predict_memory(
@@ -44,7 +46,7 @@ def predict_memory(
     peaks = [row.peak_memory_mib for row in seen if row.peak_memory_mib is not None]
     if peaks:
         margin = MARGIN_OF_KIND if len(peaks) >= ENOUGH_ATTEMPTS else MARGIN_OF_FEW
-        return MemoryNeed(max(peaks) * margin, "seen", len(peaks))
+        return MemoryNeed(max(peaks) * margin, "seen", len(peaks), max(peaks))
     if network_mib is None:
         return None
     ratios = [
@@ -53,7 +55,8 @@ def predict_memory(
         if row.peak_memory_mib is not None and row.network_mib
     ]
     if len(ratios) < ENOUGH_ATTEMPTS:
-        return MemoryNeed(network_mib * COLD_RATIO + MARGIN_MIB, "cold", len(ratios))
+        mib = network_mib * COLD_RATIO + MARGIN_MIB
+        return MemoryNeed(mib, "cold", len(ratios), network_mib)
     # Never less than the network itself: the ratios may all come from smaller batches.
     ratio = max(1.0, sorted(ratios)[ceil(0.95 * len(ratios)) - 1])
-    return MemoryNeed(network_mib * ratio + MARGIN_MIB, "architecture", len(ratios))
+    return MemoryNeed(network_mib * ratio + MARGIN_MIB, "architecture", len(ratios), network_mib)

@@ -14,6 +14,9 @@ from shared.states import PRIORITIES
 HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
 #: A job without a prediction counts as this long where its owner's next job is put in order.
 UNKNOWN_SECONDS = 600.0
+#: A job counts with this share of its device's time until the device was measured with it. Less
+#: than most jobs take: jobs that are too slow together are separated.
+UNKNOWN_UTILIZATION = 0.3
 
 TimeSharing = Literal["exact", "all", "off"]
 #: Why a person's jobs may not start: as many run as are allowed, the device time of the week is
@@ -92,7 +95,9 @@ class WaitingJob:
     seconds_p50: float = inf
     seconds_p90: float = inf
     #: The predicted share of a device's time that it computes.
-    utilization: float = 0.5
+    utilization: float = UNKNOWN_UTILIZATION
+    #: Of its cost: jobs of a kind are equally fast next to others. Empty if unknown.
+    kind: str = ""
 
     @property
     def can_share(self) -> bool:
@@ -118,7 +123,7 @@ class RunningJob:
     #: When it is predicted to end; infinite if unknown.
     ends_p50: float = inf
     ends_p90: float = inf
-    utilization: float = 0.5
+    utilization: float = UNKNOWN_UTILIZATION
     #: Whether it continues bit for bit after it has given way.
     is_exact: bool = True
     #: Whether it has been requested to stop.
@@ -131,6 +136,8 @@ class RunningJob:
     yields_to: str | None = None
     #: The number of its attempt.
     attempt: int = 0
+    #: As of a waiting job.
+    kind: str = ""
 
     @property
     def can_share(self) -> bool:
@@ -160,6 +167,8 @@ class Device:
     #: The share of the last seconds in which it computed, and how many seconds; None if unknown.
     utilization: float | None = None
     utilization_seconds: float = 60.0
+    #: Pairs of kinds of jobs that were slower together than one after the other.
+    apart: frozenset[frozenset[str]] = frozenset()
     #: Why it gets no job now: `quarantined`, `draining`, `away`, `busy` (with what is no job), or
     #: `elsewhere`, on another host than the dispatcher's; None if it gets jobs.
     closed: str | None = None

@@ -24,6 +24,7 @@ class Space:
         "held_until",
         "is_whole",
         "jobs",
+        "kinds",
         "limit",
         "releases",
         "utilization",
@@ -36,6 +37,7 @@ class Space:
         self.free_mib = device.free_mib if device.total_mib else inf
         self.jobs = 0
         self.utilization = 0.0
+        self.kinds: list[str] = []
         #: Whether a job uses it with which no other job shares: a job of several devices, or a job
         #: whose memory has no limit.
         self.is_whole = False
@@ -54,6 +56,7 @@ class Space:
         """
         self.jobs += 1
         self.utilization += job.utilization
+        self.kinds.append(job.kind)
         self.is_whole |= not job.can_share
         self.releases.append((ends_at, job.held_mib))
         if not is_counted:
@@ -69,6 +72,7 @@ class Space:
             0 < self.jobs < self.limit
             and not self.is_whole
             and job.can_share
+            and not any(frozenset((job.kind, kind)) in self.device.apart for kind in self.kinds)
             and job.memory_mib <= self.free_mib
             and self.utilization + job.utilization <= 1.0
             and self._allows(until)

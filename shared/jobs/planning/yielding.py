@@ -217,4 +217,5 @@ def _as_waiting(box: Box, job: RunningJob) -> WaitingJob:
         p50,
         p90,
         job.utilization,
+        job.kind,
     )

@@ -110,7 +110,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         machine.database.close()
 
 
-def _until(is_true: Callable[[], bool]) -> None:
+def until(is_true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_true():
         assert time.monotonic() < deadline, "timed out"
@@ -122,25 +122,25 @@ def test_a_job_gets_the_index_of_its_gpu_among_the_visible_gpus(
 ) -> None:
     machine = start(GPUS, "wait")
     jobs = [machine.submit(), machine.submit()]
-    _until(lambda: len(machine.assignments()) == 2)
+    until(lambda: len(machine.assignments()) == 2)
     assert sorted(machine.assignments()) == [
         ("GPU-0,GPU-1", "cuda:0", 0),
         ("GPU-0,GPU-1", "cuda:1", 1),
     ]
     (machine.home / "wait").unlink()
-    _until(lambda: all(map(machine.has_succeeded, jobs)))
+    until(lambda: all(map(machine.has_succeeded, jobs)))
 
 
 def test_an_idle_gpu_is_set_up_for_the_next_job(start: Callable[..., Machine]) -> None:
     machine = start(GPUS, "wait")
     warmed = machine.home / "warmed"
-    _until(lambda: warmed.exists() and warmed.read_text() == "warm GPU 0\n")
+    until(lambda: warmed.exists() and warmed.read_text() == "warm GPU 0\n")
     machine.submit()
-    _until(lambda: warmed.read_text() == "warm GPU 0\nwarm GPU 1\n")
+    until(lambda: warmed.read_text() == "warm GPU 0\nwarm GPU 1\n")
     machine.submit()
-    _until(lambda: len(machine.assignments()) == 2)
+    until(lambda: len(machine.assignments()) == 2)
     assert [device for _, device, _ in machine.assignments()] == ["cuda:0", "cuda:1"]
-    _until(lambda: machine.dispatcher.next_spare.ready)
+    until(lambda: machine.dispatcher.next_spare.ready)
     machine.dispatcher.notify()
     time.sleep(1)
     assert warmed.read_text().count("warm") == 2, "a spare takes memory next to running jobs"
@@ -152,7 +152,7 @@ def test_no_gpu_is_set_up_if_the_setting_forbids_it(
     monkeypatch.setenv("TRAINSHED_WARM_GPU", "false")
     machine = start(GPUS)
     job_id = machine.submit()
-    _until(lambda: machine.has_succeeded(job_id))
+    until(lambda: machine.has_succeeded(job_id))
     assert not (machine.home / "warmed").exists()
 
 
@@ -162,10 +162,10 @@ def test_a_gpu_that_fails_is_quarantined_and_its_job_resumes_on_another_gpu(
     with capture_logs() as lines:
         machine = start(GPUS, "fault-GPU-0", "wait")
         job_id = machine.submit()
-        _until(lambda: len(machine.assignments()) == 1)
-        _until(lambda: machine.dispatcher.next_spare.ready)
+        until(lambda: len(machine.assignments()) == 1)
+        until(lambda: machine.dispatcher.next_spare.ready)
         (machine.home / "wait").unlink()
-        _until(lambda: machine.has_succeeded(job_id))
+        until(lambda: machine.has_succeeded(job_id))
     assert machine.assignments() == [
         ("GPU-0,GPU-1", "cuda:0", 0),
         ("GPU-1", "cuda:1", 0),
@@ -174,7 +174,7 @@ def test_a_gpu_that_fails_is_quarantined_and_its_job_resumes_on_another_gpu(
     assert [(line["device"], line["uuid"]) for line in faults] == [("cuda:0", "GPU-0")]
 
     again = machine.submit()
-    _until(lambda: machine.has_succeeded(again))
+    until(lambda: machine.has_succeeded(again))
     assert machine.assignments()[2:] == [("GPU-1", "cuda:1", 0)]
 
 
@@ -184,17 +184,17 @@ def test_the_only_gpu_gets_jobs_again_after_its_quarantine_and_a_success_forgets
     monkeypatch.setattr(quarantine, "FIRST_SECONDS", 1.0)
     machine = start(GPUS[:1], "fault-GPU-0")
     job_id = machine.submit()
-    _until(lambda: len(machine.assignments()) >= 2)
+    until(lambda: len(machine.assignments()) >= 2)
     (machine.home / "fault-GPU-0").unlink()
-    _until(lambda: machine.has_succeeded(job_id))
+    until(lambda: machine.has_succeeded(job_id))
     assert set(machine.assignments()) == {("GPU-0", "cuda:0", 0)}
-    _until(lambda: not machine.dispatcher.runners)
+    until(lambda: not machine.dispatcher.runners)
 
     monkeypatch.setattr(quarantine, "FIRST_SECONDS", 300.0)
     with capture_logs() as lines:
         (machine.home / "fault-GPU-0").touch()
         machine.submit()
-        _until(lambda: any("faults" in line for line in lines))
+        until(lambda: any("faults" in line for line in lines))
     assert [line["faults"] for line in lines if "faults" in line] == [1]
 
 
@@ -206,9 +206,9 @@ def test_a_spare_that_hangs_is_killed_and_replaced(
     with capture_logs() as lines:
         machine = start(GPUS, "hang")
         job_id = machine.submit()
-        _until(lambda: machine.has_succeeded(job_id))
+        until(lambda: machine.has_succeeded(job_id))
     (hung,) = machine.home.glob("hung-*")
-    _until(lambda: start_ticks(int(hung.name.removeprefix("hung-"))) is None)
+    until(lambda: start_ticks(int(hung.name.removeprefix("hung-"))) is None)
     assert "spare killed, not ready in time" in {line["event"] for line in lines}
 
 
@@ -217,7 +217,7 @@ def test_a_job_of_two_gpus_gets_both_and_no_other_job_runs_meanwhile(
 ) -> None:
     machine = start(GPUS, "wait")
     both, next_job = machine.submit(gpus=2), machine.submit()
-    _until(lambda: len(machine.assignments()) == 1)
+    until(lambda: len(machine.assignments()) == 1)
     row = json.loads((machine.home / "assignments").read_text())
     further = {"device": "cuda:1", "uuid": "GPU-1", "index": 1}
     assert (row["job_id"], row["device"], row["further"]) == (both, "cuda:0", [further])
@@ -227,7 +227,7 @@ def test_a_job_of_two_gpus_gets_both_and_no_other_job_runs_meanwhile(
         (beat,) = liveness.list_heartbeats(connection)
     assert beat.devices == ["cuda:0", "cuda:1"]
     (machine.home / "wait").unlink()
-    _until(lambda: machine.has_succeeded(next_job))
+    until(lambda: machine.has_succeeded(next_job))
 
 
 def test_both_gpus_of_a_job_are_quarantined_where_either_may_have_failed(
@@ -235,4 +235,4 @@ def test_both_gpus_of_a_job_are_quarantined_where_either_may_have_failed(
 ) -> None:
     machine = start(GPUS, "fault-GPU-0")
     machine.submit(gpus=2)
-    _until(lambda: all(map(machine.dispatcher.quarantine.contains, GPUS)))
+    until(lambda: all(map(machine.dispatcher.quarantine.contains, GPUS)))
