@@ -17,8 +17,8 @@ LAYOUT = {
         findings health http jobs presets prometheus queue reference services weights""",
     ),
     "api/jobs": (
-        """__init__ changes control disk_space estimates fork_schemas forks lookup polls rendering
-        responses router routes schemas service unreadable""",
+        """__init__ changes control device_memory disk_space estimates fork_schemas forks lookup
+        polls rendering responses router routes schemas service unreadable""",
         "admission history results",
     ),
     "worker": (

@@ -96,7 +96,7 @@ def _memory(box: Box, name: str) -> dict[str, float]:
     return found[name]["memory_mib"]
 
 
-def test_jobs_share_the_device_with_room_and_a_third_is_told_what_is_missing(box: Box) -> None:
+def test_two_jobs_share_a_device_and_explain_names_what_a_third_lacks(box: Box) -> None:
     box.show(*NAMES, occupied=NAMES[1:])
     wait_until(lambda: _memory(box, "sim:3")["foreign"] == 3_500, "the foreign process")
     first, second = box.submit(), box.submit()
