@@ -55,11 +55,6 @@ class CostMeter:
                 self._epochs.append(at - self._since)
             self._since, self._is_partial = at, False
 
-    def record_stopped(self, database: Database) -> None:
-        """Record what a stopped attempt has shown, unless the database is away."""
-        with suppress(Unavailable), database.write() as connection:
-            self.record(connection, is_last=False)
-
     def record(self, connection: sa.Connection, *, is_last: bool) -> None:
         """Record what was measured so far.
 

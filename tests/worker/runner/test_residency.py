@@ -10,7 +10,7 @@ from tests.worker.runner.jobs import Jobs
 from worker.assignment import ExitCode
 from worker.data import mapped_images
 from worker.runner import experiment, residency
-from worker.runner.attempt import ON_HOST
+from worker.runner.experiment import ON_HOST
 from worker.runner.residency import available_bytes, predict_network_mib, stays_on_host
 from worker.training import checkpoint
 
