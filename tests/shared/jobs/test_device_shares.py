@@ -82,7 +82,9 @@ def test_a_shared_device_that_fails_gives_back_what_was_charged(database: Databa
     device_shares.divide(database, "w")
     _begin_ago(database, 200)
     with database.write() as connection:
-        connection.execute(sa.update(tables.attempts).values(device_seconds=0.0))
+        connection.execute(
+            sa.update(tables.attempts).values(device_seconds=0.0, charged_seconds=0.0)
+        )
         connection.execute(sa.update(tables.users).values(usage=0.0))
     for lease in (first, second):
         with database.write() as connection:
