@@ -43,6 +43,7 @@ def measure() -> Iterator[Measurement]:
             partial(_p99_ms, service),
             target="≤ 2",
             unit="ms",
+            rounds=ROUNDS,
         )
 
 
