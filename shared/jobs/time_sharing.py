@@ -11,28 +11,29 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.clock import now
+from shared.jobs import queries
 from shared.jobs.attempts import Lease, is_held_by
 from shared.jobs.control import phase_before
 from shared.jobs.counts import next_revision
 from shared.jobs.events import NewEvent, append_events
-from shared.jobs.planning.box import Box, Policy
+from shared.jobs.planning.box import Policy
 from shared.jobs.planning.plan import plan
 from shared.jobs.planning.yielding import Yield, find_yields, has_had_quantum
 from shared.jobs.read_box import list_running, read_box
 
-#: How many waiting jobs are looked at.
+#: How many waiting jobs are looked at, of as many owners.
 DEPTH = 64
 
 
 def propose_yields(connection: sa.Connection, policy: Policy) -> list[Yield]:
     """Return the running jobs that are to give way now, read in one transaction."""
-    if policy.time_sharing == "off":
+    if policy.time_sharing == "off" or not queries.is_any_queued(connection):
         return []
     running = [job for job, _ in list_running(connection)]
     at = now().timestamp()
     if not any(has_had_quantum(policy, job, at) for job in running):
         return []
-    box: Box = read_box(connection, policy)
+    box = read_box(connection, policy, first_owners=DEPTH)
     return find_yields(box, plan(box, depth=DEPTH))
 
 

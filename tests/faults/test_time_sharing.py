@@ -132,7 +132,7 @@ def test_a_job_that_gives_way_three_times_by_itself(
     shared_box: BoxDriver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ben's short jobs come while Ada's long job runs; its quantum is 19 of its switches."""
-    box, spec = shared_box, {**SPEC, "training": {"epochs": 60, "batch_size": 8}}
+    box, spec = shared_box, {**SPEC, "training": {"epochs": 120, "batch_size": 8}}
     undisturbed = box.submit(spec, owner="ada")
     assert box.finish(undisturbed).state == "succeeded"
     job_id = box.submit(spec, owner="ada")
