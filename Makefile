@@ -32,7 +32,10 @@ test-schema: setup ## make thousands of requests from the OpenAPI document, on S
 	@$(RUN)/python -m tests.api.schemathesis_run
 
 test-pages: setup ## test the web pages in Chromium: every page at every width, light and dark
-	@TRAINSHED_TEST_PAGES=all $(RUN)/pytest tests/pages tests/api/dashboard
+	@TRAINSHED_TEST_PAGES=all $(RUN)/pytest -m 'not zoo' tests/pages tests/api/dashboard
+
+pictures: setup ## take the pictures of docs/pictures/ from the pages of a real box (needs Chromium)
+	@$(RUN)/python -m tests.pages.pictures
 
 test-operations: setup ## load the alert rules into a real Prometheus, which reads the metrics of a real API
 	@$(RUN)/pytest -m operations tests/api/prometheus
@@ -76,4 +79,4 @@ $(READY): requirements.lock scripts/setup
 clean: ## remove the environments and the caches of the tools
 	rm -rf $(VENV) .venv-mlflow .venv-generators node_modules .pytest_cache .ruff_cache build dist
 
-.PHONY: help demo up test test-zoo test-long test-schema test-pages test-operations lint mlflow bench gpu-check experiments catalog backup restore migrate lock setup clean
+.PHONY: help demo up test test-zoo test-long test-schema test-pages test-operations pictures lint mlflow bench gpu-check experiments catalog backup restore migrate lock setup clean

@@ -20,6 +20,7 @@ from benchmarks import (
 from benchmarks.boxes import ROOT, exit_on_signals, started
 from benchmarks.diagnostics import suite as diagnostics
 from benchmarks.measurement import HEAD, Measurement, MissingRequirement, machine, save
+from benchmarks.pages import suite as pages
 from benchmarks.references import suite
 from benchmarks.robustness import suite as robustness
 from benchmarks.sharing import suite as sharing
@@ -53,6 +54,7 @@ SUITES = {
     "diagnostics": diagnostics.measure,
     "sharing": sharing.measure,
     "claim": claim.measure,
+    "pages": pages.measure,
     "backup": backup.measure,
     "several-devices": several_devices.measure,
     "estimates": estimates.measure,

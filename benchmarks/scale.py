@@ -22,25 +22,27 @@ BATCH = 500
 TARGET = "≤ 1.3"
 
 
-def spec() -> dict:
-    """Return the fields of a filled specification that the tables use."""
-    return {
-        "name": "a job",
-        "priority": "normal",
-        "tags": {"group": "vision"},
-        "dataset": {"name": "fashion-mnist", "train": 5000, "image_size": 32},
-        "architecture": {"name": "vgg_small", "activation": "elu"},
-        "resources": {"gpus": 1},
-    }
+#: The fields of a filled specification that the tables use.
+SPEC: dict = {
+    "name": "a job",
+    "priority": "normal",
+    "tags": {"group": "vision"},
+    "dataset": {"name": "fashion-mnist", "train": 5000, "image_size": 32},
+    "architecture": {"name": "vgg_small", "activation": "elu"},
+    "resources": {"gpus": 1},
+}
 
 
-def fill(database: Database, *, jobs: int) -> None:
-    """Write jobs with their metrics; a tenth of them are queued, the others have succeeded."""
-    at = datetime.now(UTC)
+def fill(database: Database, *, jobs: int, spec: dict | None = None) -> None:
+    """Write jobs with their metrics; a tenth of them are queued, the others have succeeded.
+
+    `spec` is the specification of all of them, by default `SPEC`.
+    """
+    at, spec = datetime.now(UTC), spec or SPEC
     for start in range(0, jobs, BATCH):
         with database.write() as connection:
             batch = [
-                submit(connection, Submission(owner="admin", spec=spec()))[0]
+                submit(connection, Submission(owner="admin", spec=spec))[0]
                 for _ in range(min(BATCH, jobs - start))
             ]
             rows = [

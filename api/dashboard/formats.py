@@ -17,7 +17,7 @@ _CODE = re.compile("`([^`]+)`")
 STATES = {
     "queued": "◷",
     "running": "▶",
-    "paused": "⏸",
+    "paused": "‖",
     "succeeded": "✓",
     "failed": "✕",
     "cancelled": "⊘",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request, Response
 
 from api.dashboard import job_view
+from api.dashboard.api_client import ApiClient
 from api.dashboard.charts.job_charts import POINTS, draw_job, epochs_table
 from api.dashboard.page import ApiDep, page_router, render
 from shared.states import FINAL
@@ -34,7 +35,7 @@ async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "li
         api.get(f"{path}/findings"),
         api.get(f"{path}/checkpoints", limit=100),
     )
-    explanation = await api.get(f"{path}/explain") if job["state"] == "queued" else None
+    explanation = await _explain(api, path) if job["state"] == "queued" else None
     names, epochs = epochs_table(metrics["data"])
     return render(
         request,
@@ -87,6 +88,12 @@ async def get_spec_page(request: Request, api: ApiDep, job_id: str) -> Response:
         f"\\\n  -d {body} \\\n  {address}/v1/jobs"
     )
     return render(request, "job/spec.html", **header(job, "spec"), curl=curl)
+
+
+async def _explain(api: ApiClient, path: str) -> dict[str, Any] | None:
+    """Return why the job waits; None if it has started since its state was read."""
+    explanation = await api.get(f"{path}/explain")
+    return explanation if explanation["state"] == "queued" else None
 
 
 def _on_a_line(spec: Any) -> str:

@@ -1,5 +1,6 @@
 """What pages say about a job: one row of a list, and the sentence at the top of its page."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from api.dashboard import formats
@@ -45,7 +46,7 @@ def row(job: Json) -> Json:
         "failure": failure.get("kind"),
         "message": failure.get("message"),
         "headline": job["headline"],
-        "findings": job["findings"] or {},
+        "findings": {"error": 0, "warning": 0, **(job["findings"] or {})},
         "device": job["device"],
         "created_at": job["created_at"],
         "started_at": job["started_at"],
@@ -58,9 +59,17 @@ def actions(job: Json) -> list[Json]:
     """Return what can be done to the job now."""
     if job["cancel_requested_at"] and job["state"] not in FINAL:
         return []
-    found = ACTIONS.get(job["state"] or "", ())
     if job["pause_requested_at"] and job["state"] == "running":
-        found = (("resume", "Keep running"), ("cancel", "Cancel"))
+        return _buttons((("resume", "Keep running"), ("cancel", "Cancel")))
+    return actions_of(job["state"] or "")
+
+
+def actions_of(state: str) -> list[Json]:
+    """Return what can be done to a job in a state."""
+    return _buttons(ACTIONS.get(state, ()))
+
+
+def _buttons(found: Iterable[tuple[str, str]]) -> list[Json]:
     return [
         {"verb": verb, "label": label, "is_destructive": verb in DESTRUCTIVE}
         for verb, label in found

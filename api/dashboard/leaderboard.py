@@ -32,7 +32,7 @@ async def get_leaderboard_page(
     board = await api.get("/v1/leaderboard", limit=PAGE, **query)
     entries = board["data"]
     older = None
-    if board["has_more"]:
+    if board["has_more"] and entries:
         given = {name: value for name, value in query.items() if value}
         older = "/leaderboard?" + urlencode({**given, "after": entries[-1]["job"]})
     return render(

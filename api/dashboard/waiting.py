@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from api.dashboard import job_view
+from api.dashboard import formats, job_view
 from api.dashboard.api_client import ApiClient, ApiError
 from api.queue.explanation import SENTENCES
 from shared.states import FINAL
@@ -13,8 +13,8 @@ Json = dict[str, Any]
 
 #: Rows of the list; the jobs behind them are counted.
 MAX_ROWS = 30
-#: Queued jobs that are read at once; a row that is not among them is a request of its own.
-MAX_LISTED = 100
+#: Queued jobs that are read at once.
+MAX_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,26 @@ class Waiting:
 
 async def read_waiting(api: ApiClient) -> Waiting:
     """Return what waits: the jobs that the person may read, and places of others' jobs."""
-    queue, listed = await asyncio.gather(
-        api.get("/v1/queue", limit=MAX_ROWS),
-        api.get("/v1/jobs", state="queued", limit=MAX_LISTED),
-    )
-    jobs = {job["id"]: job for job in listed["data"]}
+    queue = await api.get("/v1/queue", limit=MAX_ROWS)
     ids = [entry["job"] for entry in queue["data"] if entry["job"]]
-    jobs |= await _read_others(api, [each for each in ids if each not in jobs])
-    rows = [_row(entry, jobs.get(entry["job"])) for entry in queue["data"]]
-    # A job that started since the queue was read is among the running jobs.
-    shown = [row for row in rows if row["id"] is None or row["state"] == "queued"]
-    count = queue["waiting"] - (len(rows) - len(shown))
-    if not queue["has_more"] and not listed["has_more"]:
+    if queue["has_more"]:
+        jobs, late, is_complete = await _read_before(api, ids), [], False
+    else:
+        listed = await api.get("/v1/jobs", state="queued", limit=MAX_LISTED)
+        jobs = {job["id"]: job for job in listed["data"]}
+        is_complete = not listed["has_more"]
         # Submitted since the queue was read, or out of the queue because its row is damaged.
         late = [_row({}, job) for job in reversed(listed["data"]) if job["id"] not in ids]
-        shown, count = shown + late, count + len(late)
-    return Waiting(shown, count)
+    # A job that has started since the queue was read waits no longer.
+    entries = [
+        entry
+        for entry in queue["data"]
+        if not (is_complete and entry["job"] and entry["job"] not in jobs)
+    ]
+    rows = [_row(entry, jobs.get(entry["job"])) for entry in entries]
+    shown = [row for row in rows if row["state"] == "queued"]
+    count = queue["waiting"] - (len(queue["data"]) - len(shown)) + len(late)
+    return Waiting(shown + late, count)
 
 
 def why(reason: str | None, memory_mib: float | None = None) -> str:
@@ -59,19 +63,27 @@ def why(reason: str | None, memory_mib: float | None = None) -> str:
     return SENTENCES.get(reason, reason.replace("_", " "))
 
 
-async def _read_others(api: ApiClient, ids: list[str]) -> dict[str, Json]:
-    async def read(job_id: str) -> Json | None:
-        try:
-            return await api.get(f"/v1/jobs/{job_id}")
-        except ApiError:  # deleted since the queue was read
-            return None
+async def _read_before(api: ApiClient, ids: list[str]) -> dict[str, Json]:
+    """Return the newest of these jobs and the queued jobs that were submitted before it.
 
-    return {job["id"]: job for job in await asyncio.gather(*map(read, ids)) if job is not None}
+    The first jobs of a long queue are usually neighbors, so this takes two requests.
+    """
+    if not ids:
+        return {}
+    newest = max(ids)
+    try:
+        job, before = await asyncio.gather(
+            api.get(f"/v1/jobs/{newest}"),
+            api.get("/v1/jobs", state="queued", limit=MAX_LISTED, after=newest),
+        )
+    except ApiError:  # deleted since the queue was read
+        return {}
+    return {each["id"]: each for each in (job, *before["data"])}
 
 
 def _row(entry: Json, job: Json | None) -> Json:
-    """Return an entry of the queue as a row; of a job of somebody else, its place and owner."""
-    known = job_view.row(job) if job is not None else _unknown(entry)
+    """Return an entry of the queue as a row; of a job that was not read, what the queue says."""
+    known = job_view.row(job) if job is not None else _from_queue(entry)
     if not entry or (job is not None and job["state"] in FINAL):
         return {**known, "why": "", "starts": None}
     return {
@@ -83,10 +95,18 @@ def _row(entry: Json, job: Json | None) -> Json:
     }
 
 
-def _unknown(entry: Json) -> Json:
+def _from_queue(entry: Json) -> Json:
+    """Return the row of a job that only the queue shows; without an id if it is somebody else's."""
     return {
-        "id": None,
-        "state": "queued" if entry["job"] is None else "gone",
-        "word": "queued",
+        "id": entry["job"],
+        "name": entry["name"] or entry["job"],
         "owner": entry["owner"] or "another person",
+        "state": "queued",
+        "word": "queued",
+        "dataset": formats.NOTHING,
+        "architecture": "",
+        "findings": {"error": 0, "warning": 0},
+        "headline": None,
+        "created_at": None,
+        "actions": job_view.actions_of("queued"),
     }

@@ -128,7 +128,7 @@ def text_of(value: Any) -> str:
 
 
 def _job() -> Section:
-    schema = JobSpec.model_json_schema()["properties"]
+    schema = _schema()["properties"]
     fields = [Field(f"/{name}", schema[name]) for name in ("name", "seed")]
     priority = Field("/priority", schema["priority"], options=["", *PRIORITIES])
     return Section("Job", [*fields, priority])
@@ -185,8 +185,12 @@ def _variant(schema: Json) -> Json:
 
 
 @cache
+def _schema() -> Json:
+    return JobSpec.model_json_schema()
+
+
 def _models() -> dict[str, Json]:
-    return JobSpec.model_json_schema()["$defs"]
+    return _schema()["$defs"]
 
 
 def _get(spec: Any, pointer: str) -> Any:

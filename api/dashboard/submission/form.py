@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from api.dashboard.submission.fields import METHODS, Field, Section
+from api.dashboard.submission.fields import DEFAULT_METHODS, METHODS, Field, Section
 
 Json = dict[str, Any]
 
@@ -84,6 +84,20 @@ def drop_parameters_of_other_methods(spec: Json, shown: Mapping[str, str]) -> No
             kept = {"name", "learning_rate", "schedule", "gradient_clipping", "overrides"}
             for name in part.keys() - kept:
                 del part[name]
+
+
+def name_default_methods(spec: Json) -> None:
+    """Name the default method where only its parameters are set, as the form shows it.
+
+    Args:
+        spec: as it was typed; changed.
+    """
+    for pointer, default in DEFAULT_METHODS.items():
+        part: Any = spec
+        for name in pointer.strip("/").split("/"):
+            part = part.get(name) if isinstance(part, dict) else None
+        if isinstance(part, dict) and part:
+            part.setdefault("name", default)
 
 
 def attach(sections: list[Section], faults: list[dict[str, str]]) -> None:

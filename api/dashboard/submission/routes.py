@@ -23,6 +23,10 @@ INVALID = 422
 #: What a person can start with where no preset is chosen.
 EMPTY: Json = {"dataset": {"name": "digits"}, "architecture": {"name": "mlp"}}
 
+#: A field that a specification does not have, and values that an empty field of the form means.
+NOTHING = object()
+EMPTY_VALUES = (None, {}, [])
+
 
 @router.get("/jobs/new")
 async def get_new_job(
@@ -86,6 +90,7 @@ async def _answer(
     spec, faults = form.read(values)
     shown = {name[6:]: value for name, value in values.items() if name.startswith("shown:")}
     form.drop_parameters_of_other_methods(spec, shown)
+    form.name_default_methods(spec)
     checked, status = None, 200
     if not faults and values.get("action") != "update":
         try:
@@ -182,8 +187,13 @@ async def _page(
         others_faults=[each["detail"] for each in found if each["pointer"] == form.OTHERS],
         faults=found,
         checked=checked,
-        changes=differences(compared),
+        changes=[each for each in differences(compared) if _is_change(**each["values"])],
         shown=form.shown_methods(spec),
         once=once or secrets.token_hex(16),
         teaches=next((each["teaches"] for each in presets["data"] if each["name"] == preset), None),
     )
+
+
+def _is_change(before: Any = NOTHING, now: Any = NOTHING) -> bool:
+    """Return whether a person made a difference: an empty field stands for an empty value too."""
+    return now is not NOTHING or before not in EMPTY_VALUES

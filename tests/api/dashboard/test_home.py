@@ -7,6 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from api.dashboard.api_client import ApiClient
 from shared import tables
 from shared.errors import Failure
 from shared.jobs import attempts, liveness
@@ -66,6 +67,7 @@ def test_the_oldest_of_many_waiting_jobs_is_the_first_row(
     ]
     assert "0 running · 5 waiting" in page
     assert "And 2 more" in page
+    assert _section(page, "Waiting").count("<bdi>digits</bdi>") == 3
 
 
 def test_a_job_submitted_since_the_queue_was_read_is_listed(
@@ -164,3 +166,20 @@ def test_jobs_of_others_that_failed_need_no_attention_of_mine(
     page = browser.get("/").text
     assert _section(page, "Attention") == ""
     assert "out_of_memory" in _section(page, "Recent")
+
+
+def test_a_job_that_starts_while_its_page_is_made_is_not_explained(
+    service: Service, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.submit()
+    get = ApiClient.get
+
+    async def start_before_explaining(self: ApiClient, path: str, **query: Any) -> Any:
+        if path.endswith("/explain"):
+            service.claim()
+        return await get(self, path, **query)
+
+    monkeypatch.setattr(ApiClient, "get", start_before_explaining)
+    response = browser.get(f"/jobs/{job}")
+    assert response.status_code == 200
+    assert "Why it waits" not in response.text

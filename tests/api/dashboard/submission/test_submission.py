@@ -112,3 +112,29 @@ def test_a_fork_submits_only_what_was_changed(service: Service, browser: httpx.C
 def test_an_unknown_preset_or_job_is_a_page(browser: httpx.Client) -> None:
     assert browser.get("/jobs/new?preset=unknown").status_code == 404
     assert browser.get("/jobs/job_unknown/fork").status_code == 404
+
+
+def test_a_parameter_of_a_default_method_needs_no_name(
+    service: Service, browser: httpx.Client
+) -> None:
+    values = {
+        "/dataset/name": "digits",
+        "/architecture/name": "mlp",
+        "once": "a",
+        "action": "submit",
+    }
+    values |= {"/optimizer/learning_rate": "0.5", "/optimizer/schedule/warmup": "3"}
+    response = browser.post("/jobs/new", data=values)
+    assert response.status_code == 303, response.text
+    job = service.job(response.headers["location"].removeprefix("/jobs/"))
+    assert job["spec"]["optimizer"]["name"] == "sgd"
+    assert job["spec"]["optimizer"]["schedule"] == {"name": "constant", "warmup": 3}
+
+
+def test_a_fork_lists_only_what_a_person_changed(service: Service, browser: httpx.Client) -> None:
+    job = service.submit()
+    values = fields_of(browser.get(f"/jobs/{job}/fork").text)
+    values |= {"/optimizer/learning_rate": "0.5", "action": "check"}
+    page = browser.post(f"/jobs/{job}/fork", data=values).text
+    changes = page.partition('<ul class="changes">')[2].partition("</ul>")[0]
+    assert re.findall("<code>([^<]*)</code>", changes) == ["optimizer.learning_rate"]
