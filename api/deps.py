@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from api.http.origin import check_origin
 from api.http.requests import IS_COUNTED, JobIdText
@@ -60,7 +61,8 @@ async def principal(
 
 
 async def _count(request: Request, services: Services, found: Principal) -> None:
-    """Count the request, but not the further calls of a page."""
+    """Count the request, but not the further calls of a page; name the person in the log."""
+    bind_contextvars(request=found.request_id, user=found.name)
     if not getattr(request.state, IS_COUNTED, False):
         await services.request_rates.count(found.name)
 

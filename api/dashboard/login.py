@@ -4,7 +4,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Form, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from api.dashboard.page import login_page, page_router, redirect, render
 from api.dashboard.saved_form import carried_form
@@ -91,7 +90,7 @@ async def log_out(request: Request, services: ServicesDep) -> Response:
     check_origin(request)
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
-        await run_in_threadpool(services.authenticator.log_out, token)
+        await services.authenticator.log_out(token)
     response = redirect("/login")
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
     return response

@@ -4,12 +4,15 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Security
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from api.deps import PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.http.schemas import Count
+from api.services.container import Services
 from api.services.login_codes import CODE_SECONDS
+from api.services.principal import Principal
 
 router = APIRouter(prefix="/v1/login-links", tags=["login"])
 
@@ -34,6 +37,13 @@ async def create_login_link(services: ServicesDep, principal: PrincipalDep) -> A
 
     Append `&next=` and the path of a page to lead there.
     """
+    await run_in_threadpool(_record, services, principal)
     query = urlencode({"code": services.login_codes.issue(principal)})
     link = {"object": "login_link", "path": f"/login?{query}", "expires_in_seconds": CODE_SECONDS}
     return json_response(link, status=201)
+
+
+def _record(services: Services, principal: Principal) -> None:
+    """Record the link, which only this process knows, before it is made."""
+    with services.change(principal, "login_link.create", principal.name):
+        pass

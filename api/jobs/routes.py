@@ -163,7 +163,7 @@ async def get_job(
 
     With `wait`, the response comes at the next change or at the end of the wait: with
     `If-None-Match` at any change, also of the queue position; without it at a change of `state` or
-    `phase`. A key that ended during the wait is a 401.
+    `phase`. A key that ended during the wait, or another role of its person, is a 401.
     """
     version = services.responses.version.current()
     row, queue_position = await run_in_threadpool(read_with_position, services, job_id)

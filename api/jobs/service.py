@@ -17,6 +17,7 @@ from api.jobs.estimates import (
     memory_json,
     range_json,
 )
+from api.jobs.retries import check_readable
 from api.services.container import Services
 from api.services.principal import Principal
 from shared.jobs import control, deletion, liveness
@@ -212,6 +213,7 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
     disk_space.check(services, principal)
     with services.database.write() as connection:
         origin = control.get_retry_origin(connection, job_id)
+        check_readable(connection, principal, job_id, origin)
         existing = (
             control.find_open_retry(connection, principal.name, job_id) if key is None else None
         )

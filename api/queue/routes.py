@@ -35,6 +35,9 @@ def show_queue(
     snapshot = services.queue_order.snapshot()
     entries = snapshot.plan.entries
     begin = snapshot.positions.get(after, 0) if after is not None else 0
+    # The id of a job that the caller may not read is as unknown as any other.
+    if begin and not principal.may_read(entries[begin - 1].job.owner):
+        begin = 0
     page = entries[begin : begin + limit]
     jobs = tables.jobs.c
     names = sa.select(jobs.id, jobs.name).where(jobs.id.in_([entry.job.id for entry in page]))

@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.services.keys import KeyCheck
 from api.services.principal import Principal, Visibility
-from shared.accounts import keys, sessions
+from shared.accounts import audit, keys, sessions
 from shared.accounts.key_format import digest, id_of
 from shared.accounts.keys import KeyRow
 from shared.accounts.roles import ADMIN, Level, Role, level_of_scopes
@@ -106,11 +106,17 @@ class Authenticator:
             or (each.session_id and each.session_id not in is_open)
         }
 
-    def log_out(self, cookie: str) -> None:
-        """End a session."""
+    async def log_out(self, cookie: str) -> None:
+        """End a session; a cookie that is not valid has no effect."""
+        with suppress(Unauthorized):
+            principal = await self.of_session(cookie)
+            await run_in_threadpool(self._end_session, principal, cookie)
+
+    def _end_session(self, principal: Principal, cookie: str) -> None:
         self._known.pop(digest(cookie), None)
         with self.database.write() as connection:
             sessions.end_session(connection, cookie)
+            audit.record(connection, principal.actor, "session.end", principal.session_id)
 
     def find_remembered(self, text: str) -> Principal | None:
         """Return who has a key if that is remembered, without a query; without a request's id."""
@@ -144,7 +150,9 @@ class Authenticator:
         try:
             with self.database.read() as connection:
                 key_id = sessions.find_key_id(connection, cookie)
-                key = None if key_id == ADMIN else keys.get_key(connection, key_id)
+                # An unknown session is compared like any other, and refused by `check_session`.
+                is_own = key_id not in (None, ADMIN)
+                key = keys.get_key(connection, key_id) if is_own and key_id else None
                 sha256 = self.admin_key.sha256 if key is None else key.secret_sha256
                 session = sessions.check_session(connection, cookie, sha256)
                 found = None if key is None else keys.find_valid(connection, key)
@@ -161,7 +169,10 @@ class Authenticator:
             sha256 = self.admin_key.sha256
             if principal.key_id != ADMIN:
                 sha256 = keys.get_key(connection, principal.key_id).secret_sha256
-            return sessions.open_session(connection, principal.key_id, sha256)
+            cookie = sessions.open_session(connection, principal.key_id, sha256)
+            session_id = cookie.partition(".")[0]
+            audit.record(connection, principal.actor, "session.begin", session_id)
+        return cookie
 
     def _used(self, key: KeyRow, user: UserRow) -> Principal:
         """Return the principal of a valid key, and note that the key is used."""

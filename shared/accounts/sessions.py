@@ -80,16 +80,13 @@ def open_session(connection: sa.Connection, key_id: str, key_sha256: str) -> str
     return f"{session_id}.{secret}"
 
 
-def find_key_id(connection: sa.Connection, cookie: str) -> str:
-    """Return the key that a cookie names; the cookie is still to be checked by `check_session`.
+def find_key_id(connection: sa.Connection, cookie: str) -> str | None:
+    """Return the key that a cookie names, or None for an unknown session.
 
-    Raises:
-        Unauthorized: there is no such session.
+    The cookie is still to be checked by `check_session`.
     """
     row = _find(connection, cookie)
-    if row is None:
-        raise Unauthorized(ENDED)
-    return row.key_id
+    return None if row is None else row.key_id
 
 
 def check_session(connection: sa.Connection, cookie: str, key_sha256: str) -> SessionRow:

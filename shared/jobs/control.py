@@ -28,6 +28,7 @@ class RetryOrigin:
     warnings: list[dict[str, Any]]
     #: The checkpoint from which the retry resumes, if any.
     checkpoint: str | None
+    owner: str
 
 
 def request_cancel(connection: sa.Connection, job_id: str) -> None:
@@ -195,7 +196,7 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
     checkpoint = connection.execute(
         sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
     ).scalar_one_or_none()
-    return RetryOrigin(row.spec, row.warnings, checkpoint)
+    return RetryOrigin(row.spec, row.warnings, checkpoint, row.owner)
 
 
 def find_open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:

@@ -62,7 +62,7 @@ class ComposedBox:
         }
         names = services()[service]["environment"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        return clean | {name: overrides[name] for name in names} | SHARED_CPU_SETTINGS
+        return clean | {name: overrides.get(name, "") for name in names} | SHARED_CPU_SETTINGS
 
     def command(self, service: str) -> list[str]:
         """Return the service's command, with the Python that runs the tests."""

@@ -41,7 +41,13 @@ def adopt(
         adopted[beat.lease.job_id] = Runner(
             beat.lease, device, pid, None, tuple(further), kills_before=count_oom_kills()
         )
-        log.info("runner adopted", job=beat.lease.job_id, pid=pid, device=name)
+        log.info(
+            "runner adopted",
+            job=beat.lease.job_id,
+            attempt=beat.lease.attempt,
+            pid=pid,
+            device=name,
+        )
     return adopted
 
 
@@ -51,4 +57,6 @@ def _give_back(database: Database, beat: liveness.ObservedHeartbeat) -> None:
             state = attempts.stop(connection, beat.lease, "worker_lost")
     except Fenced:
         return
-    log.info("lost attempt given up", job=beat.lease.job_id, state=state)
+    log.info(
+        "lost attempt given up", job=beat.lease.job_id, attempt=beat.lease.attempt, state=state
+    )

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -17,6 +18,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.jobs import attempts, claims, device_shares, ledger, liveness, read_box
+from shared.jobs.attempts import Lease
 from shared.settings import Settings
 from shared.states import FINAL
 from shared.storage import Storage
@@ -212,7 +214,7 @@ class Dispatcher:
         runner = Runner(claimed.lease, device, process.pid, process, tuple(further), kills)
         self.runners[claimed.lease.job_id] = runner
         self._has_changed = True
-        log.info("job handed over", job=claimed.lease.job_id, pid=process.pid, device=device.name)
+        log.info("job handed over", **_names(claimed.lease), pid=process.pid, device=device.name)
 
     def _show_life(self) -> None:
         """Record that this worker is alive, with its devices."""
@@ -267,7 +269,7 @@ class Dispatcher:
             if runner.has_lost_device:
                 code = int(ExitCode.DEVICE_FAULT)
             state = record_exit(runner, code, self.database)
-            log.info("runner exited", job=runner.lease.job_id, code=code, state=state)
+            log.info("runner exited", **_names(runner.lease), code=code, state=state)
             if code == ExitCode.DEVICE_FAULT:
                 for device in runner.devices:  # whichever of them failed
                     self.quarantine.add(device)
@@ -284,3 +286,8 @@ class Dispatcher:
             self._has_changed = True
             self._poll_at = 0.0
             self.next_spare.start_soon()
+
+
+def _names(lease: Lease) -> dict[str, Any]:
+    """Return what a line of the log names of an attempt."""
+    return {"job": lease.job_id, "attempt": lease.attempt}

@@ -176,7 +176,12 @@ class Reaper:
         if not is_held(job_lock(self.settings, beat.lease.job_id)):
             return True
         if silent_seconds >= 2 * self.settings.lease_seconds and beat.pid is not None:
-            log.warning("silent runner killed", job=beat.lease.job_id, pid=beat.pid)
+            log.warning(
+                "silent runner killed",
+                job=beat.lease.job_id,
+                attempt=beat.lease.attempt,
+                pid=beat.pid,
+            )
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(beat.pid, signal.SIGKILL)
         return False

@@ -55,8 +55,9 @@ def find_yields(box: Box, made: Plan) -> list[Yield]:
         return []
     if not any(has_had_quantum(box.policy, job, box.now) for job in box.running):
         return []
-    waiting = [entry.job for entry in made.entries]
-    stuck = [entry.place for entry in made.entries if entry.devices is None]
+    entries = [entry for entry in made.entries if not entry.place.is_limited]
+    waiting = [entry.job for entry in entries]
+    stuck = [entry.place for entry in entries if entry.devices is None]
     found: list[Yield] = []
     chosen: list[RunningJob] = []
     served = 0

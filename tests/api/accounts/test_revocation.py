@@ -38,8 +38,8 @@ def _change_role(box: AccountsBox, principal: Principal, _: str) -> None:
         users.update_user(connection, principal.name, {"role": "viewer"})
 
 
-def _log_out(box: AccountsBox, _: Principal, cookie: str) -> None:
-    box.app.state.services.authenticator.log_out(cookie)
+def _log_out(box: AccountsBox, principal: Principal, cookie: str) -> None:
+    box.app.state.services.authenticator._end_session(principal, cookie)
 
 
 @pytest.mark.parametrize("end", [_revoke, _disable, _change_role, _log_out])

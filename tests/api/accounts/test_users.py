@@ -137,6 +137,6 @@ def test_a_session_ends_with_its_key_and_when_it_is_idle(
             authenticator._known.clear()
             with pytest.raises(Unauthorized):
                 asyncio.run(authenticator.of_session(cookie))
-        authenticator.log_out(cookie)
+        asyncio.run(authenticator.log_out(cookie))
         with pytest.raises(Unauthorized):
             asyncio.run(authenticator.of_session(cookie))
