@@ -147,7 +147,7 @@ def test_a_person_walks_through_the_pages(page: Any, tmp_path: Path) -> None:
     })  # fmt: skip
     page.locator("text=Fork with this change").first.click()
     page.wait_for_url(lambda url: "/jobs/job_" in url and url != failing)
-    assert failing.rpartition("/")[2] in page.locator(".facts").inner_text()
+    assert failing.rpartition("/")[2] in page.inner_text("main")
 
     page.click(".menu summary")
     page.click("text=Log out")
