@@ -1,11 +1,44 @@
-"""The time in UTC, as it is stored and shown."""
+"""The time in UTC, as it is stored and shown. The hosts of a box follow the clock of its database.
 
-from datetime import UTC, datetime
+Times of different hosts are compared, such as the time at which a worker was last seen. So each
+process measures how far its clock is from the clock of PostgreSQL and corrects every time by that.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+#: A difference up to this is left: a correction would cost the order of times more than it gives.
+TOLERATED = timedelta(seconds=0.5)
+#: Only for tests: how far the clock of this process is wrong.
+WRONG_BY = timedelta(seconds=float(os.environ.get("TRAINSHED_TEST_CLOCK_SECONDS", "0")))
+
+_correction = timedelta(0)
 
 
 def now() -> datetime:
     """Return the time as an aware datetime in UTC."""
-    return datetime.now(UTC)
+    return local_now() + _correction
+
+
+def local_now() -> datetime:
+    """Return the time of this host's clock, without correction."""
+    return datetime.now(UTC) + WRONG_BY
+
+
+def follow(reported: datetime, *, asked_at: datetime, answered_at: datetime) -> timedelta:
+    """Correct this process's clock by another clock, if they differ; return the correction.
+
+    Args:
+        reported: the time of the other clock.
+        asked_at: this host's time before the other clock was read.
+        answered_at: this host's time after it.
+    """
+    global _correction  # noqa: PLW0603 - a process has one clock
+    measured = reported - (asked_at + (answered_at - asked_at) / 2)
+    # What the answer took is how wrong the measurement may be
+    if abs(measured - _correction) > TOLERATED + (answered_at - asked_at) / 2:
+        _correction = measured
+    return _correction
 
 
 def rfc3339(at: datetime | None) -> str | None:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from shared import clock
 from shared.errors import Unavailable
 
 MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of several connections
@@ -25,6 +27,12 @@ MAX_WRITTEN_DEPTH = 200
 
 #: PostgreSQL's codes of a missing table and column; SQLite's error is an `OperationalError`.
 MIGRATING = {"42P01", "42703"}
+
+
+#: After this time without an answer of the network, a connection to PostgreSQL is given up.
+CUT_OFF_SECONDS = 15
+#: A connection to PostgreSQL is replaced after this time, which measures the clocks again.
+RECYCLE_SECONDS = 600
 
 
 class InvalidJson:
@@ -174,6 +182,16 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
     return engine
 
 
+def _follow_clock(connection: Any) -> None:
+    """Correct this process's clock by the server's: other hosts use the same server."""
+    asked_at = clock.local_now()
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    answered_at = clock.local_now()
+    connection.rollback()
+    reported = datetime.fromtimestamp(row[0], UTC)
+    clock.follow(reported, asked_at=asked_at, answered_at=answered_at)
+
+
 def _text(stored: bytes) -> str | bytes:
     """Return a text of SQLite; unchanged if it is not UTF-8: `StoredRow.read` names the column."""
     try:
@@ -193,8 +211,11 @@ def _postgresql(url: str, pool_size: int) -> sa.Engine:
         max_overflow=30,
         pool_timeout=5,
         pool_pre_ping=True,
+        pool_recycle=RECYCLE_SECONDS,
         connect_args={
             "connect_timeout": 5,
+            # A connection of a host that was cut off would else hang for a quarter of an hour
+            "tcp_user_timeout": CUT_OFF_SECONDS * 1000,
             "options": "-c statement_timeout=10000 -c lock_timeout=5000 "
             "-c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
         },
@@ -202,6 +223,7 @@ def _postgresql(url: str, pool_size: int) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
+        _follow_clock(connection)
         postgresql_times.register(connection)
 
     return engine

@@ -10,6 +10,7 @@ from shared.database import Database
 from shared.migrations import wait_for_head
 from shared.settings import Settings
 from worker.dispatch.dispatcher import Dispatcher
+from worker.dispatch.host_versions import OtherVersion, check_version
 from worker.dispatch.nvml import NoUsableGpu
 from worker.dispatch.reaper import Reaper
 from worker.locks import worker_lock
@@ -20,7 +21,8 @@ def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain its runners.
 
     Raises:
-        SystemExit: no GPU can be used, or a worker of the same name is running.
+        SystemExit: no GPU can be used, a worker of the same name is running, or a worker of
+            another version.
     """
     logs.configure("worker", settings.log_level)
     settings.make_directories()
@@ -31,6 +33,10 @@ def run(settings: Settings) -> None:
         raise SystemExit(str(error)) from None
     _acquire_worker_lock(settings, dispatcher.worker)
     wait_for_head(database)
+    try:
+        check_version(database, dispatcher.worker)
+    except OtherVersion as error:
+        raise SystemExit(str(error)) from None
     Reaper(settings, database, dispatcher).start()
     dispatcher.start()
     app = make_celery(settings)

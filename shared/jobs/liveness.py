@@ -194,11 +194,17 @@ def _device_names(value: Any) -> list[str]:
 
 
 def record_worker(
-    connection: sa.Connection, *, worker: str, host: str, pid: int, devices: list[Any]
+    connection: sa.Connection,
+    *,
+    worker: str,
+    host: str,
+    pid: int,
+    devices: list[Any],
+    version: str | None = None,
 ) -> None:
-    """Record that a worker is alive, with its devices."""
+    """Record that a worker is alive, with its devices and the version of its code."""
     at, workers = now(), tables.workers.c
-    values = {"host": host, "pid": pid, "seen_at": at, "devices": devices}
+    values = {"host": host, "pid": pid, "seen_at": at, "devices": devices, "version": version}
     update = sa.update(tables.workers).where(workers.id == worker).values(values)
     if not connection.execute(update).rowcount:
         connection.execute(sa.insert(tables.workers), {"id": worker, "started_at": at, **values})

@@ -20,9 +20,8 @@ def _check_sha256(value: str) -> str | None:
 
 
 def _check_tags(tags: dict[str, Any]) -> str | None:
-    return (
-        None if all(isinstance(value, str) for value in tags.values()) else "has a tag of no text"
-    )
+    are_texts = all(isinstance(value, str) for value in tags.values())
+    return None if are_texts else "has a tag of no text"
 
 
 def _check_objects(values: list[Any]) -> str | None:
@@ -275,6 +274,7 @@ class WorkerRow(StoredRow):
     started_at: datetime
     seen_at: datetime
     devices: list[dict[str, Any]]
+    version: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

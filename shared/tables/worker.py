@@ -13,6 +13,8 @@ workers = sa.Table(
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("seen_at", UtcTime, nullable=False),
     sa.Column("devices", sa.JSON, nullable=False),
+    #: Of its code; null for a worker that did not record it.
+    sa.Column("version", sa.String(64)),
 )
 
 leases = sa.Table(

@@ -26,6 +26,7 @@ from worker.assignment import ExitCode, ranks_directory
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
 from worker.dispatch.checks import Checks
+from worker.dispatch.code_version import code_version
 from worker.dispatch.device import Device
 from worker.dispatch.handover import assignment_of
 from worker.dispatch.inventory import open_inventory
@@ -229,6 +230,7 @@ class Dispatcher:
                 host=self.host,
                 pid=os.getpid(),
                 devices=self.occupancy.report(pids),
+                version=code_version(),
             )
         stop_on_lost_devices(self.occupancy, self.runners.values())
         stop_slow_neighbours(self.database, self.worker, self.occupancy, self.runners)
