@@ -113,9 +113,7 @@ class PartialFile:
         """Yield the files of this and earlier attempts, the newest first."""
         for attempt in range(self._lease.attempt, 0, -1):
             directory = self._storage.attempt(self._lease.job_id, attempt)
-            yield from sorted(
-                directory.glob(PARTIAL + SUFFIX), key=lambda path: -path.stat().st_mtime_ns
-            )
+            yield from sorted(directory.glob(PARTIAL + SUFFIX), key=_written_ns, reverse=True)
 
     def _read(self) -> dict[str, dict[str, Tensor]]:
         """Return the parts of the newest file that can be used."""
@@ -143,6 +141,14 @@ class PartialFile:
                 part, name = json.loads(key)
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
         return parts
+
+
+def _written_ns(path: Path) -> int:
+    """Return when a file was written, in nanoseconds; 0 for one that was deleted meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _name(path: Path) -> str:
