@@ -34,6 +34,8 @@ FAMILIES = ("mlp", "vgg", "resnet", "densenet", "inception", "mobilenet")
 #: Jobs of one submission follow each other within this time.
 SUBMISSION_SECONDS = 5.0
 PASSES = 1_000.0
+#: With fewer jobs of a basis its coverage is not shown.
+MIN_JOBS = 50
 #: How much the times of jobs of a kind differ (σ of the logarithm): of every kind as in the
 #: simulator, or drawn for each kind around a smaller value, as on a box that is mostly quiet.
 SPREADS = {"each kind alike": (ERROR_OF_SEEN, 0.0), "kinds that differ": (0.08, 0.8)}
@@ -82,6 +84,8 @@ def measure() -> Iterator[Measurement]:
             yield _row(what, "fraction that took at most p90", seen.p90_coverage, target)
         yield _row(what, "median of |time / p50 - 1|", seen.median_error, "≤ 0.25")
         for basis in ("architecture", "cold"):
+            if quality[basis].jobs < MIN_JOBS:  # too few for a coverage
+                continue
             what = f"predicted time, {name}, {quality[basis].jobs:,} jobs, basis {basis}"
             coverage = quality[basis].p90_coverage
             yield _row(what, "fraction that took at most p90", coverage, "≥ 0.85")

@@ -225,6 +225,7 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             warnings=origin.warnings,
             retry_of=job_id,
             resume_from=origin.checkpoint,
+            prediction=services.estimator.predict(origin.spec),
             idempotency_key=key,
             fingerprint=fingerprint,
         )

@@ -63,7 +63,7 @@ def test_the_queue_shows_when_jobs_start() -> None:
 
 def test_devices_show_when_their_jobs_end() -> None:
     job = {"job": "job_1", "owner": "ada", "ends": {"p50": _at(60), "p90": _at(180)}}
-    memory = {"total": None, "jobs": None, "free": None}
+    memory = {"total": None, "jobs": None, "free": None, "foreign": None}
     device = {"id": "box/cpu:0", "model": "CPU", "state": "full", "memory_mib": memory}
     text = _text(devices_view([device | {"jobs": [job]}], now=NOW))
     assert "job_1 of ada, ends in 1–3 h" in text

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.database import Database
-from shared.jobs.estimates.estimator import predict
+from shared.jobs.estimates.estimator import Estimator
 
 #: How many new observations are looked at in a round, and how many waiting jobs of one kind.
 MAX_OBSERVATIONS, MAX_JOBS = 100, 500
@@ -23,6 +23,7 @@ class Refresher:
     def refresh(self) -> int:
         """Predict the waiting jobs of kinds with new observations; return how many there are."""
         rows = tables.observations.c
+        estimator = Estimator(self.database)  # reads once in a round what jobs have in common
         with self.database.read() as connection:
             if self.seen is None:
                 newest = connection.execute(sa.select(sa.func.max(rows.id))).scalar_one()
@@ -33,7 +34,7 @@ class Refresher:
             values = [
                 value
                 for kind in {row.kind for row in found}
-                for value in _predict_waiting(connection, kind)
+                for value in _predict_waiting(connection, estimator, kind)
             ]
         if values:
             _store(self.database, values)
@@ -42,7 +43,9 @@ class Refresher:
         return len(values)
 
 
-def _predict_waiting(connection: sa.Connection, kind: str) -> list[dict[str, object]]:
+def _predict_waiting(
+    connection: sa.Connection, estimator: Estimator, kind: str
+) -> list[dict[str, object]]:
     jobs = tables.jobs.c
     # A literal, not a parameter: otherwise the partial index is not used.
     waits = sa.text("jobs.state = 'queued'")
@@ -50,7 +53,7 @@ def _predict_waiting(connection: sa.Connection, kind: str) -> list[dict[str, obj
     values: list[dict[str, object]] = []
     for row in connection.execute(query.order_by(jobs.id).limit(MAX_JOBS)):
         limit = row.epoch_limit if isinstance(row.epoch_limit, int) else None
-        found = predict(connection, row.spec, epoch_limit=limit).duration
+        found = estimator.predict(row.spec, epoch_limit=limit).duration
         if found is not None:
             values.append({"job": row.id, "p50": found.p50, "p90": found.p90})
     return values
