@@ -1,7 +1,7 @@
 """Two hosts of one box: each with a network, processes, a host name, a home and a clock of its own.
 
 They share PostgreSQL, Redis and the storage. The second host is a set of namespaces, which needs
-root.
+root; its way to the servers is a link that the test cuts.
 """
 # pyright: reportOptionalSubscript=false
 
@@ -11,20 +11,23 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from box.parts import list_parts
+from shared import tables
 from shared.broker import ring
 from shared.clock import now
-from shared.jobs import control
+from shared.jobs import control, liveness
 from shared.jobs.read_box import list_devices
 from tests.box_driver import BoxDriver
-from tests.faults.conftest import SPEC, STEPS_PER_EPOCH
+from tests.faults.conftest import LONG, SPEC, STEPS_PER_EPOCH
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
@@ -59,6 +62,9 @@ class Link:
         self._servers.append(server)
         threading.Thread(target=self._accept, args=(server, address), daemon=True).start()
         return server.getsockname()[1]
+
+    def set_up(self, is_up: bool) -> None:
+        run("ip", "link", "set", f"{NAME}o", "up" if is_up else "down")
 
     def close(self) -> None:
         for server in self._servers:
@@ -198,3 +204,47 @@ def test_a_job_paused_on_one_host_resumes_on_the_other_in_the_same_bits(hosts: H
     alone = box.submit(ALONE)
     assert box.finish(alone).state == "succeeded"
     assert box.outcome(job_id)["weights"] == box.outcome(alone)["weights"]
+
+
+def test_a_host_that_is_cut_off_loses_its_job_and_writes_nothing_afterwards(hosts: Hosts) -> None:
+    box = hosts.first
+    hosts.start_second()
+    box.wait_until(lambda: hosts.state("second") == "free", "the second host")
+    job_id = box.submit(LONG, notify=False)
+    box.wait_until(lambda: box.last_step(job_id) > 0, "a checkpoint")
+    box.start("worker")
+    box.wait_until(lambda: hosts.state("first") == "free", "the first host")
+    hosts.link.set_up(False)
+    cut_at = time.monotonic()
+    box.wait_until(lambda: len(box.attempts(job_id)) == 2, "the attempt of the first host")
+    seconds = time.monotonic() - cut_at
+    assert seconds <= box.settings.lease_seconds + 30
+    box.wait_until(lambda: hosts.state("second") == "away", "its devices to be away")
+    first, second = box.attempts(job_id)
+    assert (first.outcome, second.worker) == ("worker_lost", "first")
+    hosts.link.set_up(True)
+    # Its runner finds itself fenced, and its worker offers its device again
+    log = box.storage.log(job_id, 1)
+    box.wait_until(lambda: "no longer holds its job" in log.read_text(), "the fenced runner")
+    box.wait_until(lambda: hosts.state("second") == "free", "the second host again")
+    assert box.attempts(job_id)[0] == first
+    assert len(box.attempts(job_id)) == 2
+    box.cancel(job_id)
+    assert box.finish(job_id).state == "cancelled"
+
+
+def test_a_worker_of_another_version_does_not_start(hosts: Hosts) -> None:
+    box = hosts.first
+    with box.database.write() as connection:
+        liveness.record_worker(
+            connection, worker="first", host="one", pid=1, devices=[], version="0123456789ab"
+        )
+        # Seen again in a while, so that the second worker has time to start
+        workers: Any = tables.workers
+        later = sa.update(workers).values(seen_at=now().replace(year=now().year + 1))
+        connection.execute(later)
+    hosts.start_second()
+    assert hosts.process is not None
+    assert hosts.process.wait(60) != 0
+    text = hosts.second.log("worker").read_text()
+    assert "the worker 'first' on the host one has 0123456789ab" in text
