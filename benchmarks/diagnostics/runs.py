@@ -49,7 +49,8 @@ class _AcceptingSidecar:
 def _context() -> Context:
     nothing: Any = None
     admin = Principal("admin", "admin", Level.ADMIN, key_id="admin")
-    return Context(Methods(catalog.load()), _AcceptingSidecar(), nothing, nothing, admin)
+    parts = (Methods(catalog.load()), _AcceptingSidecar(), nothing, nothing, admin)
+    return Context(*parts, largest_worker=tuple)
 
 
 def filled(raw: Any) -> Json:
