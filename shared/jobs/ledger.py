@@ -57,7 +57,7 @@ def read_owners(
     owners = {name: Owner(name) for name in wanted}
     factor = ledger.decayed(1.0, at)
     if len(wanted) <= MAX_NAMED:
-        query = query.where(users.name.in_(wanted))
+        query = query.where(users.name.in_([name for name in wanted if isinstance(name, str)]))
     for name, weight, usage, started in connection.execute(query).all():
         if name in wanted:
             owners[name] = Owner(

@@ -145,6 +145,7 @@ class AttemptRow(StoredRow):
     charged_until: datetime | None
     device_seconds: float
     charged_seconds: float
+    share: float
     switch_seconds: float | None
     batches: int
 
@@ -246,10 +247,7 @@ class ArtifactRow(StoredRow):
     """A result file of a job, in the storage."""
 
     TABLE: ClassVar[str] = "artifacts"
-    CHECKS: ClassVar[Mapping[str, Check]] = {
-        "bytes": check_not_negative,
-        "sha256": _check_sha256,
-    }
+    CHECKS: ClassVar[Mapping[str, Check]] = {"bytes": check_not_negative, "sha256": _check_sha256}
 
     id: str
     job_id: str

@@ -115,6 +115,7 @@ def attempt_row(**columns: Any) -> AttemptRow:
         "charged_until": None,
         "device_seconds": 0.0,
         "charged_seconds": 0.0,
+        "share": 1.0,
         "switch_seconds": None,
         "batches": 0,
     }
