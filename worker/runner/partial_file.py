@@ -144,7 +144,7 @@ class PartialFile:
 
 
 def _written_ns(path: Path) -> int:
-    """Return when a file was written, in nanoseconds; 0 for one that was deleted meanwhile."""
+    """Return when a file was written, in nanoseconds; 0 if it was deleted meanwhile."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
