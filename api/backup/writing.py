@@ -121,6 +121,11 @@ def _prepare(connection: sa.Connection) -> None:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     """Hold the lock of backups, which the kernel releases when this process ends."""
+    if not settings.storage.is_dir():
+        raise Unavailable(
+            f"There is nothing to back up in {settings.home}: no box has started there. "
+            "TRAINSHED_HOME names another directory."
+        )
     with (settings.storage / ".backup.lock").open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -97,8 +97,10 @@ def test_one_backup_is_made_at_a_time(own_box: BackedUpBox) -> None:
     assert write_backup(own_box.settings, Receiver())["rows"] > 0
 
 
-def test_box_that_never_started_has_no_backup(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_directories", [False, True])
+def test_box_that_never_started_has_no_backup(tmp_path: Path, has_directories: bool) -> None:
     settings = Settings(home=tmp_path)
-    settings.make_directories()
+    if has_directories:
+        settings.make_directories()
     with pytest.raises(Unavailable, match="nothing to back up"):
         write_backup(settings, io.BytesIO())
