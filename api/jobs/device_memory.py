@@ -6,10 +6,12 @@ from typing import Any
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.stages import distinct_optimizers
 from api.services.container import Services
+from shared.clock import now
 from shared.errors import Unavailable
 from shared.jobs.estimates.estimator import Prediction
 from shared.jobs.memory_need import planned_mib
 from shared.jobs.planning.memory import reserve_mib
+from shared.jobs.read_box import list_devices
 
 MIB = 2**20
 #: Of a number in a table.
@@ -27,7 +29,9 @@ class Planned:
 
 def largest_device_mib(services: Services) -> float:
     """Return the most memory that a job can get on a device of this box; 0 if none has its own."""
-    devices = services.queue_order.snapshot().box.devices
+    # Not the snapshot of the queue, which a new job would then have to wait for.
+    with services.database.read() as connection:
+        devices = list_devices(connection, now())
     totals = (device.total_mib for device in devices)
     return max((total - reserve_mib(total) for total in totals), default=0.0)
 

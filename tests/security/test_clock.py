@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from api.health import routes
+from api.health import workers
 from shared import clock, ids
 from shared.jobs import attempts, control, liveness, submission
 from tests.api.service import Service
@@ -18,7 +18,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Move the clock of the calendar; the monotonic clock runs on."""
     now, time_ns = clock.now, time.time_ns
     shift = timedelta(seconds=seconds)
-    for module in (attempts, control, liveness, submission, routes):
+    for module in (attempts, control, liveness, submission, workers):
         monkeypatch.setattr(module, "now", lambda: now() + shift)
     monkeypatch.setattr(ids.time, "time_ns", lambda: time_ns() + int(seconds * 1e9))
 
@@ -57,9 +57,9 @@ def test_worker_that_is_gone_is_never_present(
 ) -> None:
     with service.database.write() as connection:
         liveness.record_worker(connection, worker="w", host="h", pid=1, devices=[])
-    assert routes._present_workers(service.app.state.services)
+    assert workers.present_workers(service.app.state.services)
     set_clock(monkeypatch, seconds)
-    assert not routes._present_workers(service.app.state.services)
+    assert not workers.present_workers(service.app.state.services)
     with service.database.write() as connection:
         liveness.record_worker(connection, worker="w", host="h", pid=1, devices=[])
-    assert routes._present_workers(service.app.state.services), "after its next sign of life"
+    assert workers.present_workers(service.app.state.services), "after its next sign of life"
