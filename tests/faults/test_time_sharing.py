@@ -31,19 +31,21 @@ def _request(box: BoxDriver, job_id: str, to: str) -> None:
         assert time_sharing.request_yield(connection, found)
 
 
-def _waiting(box: BoxDriver, job_id: str) -> str:
-    """Fill the box's other slot; return a job that waits."""
-    other = box.submit(LONG)
-    box.wait_until(lambda: {job_id, other} <= set(box.runners().values()), "both run")
-    return box.submit(SHORT, owner="ben")
+def _fill_slots(box: BoxDriver) -> tuple[str, int, str]:
+    """Fill both slots of the box; return the second job, its runner and a job that waits.
+
+    The first job is endless, since the second may end before another runner has started.
+    """
+    box.runner(box.submit(LONG))
+    job_id = box.submit(SPEC)
+    pid = box.runner(job_id)
+    return job_id, pid, box.submit(SHORT, owner="ben")
 
 
 def test_a_job_that_gives_way_comes_back_with_the_outcome_of_an_undisturbed_job(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
-    job_id = box.submit(SPEC)
-    pid = box.runner(job_id)
-    waiting = _waiting(box, job_id)
+    job_id, pid, waiting = _fill_slots(box)
     box.wait_until(lambda: box.step(job_id) > 20, "some steps")
     _request(box, job_id, waiting)
     box.runner(waiting)
@@ -63,9 +65,7 @@ def test_a_yield_and_another_stop_at_the_same_time(
     box: BoxDriver, undisturbed: dict[str, Any], other: str, is_later: bool
 ) -> None:
     """The runner notices nothing until both are requested."""
-    job_id = box.submit(SPEC)
-    pid = box.runner(job_id)
-    waiting = _waiting(box, job_id)
+    job_id, pid, waiting = _fill_slots(box)
     box.wait_until(lambda: box.last_step(job_id) > 0, "a checkpoint")
     suspend(box, pid)
     steps = [lambda: _request(box, job_id, waiting), lambda: _stop(box, job_id, pid, other)]
