@@ -37,7 +37,7 @@ EXPECTED = {
 }
 
 
-#: Of these `make test` makes a sample: one that needs second derivatives, and one of predictions.
+#: What `make test` runs: an analysis by second derivatives, and an analysis of predictions.
 SAMPLE = ("curvature", "label_errors")
 
 
