@@ -44,6 +44,8 @@ class Assignment:
     memory_mib: float = 0.0
     #: Whether other jobs may share the device.
     is_shared: bool = False
+    #: The product's name of the device, as the worker reports it.
+    model: str = ""
     #: The devices of the ranks after the first.
     further: tuple[FurtherDevice, ...] = ()
 

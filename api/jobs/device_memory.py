@@ -29,25 +29,25 @@ class Planned:
 
 def largest_device_mib(services: Services) -> float:
     """Return the most memory that a job can get on a device of this box; 0 if none has its own."""
-    # Not the snapshot of the queue, which a new job would then have to wait for.
+    # Not from the snapshot of the queue: a snapshot of now would leave out the new job.
     with services.database.read() as connection:
         devices = list_devices(connection, now())
     totals = (device.total_mib for device in devices)
     return max((total - reserve_mib(total) for total in totals), default=0.0)
 
 
-def plan_memory(services: Services, spec: dict[str, Any], draft: Draft | None) -> Planned:
+def plan_memory(services: Services, spec: dict[str, Any], draft: Draft) -> Planned:
     """Return the prediction of a job, and the memory to plan for it; 0 for a whole device.
 
     Args:
         services: the parts of this service.
         spec: with its defaults.
-        draft: the specification as it was checked; None for a job that repeats another.
+        draft: the specification as it was checked.
     """
     prediction = services.estimator.predict(spec)
     given = spec["resources"].get("gpu_memory_mib")
     largest = largest_device_mib(services)
-    if given or not largest or draft is None:
+    if given or not largest:
         return Planned(prediction, None)
     if prediction.memory is None or prediction.memory.basis != "seen":
         network_mib = step_of(services, draft).get("memory_mib")

@@ -39,6 +39,7 @@ def assignment_of(
         index=visible.index(device),
         memory_mib=memory_mib,
         is_shared=is_shared,
+        model=device.model,
         further=tuple(
             FurtherDevice(other.name, other.uuid, visible.index(other)) for other in further
         ),

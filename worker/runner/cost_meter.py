@@ -74,7 +74,7 @@ class CostMeter:
             overhead = max(0.0, seconds - len(epochs) * typical)
             fraction = min(1.0, len(epochs) * cost.passes_per_epoch / cost.passes)
         measured = Measured(
-            device_model=device_model(self._assignment),
+            device_model=self._assignment.model,
             pass_seconds=None if typical is None else typical / cost.passes_per_epoch,
             overhead_seconds=overhead,
             fraction=fraction,
@@ -95,13 +95,6 @@ class CostMeter:
             return torch.cuda.max_memory_reserved() / 2**20
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         return max(0.0, peak_mib - self._resident_mib)
-
-
-def device_model(assignment: Assignment) -> str:
-    """Return the product's name of the device, as the worker names it."""
-    if assignment.uuid:
-        return torch.cuda.get_device_name()
-    return f"CPU, {assignment.threads} threads"
 
 
 def _resident_mib() -> float:

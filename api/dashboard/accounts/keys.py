@@ -9,8 +9,8 @@ from fastapi import Form as FormField
 from fastapi import Query, Request, Response
 
 from api.accounts.schemas import DEFAULT_DAYS, DEFAULT_GRACE_SECONDS, MAX_DAYS
-from api.dashboard.accounts.forms import Form, Json, number
 from api.dashboard.api_client import ApiClient, ApiError
+from api.dashboard.forms import Form, Json, number
 from api.dashboard.page import ApiDep, page_router, redirect, render
 from shared.accounts.roles import ROLES, SCOPES
 

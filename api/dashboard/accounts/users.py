@@ -2,14 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import Form as FormField
 from fastapi import Query, Request, Response
 
-from api.dashboard.accounts.forms import Form, Json, number
 from api.dashboard.api_client import ApiClient, ApiError
+from api.dashboard.forms import Form, Json, number
 from api.dashboard.page import ApiDep, page_router, redirect, render
 from shared.accounts.roles import ROLES
 
@@ -79,13 +79,18 @@ async def change_user(request: Request, api: ApiDep, name: str) -> Response:
 
 
 @router.post("/users/{name}/{verb}")
-async def switch_user(request: Request, api: ApiDep, name: str, verb: str) -> Response:
+async def switch_user(
+    request: Request,
+    api: ApiDep,
+    name: str,
+    verb: Literal["disable", "enable", "reset-limits"],
+) -> Response:
     """Disable or enable a person, or give back the limits of the settings."""
     if verb == "disable":
         await api.call("DELETE", f"/v1/users/{name}", {})
         return redirect(_address(name))
     changes: dict[str, Json] = {"enable": {"disabled_at": None}, "reset-limits": {"limits": None}}
-    return await _patch(request, api, name, changes.get(verb, {}), Form())
+    return await _patch(request, api, name, changes[verb], Form())
 
 
 async def _patch(request: Request, api: ApiClient, name: str, patch: Json, form: Form) -> Response:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from api.dashboard.accounts.forms import Form
 from api.dashboard.analyses import view
 from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.catalogue.parameters import parameters
+from api.dashboard.forms import Form
 from api.dashboard.job import header
 from api.dashboard.page import HEADERS, ApiDep, page_router, redirect, render
 from shared.states import FINAL

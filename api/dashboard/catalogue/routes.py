@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 
-from api.dashboard.accounts.forms import number
 from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.catalogue.parameters import defaults, parameters
 from api.dashboard.catalogue.slots import BY_NAME, SLOTS, example, is_used
 from api.dashboard.charts.plot_chart import draw_plot
+from api.dashboard.forms import number
 from api.dashboard.page import ApiDep, page_router, render
 
 router = page_router()

@@ -1,5 +1,6 @@
 """Workers of a box that run other code are refused."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.jobs import liveness
 from tests.databases import make_tables
-from worker.dispatch.code_version import code_version
+from worker.dispatch.code_version import PACKAGES, ROOT, code_version, digest_of
 from worker.dispatch.host_versions import OtherVersion, check_version
 
 
@@ -54,3 +55,13 @@ def test_a_worker_that_is_gone_is_no_reason(database: Database) -> None:
     with database.write() as connection:
         connection.execute(sa.update(tables.workers).values(seen_at=now() - timedelta(seconds=11)))
     check_version(database, "b")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_changed_file_is_another_version(tmp_path: Path, package: str) -> None:
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name)
+    assert digest_of(tmp_path) == code_version()
+    with (tmp_path / package / "__init__.py").open("a") as file:
+        file.write("#")
+    assert digest_of(tmp_path) != code_version()

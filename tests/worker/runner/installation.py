@@ -56,6 +56,7 @@ class Installation:
             device="cpu:0",
             uuid="",
             threads=1,
+            model="CPU, 1 thread",
         )
 
     def job(self, job_id: str) -> JobRow:

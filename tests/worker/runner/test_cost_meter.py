@@ -28,7 +28,7 @@ def test_a_job_that_succeeds_shows_its_times_and_its_memory(jobs: Jobs) -> None:
     cost = cost_of(jobs.job(job).spec)
     assert cost is not None
     assert (found.job_id, found.attempt, found.kind) == (job, 1, cost.kind)
-    assert found.device_model == "CPU, 1 threads"
+    assert found.device_model == "CPU, 1 thread"
     assert 0 < found.seconds <= elapsed
     computing = found.pass_seconds * cost.passes
     assert computing + found.overhead_seconds == pytest.approx(found.seconds, rel=0.01)

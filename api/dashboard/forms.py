@@ -1,4 +1,4 @@
-"""Forms of accounts: their values as JSON, and the faults of a request at their fields."""
+"""Forms of pages: their values as JSON, and the faults of a request at their fields."""
 
 from dataclasses import dataclass, field
 from typing import Any
