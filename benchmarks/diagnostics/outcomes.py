@@ -1,23 +1,28 @@
 """What one case shows: the findings, SageMaker's rules, and what each patch does; stored as JSON."""
 
+import hashlib
 import json
 import math
 import os
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from api.findings.verification import epochs_to_train
 from api.http.json_patch import apply_patch
-from benchmarks.diagnostics.further_cases import CHANGES
+from benchmarks.diagnostics.data_faults import CHANGES
 from benchmarks.diagnostics.runs import HOME, Run, experiment_of, filled, run, run_filled
-from benchmarks.measurement import commit
 from shared.jobs.findings import FindingRow, NewFinding
 from shared.jobs.verdicts import Losses, decide
 
 Json = dict[str, Any]
 MAX_PATCHES = 3
+ROOT = Path(__file__).parents[2]
+#: Parts of the worker that take no part in a training.
+OUTSIDE = {"dispatch", "checker", "sidecar", "tracking", "tensorboard", "plots", "analyses"}
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,15 @@ class Outcome:
 
 
 def measured(name: str, spec: Json, bar: float | None) -> Outcome:
-    """Return the outcome of a case, from the disk where this version has measured it before.
+    """Return the outcome of a case, from the disk where this code has measured it before.
 
     Args:
         name: of the case.
         spec: with its seed.
         bar: the accuracy that a repaired specification reaches; None to try no patch.
     """
-    path = HOME / "diagnostics" / commit() / f"{name}-{spec['seed']}.json"
+    of_spec = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
+    path = HOME / "diagnostics" / code_digest() / f"{name}-{spec['seed']}-{of_spec}.json"
     if path.exists():
         stored = json.loads(path.read_text())
         return Outcome(**{**stored, "repairs": [Repair(**each) for each in stored["repairs"]]})
@@ -64,6 +70,18 @@ def measured(name: str, spec: Json, bar: float | None) -> Outcome:
     partial.write_text(json.dumps(asdict(outcome)))
     partial.rename(path)
     return outcome
+
+
+@cache
+def code_digest() -> str:
+    """Return a digest of the code that an outcome depends on, so that a page or a test changes none."""
+    worker, here = ROOT / "worker", ROOT / "benchmarks" / "diagnostics"
+    files = [each for each in worker.rglob("*.py") if not OUTSIDE & {*each.parts}]
+    files += [here / f"{name}.py" for name in ("data_faults", "outcomes", "runs", "sagemaker")]
+    found = hashlib.sha256()
+    for each in sorted(files):
+        found.update(f"{each.relative_to(ROOT)}\0".encode() + each.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def _measure(name: str, spec: Json, bar: float | None) -> Outcome:

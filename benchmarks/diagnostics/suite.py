@@ -10,7 +10,8 @@ import statistics
 from collections.abc import Iterator
 
 from benchmarks.diagnostics.cases import COMMON, FAULTS, HEALTHY, Fault
-from benchmarks.diagnostics.further_cases import FURTHER_FAULTS, FURTHER_HEALTHY, OF_DATA, Spec
+from benchmarks.diagnostics.data_faults import OF_DATA
+from benchmarks.diagnostics.further_cases import FURTHER_FAULTS, FURTHER_HEALTHY, Spec
 from benchmarks.diagnostics.outcomes import Outcome, measured
 from benchmarks.measurement import Measurement
 
@@ -20,7 +21,9 @@ BAR = 0.95
 #: The share of the steps within which a fault counts as found early.
 EARLY = 0.05
 #: Faults for which an `info` counts as found, and whose accuracy is not judged.
-AS_INFO = {"F18"}
+AS_INFO = {"F18", "F19"}
+#: Healthy cases with another task or fewer samples, which are no measure of the accuracy.
+NO_MEASURE = {"H14", "H15", "H16"}
 ALL_FAULTS = FAULTS | FURTHER_FAULTS
 ALL_HEALTHY = HEALTHY | FURTHER_HEALTHY
 Key = tuple[str, int]
@@ -70,6 +73,8 @@ def _usual(healthy: dict[Key, Outcome]) -> dict[str, float]:
     """Return the median accuracy of healthy networks by data set."""
     found: dict[str, list[float]] = {}
     for (name, _), outcome in healthy.items():
+        if name in NO_MEASURE:
+            continue
         found.setdefault(_data(ALL_HEALTHY[name]), []).append(outcome.accuracy)
     usual = {name: statistics.median(values) for name, values in found.items()}
     return {"synthetic": 1.0, **usual}
