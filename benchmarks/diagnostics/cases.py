@@ -10,6 +10,7 @@ Spec = dict[str, Any]
 COMMON = (
     *("weight_update_ratio", "loss_not_decreasing", "input_not_connected", "activation_scale"),
     *("prediction_collapse", "vanishing_gradient", "underfit", "stopped_too_early"),
+    *("frozen_or_unused",),
 )
 
 
@@ -22,6 +23,9 @@ class Fault:
     root: str
     #: Further rules that may find something.
     may: tuple[str, ...] = ()
+    #: The healthy case with the accuracy that a patch should restore; else the median of the data
+    #: set's healthy cases.
+    twin: str | None = None
 
 
 def _sgd(learning_rate: float, **fields: Any) -> Spec:

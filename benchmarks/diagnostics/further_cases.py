@@ -24,7 +24,7 @@ def _vgg(**parameters: Any) -> Spec:
     return {"name": "vgg_small", **parameters}
 
 
-def _transfer(dataset: Spec, *stages: Spec, hidden_units: tuple[int, ...] = ()) -> Spec:
+def transfer(dataset: Spec, *stages: Spec, hidden_units: tuple[int, ...] = ()) -> Spec:
     """Return an EfficientNet-Lite0 with weights of ImageNet and a new head, trained in stages."""
     return {
         "dataset": dataset,
@@ -50,6 +50,7 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ),
         "learning_rate_too_high",
         ("exploding_tensor", "dead_relu", "oscillating_loss"),
+        twin="H20",
     ),
     "F15": Fault(
         on_fashion(
@@ -58,6 +59,7 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ),
         "vanishing_gradient",
         ("poor_weight_initialization",),
+        twin="H20",
     ),
     "F16": Fault(
         on_fashion(
@@ -67,22 +69,25 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ),
         "overfit",
         ("too_few_examples", "overtraining", "overconfident"),
+        twin="H20",
     ),
     "F17": Fault(
         on_fashion(
             augmentation={
                 "rotation": {"degrees": 180.0},
                 "shear": {"degrees": 60.0},
-                "zoom": {"amount": 0.9},
-                "channel_shift": {"amount": 200.0},
+                "zoom": {"fraction": 0.9},
+                "channel_shift": {"most": 200.0},
             }
         ),
         "too_much_augmentation",
+        twin="H20",
     ),
     "F18": Fault(
         on_fashion(optimizer={"name": "sgd", "learning_rate": 0.0001}, training={"epochs": 1}),
         "stopped_too_early",
         ("learning_rate_too_low",),
+        twin="H20",
     ),
     # Of the list's rules for batches only the mode `full` measures the noise of the gradient.
     "F19": Fault(
@@ -93,10 +98,11 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ),
         "gradient_noise",
         ("stopped_too_early", "train_eval_mismatch"),
+        twin="H20",
     ),
     # 500 images, and only the head is trained.
     "F20": Fault(
-        _transfer(
+        transfer(
             {**SYNTHETIC, "train": 500, "image_size": 64, "channels": 3, "normalization": "unit"},
             _stage("head", 3, "adam", 0.001),
         ),
@@ -119,7 +125,8 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ("overfit", "overconfident"),
     ),
     "F24": Fault(on_digits(), "duplicate_across_splits"),
-    "F25": Fault(on_digits(), "class_imbalance", ("confused_classes",)),
+    # Only in the training split, so that its classes have other shares than those of the others.
+    "F25": Fault(on_digits(), "class_imbalance", ("confused_classes", "split_drift")),
     "F26": Fault(on_digits(), "split_drift", ("input_scale",)),
     "F27": Fault(on_digits(), "constant_input", ("conflicting_labels", "duplicate_across_splits")),
     "F28": Fault(
@@ -146,7 +153,7 @@ FURTHER_HEALTHY: dict[str, Spec] = {
         optimizer={"name": "sgd", "learning_rate": 0.003, "momentum": 0.9},
     ),
     # 1,000 images of 64 pixels and 3 + 2 epochs of the preset's 2,000 of 96 and 5 + 5.
-    "H15": _transfer(
+    "H15": transfer(
         {**FASHION, "train": 1000, "validation": 500, "image_size": 64, "channels": 3},
         _stage("head", 3, "rmsprop", 0.001),
         _stage("all", 2, "adam", 1e-5),

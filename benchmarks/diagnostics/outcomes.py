@@ -104,7 +104,9 @@ def _measure(name: str, spec: Json, bar: float | None) -> Outcome:
 
 
 def _repairs(found: Run, bar: float) -> list[Repair]:
-    root = next((row for row in found.findings if row.rule in found.roots[:1]), None)
+    # Without an error or a warning, what a remark offers is tried.
+    listed = (row for row in found.findings if row.state == "open" and row.because_of is None)
+    root = next((row for row in listed if row.severity != "info" or row.data["patches"]), None)
     if root is None:
         return []
     repairs: list[Repair] = []

@@ -26,6 +26,7 @@ from worker.build import build, is_regression
 from worker.data.job_data import Data
 from worker.data.tensors import take
 from worker.runner.diagnosis.watch import Watch
+from worker.runner.pretrained import load_pretrained
 from worker.training.divergence import Diverged
 from worker.training.experiment import Experiment, Split, Splits
 from worker.training.fit import fit
@@ -112,7 +113,9 @@ def experiment_of(spec: Json, adapt: Callable[[Splits], Splits] | None = None) -
     splits = Splits(*(Split(*take(dataset, part)) for part in parts))
     if adapt is not None:
         splits = adapt(splits)
-    return build(parsed, Data(dataset.class_names, splits, dataset.features))
+    source = parsed.fine_tuning and parsed.fine_tuning.weights
+    weights = load_pretrained(source.pretrained) if source and source.pretrained else None
+    return build(parsed, Data(dataset.class_names, splits, dataset.features), weights=weights)
 
 
 def run(raw: Any, *, experiment: Experiment | None = None) -> Run:

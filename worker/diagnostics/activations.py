@@ -34,7 +34,8 @@ def dead_relu(view: View, /, *, share: Share = 0.5, some: Share = 0.4) -> Sympto
 
     A unit whose input is negative for all samples outputs 0 and has the gradient 0, so that it
     cannot come back. A single large step is enough. Counted are units that no sample of the probe
-    activates, not zeros among the outputs, of which every healthy network has many.
+    activates, not zeros among the outputs, of which every healthy network has many. Of a network
+    with pretrained weights only units count that have died since the stage began.
 
     Args:
         view: the training.
@@ -42,8 +43,10 @@ def dead_relu(view: View, /, *, share: Share = 0.5, some: Share = 0.4) -> Sympto
         some: the share in two readings in a row that makes a warning.
     """
     reading = view.fresh_reading
+    is_trained = bool((view.spec.get("fine_tuning") or {}).get("weights"))
+    first = {a.name: a.dead_share or 0.0 for a in view.readings[0].activations if is_trained}
     shares = [
-        (layer.name, layer.dead_share)
+        (layer.name, layer.dead_share - first.get(layer.name, 0.0))
         for layer in reading.activations
         if layer.dead_share is not None
     ]

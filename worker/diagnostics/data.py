@@ -20,7 +20,7 @@ MIN_PER_CLASS = 20
     source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.3",
     when=["start"],
     reasons=[12],
-    causes=[],
+    causes=["pretrained_preprocessing"],
     demo=on_digits(dataset={"name": "digits", "normalization": "none"}),
     twin=on_digits(dataset={"name": "digits", "normalization": "standardize"}),
 )

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from worker.diagnostics.demos import FEW, mlp, on_digits
+from worker.diagnostics.labels import CANNOT_LEARN
 from worker.diagnostics.symptom import Symptom, number
 from worker.diagnostics.view import View
 from worker.registry import diagnostics
 
 Share = Annotated[float, Field(ge=0, le=1)]
 AtLeast1 = Annotated[float, Field(ge=1)]
+#: The loss over the loss at chance below which one or two epochs were enough.
+LEARNED = 0.3
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -73,7 +76,7 @@ def overfit(
         threshold=gap * view.chance,
         direction="above",
         series=tuple((e.step, e.metrics["generalization_gap"]) for e in view.epochs),
-        patches=("early_stopping", "l2", "more_dropout"),
+        patches=("more_data", "early_stopping", "l2", "more_dropout"),
     )
 
 
@@ -82,6 +85,7 @@ def overfit(
     when=["epoch"],
     reasons=[30],
     causes=["overfit"],
+    covered_by=CANNOT_LEARN,
     tasks=["classification"],
     demo=None,
     twin=None,
@@ -121,7 +125,8 @@ def overconfident(
     source="Prechelt 1998, Early stopping - but when?",
     when=["end"],
     reasons=[31],
-    causes=["overfit", "learning_rate_too_high", "oscillating_loss", "dead_relu"],
+    causes=["overfit", "oscillating_loss"],
+    covered_by=CANNOT_LEARN,
     demo=_by_heart(dataset=FEW),
     twin=_by_heart(dataset=FEW, training={"early_stopping": {"patience": 2}}),
 )
@@ -226,6 +231,22 @@ def fall_per_epoch(view: View) -> float | None:
     return 1 - (losses[-1] / first) ** (1 / epochs) if first > 0 else 0.0
 
 
+def _fall_of_readings(view: View) -> float | None:
+    """Return by which fraction the loss of the watched samples falls in an epoch.
+
+    None where the last reading is not the best, or where much is learned already: a short training
+    is no fault. The first steps, after which every loss falls, are left out where there are others.
+    """
+    readings = [reading for reading in view.readings if reading.step > 0]
+    if len(readings) < 2 or readings[-1].loss > min(reading.loss for reading in readings):
+        return None
+    if readings[-1].loss <= LEARNED * view.chance:
+        return None
+    first, last = readings[1 if len(readings) > 2 else 0], readings[-1]
+    epochs = max(0.5, (last.step - first.step) / view.stage.steps_per_epoch)
+    return 1 - (last.loss / first.loss) ** (1 / epochs) if first.loss > 0 else 0.0
+
+
 @diagnostics.register(
     source="Prechelt 1998, Early stopping - but when?",
     when=["end"],
@@ -238,27 +259,30 @@ def fall_per_epoch(view: View) -> float | None:
     ),
 )
 def stopped_too_early(view: View, /, *, slope: Share = 0.05) -> Symptom | None:
-    """The training ended while the validation loss was still falling.
+    """The training ended while the loss was still falling.
 
     The last epoch is the best, and each of the last epochs was clearly better than its predecessor:
-    more epochs would have made the network better.
+    more epochs would have made the network better. After one or two epochs, which have no such
+    series, the loss of the same training samples early and late counts.
 
     Args:
         view: the training.
         slope: the mean fall of the validation loss per epoch over the last three, as a fraction.
     """
-    falls = fall_per_epoch(view)
+    is_short = len(view.series("val_data_loss")) < 3
+    falls = _fall_of_readings(view) if is_short else fall_per_epoch(view)
     is_learned = view.reading is not None and (view.reading.accuracy or 0) > 0.98
     if falls is None or falls < slope or is_learned:
         return None
+    kind = "training" if is_short else "validation"
     return Symptom(
         severity="info",
-        sentence=f"the validation loss still fell by {number(100 * falls)} % an epoch at the end",
+        sentence=f"the {kind} loss still fell by {number(100 * falls)} % an epoch at the end",
         statistic="fall_per_epoch",
         value=falls,
         threshold=slope,
         direction="above",
         series=tuple((e.step, e.metrics["val_data_loss"]) for e in view.epochs),
-        patches=("more_epochs",),
+        patches=("more_epochs", "learning_rate"),
         is_certain=True,
     )

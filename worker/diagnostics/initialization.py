@@ -67,6 +67,7 @@ def symmetric_initialization(view: View, /) -> Symptom | None:
     when=["start"],
     reasons=[28, 35],
     causes=["symmetric_initialization", "input_scale"],
+    covered_by=["input_scale"],
     demo=on_digits(architecture=mlp(10, 64), initializer={"name": "normal", "scale": 0.05}),
     twin=on_digits(architecture=mlp(10, 64)),
 )
@@ -75,6 +76,7 @@ def poor_weight_initialization(
     /,
     *,
     growth: AtLeast1 = 1.6,
+    total: AtLeast1 = 10.0,
     smallest: Positive = 1e-3,
     largest: Positive = 1e2,
 ) -> Symptom | None:
@@ -87,6 +89,7 @@ def poor_weight_initialization(
     Args:
         view: the training.
         growth: the factor per layer above which, or below whose inverse, the initial scale is poor.
+        total: the factor from the first to the last layer that must be exceeded as well.
         smallest: the deviation of a layer's outputs below which nothing arrives.
         largest: the deviation above which outputs are too large.
     """
@@ -94,14 +97,18 @@ def poor_weight_initialization(
     if reading is None or not _is_new(view):
         return None
     layers = [layer for layer in reading.weight_layers if layer.deviation > 0]
+    # Over a single output there is no deviation from unit to unit.
+    if layers and layers[-1].units == 1:
+        layers = layers[:-1]
     # With batch norm behind it, a layer's scale has no effect.
     if any(layer.is_normalized for layer in layers[:-1]) or len(layers) < MIN_LAYERS:
         return None
     first, last = layers[0].deviation, layers[-1].deviation
     factor = (last / first) ** (1 / (len(layers) - 1))
     deviations = [(layer.name, layer.deviation) for layer in layers]
-    is_growing = factor > growth or max(value for _, value in deviations) > largest
-    is_shrinking = factor < 1 / growth or min(value for _, value in deviations) < smallest
+    is_far = max(last / first, first / last) > total
+    is_growing = (is_far and factor > growth) or max(v for _, v in deviations) > largest
+    is_shrinking = (is_far and factor < 1 / growth) or min(v for _, v in deviations) < smallest
     if not is_growing and not is_shrinking:
         return None
     return Symptom(
@@ -129,31 +136,41 @@ def poor_weight_initialization(
     twin=on_digits(architecture=mlp(3)),
 )
 def initial_loss(
-    view: View, /, *, warning: AtLeast1 = 2.5, error: AtLeast1 = 5.0
+    view: View, /, *, warning: AtLeast1 = 5.0, error: AtLeast1 = 10.0, regression: AtLeast1 = 10.0
 ) -> Symptom | None:
     """The loss before the first step is far above the loss of guessing.
 
     A network that knows nothing should answer with about equal scores, which costs ln M for M
     classes. Random scores with the variance s² cost about ln M + s²/2: the outputs are too large,
-    and the first steps only undo that.
+    and the first steps only undo that. The outputs of a regression begin with a deviation of about
+    1 whatever the deviation of the targets is, so that only far larger losses count there.
 
     Args:
         view: the training.
         warning: the loss over the loss of equal scores above which it is a warning.
         error: the same for an error.
+        regression: the factor on both limits for a regression.
     """
     reading = view.first_reading
     if reading is None or not _is_new(view) or view.equal_scores_loss <= 0:
         return None
+    factor = 1.0 if view.is_classification else regression
+    warning, error = factor * warning, factor * error
     ratio = reading.loss / view.equal_scores_loss
     if ratio <= warning:
         return None
     is_error = not ratio <= error
-    deviation = math.sqrt(max(0.0, reading.output_variance))
+    sentence = f"the loss before the first step is {number(reading.loss)}, and "
+    if view.is_classification:
+        deviation = math.sqrt(max(0.0, reading.output_variance))
+        sentence += f"guessing costs {number(view.equal_scores_loss)}: the outputs have a "
+        sentence += f"deviation of {number(deviation)}"
+    else:
+        sentence += f"a constant answer costs {number(view.equal_scores_loss)}: the outputs are "
+        sentence += "far larger than the targets, or the targets far from 0"
     return Symptom(
         severity="error" if is_error else "warning",
-        sentence=f"the loss before the first step is {number(reading.loss)}, and guessing costs "
-        f"{number(view.equal_scores_loss)}: the outputs have a deviation of {number(deviation)}",
+        sentence=sentence,
         statistic="initial_loss_ratio",
         value=ratio,
         threshold=error if is_error else warning,

@@ -15,6 +15,8 @@ Positive = Annotated[float, Field(gt=0)]
 Logarithm = Annotated[float, Field(ge=-20, le=20)]
 #: The steps of a stage of which the change of the weights is measured, besides each epoch's last.
 FIRST_STEPS = (1, 2, 3, 5, 10, 20)
+#: The last steps whose mean loss is compared with that of the first step.
+RECENT = 5
 
 
 def log_ratio(update: Update) -> float:
@@ -33,6 +35,31 @@ def _largest_ratios(view: View, limit: float) -> list[tuple[int, float]]:
     """Return the steps of the first epoch that changed the weights by more than a limit."""
     ratios = [(update.step, log_ratio(update)) for update in view.updates[: len(FIRST_STEPS)]]
     return [(step, value) for step, value in ratios if value > limit]
+
+
+def _is_learning(view: View) -> bool:
+    """Return whether the loss falls although the first steps were large: they then do no harm.
+
+    A loss with another scale than the cross-entropy, or an optimizer that starts with large steps,
+    shows this.
+    """
+    if view.divergence is not None:
+        return False
+    if view.epochs:
+        return not view.loss_is_above(0.5)
+    losses = [step.data_loss for step in view.steps]
+    recent = losses[1:][-RECENT:]
+    return bool(recent) and sum(recent) / len(recent) < 0.9 * losses[0]
+
+
+def _has_died(view: View) -> bool:
+    """Return whether all units of a layer are dead that were not before the first step."""
+    if view.first_reading is None or view.reading is None:
+        return False
+    first = {layer.name: layer.dead_share for layer in view.first_reading.layers}
+    return any(
+        layer.dead_share == 1.0 and first.get(layer.name) != 1.0 for layer in view.reading.layers
+    )
 
 
 def _is_tiny(view: View, limit: float) -> bool:
@@ -56,6 +83,7 @@ CAUSES = [
     when=["update", "step", "epoch", "failure"],
     reasons=[36, 29],
     causes=["input_scale", "poor_weight_initialization", "regularization_overwhelms"],
+    holds_from_start=True,
     demo=on_digits(optimizer={"name": "sgd", "learning_rate": 10.0, "momentum": 0.9}),
     twin=on_digits(),
 )
@@ -66,6 +94,7 @@ def learning_rate_too_high(
     fraction: Positive = 0.5,
     log_update: Logarithm = -1.0,
     steps: Annotated[int, Field(ge=1, le=6)] = 2,
+    times: Annotated[float, Field(ge=1)] = 3.0,
 ) -> Symptom | None:
     """The learning rate is near or above the rate at which the loss diverges.
 
@@ -78,25 +107,35 @@ def learning_rate_too_high(
         fraction: the rate over the rate at which the range test's loss rises.
         log_update: log10 of the median of ‖Δw‖/‖w‖ above which a step is too large.
         steps: how many of the first measured steps are too large.
+        times: the rate over the rate that the range test suggests, where the training diverged or a
+            whole layer died: in the test, too, a network may die instead of diverging.
     """
     too_large = _largest_ratios(view, log_update)
-    is_collapsed = any(layer.dead_share == 1.0 for r in view.readings[-1:] for layer in r.layers)
+    is_collapsed = _has_died(view)
     if len(too_large) < steps and view.divergence is None and not is_collapsed:
         return None
-    test = view.range_test()
-    if test is None or test.diverging is None:
+    if _is_learning(view):
         return None
-    rate = view.stage.learning_rate
-    if rate <= fraction * test.diverging:
+    test, rate = view.range_test(), view.stage.learning_rate
+    if test is None:
         return None
-    sentence = f"learning_rate {rate:g} is too high: in a range test the loss rises from "
-    sentence += f"{number(test.diverging)} on"
+    sentence = f"learning_rate {rate:g} is too high: "
+    is_lost = is_collapsed or view.divergence is not None
+    if test.diverging is not None and rate > fraction * test.diverging:
+        threshold = fraction * test.diverging
+        sentence += f"in a range test the loss rises from {number(test.diverging)} on"
+    elif test.suggested is not None and is_lost and rate > times * test.suggested:
+        threshold = times * test.suggested
+        sentence += "a whole layer has died" if is_collapsed else "the training diverged"
+        sentence += f", and a range test suggests {number(test.suggested)}"
+    else:
+        return None
     return Symptom(
         severity="error",
         sentence=sentence,
         statistic="learning_rate",
         value=rate,
-        threshold=fraction * test.diverging,
+        threshold=threshold,
         direction="above",
         series=tuple((u.step, log_ratio(u)) for u in view.updates),
         details={"diverging": test.diverging, "suggested": test.suggested, "curve": test.curve},
@@ -110,6 +149,7 @@ def learning_rate_too_high(
     when=["update", "step", "epoch"],
     reasons=[29, 36],
     causes=CAUSES,
+    holds_from_start=True,
     demo=on_digits(optimizer={"name": "sgd", "learning_rate": 1e-6, "momentum": 0.9}),
     twin=on_digits(),
 )
@@ -179,7 +219,7 @@ def weight_update_ratio(
     """
     too_large = _largest_ratios(view, highest)
     series = tuple((u.step, log_ratio(u)) for u in view.updates)
-    if len(too_large) >= steps:
+    if len(too_large) >= steps and not _is_learning(view):
         value = max(value for _, value in too_large)
         return Symptom(
             severity="warning",

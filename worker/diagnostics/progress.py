@@ -72,6 +72,10 @@ def loss_not_decreasing(
     reading = view.first_reading
     if reading is not None and len(losses) == 2:
         start = min(start, reading.loss)
+    reading = view.reading
+    if reading is not None and reading.running_loss is not None:
+        # Running statistics that lag behind are another fault, or settle by themselves.
+        last = min(last, reading.loss)
     if not last <= chance * view.chance and not last <= (1 - gain) * start:
         sentence = f"the training loss stays near {number(last)} ({view.guessing})"
         if not last <= 1.5 * view.chance:

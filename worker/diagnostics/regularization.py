@@ -24,6 +24,7 @@ def _accuracy(view: View) -> float:
     when=["epoch"],
     reasons=[20, 30],
     causes=[],
+    holds_from_start=True,
     demo=on_digits(regularizers={"l2": 1.0}),
     twin=on_digits(regularizers={"l2": 0.0001}),
 )
@@ -93,6 +94,7 @@ def _is_overdone(view: View, share: float, accuracy: float) -> float | None:
     when=["epoch"],
     reasons=[13, 30],
     causes=["bottleneck"],
+    holds_from_start=True,
     tasks=["classification"],
     demo=on_digits(architecture=mlp(dropout=0.95)),
     twin=on_digits(architecture=mlp(dropout=0.5)),
@@ -141,6 +143,7 @@ def _drops(view: View) -> bool:
     when=["epoch"],
     reasons=[13, 30],
     causes=["too_much_regularization"],
+    holds_from_start=True,
     tasks=["classification"],
     demo=on_digits(
         augmentation={"rotation": 180, "shear": 60, "zoom": 0.9, "channel_shift": 200},

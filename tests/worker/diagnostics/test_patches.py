@@ -145,6 +145,24 @@ def test_learning_rate_is_that_of_the_range_test() -> None:
     assert make_patches(("lower_learning_rate",), view_of(spec)) == ()
 
 
+def test_more_data_are_offered_where_the_data_set_has_them() -> None:
+    few = filled({"dataset": {"name": "digits", "train": 60}, "architecture": "mlp"})
+    (patch,) = make_patches(("more_data",), view_of(few))
+    assert patch.operations[-1] == {"op": "add", "path": "/dataset/train", "value": 600}
+    all_of_them = filled({"dataset": "digits", "architecture": "mlp"})
+    assert make_patches(("more_data",), view_of(all_of_them)) == ()
+
+
+def test_batch_norm_comes_with_weights_of_a_scale_that_fits() -> None:
+    initializer = {"name": "normal", "scale": 1.0}
+    architecture = {"name": "mlp", "activation": "tanh"}
+    spec = filled({"dataset": "digits", "architecture": architecture, "initializer": initializer})
+    (patch,) = make_patches(("batch_norm",), view_of(spec))
+    added = {entry["path"]: entry["value"] for entry in patch.operations if entry["op"] == "add"}
+    assert added["/architecture/batch_norm"] is True
+    assert added["/initializer"]["name"] == "xavier_uniform"
+
+
 def test_a_patch_that_changes_nothing_is_not_offered() -> None:
     spec = filled({"dataset": "digits", "architecture": "mlp"})
     names = ("standardize", "he_normal", "bfloat16", "less_dropout", "weaker_penalty", "relu")

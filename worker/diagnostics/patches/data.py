@@ -1,5 +1,6 @@
 """Patches of the data and the loss."""
 
+from shared.datasets import FACTS
 from worker.diagnostics.patches.patch import Changes, patch
 from worker.diagnostics.view import View
 
@@ -31,3 +32,17 @@ def balanced(view: View) -> Changes | None:
     if not view.classes or view.spec["loss"].get("class_weights"):
         return None
     return Changes({"/loss/class_weights": "balanced"}, "every class counts the same in the loss")
+
+
+@patch
+def more_data(view: View) -> Changes | None:
+    """Train on ten times as many samples, or on all that the data set has."""
+    dataset = view.spec["dataset"]
+    facts = FACTS.get(dataset["name"])
+    if facts is None or facts.kind != "images" or facts.synthetic:
+        return None
+    kept = dataset["validation"] + (0 if facts.test else dataset["test"])
+    count = min(10 * dataset["train"], facts.train - kept)
+    if count < 2 * dataset["train"]:
+        return None
+    return Changes({"/dataset/train": count}, f"{count} training samples")

@@ -84,13 +84,21 @@ def leaky_relu(view: View) -> Changes | None:
 
 @patch
 def batch_norm(view: View) -> Changes | None:
-    """Normalize each layer over the batch."""
+    """Normalize each layer over the batch, from weights of the scale that fits.
+
+    Batch norm alone repairs few networks with weights that are far too large or too small.
+    """
     is_set = any(
         SWITCH in regularizers.get(name).facts.get("sets", ()) for name in view.spec["regularizers"]
     )
     if view.spec["architecture"].get(SWITCH) is not False or is_set or view.stage.batch_size < 2:
         return None
-    return Changes({f"/architecture/{SWITCH}": True}, "batch norm, which rescales every layer")
+    scale = fitting_initializer(view)
+    expects = "batch norm, which rescales every layer"
+    if scale is None:
+        return Changes({f"/architecture/{SWITCH}": True}, expects)
+    values = {f"/architecture/{SWITCH}": True, **scale.values}
+    return Changes(values, f"{expects}, with the initializer {values['/initializer']['name']}")
 
 
 @patch

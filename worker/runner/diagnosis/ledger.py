@@ -148,14 +148,17 @@ class Ledger:
     def _cause(self, rules: Iterable[str], stage: str, step: int) -> Case | None:
         """Return the open case that explains what begins at a step of a stage.
 
-        Of several it is that of the first rule, and of this rule that of the same stage.
+        Of several it is that of the first rule, and of this rule that of the same stage. What holds
+        from the start of a stage explains all of it, whenever it was noticed.
         """
+        entries = diagnostics.entries()
         for name in rules:
+            holds = name in entries and entries[name].facts.get("holds_from_start", False)
             cases = [
                 case
                 for case in self._cases.values()
                 if case.rule == name and case.is_open and case.severity != "info"
-                if case.first_step <= max(step, FIRST_STEPS)
+                if case.first_step <= max(step, FIRST_STEPS) or (holds and case.stage == stage)
             ]
             if cases:
                 return max(cases, key=lambda case: (case.stage == stage, case.first_step))

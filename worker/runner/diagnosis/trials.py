@@ -21,9 +21,11 @@ from worker.runner.diagnosis.shuffled_control import shuffled_control
 from worker.training.experiment import Experiment, Stage
 
 RANGE_STEPS = 100
+#: Where steps are slow, the rate rises faster, in no fewer steps; the first steps show how slow.
+MIN_RANGE_STEPS, TIMED_STEPS = 40, 3
 LOWEST, HIGHEST = 1e-6, 10.0
-#: Weight of the past in the smoothed loss, and the steps before it is judged.
-SMOOTHING, SKIPPED = 0.9, 10
+#: Weight of the past in the smoothed loss, and the share of the steps before it is judged.
+SMOOTHING, SKIPPED = 0.9, 0.1
 #: The test ends once the smoothed loss is this many times the lowest.
 HOPELESS = 4.0
 OVERFIT_SAMPLES, OVERFIT_STEPS = 32, 200
@@ -110,9 +112,11 @@ def range_test(
         experiment: the job's; it is not changed.
         stage: its optimizer, batch size and first layer are used.
         weights: the initial weights and buffers.
-        seconds: the limit of time; None is returned where it is too short to judge.
+        seconds: the time that all steps should take; None is returned where twice the time is too
+            short.
     """
-    growth = (HIGHEST / LOWEST) ** (1 / (RANGE_STEPS - 1))
+    steps = RANGE_STEPS
+    growth = _growth(steps)
     rising = replace(
         stage,
         epochs=1,
@@ -122,28 +126,43 @@ def range_test(
         early_stopping=None,
     )
     curve: list[tuple[float, float]] = []
-    average, best, deadline = 0.0, math.inf, time.monotonic() + seconds
+    average, weight, best, started_at = 0.0, 0.0, math.inf, math.nan
     for index, loss in enumerate(
         losses_of_steps(experiment, rising, weights, "range", RANGE_STEPS)
     ):
         if not math.isfinite(loss):
             curve.append((LOWEST * growth**index, math.inf))
             break
-        average = SMOOTHING * average + (1 - SMOOTHING) * loss
-        smoothed = average / (1 - SMOOTHING ** (index + 1))
+        past = SMOOTHING ** (RANGE_STEPS / steps)
+        average, weight = past * average + (1 - past) * loss, past * weight + (1 - past)
+        smoothed = average / weight
         curve.append((LOWEST * growth**index, smoothed))
-        if index >= SKIPPED:
+        if index >= SKIPPED * steps:
             best = min(best, smoothed)
             if smoothed > HOPELESS * best + 0.5:
                 break
-        if time.monotonic() > deadline:
+        if index == 0:  # it is slower than the others
+            started_at = time.monotonic()
+        spent = time.monotonic() - started_at
+        if index == TIMED_STEPS:
+            fitting = int(seconds * TIMED_STEPS / max(spent, 1e-9))
+            steps = min(RANGE_STEPS, max(MIN_RANGE_STEPS, fitting))
+            growth = _growth(steps)
+        if index + 1 == steps:
+            break
+        if spent > 2 * seconds:
             return None
-    return judge_range(curve)
+    return judge_range(curve, skipped=int(SKIPPED * steps))
 
 
-def judge_range(curve: list[tuple[float, float]]) -> RangeTest:
+def _growth(steps: int) -> float:
+    """Return the factor by which the rate rises from step to step."""
+    return (HIGHEST / LOWEST) ** (1 / (steps - 1))
+
+
+def judge_range(curve: list[tuple[float, float]], *, skipped: int = 10) -> RangeTest:
     """Return where the loss of a range test is lowest and where it begins to rise."""
-    judged = curve[SKIPPED:] or curve
+    judged = curve[skipped:] or curve
     best_rate, best = min(judged, key=lambda point: point[1])
     start = judged[0][1]
     limit = max(1.5 * best, best + 0.5)

@@ -43,8 +43,19 @@ def test_a_finding_names_the_open_finding_that_explains_it() -> None:
 def test_a_cause_comes_before_its_consequence() -> None:
     ledger = Ledger()
     observed(ledger, "prediction_collapse", 40)
-    observed(ledger, "learning_rate_too_high", 60)
+    observed(ledger, "dead_relu", 60)
     assert open_rules(ledger)["prediction_collapse"] is None
+
+
+def test_what_the_specification_says_explains_what_was_noticed_before_it() -> None:
+    ledger = Ledger()
+    observed(ledger, "prediction_collapse", 40)
+    observed(ledger, "learning_rate_too_high", 60)
+    observed(ledger, "prediction_collapse", 50, stage="head")
+    ledger.changed()
+    found = {row.stage: row for row in ledger.findings if row.rule == "prediction_collapse"}
+    assert found["training"].because_of is not None
+    assert found["head"].because_of is None
 
 
 @pytest.mark.parametrize("rule", ["weak_against_baseline", "confused_classes"])
