@@ -1,6 +1,6 @@
 """Faults on Fashion-MNIST and synthetic images, faults of data, and further healthy networks.
 
-Sizes are those of the published list except where a comment says so.
+Sizes are the published sizes, unless a comment says otherwise.
 """
 
 from typing import Any
@@ -125,7 +125,7 @@ FURTHER_FAULTS: dict[str, Fault] = {
         ("overfit", "overconfident"),
     ),
     "F24": Fault(on_digits(), "duplicate_across_splits"),
-    # Only in the training split, so that its classes have other shares than those of the others.
+    # Only in the training split, whose classes then have other shares than the other splits.
     "F25": Fault(on_digits(), "class_imbalance", ("confused_classes", "split_drift")),
     "F26": Fault(on_digits(), "split_drift", ("input_scale",)),
     "F27": Fault(on_digits(), "constant_input", ("conflicting_labels", "duplicate_across_splits")),

@@ -1,4 +1,4 @@
-"""Healthy and faulty trainings unlike those that thresholds were chosen on."""
+"""Healthy and faulty trainings on which no threshold was chosen at first."""
 
 from typing import Any
 
