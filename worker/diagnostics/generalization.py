@@ -272,8 +272,11 @@ def stopped_too_early(view: View, /, *, slope: Share = 0.05) -> Symptom | None:
     is_short = len(view.series("val_data_loss")) < 3
     falls = _fall_of_readings(view) if is_short else fall_per_epoch(view)
     is_learned = view.reading is not None and (view.reading.accuracy or 0) > 0.98
-    if falls is None or falls < slope or is_learned:
+    if falls is None or not falls >= slope or is_learned:
         return None
+    series = tuple((e.step, e.metrics["val_data_loss"]) for e in view.epochs)
+    if is_short:
+        series = tuple((reading.step, reading.loss) for reading in view.readings)
     kind = "training" if is_short else "validation"
     return Symptom(
         severity="info",
@@ -282,7 +285,7 @@ def stopped_too_early(view: View, /, *, slope: Share = 0.05) -> Symptom | None:
         value=falls,
         threshold=slope,
         direction="above",
-        series=tuple((e.step, e.metrics["val_data_loss"]) for e in view.epochs),
+        series=series,
         patches=("more_epochs", "learning_rate"),
         is_certain=True,
     )
