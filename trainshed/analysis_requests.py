@@ -41,9 +41,18 @@ class AnalysisRequests(JobRequests):
         body = to_json({"kind": kind, "checkpoint": checkpoint, **limit, **parameters})
         return self._post_with_retry(self._job_path(job_id, "analyses"), {}, body)
 
-    def analyses(self, job_id: str) -> list[Json]:
-        """Return the analyses of a job, newest first."""
-        return [*self._pages(self._job_path(job_id, "analyses"))]
+    def analyses(
+        self, job_id: str | None = None, *, limit: int | None = None, **filters: Any
+    ) -> list[Json]:
+        """Return analyses, newest first.
+
+        Args:
+            job_id: the analysed job; None for all jobs.
+            limit: the longest list; None for all.
+            **filters: `kind`, `state` and `owner`.
+        """
+        job = None if job_id is None else self.job_id(job_id)
+        return [*self._pages("/v1/analyses", limit, job=job, **filters)]
 
     def analysis(self, analysis_id: str, *, wait_seconds: float = 0) -> Json:
         """Return an analysis; with `wait_seconds` at its next change of state."""

@@ -13,15 +13,18 @@ from trainshed.formatting import file_size, timestamp
 Json = dict[str, Any]
 
 
-def print_analyses(console: Console, analyses: list[Json]) -> None:
-    """Print the analyses of a job."""
+def print_analyses(console: Console, analyses: list[Json], *, has_jobs: bool = False) -> None:
+    """Print analyses, with the jobs if they are of several."""
     if not analyses:
-        console.print("none yet; `trainshed analyses start JOB KIND` adds them", soft_wrap=True)
+        console.print("none; `trainshed analyses start JOB KIND` adds one", soft_wrap=True)
         return
     table = Table("kind", "checkpoint", "state", "created (UTC)", Column("id", no_wrap=True))
+    if has_jobs:
+        table.add_column("job", no_wrap=True)
     for row in escaped(analyses):
         created = timestamp(row["created_at"])
-        table.add_row(row["kind"], row["checkpoint_name"], _state(row), created, row["id"])
+        cells = row["kind"], row["checkpoint_name"], _state(row), created, row["id"]
+        table.add_row(*cells, *([row["job"]] if has_jobs else []))
     console.print(table)
 
 

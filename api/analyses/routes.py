@@ -1,17 +1,28 @@
-"""`/v1/jobs/{id}/analyses` and `/v1/analyses/{id}`."""
+"""`/v1/jobs/{id}/analyses` and `/v1/analyses`."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse
 
 from api.analyses import service
 from api.analyses.rendering import analysis_json
+from api.analyses.request import SLOT
 from api.analyses.schemas import Analysis
+from api.catalog.hints import spelling_hint
 from api.deps import JobId, PrincipalDep, ServicesDep, right
+from api.http.faults import quoted
 from api.http.files import file_response
-from api.http.requests import AnalysisIdText, Limit, check_cursor, json_body
+from api.http.requests import (
+    AnalysisIdText,
+    JobIdText,
+    Limit,
+    Text,
+    check_cursor,
+    json_body,
+)
 from api.http.responses import json_response, list_page
 from api.http.schemas import FILE, LOCATION, list_of
 from api.jobs.history.logs import DEFAULT_TAIL, Attempt, Tail, log_response
@@ -19,12 +30,12 @@ from api.jobs.lookup import find_job
 from api.openapi import ANALYSIS_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
-from shared.errors import Forbidden, NotFound, RowUnreadable
-from shared.ids import LENGTH
-from shared.jobs import analyses
+from api.services.principal import Principal
+from shared.errors import Forbidden, NotFound
+from shared.ids import LENGTH, is_id
 from shared.jobs.analyses import PREFIX, is_analysis
 from shared.jobs.rows import JobRow
-from shared.states import FINAL
+from shared.states import FINAL, State
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -112,14 +123,47 @@ def list_analyses(
     check_cursor(after, PREFIX)
     with services.database.read() as connection:
         find_job(connection, job_id)
-        rows = analyses.list_analyses(connection, job_id, limit=limit + 1, after=after)
-    page: list[dict[str, Any]] = []
-    for row in rows[:limit]:
-        try:
-            page.append(_read(services, row.id)[0])
-        except (NotFound, RowUnreadable):  # deleted meanwhile, or damaged
-            continue
-    return json_response(list_page(page, has_more=len(rows) > limit))
+        page, has_more = service.list_page(
+            services, connection, limit=limit, after=after, subject_id=job_id
+        )
+    return json_response(list_page(page, has_more=has_more))
+
+
+@router.get(
+    "/analyses",
+    dependencies=[Security(right("jobs:read"))],
+    summary="List the analyses of all jobs",
+    responses={200: {"model": list_of(Analysis)}},
+)
+def list_all_analyses(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    limit: Limit = 20,
+    after: AnalysisIdText | None = None,
+    job: JobIdText | None = None,
+    kind: Annotated[Text | None, Query(max_length=64)] = None,
+    state: State | None = None,
+    owner: Annotated[Text | None, Query(max_length=64)] = None,
+) -> Any:
+    """Return the analyses that match every filter, newest first. `after` is an id.
+
+    Without the right to read everything: own analyses, and analyses of own jobs.
+    """
+    check_cursor(after, PREFIX)
+    _check_filters(services, principal, job, kind)
+    with services.database.read() as connection:
+        page, has_more = service.list_page(
+            services,
+            connection,
+            limit=limit,
+            after=after,
+            subject_id=job,
+            kind=kind,
+            state=state,
+            owner=owner,
+            only_reader=principal.only_owner,
+        )
+    return json_response(list_page(page, has_more=has_more))
 
 
 @router.get(
@@ -216,3 +260,22 @@ def _read(services: Services, analysis_id: str) -> tuple[dict[str, Any], JobRow]
     if job.state == "queued":
         position = services.queue_order.position(job.id, allow_extra_read=False)
     return analysis_json(row, job, artifacts, queue_position=position), job
+
+
+def _check_filters(
+    services: Services, principal: Principal, job: str | None, kind: str | None
+) -> None:
+    """Check the filters that name something.
+
+    Raises:
+        NotFound: There is no such job to be seen.
+        RequestValidationError: The kind is not in the catalogue.
+    """
+    if job is not None:
+        owners = services.owners.read(job) if is_id("job", job) else None
+        if owners is None or not principal.may_read(owners.owner):
+            raise NotFound(f"There is no job {quoted(job)}. Leave `job` out for all analyses.")
+    kinds = services.methods.catalog[SLOT]
+    if kind is not None and kind not in kinds:
+        text = f"{quoted(kind)} is not an analysis. {spelling_hint(kind, kinds)}"
+        raise RequestValidationError([{"loc": ("query", "kind"), "msg": text}])

@@ -1,9 +1,12 @@
 """Requesting, reading and cancelling analyses: the rules behind the routes."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from api.analyses.further_checkpoint import find_further
 from api.analyses.memory import check_memory
+from api.analyses.rendering import analysis_json
 from api.analyses.request import SLOT, SUBJECT, check_request
 from api.http.faults import Faults
 from api.http.strict_json import parse
@@ -111,3 +114,40 @@ def find_analysis(
     if row is None or job is None:
         raise NotFound(f"There is no analysis {analysis_id}.")
     return row, job, queries.list_artifacts(connection, analysis_id)
+
+
+def list_page(
+    services: Services, connection: sa.Connection, *, limit: int, after: str | None, **filters: Any
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return at most `limit` analyses as the API shows them, and whether there are more.
+
+    What cannot be read is left out. A page is empty only at the end of the list.
+
+    Args:
+        services: the parts of this service.
+        connection: for reading.
+        limit: of the page.
+        after: only older analyses than this.
+        **filters: as `shared.jobs.analyses.list_ids` takes them.
+    """
+    while True:
+        ids = analyses.list_ids(connection, limit=limit + 1, after=after, **filters)
+        page, has_more = _read_all(services, connection, ids[:limit]), len(ids) > limit
+        if page or not has_more:
+            return page, has_more
+        after = ids[limit - 1]
+
+
+def _read_all(
+    services: Services, connection: sa.Connection, ids: list[str]
+) -> list[dict[str, Any]]:
+    """Return the analyses that can be read, in the order of their ids."""
+    rows, jobs = analyses.get_analyses(connection, ids), queries.get_jobs(connection, ids)
+    artifacts = queries.list_artifacts_of(connection, ids)
+    queued = [each for each, job in jobs.items() if job.state == "queued"]
+    positions = services.queue_order.positions(queued, allow_extra_read=False) if queued else {}
+    return [
+        analysis_json(rows[each], jobs[each], artifacts[each], queue_position=positions.get(each))
+        for each in ids
+        if each in rows and each in jobs
+    ]

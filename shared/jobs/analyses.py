@@ -5,7 +5,7 @@ like a training, and a row of its own that says what is analysed. Its artifacts 
 among the jobs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -178,13 +178,46 @@ def get_analysis(connection: sa.Connection, analysis_id: str) -> AnalysisRow | N
     return None if row is None else AnalysisRow.read(row)
 
 
-def list_analyses(
-    connection: sa.Connection, subject_id: str, *, limit: int, after: str | None
-) -> list[AnalysisRow]:
-    """Return at most `limit` analyses of a job, newest first, older than `after`."""
-    columns = tables.analyses.c
-    query = sa.select(tables.analyses).where(columns.subject_id == subject_id)
+def list_ids(
+    connection: sa.Connection,
+    *,
+    limit: int,
+    after: str | None = None,
+    subject_id: str | None = None,
+    kind: str | None = None,
+    state: str | None = None,
+    owner: str | None = None,
+    only_reader: str | None = None,
+) -> list[str]:
+    """Return the ids of at most `limit` analyses that match every filter, newest first.
+
+    Args:
+        connection: for reading.
+        limit: of the list.
+        after: only older analyses than this.
+        subject_id: the analysed job.
+        kind: of the analysis.
+        state: of its row among the jobs.
+        owner: who requested it.
+        only_reader: the only person whose analyses, and analyses of whose jobs, may be read.
+    """
+    columns, own, subject = tables.analyses.c, tables.jobs.c, tables.jobs.alias("subject")
+    joined = tables.analyses.join(tables.jobs, own.id == columns.id).join(
+        subject, subject.c.id == columns.subject_id
+    )
+    query = sa.select(columns.id).select_from(joined).order_by(columns.id.desc()).limit(limit)
+    filters = ((columns.subject_id, subject_id), (columns.kind, kind), (own.state, state))
+    for column, value in (*filters, (own.owner, owner)):
+        if value is not None:
+            query = query.where(column == value)
     if after is not None:
         query = query.where(columns.id < after)
-    rows = connection.execute(query.order_by(columns.id.desc()).limit(limit)).mappings()
-    return AnalysisRow.read_all(rows)
+    if only_reader is not None:
+        query = query.where(sa.or_(own.owner == only_reader, subject.c.owner == only_reader))
+    return list(connection.execute(query).scalars())
+
+
+def get_analyses(connection: sa.Connection, ids: Collection[str]) -> dict[str, AnalysisRow]:
+    """Return the analyses with these ids whose rows can be read, by id."""
+    query = sa.select(tables.analyses).where(tables.analyses.c.id.in_(ids))
+    return {row.id: row for row in AnalysisRow.read_all(connection.execute(query).mappings())}

@@ -1,6 +1,7 @@
 """Queries for jobs and what they recorded. How a row looks in JSON is decided by the API."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +46,12 @@ def get_job_in_part(connection: sa.Connection, job_id: str) -> JobRow | None:
     """Return a job, as `get_job` does, or what of it can be read as an `UnreadableJobRow`."""
     row = connection.execute(_job_and_live.where(tables.jobs.c.id == job_id)).mappings().first()
     return None if row is None else read_in_part(row)
+
+
+def get_jobs(connection: sa.Connection, job_ids: Collection[str]) -> dict[str, JobRow]:
+    """Return the jobs with these ids whose rows can be read, by id."""
+    rows = connection.execute(_job_and_live.where(tables.jobs.c.id.in_(job_ids))).mappings()
+    return {row.id: row for row in JobRow.read_all(rows)}
 
 
 def get_versions(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -162,6 +169,17 @@ def list_evaluations(connection: sa.Connection, job_id: str) -> list[EvaluationR
 def list_artifacts(connection: sa.Connection, job_id: str) -> list[ArtifactRow]:
     """Return the result files of a job, by name."""
     return ArtifactRow.read_all(_of_job(connection, tables.artifacts, job_id, order_by="name"))
+
+
+def list_artifacts_of(
+    connection: sa.Connection, job_ids: Collection[str]
+) -> dict[str, list[ArtifactRow]]:
+    """Return the result files of jobs, by name, by the id of their job."""
+    columns, found = tables.artifacts.c, defaultdict[str, list[ArtifactRow]](list)
+    query = sa.select(tables.artifacts).where(columns.job_id.in_(job_ids)).order_by(columns.name)
+    for row in connection.execute(query).mappings():
+        found[row["job_id"]] += ArtifactRow.read_all([row])
+    return found
 
 
 def get_job_of(connection: sa.Connection, checkpoint_id: str) -> str | None:

@@ -19,6 +19,7 @@ PATHS = (
     *("/compare?jobs={succeeded},{again}&seeds=lines", "/jobs/job_01m8e6zqev0498hnd3hxnarj1q"),
     *("/catalog", "/catalog?q=nothing+like+it", "/catalog/architectures/mlp"),
     *("/jobs/{running}/analyses", "/jobs/{queued}/analyses", "/analyses/{analysis}"),
+    *("/analyses", "/analyses?kind=curvature&state=failed"),
     *("/keys", "/keys?user=nobody", "/users", "/users/admin", "/audit", "/audit?user=nobody"),
 )
 MODES = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]

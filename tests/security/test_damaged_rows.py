@@ -29,7 +29,7 @@ METRICS = (f"{JOB}/metrics", f"{JOB}/metrics?format=csv&points=2", f"{JOB}/tenso
 TOP_K = (f"{JOB}/top-k", f"{JOB}/confusion")
 CHECKPOINTS = (f"{JOB}/checkpoints", f"{JOB}/checkpoints/last/download")
 ARTIFACTS = (f"{JOB}/artifacts", f"{JOB}/artifacts/a.csv/download")
-ANALYSES = (f"{JOB}/analyses", "/v1/analyses/{analysis}")
+ANALYSES = (f"{JOB}/analyses", "/v1/analyses", "/v1/analyses/{analysis}")
 EVENTS = (f"{JOB}/events", f"{JOB}/events?after=1")
 OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
 #: Where a value of each table can be seen.

@@ -54,14 +54,16 @@ def _run(*arguments: str, states: tuple[dict[str, Any], ...] = (ANALYSIS,)) -> t
     left = list(states)
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
-        path = handler.path.partition("?")[0]
-        body = json.loads(request_body(handler) or b"{}") if handler.command == "POST" else None
+        path, _, query = handler.path.partition("?")
+        body: Any = query or None
+        if handler.command == "POST":
+            body = json.loads(request_body(handler) or b"{}")
         requests.append((handler.command, path, body))
         if path.startswith("/files/"):
             send(handler, 200, FILES[path.removeprefix("/files/")])
         elif path.endswith("/logs"):
             send(handler, 200, b"begin\n\x1b[31mend\n")
-        elif path == f"/v1/jobs/{JOB_ID}/analyses" and handler.command == "GET":
+        elif path == "/v1/analyses":
             send(handler, 200, json.dumps({"data": [ANALYSIS], "has_more": False}).encode())
         else:
             shown = left.pop(0) if len(left) > 1 else left[0]
@@ -119,6 +121,20 @@ def test_a_failed_analysis_shows_its_failure_and_its_exit_code(
     code, _ = _run("start", JOB_ID, "curvature", states=(FAILED,))
     assert code == 1
     assert "out_of_memory: It does not fit. Use fewer samples." in capsys.readouterr().out
+
+
+def test_list_of_all_jobs_names_the_jobs_and_takes_filters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, requests = _run()
+    assert (code, requests[0][2]) == (0, "limit=20")
+    assert JOB_ID in capsys.readouterr().out
+    filters = ("--kind", "curvature", "--state", "failed", "--owner", "ada", "--limit", "3")
+    code, requests = _run("list", JOB_ID, *filters, "--json")
+    sent = f"job={JOB_ID}&kind=curvature&state=failed&owner=ada&limit=3"
+    assert (code, requests[0][2]) == (0, sent)
+    assert json.loads(capsys.readouterr().out) == [ANALYSIS]
 
 
 def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from trainshed.analysis_tables import print_analyses, print_analysis
 from trainshed.client import Client
 from trainshed.commands.common_options import (
+    JOB_HELP,
     AsJson,
     Job,
     Output,
@@ -24,13 +25,17 @@ from trainshed.exit_codes import BY_STATE
 from trainshed.spec_changes import with_changes
 
 app = typer.Typer()
-analyses = typer.Typer(
-    help="Analyse a trained network: start, list, show, download, logs, cancel.",
-    no_args_is_help=True,
-)
+analyses = typer.Typer(help="Analyse a trained network: start, list, show, download, logs, cancel.")
 app.add_typer(analyses, name="analyses")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of an analysis, ana_….")]
+
+
+@analyses.callback(invoke_without_command=True)
+def list_by_default(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List analyses, or start, show, download or cancel one."""
+    if context.invoked_subcommand is None:
+        list_analyses(as_json=as_json)
 
 
 @analyses.command()
@@ -80,11 +85,21 @@ def start(
 
 
 @analyses.command("list")
-def list_analyses(job: Job, *, as_json: AsJson = False) -> None:
-    """List the analyses of a job, newest first."""
+def list_analyses(
+    job: Annotated[
+        str | None, typer.Argument(help=f"{JOB_HELP} Without it, analyses of all jobs.")
+    ] = None,
+    *,
+    kind: Annotated[str | None, typer.Option(help="Such as curvature.")] = None,
+    state: Annotated[str | None, typer.Option(help="Such as running.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who requested them.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of analyses.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List analyses, newest first."""
     with connect() as client:
-        rows = client.analyses(job)
-    print_json(rows) if as_json else print_analyses(console, rows)
+        rows = client.analyses(job, limit=limit, kind=kind, state=state, owner=owner)
+    print_json(rows) if as_json else print_analyses(console, rows, has_jobs=job is None)
 
 
 @analyses.command()

@@ -179,12 +179,13 @@ def _issue(
 
 
 def _sentences(result: Mapping[str, Any]) -> Iterator[str]:
-    labels = count(result["samples"], "label")
-    named = f"{count(result['found'], 'sample')} {'is' if result['found'] == 1 else 'are'} named"
+    labels, found = count(result["samples"], "label"), result["found"]
+    named = f"{count(found, 'sample')} {'is' if found == 1 else 'are'} named"
+    order = "" if found < 2 else ", the most certain first"
     yield (
         f"About {result['estimated_errors']:.0f} of {labels} of the {result['split']} split "
-        f"({percent(result['estimated_share'])}) are estimated to be wrong; {named}, the most "
-        "certain first."
+        f"({percent(result['estimated_share'])}) are estimated to be wrong; "
+        f"{named if found else 'none is certain enough to be named'}{order}."
     )
     pairs = [
         (amount, result["classes"][i], result["classes"][j])

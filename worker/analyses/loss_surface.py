@@ -184,17 +184,22 @@ def _caption(result: Mapping[str, Any]) -> str:
     )
 
 
-def _clipped(values: Any, clip: float) -> Tensor:
-    """Return losses, at most the clip; values that are not finite have the clip."""
+def _clipped(values: Any, clip: float, center: float) -> Tensor:
+    """Return losses, at most the clip; values that are not finite have the clip.
+
+    Without a clip they have the highest finite loss, or that of the checkpoint if none is finite.
+    """
     losses = torch.tensor(values, dtype=torch.float64)
-    highest = clip if math.isfinite(clip) else losses[losses.isfinite()].max().item()
+    finite = [*losses[losses.isfinite()].tolist(), center]
+    highest = clip if math.isfinite(clip) else max(finite)
     return losses.nan_to_num(nan=highest, posinf=highest).clamp(max=highest)
 
 
 def _draw_lines(drawing: Any, result: Mapping[str, Any], clip: float) -> None:
     """Draw each line, the median, and the band between the lowest and the highest."""
     axes = drawing.subplots()
-    losses, alphas = _clipped(result["lines"]["loss"], clip), result["lines"]["alpha"]
+    losses = _clipped(result["lines"]["loss"], clip, result["center"]["loss"])
+    alphas = result["lines"]["alpha"]
     low, high = losses.min(0).values.tolist(), losses.max(0).values.tolist()
     axes.fill_between(alphas, low, high, color=BLUE, alpha=0.15, linewidth=0, label="all lines")
     for line in losses.tolist():
@@ -212,7 +217,7 @@ def _draw_lines(drawing: Any, result: Mapping[str, Any], clip: float) -> None:
 def _draw_surface(drawing: Any, result: Mapping[str, Any], clip: float) -> None:
     """Draw the loss over two directions on a logarithmic scale of colours, clipped."""
     axes, surface = drawing.subplots(), result["surface"]
-    losses = _clipped(surface["loss"], clip)
+    losses = _clipped(surface["loss"], clip, result["center"]["loss"])
     low, high = losses.min().item(), losses.max().item()
     is_logarithmic = low > 0 and high > MAX_LINEAR_RATIO * low
     values = (losses.log10() if is_logarithmic else losses).tolist()

@@ -23,8 +23,8 @@ class Outcome:
 
     #: JSON values; numbers that are not finite may be among them.
     result: dict[str, Any]
-    #: By name, for a file of arrays.
     #: What was found, as sentences for people; goes into the result as `summary`.
     summary: tuple[str, ...] = ()
+    #: By name, for a file of arrays.
     arrays: Mapping[str, Tensor] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()

@@ -1,8 +1,9 @@
-"""The analyses of a job, the form that starts one, and the page of an analysis."""
+"""The analyses of all jobs and of one, the form that starts one, and the page of an analysis."""
 
 import asyncio
 import json
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
@@ -12,7 +13,7 @@ from api.dashboard.catalogue.parameters import parameters
 from api.dashboard.forms import Form
 from api.dashboard.job import header
 from api.dashboard.page import HEADERS, ApiDep, page_router, redirect, render
-from shared.states import FINAL
+from shared.states import FINAL, STATES
 
 router = page_router()
 
@@ -46,6 +47,42 @@ async def start_analysis(request: Request, api: ApiDep, job_id: str) -> Response
         form.add(error)
         return await _page(request, api, job_id, form, after=None)
     return redirect(f"/analyses/{analysis['id']}")
+
+
+@router.get("/analyses")
+async def get_all_analyses_page(
+    request: Request,
+    api: ApiDep,
+    kind: Annotated[str | None, Query(max_length=64)] = None,
+    state: Annotated[str | None, Query(max_length=20)] = None,
+    owner: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """Return the analyses of all jobs; the filters are part of the address."""
+    filters = {"kind": kind, "state": state, "owner": owner}
+    given = {name: value.strip() for name, value in filters.items() if value and value.strip()}
+    listed, catalog = await asyncio.gather(
+        api.get("/v1/analyses", limit=PAGE, after=after or None, **given),
+        api.get("/v1/catalog"),
+    )
+    found = listed["data"]
+    ids = [*dict.fromkeys(each["job"] for each in found)]
+    jobs = await asyncio.gather(*(_job(api, each) for each in ids))
+    older = None
+    if listed["has_more"]:
+        older = "/analyses?" + urlencode({**given, "after": found[-1]["id"]})
+    return render(
+        request,
+        "analyses/all.html",
+        analyses=view.rows(found),
+        jobs={each: (job and job["name"]) or each for each, job in zip(ids, jobs, strict=True)},
+        kinds=[*catalog["analyses"]],
+        states=STATES,
+        filters=filters,
+        is_filtered=bool(given),
+        is_first=not after,
+        older=older,
+    )
 
 
 @router.get("/analyses/{analysis_id}")
@@ -104,10 +141,7 @@ async def _page(
         "analyses/list.html",
         status_code=form.status,
         **header(job, "analyses"),
-        analyses=[
-            {**each, "word": view.word(each), "first": next(iter(view.summary(each)), "")}
-            for each in found
-        ],
+        analyses=view.rows(found),
         older=older,
         form=form,
         kinds=kinds,

@@ -50,6 +50,13 @@ def word(analysis: Json) -> str:
     return "cancelling…" if is_ending else analysis["state"]
 
 
+def rows(analyses: list[Json]) -> list[Json]:
+    """Return analyses for a table: with a word for the state, and the first sentence."""
+    return [
+        {**each, "word": word(each), "first": next(iter(summary(each)), "")} for each in analyses
+    ]
+
+
 def can_cancel(analysis: Json) -> bool:
     """Return whether the analysis can be cancelled now."""
     return analysis["state"] in CANCELLABLE and not analysis["cancel_requested_at"]
@@ -86,8 +93,14 @@ def _rows(prefix: str, part: Json) -> Iterator[tuple[str, str]]:
 
 def _list(value: list[Any]) -> str:
     if len(value) > LONGEST_LIST or any(isinstance(each, list) for each in value):
-        return f"{len(value):,} values, in the files"
+        return f"{_size(value)} values, in the files"
     return ", ".join(map(_scalar, value)) or formats.NOTHING
+
+
+def _size(value: list[Any]) -> str:
+    """Return the number of values, of rows and of each row: "5 × 51"."""
+    inner = value[0] if value else None
+    return f"{len(value):,} × {_size(inner)}" if isinstance(inner, list) else f"{len(value):,}"
 
 
 def _scalar(value: Any) -> str:

@@ -147,13 +147,38 @@ def test_an_analysis_that_does_not_exist_is_a_page(browser: httpx.Client) -> Non
 
 
 def test_values_of_any_result_are_rows() -> None:
-    result = {"a": {"b": "nan", "c": [1, 2]}, "d": [[1]], "e": list(range(9)), "f": None, "g": "x"}
+    result = {
+        "a": {"b": "nan", "c": [1, 2]},
+        "d": [[1, 2, 3]] * 2,
+        "e": list(range(9)),
+        "f": None,
+        "g": "x",
+    }
     assert view.values(result) == [
         ("a.b", "NaN"),
         ("a.c", "1, 2"),
-        ("d", "1 values, in the files"),
+        ("d", "2 × 3 values, in the files"),
         ("e", "9 values, in the files"),
         ("f", "–"),
         ("g", "x"),
     ]
     assert view.values(None) == view.tables(None) == []
+
+
+def test_analyses_of_all_jobs_are_on_a_page_with_filters(
+    service: Service, browser: httpx.Client, lease: Lease
+) -> None:
+    assert "Nothing was analysed yet" in browser.get("/analyses").text
+    first, second = (_start(browser, lease, seed=str(seed)) for seed in (0, 1))
+    _finish(service, summary=["The point is a saddle.", "Second."])
+    page = browser.get("/analyses").text
+    assert page.index(f"/analyses/{second}") < page.index(f"/analyses/{first}")
+    assert "The point is a saddle." in page
+    assert "Second." not in page
+    assert f'<a href="/jobs/{lease.job_id}/analyses"><bdi>&lt;img src=x' in page
+    waiting = browser.get("/analyses?state=queued&kind=curvature&owner=").text
+    assert f"/analyses/{second}" in waiting
+    assert f"/analyses/{first}" not in waiting
+    assert "No analysis matches" in browser.get("/analyses?kind=loss_path").text
+    wrong = browser.get("/analyses?kind=curvatur")
+    assert (wrong.status_code, "Did you mean" in wrong.text) == (422, True)

@@ -35,6 +35,8 @@ def main(folder: Path = FOLDER) -> int:
         content.upload(box, "leaves", content.broken_zip())
         jobs = content.train_digits(box) | {"shapes-vgg": content.train_shapes(box)}
         camera.take([*job_pages(box, jobs), *other_pages(jobs)])
+        found = content.analyse(box, jobs["mlp-seed-1"])
+        camera.take(analysis_pages(jobs["mlp-seed-1"], found))
         jobs |= content.start_long_jobs(box)
         camera.take(busy_pages(jobs))
         browser.close()
@@ -101,6 +103,21 @@ def other_pages(jobs: dict[str, str]) -> list[Shot]:
         Shot("people", "/users", scheme="dark"),
         Shot("audit", "/audit", PHONE),
         Shot("not-found", "/jobs/job_01m8e6zqev0498hnd3hxnarj1q"),
+    ]
+
+
+def analysis_pages(job: str, found: dict[str, str]) -> list[Shot]:
+    """Return the pages of analyses, by their ids."""
+    surface = f"/analyses/{found['loss_surface']}"
+    return [
+        Shot("analyses", "/analyses"),
+        Shot("analyses-phone", "/analyses", PHONE, "dark"),
+        Shot("analyses-of-job", f"/jobs/{job}/analyses?kind=loss_surface"),
+        Shot("analysis-surface", surface),
+        Shot("analysis-surface-phone", surface, PHONE, "dark"),
+        Shot("analysis-curvature", f"/analyses/{found['curvature']}", scheme="dark"),
+        Shot("analysis-path", f"/analyses/{found['loss_path']}"),
+        Shot("analysis-estimate", f"/analyses/{found['loss_estimate']}"),
     ]
 
 

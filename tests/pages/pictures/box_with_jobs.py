@@ -66,6 +66,28 @@ def train_shapes(box: Box) -> str:
     return job
 
 
+def analyse(box: Box, job: str) -> dict[str, str]:
+    """Request an analysis of each kind; return the ids by kind once all have ended."""
+    requests: dict[str, dict[str, Any]] = {
+        "curvature": {},
+        "loss_surface": {"samples": 300},
+        "loss_path": {},
+        "loss_estimate": {},
+        "label_errors": {},
+    }
+    ids: dict[str, str] = {}
+    for kind, fields in requests.items():
+        response = box.http.post(f"/v1/jobs/{job}/analyses", json={"kind": kind, **fields})
+        ids[kind] = response.raise_for_status().json()["id"]
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    for each in ids.values():
+        while box.http.get(f"/v1/analyses/{each}").json()["state"] in {"queued", "running"}:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{each} has not ended")
+            time.sleep(0.5)
+    return ids
+
+
 def start_long_jobs(box: Box) -> dict[str, str]:
     """Start a job that trains for minutes, and submit jobs that wait behind it."""
     training = {"epochs": 5000, "batch_size": 64}

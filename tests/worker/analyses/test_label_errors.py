@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.worker.analyses.subjects import analyse, digits, subject, trained
+from worker.analyses import label_errors
 from worker.analyses.label_errors import calibrated, class_thresholds, confident_joint
 from worker.analyses.subject import AnalysisRefused
 from worker.training.experiment import Experiment, Split
@@ -68,6 +69,25 @@ def test_clean_labels_have_few_errors() -> None:
     result = analyse("label_errors", subject(training)).result
     assert result["accuracy"] > 0.85
     assert result["estimated_share"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("found", "end"),
+    [
+        (0, "none is certain enough to be named."),
+        (1, "1 sample is named."),
+        (3, "3 samples are named, the most certain first."),
+    ],
+)
+def test_the_first_sentence_says_how_many_samples_are_named(found: int, end: str) -> None:
+    result: dict[str, Any] = {
+        "samples": 100,
+        "found": found,
+        "estimated_errors": found,
+        "estimated_share": 0.0,
+    }
+    result |= {"split": "validation", "classes": [], "joint": [], "accuracy": 1.0}
+    assert next(label_errors._sentences(result)).endswith(f"to be wrong; {end}")
 
 
 def test_the_thresholds_and_the_joint_follow_their_equations() -> None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.worker.analyses.subjects import analyse, digits, network, subject, trained
 from tests.worker.experiments import experiment, spec, vgg
+from worker.analyses import loss_surface
 from worker.analyses.landscape import Landscape, random_direction
 from worker.build import build
 from worker.training.evaluation import score
@@ -115,6 +116,13 @@ def test_a_loss_that_is_not_finite_stops_nothing() -> None:
     assert not math.isfinite(outcome.result["rise"]["highest"])
     assert {picture.name for picture in outcome.pictures} == {"lines", "surface"}
     _draw(outcome)
+
+
+def test_picture_of_a_regression_without_a_finite_loss_has_that_of_the_checkpoint() -> None:
+    shown = loss_surface._clipped([[math.inf, math.nan, math.inf]], math.inf, 2.0)
+    assert shown.tolist() == [[2.0, 2.0, 2.0]]
+    shown = loss_surface._clipped([[math.inf, 3.0, math.nan]], math.inf, 2.0)
+    assert shown.tolist() == [[3.0, 3.0, 3.0]]
 
 
 def test_pictures_are_drawn_and_the_surface_can_be_left_out() -> None:

@@ -63,6 +63,7 @@ class FinalAnswers:
         return read_baseline(self._experiment, *self._answers)
 
     def _affordable(self) -> int:
-        per_sample = FORWARD_SHARE * self._budget.last_seconds / max(1, self._read_samples)
+        reading = self._budget.account.reading_seconds
+        per_sample = FORWARD_SHARE * reading / max(1, self._read_samples)
         left = self._budget.left_seconds
         return max(1, min(MAX_SAMPLES, int(left / max(per_sample, 1e-9))))

@@ -4,7 +4,6 @@ It is not part of the training loop. What it cannot do within its budget it leav
 fails in it is switched off.
 """
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +99,7 @@ class Watch:
             cases = [Case(**case) for case in stored["cases"]]
             self._ledger = Ledger.copied(cases) if is_other_job else Ledger(cases)
             self._rules.forget(stored["broken"])
+            self.budget.restore(None if is_other_job else stored.get("budget"))
         record = self._measured.record
         record.stage_step, record.epoch_step = position.stage_step, position.epoch_step
         if position.stage == 0:
@@ -122,6 +122,7 @@ class Watch:
                         "record": self._measured.record.as_json(),
                         "cases": self._ledger.cases,
                         "broken": self._rules.broken,
+                        "budget": self.budget.as_json(),
                     }
                 ),
             },
@@ -177,6 +178,7 @@ class Watch:
             self._measured.add_values(report.values)
             self._measured.read_updates()
             self._measured.add_epoch(report)
+            self.budget.end_epoch()
             self._read(is_optional=True)
             outcome = self._judge("epoch")
             self._measured.prepare_step(self._stage)
@@ -190,6 +192,7 @@ class Watch:
         self._stage_index = names.index(report.stage)
         if not report.is_resumed and self._stage_index > 0:
             self._measured.start_stage()
+            self.budget.start_stage()
             self._trials.keep_weights()
         self._measured.prepare_step(self._stage)
 
@@ -217,9 +220,8 @@ class Watch:
         """Read the network on the sample, if that fits into the budget or must be."""
         if is_optional and not self.budget.allows_reading:
             return
-        started_at = time.thread_time()
-        reading = self._reading()
-        self.budget.last_seconds = time.thread_time() - started_at
+        with self.budget.reading():
+            reading = self._reading()
         record = self._measured.record
         record.readings = thinned([*record.readings, reading], *MAX_READINGS)
 
@@ -236,10 +238,9 @@ class Watch:
     def _judge(self, moment: Moment) -> Outcome | None:
         """Run the rules of a moment; return the findings that changed."""
         view = self._view(moment)
-        stage = self._stage.name
         for entry, symptom in self._rules.judge(moment, view):
             case = self._ledger.observe(
-                entry, symptom, stage=stage, step=self._step, epoch=self._epoch
+                entry, symptom, stage=self._stage.name, step=self._step, epoch=self._epoch
             )
             if case is None or symptom is None:
                 continue
