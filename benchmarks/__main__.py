@@ -10,6 +10,7 @@ from benchmarks import (
     claim,
     data,
     estimates,
+    failover,
     latency,
     predictions,
     routes,
@@ -57,6 +58,7 @@ SUITES = {
     "pages": pages.measure,
     "backup": backup.measure,
     "several-devices": several_devices.measure,
+    "failover": failover.measure,
     "estimates": estimates.measure,
 }
 

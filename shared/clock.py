@@ -4,13 +4,10 @@ Times of different hosts are compared, such as the time at which a worker was la
 process measures how far its clock is from the clock of PostgreSQL and corrects every time by that.
 """
 
-import os
 from datetime import UTC, datetime, timedelta
 
 #: A difference up to this is left: a correction would cost the order of times more than it gives.
 TOLERATED = timedelta(seconds=0.5)
-#: Only for tests: how far the clock of this process is wrong.
-WRONG_BY = timedelta(seconds=float(os.environ.get("TRAINSHED_TEST_CLOCK_SECONDS", "0")))
 
 _correction = timedelta(0)
 
@@ -22,7 +19,7 @@ def now() -> datetime:
 
 def local_now() -> datetime:
     """Return the time of this host's clock, without correction."""
-    return datetime.now(UTC) + WRONG_BY
+    return datetime.now(UTC)
 
 
 def follow(reported: datetime, *, asked_at: datetime, answered_at: datetime) -> timedelta:

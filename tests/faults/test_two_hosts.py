@@ -1,183 +1,42 @@
-"""Two hosts of one box: each with a network, processes, a host name, a home and a clock of its own.
-
-They share PostgreSQL, Redis and the storage. The second host is a set of namespaces, which needs
-root; its way to the servers is a link that the test cuts.
-"""
+"""Workers on two hosts: a pause, a cut connection, clocks and versions that differ."""
 # pyright: reportOptionalSubscript=false
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from box.parts import list_parts
 from shared import tables
 from shared.broker import ring
 from shared.clock import now
-from shared.jobs import control, liveness
-from shared.jobs.read_box import list_devices
-from tests.box_driver import BoxDriver
+from shared.jobs import control, liveness, queries
 from tests.faults.conftest import LONG, SPEC, STEPS_PER_EPOCH
+from tests.two_hosts import Hosts, NoNamespaces, two_hosts
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
-NAME = f"ts{os.getpid() % 100_000}"
-OUTER, INNER = "10.213.77.1", "10.213.77.2"
-CLOCK_SECONDS = 30.0
 ALONE = {**SPEC, "diagnostics": "off"}
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
-
-
-class Link:
-    """The network of the second host, and a relay to servers that listen on this host only."""
-
-    def __init__(self) -> None:
-        self._servers: list[socket.socket] = []
-        run("ip", "netns", "add", NAME)
-        run("ip", "link", "add", f"{NAME}o", "type", "veth", "peer", "name", f"{NAME}i")
-        run("ip", "link", "set", f"{NAME}i", "netns", NAME)
-        run("ip", "addr", "add", f"{OUTER}/24", "dev", f"{NAME}o")
-        run("ip", "link", "set", f"{NAME}o", "up")
-        inside = ("ip", "netns", "exec", NAME, "ip")
-        run(*inside, "addr", "add", f"{INNER}/24", "dev", f"{NAME}i")
-        run(*inside, "link", "set", f"{NAME}i", "up")
-        run(*inside, "link", "set", "lo", "up")
-
-    def relay(self, address: tuple[str, int]) -> int:
-        """Return the port at which the second host reaches a server."""
-        server = socket.create_server((OUTER, 0))
-        self._servers.append(server)
-        threading.Thread(target=self._accept, args=(server, address), daemon=True).start()
-        return server.getsockname()[1]
-
-    def set_up(self, is_up: bool) -> None:
-        run("ip", "link", "set", f"{NAME}o", "up" if is_up else "down")
-
-    def close(self) -> None:
-        for server in self._servers:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)  # which ends `accept`
-            server.close()
-        run("ip", "netns", "del", NAME)
-
-    def _accept(self, server: socket.socket, address: tuple[str, int]) -> None:
-        with suppress(OSError):  # it is closed at the end
-            while True:
-                client, _ = server.accept()
-                threading.Thread(target=_serve, args=(client, address), daemon=True).start()
-
-
-def _serve(client: socket.socket, address: tuple[str, int]) -> None:
-    """Relay a connection in both directions until either side ends it."""
-    with client, suppress(OSError), socket.create_connection(address) as upstream:
-        back = threading.Thread(target=_copy, args=(upstream, client), daemon=True)
-        back.start()
-        _copy(client, upstream)
-        back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for end in (source, target):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-
-
-class Hosts:
-    """The two hosts: the first is this machine, the second its namespaces."""
-
-    def __init__(self, directory: Path, database_url: str) -> None:
-        self.link = Link()
-        shared = {
-            "TRAINSHED_STORAGE_URL": (directory / "storage").as_uri(),
-            "TRAINSHED_CPU_SLOTS": "1",
-        }
-        self.first = BoxDriver(
-            directory / "first",
-            **shared,
-            TRAINSHED_DATABASE_URL=database_url,
-            TRAINSHED_WORKER_ID="first",
-        )
-        url = sa.make_url(database_url)
-        port = self.link.relay((url.host or "127.0.0.1", url.port or 5432))
-        far = url.set(host=OUTER, port=port).render_as_string(hide_password=False)
-        self.second = BoxDriver(
-            directory / "second",
-            **shared,
-            TRAINSHED_DATABASE_URL=database_url,
-            TRAINSHED_WORKER_ID="second",
-        )
-        self.far = {
-            "TRAINSHED_DATABASE_URL": far,
-            # Idle workers also look for jobs without its doorbell
-            "TRAINSHED_BROKER_URL": f"redis://{OUTER}:1/0",
-            "TRAINSHED_TEST_CLOCK_SECONDS": str(CLOCK_SECONDS),
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start_second(self) -> None:
-        part = next(part for part in list_parts(self.second.settings) if part.name == "worker")
-        enter = ["ip", "netns", "exec", NAME, "unshare", "--uts", "--pid", "--fork"]
-        enter += ["--mount-proc", "--kill-child", "sh", "-c", 'hostname second; exec "$@"', "sh"]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        with self.second.log("worker").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*enter, *part.command],
-                env=clean | self.second.environment | self.far,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=Path(__file__).parents[2],
-            )
-
-    def stop_second(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def close(self) -> None:
-        self.stop_second()
-        self.second.close()
-        self.first.close()
-        self.link.close()
-
-    def state(self, worker: str) -> str:
-        """Return whether the plan counts a worker's device: `free` or `away`."""
-        with self.first.database.read() as connection:
-            devices = list_devices(connection, now())
-        return "free" if any(d.id.startswith(f"{worker}/") for d in devices) else "away"
+#: What `wrong_clock/` writes to the logs of the second host, whose clock is ahead by so much.
+CLOCK_SECONDS, NOTE = 30, "this clock is wrong by 30 s"
 
 
 @pytest.fixture
 def hosts(postgresql_url: str) -> Iterator[Hosts]:
-    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("needs root, unshare and ip: the second host is a set of namespaces")
-    directory = Path(tempfile.mkdtemp(prefix="trainshed-hosts-"))
     try:
-        found = Hosts(directory, postgresql_url)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"the kernel gives no namespaces: {error.stderr.decode().strip()}")
-    try:
-        found.first.start("broker")
-        yield found
-    finally:
-        found.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        with two_hosts(postgresql_url) as found:
+            yield found
+    except NoNamespaces as missing:
+        pytest.skip(str(missing))
+
+
+def orphans(hosts: Hosts, job_id: str) -> set[str]:
+    """Return the directories of the first attempt's checkpoints to which no row refers."""
+    storage = hosts.first.storage
+    with hosts.first.database.read() as connection:
+        used = queries.list_directories(connection, job_id)
+    return {storage.relative(path) for path in storage.attempt(job_id, 1).glob("*/")} - used
 
 
 def test_a_job_paused_on_one_host_resumes_on_the_other_in_the_same_bits(hosts: Hosts) -> None:
@@ -189,6 +48,8 @@ def test_a_job_paused_on_one_host_resumes_on_the_other_in_the_same_bits(hosts: H
     (first,) = box.attempts(job_id)
     assert (first.worker, first.host) == ("second", "second")
     assert abs((now() - first.started_at).total_seconds()) < CLOCK_SECONDS / 2, "one clock"
+    for log in ("worker", "spares"):
+        assert NOTE in hosts.second.log(log).read_text()
     with box.database.write() as connection:
         control.request_pause(connection, job_id)
     box.wait_until(lambda: box.job(job_id).state == "paused", "the pause")
@@ -229,6 +90,7 @@ def test_a_host_that_is_cut_off_loses_its_job_and_writes_nothing_afterwards(host
     box.wait_until(lambda: hosts.state("second") == "free", "the second host again")
     assert box.attempts(job_id)[0] == first
     assert len(box.attempts(job_id)) == 2
+    box.wait_until(lambda: not orphans(hosts, job_id), "no checkpoint without a row")
     box.cancel(job_id)
     assert box.finish(job_id).state == "cancelled"
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.database import Database
-from shared.jobs import attempts, liveness
+from shared.jobs import attempts, liveness, queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch, record
 from shared.jobs.submission import Submission, submit
@@ -25,7 +25,7 @@ from worker.dispatch.adoption import adopt
 from worker.dispatch.device import Device
 from worker.dispatch.reaper import Reaper
 from worker.dispatch.runners import Runner, record_exit
-from worker.runner.restore import delete_orphans
+from worker.runner.orphans import delete_orphans
 from worker.tracking.sync import Sync
 
 CPU = Device("cpu:0", "A CPU", "")
@@ -83,11 +83,16 @@ class Box:
         sync = Sync(self.settings, self.database)
         sync.mirror = FakeMirror()  # pyright: ignore[reportAttributeAccessIssue]
         sync.round()
-        delete_orphans(self.database, Storage(self.settings.storage), lease)
+        self.delete_orphans(lease)
         adopt(self.settings, self.database, worker="w", host="h", devices=[CPU])
         record_exit(Runner(lease, CPU, 0, None), 1, self.database)
         started = [self.claim() for _ in range(3)]
         assert whole in started
+
+    def delete_orphans(self, lease: Lease) -> None:
+        with self.database.read() as connection:
+            used = queries.list_directories(connection, lease.job_id)
+        delete_orphans(Storage(self.settings.storage), lease.job_id, [lease.attempt], used=used)
 
     def claim(self) -> str | None:
         with self.database.write() as connection:
@@ -134,7 +139,7 @@ def test_files_of_a_checkpoint_whose_row_is_damaged_are_kept(box: Box) -> None:
     again = claimed_again(box.database)
     assert again.job_id == lease.job_id
 
-    delete_orphans(box.database, storage, again)
+    box.delete_orphans(lease)
     assert kept.is_dir()
 
 

@@ -38,7 +38,8 @@ def test_a_slow_answer_measures_nothing() -> None:
 def test_a_connection_to_postgresql_corrects_a_clock_that_is_30_seconds_ahead(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "WRONG_BY", timedelta(seconds=30))
+    local_now = clock.local_now
+    monkeypatch.setattr(clock, "local_now", lambda: local_now() + timedelta(seconds=30))
     database = Database(postgresql_url, pool_size=1)
     with database.read() as connection:
         reported = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()

@@ -5,7 +5,6 @@ the spare is ready, and polls in any case: the database is the truth.
 """
 
 import os
-import shutil
 import socket
 import threading
 import time
@@ -20,9 +19,7 @@ from shared.errors import Unavailable
 from shared.jobs import attempts, claims, device_shares, ledger, liveness, read_box
 from shared.jobs.attempts import Lease
 from shared.settings import Settings
-from shared.states import FINAL
-from shared.storage import Storage
-from worker.assignment import ExitCode, ranks_directory
+from worker.assignment import ExitCode
 from worker.dispatch import devices
 from worker.dispatch.adoption import adopt
 from worker.dispatch.checks import Checks
@@ -30,13 +27,13 @@ from worker.dispatch.code_version import code_version
 from worker.dispatch.device import Device
 from worker.dispatch.handover import assignment_of
 from worker.dispatch.inventory import open_inventory
+from worker.dispatch.leftovers import delete_leftovers
 from worker.dispatch.next_spare import NextSpare
 from worker.dispatch.occupancy import Occupancy
 from worker.dispatch.quarantine import Quarantine
 from worker.dispatch.runners import Runner, count_oom_kills, record_exit
 from worker.dispatch.spare import Spare
 from worker.dispatch.stops import stop_on_lost_devices, stop_slow_neighbours
-from worker.locks import job_lock
 
 log = structlog.get_logger()
 
@@ -278,12 +275,7 @@ class Dispatcher:
             elif state == "succeeded":
                 for device in runner.devices:
                     self.quarantine.release(device)
-            if state in FINAL:
-                # Nobody takes the lock any more: a final state is never left.
-                job_lock(self.settings, runner.lease.job_id).path.unlink(missing_ok=True)
-                Storage(self.settings.storage).delete_partial_results(runner.lease.job_id)
-                directory = ranks_directory(self.settings.home, runner.lease.job_id)
-                shutil.rmtree(directory, ignore_errors=True)
+            delete_leftovers(self.settings, self.database, runner.lease, state)
             del self.runners[name]
             self._has_changed = True
             self._poll_at = 0.0

@@ -103,21 +103,6 @@ def load_from_other_job(
     return state, batch
 
 
-def delete_orphans(database: Database, storage: Storage, lease: Lease) -> None:
-    """Delete the checkpoint directories of earlier attempts that no row refers to.
-
-    Their runner was killed while writing them, or they are past the step from which this attempt
-    resumes.
-    """
-    used = read_with_retry(database, lambda c: queries.list_directories(c, lease.job_id))
-    if not all(isinstance(directory, str) for directory in used):
-        return  # the row that names a directory may be damaged: nothing is lost by waiting
-    for attempt in range(1, lease.attempt):
-        for path in storage.attempt(lease.job_id, attempt).glob("*/"):
-            if storage.relative(path) not in used:
-                shutil.rmtree(path, ignore_errors=True)
-
-
 def _load_newest(
     storage: Storage, rows: Iterable[CheckpointRow], add_note: Callable[[str], None]
 ) -> tuple[TrainingState | None, CheckpointRow | None]:

@@ -15,6 +15,7 @@ from shared.jobs import liveness, queries
 from shared.jobs.rows import JobRow
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
+from shared.storage import Storage
 from tests.databases import make_tables
 from tests.shared.specs import filled_in
 from worker.dispatch import devices, next_spare, quarantine, spare
@@ -129,6 +130,18 @@ def test_a_job_gets_the_index_of_its_gpu_among_the_visible_gpus(
     ]
     (machine.home / "wait").unlink()
     until(lambda: all(map(machine.has_succeeded, jobs)))
+
+
+def test_a_checkpoint_that_its_runner_has_not_recorded_is_deleted(
+    start: Callable[..., Machine],
+) -> None:
+    machine = start(GPUS[:1], "wait")
+    job = machine.submit()
+    until(lambda: bool(machine.assignments()))
+    orphan = Storage(machine.settings.storage).attempt(job, 1) / "step-9"
+    orphan.mkdir(parents=True)
+    (machine.home / "wait").unlink()
+    until(lambda: machine.has_succeeded(job) and not orphan.exists())
 
 
 def test_an_idle_gpu_is_set_up_for_the_next_job(start: Callable[..., Machine]) -> None:
