@@ -3,7 +3,7 @@
 import importlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import ModuleType
@@ -45,8 +45,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 45) -> None:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
-        #: How many transactions of this object have ended that may have changed something.
-        self.writes = 0
+        #: Called after each transaction that may have changed something, before `write` returns.
+        self.after_write: Callable[[], None] = lambda: None
         if self.is_sqlite:
             self.engine = self._reader = _sqlite(url, pool_size)
         else:
@@ -69,7 +69,7 @@ class Database:
             with self._write() as connection:
                 yield connection
         finally:
-            self.writes += 1
+            self.after_write()
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:

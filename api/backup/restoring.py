@@ -17,11 +17,14 @@ from shared import tables, uploaded_datasets
 from shared.database import Database
 from shared.errors import Conflict, DamagedFile, DiskFull
 from shared.jobs.attempts import Lease, stop
+from shared.jobs.counts import usable
 from shared.migrations import alembic_config
 from shared.settings import Settings
 
 #: The file that says that files of a restoration that did not end may be deleted.
 MARK = ".restoring"
+#: More changes than a job has between a backup and its restoration.
+REVISION_GAP = 1_000_000
 #: How much larger than a compressed part its rows are in a database, at most.
 GROWTH = 20
 
@@ -54,6 +57,7 @@ def restore(settings: Settings, path: Path) -> dict[str, Any]:
             _restore_parts(connection, path, manifest, roots)
             command.upgrade(alembic_config(connection), "head")
             _queue_running(connection)
+            _outdate_etags(connection)
     finally:
         database.close()
     return manifest
@@ -160,3 +164,9 @@ def _queue_running(connection: sa.Connection) -> None:
         connection.execute(sa.update(tables.attempts).where(is_ended).values(ended_at=until))
     for table in (tables.workers, tables.leases):
         connection.execute(sa.delete(table))
+
+
+def _outdate_etags(connection: sa.Connection) -> None:
+    """Give each job a revision that no client has seen: of the time after the backup neither."""
+    revision = usable(tables.jobs.c.revision) + REVISION_GAP
+    connection.execute(sa.update(tables.jobs).values(revision=revision))

@@ -120,5 +120,5 @@ def open_services(settings: Settings) -> Services:
         request_rates=RequestRates(database, limits),
         quarantine=Quarantine(database),
         tallies=Tallies(database),
-        responses=ResponseCache(DatabaseVersion(database)),
+        responses=ResponseCache(DatabaseVersion(database, settings.home)),
     )

@@ -1,19 +1,26 @@
 """An answer from memory needs the same rights as any other."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from shared import tables
+from shared.clock import now
 from shared.errors import LimitReached
 from tests.api.accounts_box import AccountsBox, accounts_box
 
+#: A key is remembered for a second.
+REMEMBERED_SECONDS = 1.05
+
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[AccountsBox]:
-    with accounts_box(f"sqlite:///{tmp_path / 'box.db'}", tmp_path) as opened:
+def box(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountsBox]:
+    with accounts_box(database_url, tmp_path_factory.mktemp("home")) as opened:
+        # With PostgreSQL, no answer is forgotten only because time passes
+        opened.app.state.services.responses.version.postgresql_seconds = 1e6
         yield opened
 
 
@@ -32,16 +39,54 @@ def test_rights_are_checked_before_memory(box: AccountsBox) -> None:
     assert box.client.get(address, headers=two).status_code == 400
 
 
-def test_revoked_key_gets_nothing_from_memory(box: AccountsBox) -> None:
+def _revoke(box: AccountsBox, key_id: str) -> None:
+    box.request("admin", "admin", "DELETE", f"/v1/keys/{key_id}").raise_for_status()
+
+
+def _expire(box: AccountsBox, key_id: str) -> None:
+    of_key = sa.update(tables.keys).where(tables.keys.c.id == key_id)
+    with box.database.write() as connection:
+        connection.execute(of_key.values(expires_at=now() - timedelta(seconds=1)))
+
+
+def _disable(box: AccountsBox, _: str) -> None:
+    box.request("admin", "admin", "DELETE", "/v1/users/mia").raise_for_status()
+
+
+@pytest.mark.parametrize("end", [_revoke, _expire, _disable])
+def test_a_key_that_has_ended_gets_nothing_from_memory(
+    box: AccountsBox, end: Callable[[AccountsBox, str], None]
+) -> None:
     address = f"/v1/jobs/{box.add_job('mia')}"
     for _ in range(3):
         assert box.request("mia", "read", "GET", address).status_code == 200
     (row,) = [row for row in box.rows(tables.keys) if row["user"] == "mia"]
-    box.request("admin", "admin", "DELETE", f"/v1/keys/{row['id']}").raise_for_status()
-    # A key is remembered for a second.
-    time.sleep(1.05)
+    end(box, row["id"])
+    time.sleep(REMEMBERED_SECONDS)
     for path in (address, "/v1/jobs"):
         assert box.request("mia", "read", "GET", path).status_code == 401
+
+
+def test_a_role_that_was_taken_away_reads_nothing_of_others_from_memory(box: AccountsBox) -> None:
+    address = f"/v1/jobs/{box.add_job('mia')}"
+    for _ in range(2):
+        assert box.request("ada", "admin", "GET", address).status_code == 200
+        assert box.request("ada", "admin", "GET", "/v1/jobs").json()["data"]
+    changed = box.request("admin", "admin", "PATCH", "/v1/users/ada", {"role": "member"})
+    changed.raise_for_status()
+    time.sleep(REMEMBERED_SECONDS)
+    assert box.request("ada", "admin", "GET", address).status_code == 404
+    assert box.request("ada", "admin", "GET", "/v1/jobs").json()["data"] == []
+
+
+def test_another_visibility_counts_for_answers_from_memory(box: AccountsBox) -> None:
+    job_id = box.add_job("mia")
+    for visibility, status in (("team", 200), ("queue", 404), ("team", 200), ("private", 404)):
+        box.set_visibility(visibility)
+        for _ in range(2):
+            assert box.request("otto", "read", "GET", f"/v1/jobs/{job_id}").status_code == status
+            listed = box.request("otto", "read", "GET", "/v1/jobs").json()["data"]
+            assert len(listed) == (status == 200)
 
 
 def test_answers_from_memory_count_for_the_limit_of_requests(
