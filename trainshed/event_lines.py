@@ -62,7 +62,8 @@ def _state_line(data: Json) -> str:
         return state
     if text:
         return text if text.startswith(state) else f"{state}: {text}"
-    device = f" on {data['device']}" if "device" in data else ""
+    devices = data.get("devices") or [data["device"]] if "device" in data else []
+    device = f" on {', '.join(devices)}" if devices else ""
     reason = f" ({data['reason']})" if data.get("reason") else ""
     return f"{state}{device}{reason}"
 

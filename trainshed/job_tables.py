@@ -131,7 +131,7 @@ def print_job(console: Console, job: Json) -> None:
         "tags": ", ".join(f"{key}={value}" for key, value in job["tags"].items()),
         "retry of": job["retry_of"],
         "fork of": job.get("forked_from"),
-        "device": job["device"],
+        "device": ", ".join(job.get("devices") or filter(None, [job["device"]])),
         "attempts": job["attempt"],
         **{name: _utc(job[f"{name}_at"]) for name in ("created", "started", "finished")},
         "MLflow run": job["mlflow_run_id"],

@@ -47,7 +47,7 @@ def row(job: Json) -> Json:
         "message": failure.get("message"),
         "headline": job["headline"],
         "findings": {"error": 0, "warning": 0, **(job["findings"] or {})},
-        "device": job["device"],
+        "device": ", ".join(job["devices"] or []),
         "created_at": job["created_at"],
         "started_at": job["started_at"],
         "finished_at": job["finished_at"],
@@ -130,15 +130,19 @@ def _waiting(job: Json) -> str:
     return f"{place}{': ' + job['reason'] if job['reason'] else ''}."
 
 
+def _on_devices(job: Json) -> str:
+    return f" on {', '.join(job['devices'])}" if job["devices"] else ""
+
+
 def _running(job: Json) -> str:
     progress, name_best = job["progress"], best_of(job)
     if progress is None:
-        return f"Preparing on {job['device']}: {job['phase']}."
+        return f"Preparing{_on_devices(job)}: {job['phase']}."
     stage = f" in stage {progress['stage']}" if _has_stages(job) else ""
     text = f"Epoch {progress['epoch']} of {progress['epochs']}{stage}"
     if progress["eta_seconds"] is not None:
         text += f", {formats.duration(progress['eta_seconds'])} to go"
-    text += f" on {job['device']}." if job["device"] else "."
+    text += f"{_on_devices(job)}."
     name, best = name_best
     if best is not None:
         value = formats.metric(best["value"], str(name))

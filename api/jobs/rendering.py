@@ -57,6 +57,7 @@ def job_json(
         "retry_of": row.retry_of,
         "forked_from": row.forked_from,
         "device": row.device,
+        "devices": _devices(row),
         "mlflow_run_id": row.mlflow_run_id,
         "links": _links(row),
     }
@@ -127,11 +128,19 @@ def _eta_p90(row: JobRow) -> float | None:
     return round(seconds, 1) if isfinite(seconds) else None
 
 
+def _devices(row: JobRow | AttemptRow) -> list[str]:
+    """Return all devices; of a row of before several were recorded, the first."""
+    if row.devices is not None:
+        return row.devices
+    return [] if row.device is None else [row.device]
+
+
 def _attempt_json(row: AttemptRow) -> Json:
     return {
         "number": row.number,
         "worker": row.worker,
         "device": row.device,
+        "devices": _devices(row),
         "started_at": rfc3339(row.started_at),
         "ended_at": rfc3339(row.ended_at),
         "outcome": row.outcome,

@@ -39,7 +39,8 @@ class Attempt(BaseModel):
 
     number: Count
     worker: str
-    device: str
+    device: str = Field(description="The first of its devices")
+    devices: list[str]
     started_at: Timestamp
     ended_at: Timestamp | None
     outcome: str | None
@@ -107,7 +108,8 @@ class Job(BaseModel):
     attempt: Count = Field(description="The number of attempts so far")
     retry_of: str | None
     forked_from: str | None
-    device: str | None
+    device: str | None = Field(description="The first device of the newest attempt")
+    devices: list[str] = Field(description="All devices of the newest attempt")
     mlflow_run_id: str | None
     links: dict[str, str]
     unreadable: None = Field(description="Null: the whole record of the job can be read")
@@ -159,6 +161,7 @@ class UnreadableJob(BaseModel):
     retry_of: str | None
     forked_from: str | None
     device: str | None
+    devices: list[str] | None
     mlflow_run_id: str | None
     links: dict[str, str]
     unreadable: list[UnreadableField] = Field(min_length=1)

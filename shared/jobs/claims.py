@@ -121,7 +121,8 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
     live |= {"host": host, "devices": names, "memory_mib": job.memory_mib}
     connection.execute(sa.insert(tables.live), live)
     attempt: dict[str, Any] = {"job_id": row.id, "number": lease.attempt, "worker": worker}
-    attempt |= {"host": host, "device": device, "started_at": at, "charged_until": at}
+    attempt |= {"host": host, "device": device, "devices": names}
+    attempt |= {"started_at": at, "charged_until": at}
     attempt["share"] = float(len(names))
     connection.execute(sa.insert(tables.attempts), attempt | {"first_step": 0})
     if planned.place.is_head:

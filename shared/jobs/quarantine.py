@@ -12,6 +12,7 @@ from shared.jobs.rows import JobRow
 _OF_HEARTBEAT = (
     sa.null().label("beat"),
     sa.null().label("progress"),
+    sa.null().label("devices"),
     sa.null().label("heartbeat_at"),
 )
 #: A job without its heartbeat, of which a waiting job has no use.

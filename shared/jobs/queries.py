@@ -28,6 +28,7 @@ _job_and_live = sa.select(
     tables.jobs,
     tables.live.c.beat,
     tables.live.c.progress,
+    tables.live.c.devices,
     sa.case((tables.jobs.c.state == "running", tables.live.c.at)).label("heartbeat_at"),
 ).select_from(tables.jobs.outerjoin(tables.live))
 

@@ -5,27 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from shared.jobs.stored_row import Check, StoredRow, check_count, check_not_negative
+from shared.jobs.stored_row import (
+    Check,
+    StoredRow,
+    check_count,
+    check_not_negative,
+    check_objects,
+    check_sha256,
+    check_texts,
+)
 from shared.jobs.stored_spec import spec_fault
 from shared.states import PRIORITY_NAMES, Kind, State
 
 CheckpointKind = Literal["last", "previous", "initial", "best", "series"]
 Split = Literal["train", "validation", "test"]
-SHA256_LENGTH = 64
-
-
-def _check_sha256(value: str) -> str | None:
-    is_digest = len(value) == SHA256_LENGTH and set(value) <= set("0123456789abcdef")
-    return None if is_digest else "is no SHA-256 digest"
 
 
 def _check_tags(tags: dict[str, Any]) -> str | None:
     are_texts = all(isinstance(value, str) for value in tags.values())
     return None if are_texts else "has a tag of no text"
-
-
-def _check_objects(values: list[Any]) -> str | None:
-    return None if all(isinstance(value, dict) for value in values) else "has an entry of no object"
 
 
 def _check_devices(devices: list[Any]) -> str | None:
@@ -54,13 +52,14 @@ class JobRow(StoredRow):
         "gpus": check_count,
         "tags": _check_tags,
         "spec": spec_fault,
-        "warnings": _check_objects,
+        "warnings": check_objects,
         "findings": _check_findings,
         "memory_mib": check_not_negative,
         "attempt": check_count,
         "deaths": check_count,
         "revision": check_count,
         "last_event": check_count,
+        "devices": check_texts,
     }
 
     id: str
@@ -116,6 +115,7 @@ class JobRow(StoredRow):
     #: Of the newest attempt; None before the first attempt.
     beat: int | None
     progress: dict[str, Any] | None
+    devices: list[str] | None
     #: Only while the job is running.
     heartbeat_at: datetime | None
 
@@ -129,6 +129,7 @@ class AttemptRow(StoredRow):
     CHECKS: ClassVar[Mapping[str, Check]] = {
         "number": check_count,
         "first_step": check_not_negative,
+        "devices": check_texts,
     }
 
     job_id: str
@@ -136,6 +137,7 @@ class AttemptRow(StoredRow):
     worker: str
     host: str
     device: str
+    devices: list[str] | None
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
@@ -209,7 +211,7 @@ class CheckpointRow(StoredRow):
         "epoch": check_not_negative,
         "step": check_not_negative,
         "bytes": check_not_negative,
-        "sha256": _check_sha256,
+        "sha256": check_sha256,
     }
 
     id: str
@@ -247,7 +249,7 @@ class ArtifactRow(StoredRow):
     """A result file of a job, in the storage."""
 
     TABLE: ClassVar[str] = "artifacts"
-    CHECKS: ClassVar[Mapping[str, Check]] = {"bytes": check_not_negative, "sha256": _check_sha256}
+    CHECKS: ClassVar[Mapping[str, Check]] = {"bytes": check_not_negative, "sha256": check_sha256}
 
     id: str
     job_id: str
@@ -282,7 +284,7 @@ class UploadRow(StoredRow):
     TABLE: ClassVar[str] = "weights"
     CHECKS: ClassVar[Mapping[str, Check]] = {
         "bytes": check_not_negative,
-        "sha256": _check_sha256,
+        "sha256": check_sha256,
         "tensors": check_not_negative,
         "parameters": check_not_negative,
     }

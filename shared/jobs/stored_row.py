@@ -18,6 +18,7 @@ Check = Callable[[Any], str | None]
 #: Of a column without NULL: what an integer column of PostgreSQL can still count up from.
 MAX_COUNT = 2**31 - 2
 MAX_SHOWN_LENGTH = 60
+SHA256_LENGTH = 64
 
 
 def check_count(value: int) -> str | None:
@@ -28,6 +29,23 @@ def check_count(value: int) -> str | None:
 def check_not_negative(value: int) -> str | None:
     """Check a number that is not negative."""
     return None if value >= 0 else "is negative"
+
+
+def check_sha256(value: str) -> str | None:
+    """Check a digest in hexadecimal."""
+    is_digest = len(value) == SHA256_LENGTH and set(value) <= set("0123456789abcdef")
+    return None if is_digest else "is no SHA-256 digest"
+
+
+def check_objects(values: list[Any]) -> str | None:
+    """Check a list of objects."""
+    return None if all(isinstance(value, dict) for value in values) else "has an entry of no object"
+
+
+def check_texts(values: list[Any] | None) -> str | None:
+    """Check a list of texts, or None."""
+    are_texts = all(isinstance(value, str) for value in values or ())
+    return None if are_texts else "has an entry of no text"
 
 
 @dataclass(frozen=True, kw_only=True)

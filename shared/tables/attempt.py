@@ -11,7 +11,9 @@ attempts = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("worker", sa.String(128), nullable=False),
     sa.Column("host", sa.String(128), nullable=False),
+    #: The first of its devices, and all of them; null of an attempt of before.
     sa.Column("device", sa.String(64), nullable=False),
+    sa.Column("devices", sa.JSON(none_as_null=True)),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("ended_at", UtcTime),
     #: How it ended: `completed`, a failure's kind, `drained`, `yielded`, `worker_lost`, `crashed` …

@@ -106,6 +106,7 @@ def attempt_row(**columns: Any) -> AttemptRow:
         "worker": "w",
         "host": "h",
         "device": "cpu:0",
+        "devices": ["cpu:0"],
         "started_at": AT,
         "ended_at": None,
         "outcome": None,

@@ -1,10 +1,13 @@
 """The progress and the links of a job."""
 
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
 from shared.errors import Failure
-from shared.jobs import attempts, liveness
+from shared.jobs import attempts, claims, liveness
 from shared.jobs.attempts import Lease
+from shared.jobs.planning.box import Device, Policy
 from tests.api.service import Service
 
 
@@ -52,6 +55,27 @@ class TestProgress:
         progress = service.job(lease.job_id)["progress"]
         assert (progress["fraction"], progress["step"]) == (0.86, 103)
         assert progress["eta_seconds"] is None
+
+
+class TestDevices:
+    def test_a_job_shows_all_devices_of_its_newest_attempt(self, service: Service) -> None:
+        job_id = service.submit(resources={"gpus": 2})
+        assert service.job(job_id)["devices"] == []
+        devices = [Device(f"w/cpu:{index}", "h") for index in range(2)]
+        assert claims.claim_next(
+            service.database, worker="w", host="h", devices=devices, policy=Policy()
+        )
+        job = service.job(job_id)
+        (listed,) = service.client.get("/v1/jobs").json()["data"]
+        for shown in (job, listed, *job["attempts"]):
+            assert (shown["device"], shown["devices"]) == ("cpu:0", ["cpu:0", "cpu:1"])
+
+    def test_an_attempt_of_an_earlier_version_shows_its_device(self, service: Service) -> None:
+        lease = service.start_job()
+        with service.database.write() as connection:
+            connection.execute(sa.update(tables.attempts).values(devices=None))
+        (attempt,) = service.job(lease.job_id)["attempts"]
+        assert attempt["devices"] == [attempt["device"]]
 
 
 class TestLinks:

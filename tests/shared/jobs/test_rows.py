@@ -44,7 +44,7 @@ TABLES = (
     (DatasetRow, tables.datasets),
     (WorkerRow, tables.workers),
 )
-OF_A_HEARTBEAT = {"beat", "progress", "heartbeat_at"}
+OF_A_HEARTBEAT = {"beat", "progress", "devices", "heartbeat_at"}
 
 
 @pytest.fixture
