@@ -145,3 +145,44 @@ def test_a_drained_job_of_two_processes_continues_with_the_next_worker(
     job = box.finish(job_id)
     assert job.state == "succeeded", job.failure
     assert_same_metrics(job.metrics, alone)
+
+
+@pytest.mark.long
+def test_a_job_of_two_processes_survives_the_death_of_its_worker(
+    box: BoxDriver, alone: dict[str, Any]
+) -> None:
+    job_id, runner, rank = started(box, TOGETHER)
+    box.kill("worker")
+    box.start("worker")
+    job = box.finish(job_id)
+    assert job.state == "succeeded", job.failure
+    assert len(box.attempts(job_id)) == 1
+    assert not is_alive(runner)
+    assert not is_alive(rank)
+    assert_same_metrics(job.metrics, alone)
+
+
+@pytest.mark.long
+def test_two_processes_prepare_data_and_fine_tune_as_one(box: BoxDriver) -> None:
+    """No cache has images of these sizes yet, so both processes prepare them at the same time."""
+    origin = box.submit(ALONE)
+    assert box.finish(origin).state == "succeeded"
+    found = []
+    for gpus, size in ((2, 12), (1, 12), (2, 14)):
+        tuned = {
+            **ALONE,
+            "dataset": {"name": "digits", "image_size": size},
+            "fine_tuning": {
+                "weights": {"job": origin, "checkpoint": "last"},
+                "stages": [
+                    {"name": "head", "train": "head", "epochs": 1},
+                    {"name": "all", "train": "all", "epochs": 1},
+                ],
+            },
+            "training": {"batch_size": 8},
+            "resources": {"gpus": gpus},
+        }
+        job = box.finish(box.submit(tuned))
+        assert job.state == "succeeded", job.failure
+        found.append(job.metrics)
+    assert_same_metrics(found[0], found[1])

@@ -121,7 +121,7 @@ class Stepper:
         # 5-6. Forward, objective
         replay = Replay(experiment) if self._on_forward else None
         further_terms = None
-        with synchronized(experiment.model, ranks, part.repeats):
+        with synchronized(ranks, part.repeats):
             with experiment.arithmetic.autocast():
                 outputs_NM = experiment.model(images_NCHW)
             outputs_NM = outputs_NM.float()

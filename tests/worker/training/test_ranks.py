@@ -41,13 +41,33 @@ CASES: dict[str, dict[str, Any]] = {
         },
     },
     "fewer_samples_than_ranks": {"architecture": "linear", "train": 17},
+    "batches_of_one": {"architecture": "linear", "train": 5, "training": {"batch_size": 1}},
+    "fine_tuning": {
+        "architecture": vgg(dropout=0.0, head_dropout=0.0),
+        "fine_tuning": {
+            "head": {"hidden_units": [5]},
+            "stages": [
+                {"name": "warm_up", "train": "head", "epochs": 1, "optimizer": {"name": "adam"}},
+                {"name": "frozen", "train": "all", "epochs": 1, "batch_norm": "frozen"},
+                {"name": "fine_tune", "train": "all", "epochs": 1, "batch_norm": "train"},
+            ],
+        },
+    },
+    "bfloat16": {
+        "architecture": vgg(dropout=0.0, head_dropout=0.0),
+        "training": {"precision": "bfloat16"},
+    },
     "vat": {"architecture": vgg(dropout=0.0, head_dropout=0.0), "regularizers": {"vat": {}}},
     "dropout": {"architecture": vgg(dropout=0.5)},
     "paused": {"architecture": vgg(dropout=0.0, head_dropout=0.0), "stop_at": 7},
     "resumed": {"architecture": vgg(dropout=0.0, head_dropout=0.0)},
 }
 #: The cases with the steps of one process; the others draw random numbers in each rank.
-EQUAL = sorted(CASES.keys() - {"vat", "dropout", "paused", "resumed"})
+EQUAL = sorted(CASES.keys() - {"vat", "dropout", "paused", "resumed", "bfloat16"})
+#: With three ranks, the last batch has two samples, which all of them compute.
+CASES_OF_THREE: dict[str, dict[str, Any]] = {
+    "batch_norm": {"architecture": vgg(dropout=0.0, head_dropout=0.0), "train": 18},
+}
 
 
 def start(directory: Path, rank: int) -> subprocess.Popen[bytes]:
@@ -61,25 +81,47 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run every case in two processes; return the directory with the results."""
     path = tmp_path_factory.mktemp("ranks")
     run(CASES["paused"], stopped=path / "resumed.before")
-    (path / "cases.json").write_text(json.dumps({"ranks": 2, "cases": CASES}))
-    ranks = [start(path, rank) for rank in (0, 1)]
+    run_ranks(path, 2, CASES)
+    return path
+
+
+def run_ranks(directory: Path, count: int, cases: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run cases in so many processes; return the results of each."""
+    (directory / "cases.json").write_text(json.dumps({"ranks": count, "cases": cases}))
+    ranks = [start(directory, rank) for rank in range(count)]
     try:
-        assert [rank.wait(120) for rank in ranks] == [0, 0]
+        assert [rank.wait(120) for rank in ranks] == [0] * count
     finally:
         for rank in ranks:
             rank.kill()
-    return path
+    return read_results(directory, count)
+
+
+def read_results(directory: Path, count: int) -> list[dict[str, Any]]:
+    return [json.loads((directory / f"{rank}.json").read_text()) for rank in range(count)]
 
 
 @pytest.fixture(scope="module")
 def results(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads((directory / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return read_results(directory, 2)
 
 
 @pytest.mark.parametrize("name", EQUAL)
 def test_two_ranks_take_the_steps_of_one_process(name: str, results: list[dict[str, Any]]) -> None:
     alone = run(CASES[name])
     assert_close(results[0][name], alone)
+
+
+def test_two_ranks_round_otherwise_in_bfloat16(results: list[dict[str, Any]]) -> None:
+    ours, alone = (each["epochs"] for each in (results[0]["bfloat16"], run(CASES["bfloat16"])))
+    for a, b in zip(ours, alone, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=0.05)
+
+
+def test_three_ranks_normalize_a_batch_that_all_of_them_compute(tmp_path: Path) -> None:
+    results = run_ranks(tmp_path, 3, CASES_OF_THREE)
+    assert results[0] == results[1] == results[2]
+    assert_close(results[0]["batch_norm"], run(CASES_OF_THREE["batch_norm"]))
 
 
 @pytest.mark.parametrize("name", CASES)

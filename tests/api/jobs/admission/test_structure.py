@@ -6,6 +6,9 @@ import pytest
 
 from tests.fakes.admission import SPEC, faults, filled
 
+#: Of a box whose largest worker has two devices.
+WRONG_GPUS = (0, -1, 1.5, "2", True, [2], 3, 65, 2**70)
+
 
 @pytest.mark.parametrize("body", [None, [], 3, "digits", True])
 def test_specification_must_be_an_object(body: Any) -> None:
@@ -128,7 +131,7 @@ class TestIntegersBeyond64Bits:
         ({"training": {"epochs": 10**9}}, "/training/epochs"),
         ({"training": {"batch_size": -1}}, "/training/batch_size"),
         ({"training": {"early_stopping": {"patience": 0}}}, "/training/early_stopping/patience"),
-        ({"resources": {"gpus": 3}}, "/resources/gpus"),
+        *(({"resources": {"gpus": gpus}}, "/resources/gpus") for gpus in WRONG_GPUS),
         ({"resources": {"max_runtime_seconds": 0}}, "/resources/max_runtime_seconds"),
         ({"regularizers": {"l2": None}}, "/regularizers/l2"),
         ({"regularizers": {"dropout": 1.0}}, "/regularizers/dropout/rate"),
