@@ -16,12 +16,19 @@ from api.jobs.admission.stages import posted_optimizers, posted_parts, stage_poi
 
 
 def check_batch_size(draft: Draft) -> None:
-    """Warn of a batch that is larger than the training split."""
+    """Warn of a batch that is larger than the training split, or less than the devices."""
     batch_size, train = draft.filled["training"]["batch_size"], draft.filled["dataset"]["train"]
     if batch_size > train:
         text = f"is {batch_size}, but the training split has {train} samples, so that each epoch "
         suggestion = f"Use a smaller batch, at most {train}, or more training samples."
         draft.warn("/training/batch_size", text + "is a single step", suggestion)
+    gpus = draft.filled["resources"]["gpus"]
+    if batch_size < gpus:
+        text = (
+            f"is {batch_size}, less than the {gpus} devices, so that all compute the same samples"
+        )
+        suggestion = f"Use a batch of at least {gpus} samples, or fewer devices."
+        draft.warn("/training/batch_size", text, suggestion)
 
 
 def check_training_split(draft: Draft) -> None:

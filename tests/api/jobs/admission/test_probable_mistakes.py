@@ -84,6 +84,7 @@ HEAD: dict[str, Any] = {"name": "head", "train": "head", "epochs": 2}
 #: Fields of a specification on fifty images, and the pointer of their only warning.
 ODD: list[tuple[dict[str, Any], str]] = [
     ({"training": {"batch_size": 51}}, "/training/batch_size"),
+    ({"training": {"batch_size": 1}, "resources": {"gpus": 2}}, "/training/batch_size"),
     (
         {"fine_tuning": {"weights": None, "stages": [HEAD | {"batch_norm": "train"}]}},
         "/fine_tuning/stages/0/batch_norm",
@@ -137,6 +138,7 @@ ODD: list[tuple[dict[str, Any], str]] = [
 ]
 USUAL: list[dict[str, Any]] = [
     {"training": {"batch_size": 50}},
+    {"training": {"batch_size": 2}, "resources": {"gpus": 2}},
     {"regularizers": {"l2": 0.1, "l1": 0.01, "label_smoothing": 0.3}},
     {"regularizers": {"dropout": 0.9}, "architecture": "vgg_small"},
     {"optimizer": {"name": "sgd", "learning_rate": 3}},
