@@ -5,10 +5,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
+
 from benchmarks.measurement import Measurement, MissingRequirement, against_limit
+from shared import tables
+from shared.jobs import liveness
 from shared.settings import Settings
 from tests.conftest import postgresql_answers, postgresql_database
 from tests.two_hosts import Hosts, NoNamespaces, two_hosts
+from worker.dispatch.reaper import LEASE_NAME
 
 ROUNDS = 20
 LEASE_SECONDS = Settings.model_fields["lease_seconds"].default
@@ -46,9 +51,10 @@ def measure() -> Iterator[Measurement]:
 
 
 def _failovers(hosts: Hosts) -> Iterator[float]:
-    """Yield the seconds of each failover."""
+    """Yield the seconds of each failover; in every second one, the worker that leads is cut off."""
     hosts.start_second()
     job_id = _start_on_second(hosts)
+    leader = _leader(hosts)
     hosts.first.start("worker")
     for number in range(ROUNDS):
         if number:
@@ -56,10 +62,24 @@ def _failovers(hosts: Hosts) -> Iterator[float]:
             earlier, job_id = job_id, _start_on_second(hosts)
             hosts.first.cancel(earlier)
             hosts.first.finish(earlier)
+        if number % 2 == 0:
+            _let_lead(hosts, leader)
         yield _cut_off(hosts, job_id)
         hosts.link.set_up(True)
     hosts.first.cancel(job_id)
     hosts.first.finish(job_id)
+
+
+def _leader(hosts: Hosts) -> str:
+    with hosts.first.database.read() as connection:
+        found = liveness.get_leader(connection, LEASE_NAME)
+    assert found is not None
+    return found[0]
+
+
+def _let_lead(hosts: Hosts, holder: str) -> None:
+    with hosts.first.database.write() as connection:
+        connection.execute(sa.update(tables.leases).values(holder=holder))
 
 
 def _start_on_second(hosts: Hosts) -> str:

@@ -119,7 +119,12 @@ def machine() -> str:
 
 def save(measurements: list[Measurement], path: Path) -> None:
     """Write the table and the raw ratios to a page."""
-    lines = [f"# {path.stem}", "", f"`make bench ONLY={path.stem.split('-')[0]}`: {machine()}", ""]
+    lines = [
+        f"# {path.stem}",
+        "",
+        f"`make bench ONLY={path.stem.rsplit('-', 3)[0]}`: {machine()}",
+        "",
+    ]
     lines += [HEAD, *(measurement.row() for measurement in measurements), ""]
     raw = {f"{m.name}; {m.ratio_of}": m.ratios for m in measurements}
     lines += ["<details><summary>raw ratios</summary>", "", "```json"]

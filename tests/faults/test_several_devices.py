@@ -164,25 +164,20 @@ def test_a_job_of_two_processes_survives_the_death_of_its_worker(
 
 @pytest.mark.long
 def test_two_processes_prepare_data_and_fine_tune_as_one(box: BoxDriver) -> None:
-    """No cache has images of these sizes yet, so both processes prepare them at the same time."""
-    origin = box.submit(ALONE)
-    assert box.finish(origin).state == "succeeded"
+    """No cache has images of this size yet, so both processes prepare them at the same time."""
+    stages = [
+        {"name": "head", "train": "head", "epochs": 1},
+        {"name": "all", "train": "all", "epochs": 1},
+    ]
+    tuned: dict[str, Any] = {
+        **ALONE,
+        "dataset": {"name": "digits", "image_size": 12},
+        "fine_tuning": {"head": {"dropout": 0.0}, "stages": stages},
+        "training": {"batch_size": 8},
+    }
     found = []
-    for gpus, size in ((2, 12), (1, 12), (2, 14)):
-        tuned = {
-            **ALONE,
-            "dataset": {"name": "digits", "image_size": size},
-            "fine_tuning": {
-                "weights": {"job": origin, "checkpoint": "last"},
-                "stages": [
-                    {"name": "head", "train": "head", "epochs": 1},
-                    {"name": "all", "train": "all", "epochs": 1},
-                ],
-            },
-            "training": {"batch_size": 8},
-            "resources": {"gpus": gpus},
-        }
-        job = box.finish(box.submit(tuned))
+    for gpus in (2, 1):
+        job = box.finish(box.submit({**tuned, "resources": {"gpus": gpus}}))
         assert job.state == "succeeded", job.failure
         found.append(job.metrics)
-    assert_same_metrics(found[0], found[1])
+    assert_same_metrics(*found)

@@ -2,7 +2,8 @@
 
 All workers have a reaper; the holder of a lease in the database is the leader and acts. No clocks
 of two machines are compared: an attempt is silent while its heartbeat, a counter, stays the same
-by the leader's own clock.
+by the leader's own clock. The others observe the heartbeats too: one of them is the next leader
+where the host that is cut off with its attempts is the leader's.
 """
 
 import os
@@ -69,15 +70,21 @@ class Reaper:
         while True:
             time.sleep(ROUND_SECONDS)
             try:
-                if self._is_leader():
-                    self._reap()
-                    self._keep_accounts()
-                    self._share_time()
-                    self._refresher.refresh()
+                self._act()
             except Unavailable as error:
                 log.warning("database unavailable", error=str(error))
             except Exception:
                 log.exception("the reaper's round failed")
+
+    def _act(self) -> None:
+        """Do what is due now: as the leader, or as another."""
+        if not self._is_leader():
+            self._observe()
+            return
+        self._reap()
+        self._keep_accounts()
+        self._share_time()
+        self._refresher.refresh()
 
     def _is_leader(self) -> bool:
         """Keep the leader's lease, or take it over from a leader that fell silent."""
@@ -93,17 +100,11 @@ class Reaper:
 
     def _reap(self) -> None:
         with self.database.read() as connection:
-            beats = liveness.list_heartbeats(connection)
             is_waiting = queries.is_any_queued(connection)
             has_quarantined = quarantine.count(connection) > 0
             interrupted = deletion.list_interrupted(connection)
             decidable = verifications.list_decidable(connection)
-        self._silences = {
-            beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
-            for beat in beats
-        }
-        for beat in beats:
-            seconds = self._silences[beat.lease].observe(beat.beat)
+        for beat, seconds in self._observe():
             if seconds >= self.settings.lease_seconds and self._is_gone(beat, seconds):
                 self._give_back(beat, seconds)
         if has_quarantined:
@@ -116,6 +117,16 @@ class Reaper:
             self._settle(patch_id)
         if is_waiting:
             self.dispatcher.notify()
+
+    def _observe(self) -> list[tuple[liveness.ObservedHeartbeat, float]]:
+        """Return the newest heartbeat of each running attempt, and how long it was the newest."""
+        with self.database.read() as connection:
+            beats = liveness.list_heartbeats(connection)
+        self._silences = {
+            beat.lease: self._silences.get(beat.lease) or ObservedDuration(MAX_GAP_SECONDS)
+            for beat in beats
+        }
+        return [(beat, self._silences[beat.lease].observe(beat.beat)) for beat in beats]
 
     def _settle(self, patch_id: str) -> None:
         """Decide the check of a patch whose jobs have ended; leave a damaged row as it is."""

@@ -80,6 +80,22 @@ def test_a_silent_attempt_of_another_machine_is_given_up_after_its_lease(
     )
 
 
+def test_a_new_leader_knows_how_long_an_attempt_was_silent(
+    settings: Settings, database: Database, lease: Lease, clock: Clock
+) -> None:
+    """As where a host is cut off whose worker leads, and which has the attempt."""
+    leader, other = (_reaper(settings, database, name) for name in ("leader", "other"))
+    leader._act()
+    other._act()
+    silent_seconds = 0.0
+    while job(database, lease).state == "running":
+        assert silent_seconds <= LEASE_SECONDS, "the silence before it led counts"
+        clock.now += ROUND_SECONDS
+        silent_seconds += ROUND_SECONDS
+        other._act()
+    assert silent_seconds >= LEASE_SECONDS
+
+
 def test_a_queued_job_notifies_the_dispatcher(settings: Settings, database: Database) -> None:
     dispatcher: Any = FakeDispatcher()
     reaper = Reaper(settings, database, dispatcher)

@@ -45,7 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
     "fine_tuning": {
         "architecture": vgg(dropout=0.0, head_dropout=0.0),
         "fine_tuning": {
-            "head": {"hidden_units": [5]},
+            "head": {"hidden_units": [5], "dropout": 0.0},
             "stages": [
                 {"name": "warm_up", "train": "head", "epochs": 1, "optimizer": {"name": "adam"}},
                 {"name": "frozen", "train": "all", "epochs": 1, "batch_norm": "frozen"},
