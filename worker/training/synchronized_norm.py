@@ -43,7 +43,8 @@ def synchronized(ranks: Ranks, repeats: int = 1) -> Iterator[None]:
         statistics = (running_mean, running_var)
         if not training:
             return of_one_rank(input, *statistics, weight, bias, training, momentum, eps)
-        mean_C, variance_C, count_C = _statistics(ranks, input)
+        values = input.float()  # once, so that half precision rounds one sum of gradients
+        mean_C, variance_C, count_C = _statistics(ranks, values)
         if running_mean is not None and running_var is not None:
             count_C = count_C / repeats
             _record(running_mean, mean_C, momentum)
@@ -54,9 +55,9 @@ def synchronized(ranks: Ranks, repeats: int = 1) -> Iterator[None]:
             scale_C, shift_C = scale_C * weight, shift_C * weight
         if bias is not None:
             shift_C = shift_C + bias
-        shape = (1, -1, *[1] * (input.ndim - 2))
+        shape = (1, -1, *[1] * (values.ndim - 2))
         scale, shift = scale_C.float().view(shape), shift_C.float().view(shape)
-        return torch.addcmul(shift, input.float(), scale).to(input.dtype)
+        return torch.addcmul(shift, values, scale).to(input.dtype)
 
     functional.batch_norm = batch_norm
     try:
@@ -69,7 +70,7 @@ def _statistics(ranks: Ranks, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean, variance and number of the values of each channel, over all ranks, float64."""
     axes = [axis for axis in range(values.ndim) if axis != 1]
     count = values.numel() // values.shape[1]
-    variance_C, mean_C = torch.var_mean(values.float(), axes, correction=0)
+    variance_C, mean_C = torch.var_mean(values, axes, correction=0)
     mean_C, variance_C = mean_C.double(), variance_C.double()
     # In float64: the difference of two large means would lose the variance
     sums_3C = torch.stack([torch.ones_like(mean_C), mean_C, variance_C + mean_C.square()]) * count
