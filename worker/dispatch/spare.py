@@ -27,7 +27,7 @@ DISMISS_TIMEOUT_SECONDS = 1.0
 MAX_LINES, MAX_LINE_LENGTH = 5, 200
 #: What a runner gets of the worker's environment: where the data lie, what every process needs,
 #: and how downloads work.
-RUNNER_VARIABLES = (
+RUNNER_VARIABLES: tuple[str, ...] = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LD_LIBRARY_PATH",
     "TRAINSHED_HOME", "TRAINSHED_DATABASE_URL", "TRAINSHED_STORAGE_URL", "TRAINSHED_LOG_LEVEL",
     "TRAINSHED_CHECKPOINT_SECONDS", "TRAINSHED_RUNNER_MEMORY_MIB", "TRAINSHED_DOWNLOADS",

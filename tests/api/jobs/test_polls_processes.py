@@ -41,8 +41,9 @@ def clients(box: AccountsBox, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     with _another(box) as other:
         found = [box.client, other]
         for client in found:
-            services: Any = client.app.state.services  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
-            monkeypatch.setattr(services.responses.version, "postgresql_seconds", 1e6)
+            app: Any = client.app
+            version = app.state.services.responses.version
+            monkeypatch.setattr(version, "postgresql_seconds", 1e6)
         yield found
 
 
