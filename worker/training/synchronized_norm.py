@@ -3,7 +3,7 @@
 Axes: N samples, C channels, and further axes of space.
 
 Differs: `torch.nn.SyncBatchNorm` needs a GPU and has no second derivative, which virtual
-adversarial training takes. Here the layers stay as they are, also those of a model library that
+adversarial training takes. Here the layers stay as they are, also layers of a model library that
 compute more than batch norm: only the function is replaced that all of them call.
 """
 
