@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from api.services.principal import Visibility
 from shared import tables
 from shared.clock import now
 from shared.errors import LimitReached
@@ -81,7 +82,13 @@ def test_a_role_that_was_taken_away_reads_nothing_of_others_from_memory(box: Acc
 
 def test_another_visibility_counts_for_answers_from_memory(box: AccountsBox) -> None:
     job_id = box.add_job("mia")
-    for visibility, status in (("team", 200), ("queue", 404), ("team", 200), ("private", 404)):
+    cases: list[tuple[Visibility, int]] = [
+        ("team", 200),
+        ("queue", 404),
+        ("team", 200),
+        ("private", 404),
+    ]
+    for visibility, status in cases:
         box.set_visibility(visibility)
         for _ in range(2):
             assert box.request("otto", "read", "GET", f"/v1/jobs/{job_id}").status_code == status

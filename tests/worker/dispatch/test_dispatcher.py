@@ -111,7 +111,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         machine.database.close()
 
 
-def until(is_true: Callable[[], bool]) -> None:
+def until(is_true: Callable[[], object]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_true():
         assert time.monotonic() < deadline, "timed out"
