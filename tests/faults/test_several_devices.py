@@ -1,4 +1,5 @@
 """A job of two processes: its results, the death of either process, and its stops."""
+# pyright: reportOptionalSubscript=false
 
 import os
 import signal
