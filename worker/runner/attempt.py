@@ -32,10 +32,9 @@ from worker.runner.experiment import ON_HOST, build_experiment
 from worker.runner.failures import Diagnosed, MaxRuntimeReached
 from worker.runner.further_ranks import FurtherRanks
 from worker.runner.heartbeat import Heartbeat
-from worker.runner.orphans import delete_orphans
 from worker.runner.progress import Progress
 from worker.runner.recorder import Recorder, recorded_divergence
-from worker.runner.restore import load_from_other_job, load_latest
+from worker.runner.restore import delete_earlier_orphans, load_from_other_job, load_latest
 from worker.runner.results.evaluations import evaluate_checkpoints, test_metrics
 from worker.runner.results.job_result import data_facts, job_result
 from worker.runner.retry import read_with_retry, write_with_retry
@@ -170,13 +169,9 @@ class Attempt:
         job = read_with_retry(self.database, lambda c: queries.get_job_in_part(c, job_id))
         checkpoints.set_best(rows)
         self.time_limit.add(earlier)
-        self.writer.put(self._delete_orphans)
-        return dict(job.metrics) if job else {}
-
-    def _delete_orphans(self) -> None:
         lease = self.assignment.lease
-        used = read_with_retry(self.database, lambda c: queries.list_directories(c, lease.job_id))
-        delete_orphans(self.storage, lease.job_id, range(1, lease.attempt), used=used)
+        self.writer.put(lambda: delete_earlier_orphans(self.database, self.storage, lease))
+        return dict(job.metrics) if job else {}
 
     def _open_tensorboard(
         self, experiment: Experiment, state: TrainingState | None

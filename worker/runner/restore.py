@@ -14,6 +14,7 @@ from shared.jobs.checkpoint_names import checkpoint_name
 from shared.jobs.recording import Batch, NewCheckpoint
 from shared.jobs.rows import CheckpointRow
 from shared.storage import Storage
+from worker.runner.orphans import delete_orphans
 from worker.runner.retry import read_with_retry
 from worker.training import checkpoint
 from worker.training.checkpoint import CheckpointCorrupt
@@ -101,6 +102,12 @@ def load_from_other_job(
             )
         )
     return state, batch
+
+
+def delete_earlier_orphans(database: Database, storage: Storage, lease: Lease) -> None:
+    """Delete the checkpoint directories of earlier attempts that no row refers to."""
+    used = read_with_retry(database, lambda c: queries.list_directories(c, lease.job_id))
+    delete_orphans(storage, lease.job_id, range(1, lease.attempt), used=used)
 
 
 def _load_newest(

@@ -3,14 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs import queries
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import Batch, record
 from tests.worker.experiments import experiment
 from tests.worker.jobs import last_checkpoint
 from tests.worker.runner.installation import Installation
-from worker.runner.orphans import delete_orphans
-from worker.runner.restore import load_from_other_job, load_latest
+from worker.runner.restore import delete_earlier_orphans, load_from_other_job, load_latest
 from worker.training import checkpoint
 from worker.training.fit import fit
 from worker.training.reports import EpochEnded
@@ -92,7 +90,7 @@ def test_a_retry_whose_origin_was_deleted_starts_from_scratch_with_a_note(
     assert notes == ["The earlier job and its checkpoints no longer exist."]
 
 
-def test_only_directories_of_ended_attempts_without_a_row_are_deleted(
+def test_only_directories_of_earlier_attempts_without_a_row_are_deleted(
     installation: Installation, lease: Lease
 ) -> None:
     storage, second = installation.storage, Lease(lease.job_id, lease.attempt + 1)
@@ -100,9 +98,7 @@ def test_only_directories_of_ended_attempts_without_a_row_are_deleted(
     current = storage.attempt(second.job_id, second.attempt) / "step-9"
     for directory in (orphan, current):
         directory.mkdir(parents=True)
-    with installation.database.read() as connection:
-        used = queries.list_directories(connection, lease.job_id)
-    delete_orphans(storage, lease.job_id, [lease.attempt], used=used)
+    delete_earlier_orphans(installation.database, storage, second)
     assert not orphan.exists()
     assert current.exists()
     assert all(_directory(installation, lease, step).exists() for step in (4, 8))
