@@ -12,10 +12,12 @@ from benchmarks import (
     estimates,
     failover,
     latency,
+    lifecycle,
     predictions,
     routes,
     scale,
     several_devices,
+    time_sharing,
     training,
 )
 from benchmarks.boxes import ROOT, exit_on_signals, started
@@ -60,6 +62,8 @@ SUITES = {
     "several-devices": several_devices.measure,
     "failover": failover.measure,
     "estimates": estimates.measure,
+    "lifecycle": lifecycle.measure,
+    "time-sharing": time_sharing.measure,
 }
 
 

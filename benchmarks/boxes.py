@@ -38,6 +38,10 @@ class Box:
         response.raise_for_status()
         return response.json()
 
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job."""
+        return self.http.get(f"/v1/jobs/{job_id}").json()
+
     def finish(self, job_id: str, *, any_state: bool = False) -> dict[str, Any]:
         """Wait until the job has ended and return it.
 

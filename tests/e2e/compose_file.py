@@ -5,27 +5,68 @@ compose network has, are replaced with addresses and directories of this machine
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+import redis
 import yaml
 
-from tests.e2e.conftest import SHARED_CPU_SETTINGS
+from tests.e2e.conftest import SHARED_CPU_SETTINGS, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("sidecar", "api", "worker-cpu", "tracking")
 START_SECONDS = 240.0
+REDIS_PASSWORD = "RedisPasswordOfThisTest"
 
 
 def services() -> dict[str, dict[str, Any]]:
     """Return the services of the compose file, with its anchors resolved."""
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@contextmanager
+def redis_server(directory: Path) -> Iterator[str]:
+    """Start the Redis server of the compose file with its password; yield its address."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs the program redis-server")
+    part, port = services()["redis"], free_port()
+    (directory / "redis").mkdir()
+    program, flag, script = part["command"]
+    place = f"redis-server - --bind 127.0.0.1 --port {port} --dir {directory / 'redis'} "
+    script = script.replace("$$", "$").replace("redis-server - ", place)
+    (variable,) = part["environment"]
+    with (directory / "redis.log").open("wb") as log:
+        server = subprocess.Popen(
+            [program, flag, script],
+            env=os.environ | {variable: REDIS_PASSWORD},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{port}/0"
+    try:
+        with redis.Redis.from_url(address) as client:
+            wait_until(lambda: _answers(client), "an answer of Redis")
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
 
 
 @dataclass
@@ -39,6 +80,8 @@ class ComposedBox:
     api_port: int
     sidecar_port: int
     key: str = "a key for tests only, of enough characters"
+    #: Settings that the compose file does not have.
+    settings: dict[str, str] = field(default_factory=dict[str, str])
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -62,7 +105,8 @@ class ComposedBox:
         }
         names = services()[service]["environment"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
-        return clean | {name: overrides.get(name, "") for name in names} | SHARED_CPU_SETTINGS
+        own = {name: overrides.get(name, "") for name in names}
+        return clean | own | SHARED_CPU_SETTINGS | self.settings
 
     def command(self, service: str) -> list[str]:
         """Return the service's command, with the Python that runs the tests."""

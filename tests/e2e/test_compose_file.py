@@ -6,7 +6,6 @@ Afterwards no secret is in Redis, in a log, in a command line or in an error.
 import contextlib
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,48 +18,20 @@ import redis
 import sqlalchemy as sa
 
 from tests.e2e.complete_job import check_complete_job
-from tests.e2e.compose_file import ComposedBox, services
+from tests.e2e.compose_file import REDIS_PASSWORD, ComposedBox, redis_server
 from tests.e2e.conftest import free_port, processes_of, wait_until
 from trainshed import Client
 
 pytestmark = pytest.mark.e2e
 
-REDIS_PASSWORD, DATABASE_PASSWORD = "RedisPasswordOfThisTest", "DatabasePasswordOfThisTest"
+DATABASE_PASSWORD = "DatabasePasswordOfThisTest"
 
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    """Start the Redis server of the compose file with its password; yield its address."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("needs the program redis-server")
-    part, port = services()["redis"], free_port()
-    (tmp_path / "redis").mkdir()
-    program, flag, script = part["command"]
-    place = f"redis-server - --bind 127.0.0.1 --port {port} --dir {tmp_path / 'redis'} "
-    script = script.replace("$$", "$").replace("redis-server - ", place)
-    (variable,) = part["environment"]
-    with (tmp_path / "redis.log").open("wb") as log:
-        server = subprocess.Popen(
-            [program, flag, script],
-            env=os.environ | {variable: REDIS_PASSWORD},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    address = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{port}/0"
-    try:
-        with redis.Redis.from_url(address) as client:
-            wait_until(lambda: _answers(client), "an answer of Redis")
+    """Yield the address of a Redis server as in the compose file."""
+    with redis_server(tmp_path) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
 
 
 @pytest.fixture

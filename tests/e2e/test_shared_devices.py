@@ -1,6 +1,5 @@
 """Four simulated devices on a real box: jobs share them, others take their memory, one fails."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import EmbeddedBox, free_port, wait_until
+from tests.e2e.simulated_devices import NAMES, RESERVED_MIB, TOTAL_MIB, write_devices
 from trainshed import ApiError, Client
 
 pytestmark = pytest.mark.e2e
 
-TOTAL_MIB, RESERVED_MIB = 4_000, 400
-FOREIGN = [{"pid": 4242, "memory_mib": 3_500}]
-NAMES = ("sim:0", "sim:1", "sim:2", "sim:3")
+FOREIGN_MIB = 3_500
 #: Runs until it is cancelled; two of them fit on a device.
 LONG: dict[str, Any] = {
     "dataset": "digits",
@@ -32,7 +30,7 @@ class Box:
 
     def show(self, *names: str, occupied: tuple[str, ...] = ()) -> None:
         """Write the devices that exist, and on which of them a foreign process runs."""
-        write(self.path, names, occupied)
+        write_devices(self.path, names, dict.fromkeys(occupied, FOREIGN_MIB))
 
     def submit(self, **changes: Any) -> str:
         return self.client.submit({**LONG, **changes})["id"]
@@ -57,27 +55,11 @@ class Box:
             wait_until(lambda job=job_id: self.client.get(job)["state"] == "cancelled", job_id)
 
 
-def write(path: Path, names: tuple[str, ...], occupied: tuple[str, ...] = ()) -> None:
-    """Write the file of devices at once, so that the worker never reads half of it."""
-    devices = [
-        {
-            "name": name,
-            "memory_mib": TOTAL_MIB,
-            "utilization_fraction": 0.1,
-            "foreign": FOREIGN if name in occupied else [],
-        }
-        for name in names
-    ]
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({"devices": devices}))
-    new.replace(path)
-
-
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     home = tmp_path_factory.mktemp("shared-devices")
     path = home / "devices.json"
-    write(path, NAMES)
+    write_devices(path, NAMES)
     settings = {"TRAINSHED_SIMULATED_DEVICES": str(path)}
     embedded = EmbeddedBox(home, free_port(), settings=settings)
     try:
@@ -98,7 +80,7 @@ def _memory(box: Box, name: str) -> dict[str, float]:
 
 def test_two_jobs_share_a_device_and_explain_names_what_a_third_lacks(box: Box) -> None:
     box.show(*NAMES, occupied=NAMES[1:])
-    wait_until(lambda: _memory(box, "sim:3")["foreign"] == 3_500, "the foreign process")
+    wait_until(lambda: _memory(box, "sim:3")["foreign"] == FOREIGN_MIB, "the foreign process")
     first, second = box.submit(), box.submit()
     assert {box.wait_for_device(job) for job in (first, second)} == {"sim:0"}
     memory = _memory(box, "sim:0")
@@ -120,7 +102,7 @@ def test_two_jobs_share_a_device_and_explain_names_what_a_third_lacks(box: Box) 
 @pytest.mark.long
 def test_a_device_that_disappears_with_two_jobs_gives_them_to_others(box: Box) -> None:
     box.show(*NAMES, occupied=NAMES[1:])
-    wait_until(lambda: _memory(box, "sim:3")["foreign"] == 3_500, "the foreign process")
+    wait_until(lambda: _memory(box, "sim:3")["foreign"] == FOREIGN_MIB, "the foreign process")
     jobs = [box.submit(), box.submit()]
     assert {box.wait_for_device(job) for job in jobs} == {"sim:0"}
     wait_until(lambda: all(box.client.get(job)["progress"] for job in jobs), "their first steps")
