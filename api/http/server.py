@@ -12,6 +12,8 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
+        # Also where WEB_CONCURRENCY is set: limits of requests are counted in one process.
+        "workers": 1,
         "http": ExplainedProtocol,
         "ws": "none",
         "log_config": None,

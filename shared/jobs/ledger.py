@@ -21,6 +21,8 @@ REFUNDED = ("worker_lost", "device_fault")
 MAX_NAMED = 200
 #: How many ended attempts are charged in one transaction.
 MAX_SETTLED = 100
+#: What runs is charged every minute, so a much longer interval is a clock that was set forward.
+MAX_INTERVAL_SECONDS = 86_400.0
 
 
 def read_ledger(
@@ -90,6 +92,7 @@ def _charge(
     end = until.timestamp()
     if begin is None or end <= begin:
         return False
+    begin = max(begin, end - MAX_INTERVAL_SECONDS)
     seen = row.charged_until if isinstance(row.charged_until, datetime) else None
     attempts = tables.attempts.c
     charged = attempts.charged_until

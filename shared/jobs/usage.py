@@ -42,20 +42,27 @@ class Ledger:
         if end <= begin:
             return 0.0
         scale = self.half_life_seconds / log(2)
-        grown = expm1((end - begin) / scale)
-        return rate * share * scale * grown * 2 ** self._exponent(begin)
+        # From the end: however long the interval is, as after a jump of the clock, it is finite.
+        grown = -expm1((begin - end) / scale)
+        return rate * share * scale * grown * 2 ** self._exponent(end)
 
     def decayed(self, usage: float, now: float) -> float:
         """Return stored use as device-seconds, as they count at this time."""
         return usage * 2 ** -self._exponent(now)
 
     def is_due(self, now: float) -> bool:
-        """Return whether stored use has to be rebased before its numbers grow too large."""
-        return self._exponent(now) > MAX_EXPONENT / 2
+        """Return whether stored use has to be rebased.
+
+        It has to be before its numbers grow too large, and where it begins in the future, because
+        the clock was set back: until then nothing would decay.
+        """
+        is_ahead = self.begins_at - now > self.half_life_seconds
+        return is_ahead or self._exponent(now) > MAX_EXPONENT / 2
 
     def _exponent(self, at: float) -> float:
+        """Return by how many half-lives a time is after the beginning; 0 before it."""
         exponent = (at - self.begins_at) / self.half_life_seconds
-        return max(-MAX_EXPONENT, min(MAX_EXPONENT, exponent))
+        return max(0.0, min(MAX_EXPONENT, exponent))
 
 
 def rate_of(priority: int) -> float:

@@ -51,7 +51,7 @@ def read_week(connection: sa.Connection, owners: Collection[str] | None = None) 
     """
     days = tables.used_days.c
     used, high = sa.func.sum(days.device_seconds), sa.func.sum(days.high_device_seconds)
-    query = sa.select(days.owner, used, high).where(days.day >= _first_day())
+    query = sa.select(days.owner, used, high).where(_is_this_week())
     if owners is not None:
         query = query.where(days.owner.in_(owners))
     rows = connection.execute(query.group_by(days.owner))
@@ -64,7 +64,7 @@ def frees_at(
     """Return when so many device-seconds of a person no longer count; None if never."""
     days = tables.used_days.c
     column = days.high_device_seconds if is_high else days.device_seconds
-    query = sa.select(days.day, column).where(days.owner == owner, days.day >= _first_day())
+    query = sa.select(days.day, column).where(days.owner == owner, _is_this_week())
     for day, seconds in connection.execute(query.order_by(days.day)):
         excess_seconds -= _valid(seconds)
         if excess_seconds <= 0:
@@ -73,8 +73,10 @@ def frees_at(
     return None
 
 
-def _first_day() -> str:
-    return _day(now() - timedelta(days=DAYS - 1))
+def _is_this_week() -> sa.ColumnElement[bool]:
+    """Return the condition for days of this week; days to come are of a clock that was set back."""
+    today = now()
+    return tables.used_days.c.day.between(_day(today - timedelta(days=DAYS - 1)), _day(today))
 
 
 def _day(at: datetime) -> str:

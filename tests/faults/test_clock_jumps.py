@@ -18,7 +18,7 @@ def _used_seconds(box: BoxDriver) -> float:
     """Return the device time that is charged to all people."""
     days = tables.used_days.c
     with box.database.read() as connection:
-        return connection.execute(sa.select(sa.func.sum(days.seconds))).scalar_one() or 0.0
+        return connection.execute(sa.select(sa.func.sum(days.device_seconds))).scalar_one() or 0.0
 
 
 @pytest.mark.parametrize("seconds", [-HOUR_SECONDS, HOUR_SECONDS], ids=["back", "forward"])
