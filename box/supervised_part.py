@@ -1,5 +1,6 @@
 """A part under supervision: its process, its log and pid file, and its restarts."""
 
+import os
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ MAX_BACKOFF_SECONDS = 10.0
 #: A part that ran for this long has started well: its backoff is reset.
 SETTLED_SECONDS = 30.0
 MAX_LOG_BYTES = 50 * 2**20
+MAX_LINE_BYTES = 2_000
 #: The start of a part whose phase has not begun.
 NOT_YET = float("inf")
 
@@ -55,6 +57,8 @@ class SupervisedPart:
                 f"{name} ended with {process.returncode}; restarting it in "
                 f"{self._backoff_seconds:g} s (log: logs/{name}.log)"
             )
+            if process.returncode == 1:  # it said what is wrong, such as a setting
+                print_line(f"{name}: {_last_line(log_file(self.part, self._settings))}")
             self._process = None
             self._delay_start()
         if self._process is None and time.monotonic() >= self._start_at:
@@ -93,6 +97,18 @@ class SupervisedPart:
     def _delay_start(self) -> None:
         self._start_at = time.monotonic() + self._backoff_seconds
         self._backoff_seconds = min(2 * self._backoff_seconds, MAX_BACKOFF_SECONDS)
+
+
+def _last_line(log: Path) -> str:
+    """Return the last line of a log; at most the end of it."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - MAX_LINE_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return "its log cannot be read"
+    return next((line for line in reversed(lines) if line.strip()), "its log is empty")
 
 
 def exec_part(part: Part, settings: Settings) -> subprocess.Popen[bytes]:
