@@ -116,8 +116,8 @@ def _reason(
     if max(_count_by_host(usable).values()) < job.gpus:
         return "devices"
     spaces = [room.spaces[device.id] for device in usable]
-    roomy = [space for space in spaces if job.memory_mib <= space.free_mib or space.jobs]
-    if len(roomy) < job.gpus:  # even without our jobs
+    roomy = [space for space in spaces if space.free_at(job, box.now) is not None]
+    if len(roomy) < job.gpus:  # even after all our jobs
         foreign = sum(job.memory_mib <= s.free_mib + s.device.foreign_mib for s in spaces)
         return "foreign_process" if foreign >= job.gpus else "memory"
     if reservation is not None or has_starts:

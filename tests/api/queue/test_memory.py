@@ -78,6 +78,19 @@ def test_a_job_that_never_fits_is_said_at_once(service: Service) -> None:
     assert found["devices"][0]["missing_mib"] == 90_000 - (TOTAL - RESERVED)
 
 
+def test_a_job_that_never_fits_is_said_at_once_behind_jobs_that_wait_too(service: Service) -> None:
+    _show_devices(service, {})
+    service.start_job(resources={"gpu_memory_mib": 20_000})
+    service.submit(resources={"gpu_memory_mib": 20_000})
+    job = service.submit()
+    with service.database.write() as connection:
+        is_large = tables.jobs.c.id == job
+        connection.execute(sa.update(tables.jobs).where(is_large).values(memory_mib=90_000.0))
+    found = _explain(service, job)
+    assert (found["reason"], found["position"]) == ("memory", 2)
+    assert "it never starts as it is" in found["summary"]
+
+
 def test_the_sentence_names_what_is_free_and_who_ends_when(service: Service) -> None:
     _show_devices(service, {})
     service.start_job(resources={"gpu_memory_mib": 20_000})
