@@ -72,6 +72,8 @@ def change(
         values = _merged(row, patch)
         _check_high(services, principal, connection, row, values)
         changes.change(connection, row, values)
+    if row.state == "queued":
+        services.doorbell.notify()  # with the change it may be the next to start
 
 
 def _check_high(

@@ -122,9 +122,7 @@ def _eta_p90(row: JobRow) -> float | None:
     elapsed = 0.0
     if row.started_at is not None and row.heartbeat_at is not None:
         elapsed = (row.heartbeat_at - row.started_at).total_seconds()
-    seconds = remaining_of(
-        row.progress, elapsed, used=0.0, p50=row.seconds_p50, p90=row.seconds_p90
-    ).p90
+    seconds = remaining_of(row, elapsed, used=0.0).p90
     return round(seconds, 1) if isfinite(seconds) else None
 
 

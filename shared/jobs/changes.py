@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
+from shared.jobs.estimates.estimator import predict
 from shared.jobs.events import NewEvent, append_events
 from shared.jobs.quarantine import select_job
 from shared.jobs.rows import JobRow
@@ -69,11 +70,15 @@ def change(connection: sa.Connection, row: JobRow, values: dict[str, Any]) -> No
     spec = {**row.spec, "priority": new["priority"], "tags": new["tags"]}
     limit = {"max_runtime_seconds": new["max_runtime_seconds"]}
     spec["resources"] = {**(row.spec.get("resources") or {}), **limit}
-    jobs = tables.jobs.c
+    jobs, predicted = tables.jobs.c, dict[str, Any]()
+    if "max_runtime_seconds" in changed:  # by which the next claim plans
+        columns = predict(connection, spec, epoch_limit=row.epoch_limit).columns()
+        predicted = {name: columns[name] for name in ("seconds_p50", "seconds_p90")}
     connection.execute(
         sa.update(tables.jobs)
         .where(jobs.id == row.id)
         .values(
+            **predicted,
             priority=PRIORITIES[new["priority"]],
             tags=new["tags"],
             notes=new["notes"],

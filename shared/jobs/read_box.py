@@ -147,9 +147,7 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
     started_at = row.started_at.timestamp() if isinstance(row.started_at, datetime) else at
     charged = row.charged_until
     names = row.devices if isinstance(row.devices, list) else []
-    remaining = remaining_of(
-        row.progress, at - started_at, used=row.used, p50=row.seconds_p50, p90=row.seconds_p90
-    )
+    remaining = remaining_of(row, at - started_at, used=row.used)
     requests = (row.cancel_requested_at, row.pause_requested_at)
     is_ending = any(value is not None for value in requests)
     yields_to = None if row.yield_requested_at is None else str(row.yields_to)
@@ -202,22 +200,25 @@ def used_seconds(
     return query.where(earlier.c.job_id == job_id, earlier.c.number < before).scalar_subquery()
 
 
-def remaining_of(progress: Any, seconds: float, *, used: Any, p50: Any, p90: Any) -> Remaining:
+def remaining_of(row: Any, seconds: float, *, used: Any) -> Remaining:
     """Return how long a running job still takes, from values that may be damaged.
 
     Args:
-        progress: as the heartbeat reports it.
+        row: with the job's `progress`, `seconds_p50`, `seconds_p90` and `spec`.
         seconds: since its attempt started.
         used: device-seconds of earlier attempts.
-        p50: of the whole job.
-        p90: of the whole job.
     """
-    return predict_remaining(
-        progress,
-        elapsed_seconds=seconds + (plausible(used) or 0.0),
-        p50=plausible(p50) or inf,
-        p90=plausible(p90) or inf,
+    elapsed = seconds + (plausible(used) or 0.0)
+    found = predict_remaining(
+        row.progress,
+        elapsed_seconds=elapsed,
+        p50=plausible(row.seconds_p50) or inf,
+        p90=plausible(row.seconds_p90) or inf,
     )
+    resources = row.spec.get("resources") if isinstance(row.spec, dict) else None
+    limit = resources.get("max_runtime_seconds") if isinstance(resources, dict) else None
+    left = max(0.0, (plausible(limit) or inf) - elapsed)
+    return Remaining(min(found.p50, left), min(found.p90, left))
 
 
 def _add_uncharged(

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -43,11 +44,18 @@ class Prediction:
     network_mib: float | None = None
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of a job that hold it."""
+        """Return the columns of a job that hold it.
+
+        Of an unknown kind only the time limit is known, which the job does not exceed.
+        """
+        limit = inf if self.cost is None else self.cost.limit_seconds
+        p50, p90 = (
+            (None, limit) if self.duration is None else (self.duration.p50, self.duration.p90)
+        )
         return {
             "cost_kind": None if self.cost is None else self.cost.kind,
-            "seconds_p50": None if self.duration is None else self.duration.p50,
-            "seconds_p90": None if self.duration is None else self.duration.p90,
+            "seconds_p50": p50,
+            "seconds_p90": p90 if isfinite(p90) else None,
             "estimate": self._json(),
         }
 

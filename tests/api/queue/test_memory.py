@@ -1,31 +1,17 @@
 """Memory of devices in the API: what a job gets, what is refused, and what is explained."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from shared import tables
 from shared.clock import now
-from shared.jobs import liveness
 from shared.jobs.memory_need import CONTEXT_MIB
+from tests.api.queue.simulated import TOTAL, explain, show_devices
 from tests.api.service import SPEC, Service
 
-TOTAL, RESERVED = 24_000, 512
-
-
-def _show_devices(service: Service, *devices: dict[str, Any]) -> None:
-    defaults = {"model": "GPU", "memory_mib": TOTAL, "has_own_memory": True}
-    rows = [{"name": f"sim:{n}", **defaults, **device} for n, device in enumerate(devices)]
-    with service.database.write() as connection:
-        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=rows)
-    service.app.state.services.queue_order._read_at = float("-inf")
-
-
-def _explain(service: Service, job_id: str) -> Any:
-    service.app.state.services.queue_order._read_at = float("-inf")
-    return service.client.get(f"/v1/jobs/{job_id}/explain").raise_for_status().json()
+RESERVED = 512
 
 
 def _planned_mib(service: Service, job_id: str) -> float:
@@ -36,16 +22,16 @@ def _planned_mib(service: Service, job_id: str) -> float:
 
 def test_a_job_gets_the_predicted_memory_where_devices_have_memory(service: Service) -> None:
     assert _planned_mib(service, service.submit()) == 0, "no device is known"
-    _show_devices(service, {})
+    show_devices(service, {})
     job = service.submit()
     assert CONTEXT_MIB < _planned_mib(service, job) < TOTAL
     assert _planned_mib(service, service.submit(resources={"gpu_memory_mib": 7_000})) == 7_000
 
 
 def test_a_retry_and_a_cpu_box_predict_nothing(service: Service) -> None:
-    _show_devices(service, {"has_own_memory": False})
+    show_devices(service, {"has_own_memory": False})
     assert _planned_mib(service, service.submit()) == 0
-    _show_devices(service, {})
+    show_devices(service, {})
     lease = service.start_job(resources={})
     with service.database.write() as connection:
         connection.execute(sa.update(tables.jobs).values(memory_mib=5_000.0))
@@ -56,7 +42,7 @@ def test_a_retry_and_a_cpu_box_predict_nothing(service: Service) -> None:
 
 
 def test_more_memory_than_any_device_has_is_refused_with_what_exists(service: Service) -> None:
-    _show_devices(service, {"memory_mib": 8_000}, {})
+    show_devices(service, {"memory_mib": 8_000}, {})
     limit = TOTAL - RESERVED
     assert _planned_mib(service, service.submit(resources={"gpu_memory_mib": limit})) == limit
     for path in ("/v1/jobs", "/v1/jobs/validate"):
@@ -68,37 +54,37 @@ def test_more_memory_than_any_device_has_is_refused_with_what_exists(service: Se
 
 
 def test_a_job_that_never_fits_is_said_at_once(service: Service) -> None:
-    _show_devices(service, {})
+    show_devices(service, {})
     job = service.submit()
     with service.database.write() as connection:
         connection.execute(sa.update(tables.jobs).values(memory_mib=90_000.0))
-    found = _explain(service, job)
+    found = explain(service, job)
     assert found["reason"] == "memory"
     assert "the largest device has 22.9 GiB for jobs: it never starts as it is" in found["summary"]
     assert found["devices"][0]["missing_mib"] == 90_000 - (TOTAL - RESERVED)
 
 
 def test_a_job_that_never_fits_is_said_at_once_behind_jobs_that_wait_too(service: Service) -> None:
-    _show_devices(service, {})
+    show_devices(service, {})
     service.start_job(resources={"gpu_memory_mib": 20_000})
     service.submit(resources={"gpu_memory_mib": 20_000})
     job = service.submit()
     with service.database.write() as connection:
         is_large = tables.jobs.c.id == job
         connection.execute(sa.update(tables.jobs).where(is_large).values(memory_mib=90_000.0))
-    found = _explain(service, job)
+    found = explain(service, job)
     assert (found["reason"], found["position"]) == ("memory", 2)
     assert "it never starts as it is" in found["summary"]
 
 
 def test_the_sentence_names_what_is_free_and_who_ends_when(service: Service) -> None:
-    _show_devices(service, {})
+    show_devices(service, {})
     service.start_job(resources={"gpu_memory_mib": 20_000})
     with service.database.write() as connection:
         live = {"worker": "w", "devices": ["sim:0"], "progress": {"eta_seconds": 600.0}}
         connection.execute(sa.update(tables.live).values(live))
     job = service.submit(resources={"gpu_memory_mib": 5_000})
-    found = _explain(service, job)
+    found = explain(service, job)
     ends = [now() + timedelta(seconds=seconds) for seconds in (595, 600, 605)]
     assert any(
         f"sim:0 has 3.4 of 23.4 GiB free and this job needs 4.9; admin's job ends at about "
@@ -111,9 +97,9 @@ def test_the_sentence_names_what_is_free_and_who_ends_when(service: Service) -> 
 
 
 def test_foreign_processes_are_named(service: Service) -> None:
-    _show_devices(service, {"free_mib": 4_000.0, "foreign": [{"pid": 42, "memory_mib": 20_000}]})
+    show_devices(service, {"free_mib": 4_000.0, "foreign": [{"pid": 42, "memory_mib": 20_000}]})
     job = service.submit(resources={"gpu_memory_mib": 5_000})
-    found = _explain(service, job)
+    found = explain(service, job)
     assert found["reason"] == "foreign_process"
     assert "processes that are no jobs take 19.5 GiB" in found["summary"]
     assert found["devices"][0] == {
