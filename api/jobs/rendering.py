@@ -95,7 +95,7 @@ def _progress(row: JobRow) -> Json | None:
     """Return the progress; at the end it comes from the result, which is newer than a heartbeat."""
     progress, result = row.progress, row.result or {}
     if row.state not in FINAL:
-        return progress if progress is None else {**progress, "eta_seconds_p90": _eta_p90(row)}
+        return None if progress is None else _with_eta(row, progress)
     if row.state != "succeeded":
         return None if progress is None else {**progress, "eta_seconds": None}
     stages = result.get("stages")
@@ -113,6 +113,14 @@ def _progress(row: JobRow) -> Json | None:
         "images_per_second": last["images_per_second"],
         "eta_seconds": 0.0,
     }
+
+
+def _with_eta(row: JobRow, progress: Json) -> Json:
+    """Add the time that is left in 9 of 10 cases, which its time limit can make the shorter."""
+    p50, p90 = progress.get("eta_seconds"), _eta_p90(row)
+    if isinstance(p50, float | int) and p90 is not None and p50 > p90:
+        p50 = p90
+    return {**progress, "eta_seconds": p50, "eta_seconds_p90": p90}
 
 
 def _eta_p90(row: JobRow) -> float | None:
