@@ -30,7 +30,7 @@ def test_a_job_that_ends_before_a_reservation_starts_once_its_limit_is_lower(
     found = explain(service, held)
     assert found["reason"] == "reserved"
     change = {"patch": {"max_runtime_seconds": 900}, "via": "patch"}
-    assert found["would_start_now_if"][0] == change
+    assert change in found["would_start_now_if"]
     headers = {"Content-Type": "application/merge-patch+json"}
     service.client.patch(f"/v1/jobs/{held}", json=change["patch"], headers=headers)
     names = ("w/sim:0", "w/sim:1")
