@@ -226,7 +226,8 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
         gpus if isinstance(gpus, int) and gpus > 0 else 1,
         _positive(memory_mib, 0.0),
         p50,
-        max(p50, _left(p90, used)),
+        # Of an unknown kind only the time limit is known, as p90.
+        max(p50, _left(p90, used)) if p50 < inf else _left(p90, used),
         kind=kind if isinstance(kind, str) else job_id,
     )
 
