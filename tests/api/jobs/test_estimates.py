@@ -98,14 +98,19 @@ def test_the_queue_and_an_explanation_use_the_prediction(service: Service) -> No
     assert ends["p50"] < ends["p90"]
 
 
-def test_progress_has_a_range(service: Service) -> None:
-    lease = service.start_job()
+@pytest.mark.parametrize(
+    ("resources", "shown"), [({}, (100.0, 110.0)), ({"max_runtime_seconds": 60}, (60.0, 60.0))]
+)
+def test_progress_has_a_range_and_ends_by_the_time_limit(
+    service: Service, resources: dict[str, int], shown: tuple[float, float]
+) -> None:
+    lease = service.start_job(resources=resources)
     progress = {"stage": "training", "epoch": 3, "epochs": 20, "step": 30, "steps": 200}
     progress |= {"fraction": 0.15, "images_per_second": 10.0, "eta_seconds": 100.0}
     with service.database.write() as connection:
         liveness.record_heartbeat(connection, lease, pid=1, progress=progress)
-    shown = service.job(lease.job_id)["progress"]
-    assert (shown["eta_seconds"], shown["eta_seconds_p90"]) == (100.0, 110.0)
+    found = service.job(lease.job_id)["progress"]
+    assert (found["eta_seconds"], found["eta_seconds_p90"]) == pytest.approx(shown, abs=1)
 
 
 def test_the_quality_of_predictions_is_in_the_metrics(service: Service) -> None:
