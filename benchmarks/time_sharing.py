@@ -122,7 +122,7 @@ def measure() -> Iterator[Measurement]:
                 "<!-- s with three yields, undisturbed, of a switch:", pairs[-1], "-->", flush=True
             )
     ours, theirs, switches = zip(*pairs, strict=True)
-    ratios = tuple(one / other for one, other in zip(ours, theirs, strict=True))
+    ratios = tuple(mine / other for mine, other in zip(ours, theirs, strict=True))
     yield Measurement(
         f"a job that gives way three times, {statistics.median(switches):.2f} s a switch",
         "device seconds / undisturbed",

@@ -1,8 +1,9 @@
 """People with keys who share a box with four simulated devices, in both forms of the box."""
 
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Team:
     url: str
     admin: Client
     devices_file: Path
+    home: Path
     #: The names of the people of the present test, by what the test calls them.
     names: dict[str, str] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
@@ -62,6 +64,17 @@ class Team:
         assert name is not None
         return name
 
+    def wait_for_spare(self) -> None:
+        """Wait until a runner stands ready: it has started and computes nothing."""
+
+        def is_ready() -> bool:
+            before = _cpu_ticks(self.home)
+            time.sleep(1)
+            after = _cpu_ticks(self.home)
+            return any(after.get(pid) == ticks for pid, ticks in before.items())
+
+        wait_until(is_ready, "a spare runner")
+
     def state(self, job_id: str) -> str:
         return self.admin.get(job_id)["state"]
 
@@ -83,6 +96,17 @@ class Team:
         self.clients.clear()
         self.names.clear()
         self.show(*NAMES)
+
+
+def _cpu_ticks(home: Path) -> dict[int, int]:
+    """Return the CPU time of each runner of a box, by process id."""
+    ticks = dict[int, int]()
+    for pid, command in processes_of(home).items():
+        if "worker.runner" in command:
+            with suppress(OSError):  # it has ended
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks[pid] = int(fields[11]) + int(fields[12])
+    return ticks
 
 
 def submit(client: Client, **changes: Any) -> str:
@@ -128,4 +152,4 @@ def started_team(form: str, directory: Path, away: str | None) -> Iterator[Team]
             url, key = composed.url, composed.key
         admin = stack.enter_context(Client(url, key))
         wait_until(lambda: len(admin.devices()) == len(NAMES), "the devices")
-        yield Team(url, admin, devices_file)
+        yield Team(url, admin, devices_file, home)

@@ -132,6 +132,7 @@ def test_a_change_that_explain_names_comes_true(
     wait_until(lambda: ben.explain(held)["reason"] == "reserved", "the reason of the other")
     change = ben.explain(held)["would_start_now_if"][0]
     assert change == {"patch": {"max_runtime_seconds": 900}, "via": "patch"}
+    team.wait_for_spare()
     ben.update(held, change["patch"])
     team.wait_for_device(held)
     changed_at = next(event["at"] for event in ben.events(held) if event["type"] == "changed")
