@@ -15,6 +15,7 @@ from benchmarks.measurement import Measurement, in_turn
 from benchmarks.routes import ours, require_wrk
 from shared import tables
 from shared.database import Database
+from shared.jobs.extremes import keep_extremes
 from shared.jobs.submission import Submission, submit
 
 ROWS_PER_JOB = 100
@@ -60,11 +61,14 @@ def fill(database: Database, *, jobs: int, spec: dict | None = None) -> None:
                 for step in range(ROWS_PER_JOB)
             ]
             connection.execute(sa.insert(tables.metrics), rows)
+            ended = batch[len(batch) // 10 :]
             connection.execute(
                 sa.update(tables.jobs)
-                .where(tables.jobs.c.id.in_(batch[len(batch) // 10 :]))
+                .where(tables.jobs.c.id.in_(ended))
                 .values(state="succeeded", finished_at=at)
             )
+            for job in ended:
+                keep_extremes(connection, job)
 
 
 def measure() -> Iterator[Measurement]:

@@ -155,6 +155,8 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
         json_serializer=_dumps,
         json_deserializer=_loads,
         pool_size=pool_size,
+        # The connection that was used last: each has a cache of 2 MB.
+        pool_use_lifo=True,
         max_overflow=10,
         pool_timeout=5,
         connect_args={"timeout": 10.0, "check_same_thread": False},

@@ -92,6 +92,8 @@ class Client(
         split: str | None = None,
         stage: str | None = None,
         after_step: int | None = None,
+        from_epoch: int | None = None,
+        to_epoch: int | None = None,
         points: int | None = None,
         as_frame: bool = False,
     ) -> Any:
@@ -103,6 +105,8 @@ class Client(
             split: only metrics of this split.
             stage: only this stage.
             after_step: only points after this step.
+            from_epoch: only points of this epoch and later epochs.
+            to_epoch: only points of this epoch and earlier epochs.
             points: about how many points of each series; default: all.
             as_frame: return a pandas frame instead, with a row for each point.
 
@@ -110,7 +114,8 @@ class Client(
             ImportError: `as_frame`, and pandas is not installed.
         """
         query = {"name": name, "split": split, "stage": stage}
-        query |= {"after_step": after_step, "points": points}
+        query |= {"after_step": after_step, "from_epoch": from_epoch, "to_epoch": to_epoch}
+        query["points"] = points
         path = self._job_path(job_id, "metrics")
         series = self._json("GET", path, params=without_none(query))["data"]
         return metrics_frame(series) if as_frame else series

@@ -6,7 +6,8 @@ from typing import Any
 
 from api.catalog.metrics import metric_of
 from shared.catalog import Catalog
-from shared.jobs.best_values import Extreme, best_of
+from shared.jobs.best_values import best_of
+from shared.jobs.extremes import Extreme
 from shared.jobs.rows import JobRow
 
 #: Metrics come in this order of their beginnings.

@@ -16,7 +16,8 @@ from api.services.principal import Principal
 from shared.clock import rfc3339
 from shared.datasets import FACTS
 from shared.errors import BadRequest, Conflict
-from shared.jobs.best_values import Extreme, best_of, list_extremes, rank_jobs
+from shared.jobs.best_values import best_of, rank_jobs
+from shared.jobs.extremes import Extreme, list_extremes
 from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import JobRow
 

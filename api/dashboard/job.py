@@ -5,8 +5,10 @@ import json
 import shlex
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
+from pydantic import BeforeValidator, Field
 
 from api.dashboard import job_view
 from api.dashboard.api_client import ApiClient
@@ -23,15 +25,32 @@ LOG_BYTES = 100_000
 LOG_LINES, LINE_CHARACTERS = 500, 4000
 
 Axis = Literal["linear", "log"]
+#: A field of a form that is left empty is no epoch.
+Epoch = Annotated[
+    Annotated[int, Field(ge=0, le=10**9)] | None,
+    BeforeValidator(lambda text: text or None),
+    Query(),
+]
 
 
 @router.get("/jobs/{job_id}")
-async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "linear") -> Response:
-    """Return the overview: state and cause, curves, findings, checkpoints, attempts."""
-    path = _path(job_id)
-    job, metrics, findings, checkpoints = await asyncio.gather(
-        api.get(path),
-        api.get(f"{path}/metrics", points=POINTS),
+async def get_job_page(
+    request: Request,
+    api: ApiDep,
+    job_id: str,
+    y: Axis = "linear",
+    from_epoch: Epoch = None,
+    to_epoch: Epoch = None,
+) -> Response:
+    """Return the overview: state and cause, curves, findings, checkpoints, attempts.
+
+    The curves of a few epochs, from `from_epoch` to `to_epoch`, have all their points.
+    """
+    window = {"from_epoch": from_epoch, "to_epoch": to_epoch}
+    path, job = _path(job_id), await _read(api, job_id)
+    # After the job: what is shown is not older than the version that the page is said to have.
+    metrics, findings, checkpoints = await asyncio.gather(
+        api.get(f"{path}/metrics", points=POINTS, **window),
         api.get(f"{path}/findings"),
         api.get(f"{path}/checkpoints", limit=100),
     )
@@ -41,8 +60,10 @@ async def get_job_page(request: Request, api: ApiDep, job_id: str, y: Axis = "li
         request,
         "job/overview.html",
         **header(job, "overview"),
-        charts=draw_job(job, metrics["data"], is_log=y == "log"),
+        charts=draw_job(job, metrics["data"], is_log=y == "log", **window),
         y=y,
+        shown_epochs=window,
+        other_axis=_query({**window, "y": "log" if y == "linear" else None}),
         explanation=explanation,
         epoch_names=names,
         epochs=epochs,
@@ -60,8 +81,7 @@ async def get_log_page(
     attempt: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
     """Return the end of the log of an attempt."""
-    path = _path(job_id)
-    job = await api.get(path)
+    path, job = _path(job_id), await _read(api, job_id)
     text = ""
     if job["attempt"]:
         answer = await api.call("GET", f"{path}/logs", {"attempt": attempt, "tail": LOG_BYTES})
@@ -80,7 +100,7 @@ async def get_log_page(
 @router.get("/jobs/{job_id}/spec")
 async def get_spec_page(request: Request, api: ApiDep, job_id: str) -> Response:
     """Return the specification, and the request that submits it again."""
-    job = await api.get(_path(job_id))
+    job = await _read(api, job_id)
     address = str(request.base_url).rstrip("/")
     body = shlex.quote(_on_a_line(job["spec"]))
     curl = (
@@ -88,6 +108,17 @@ async def get_spec_page(request: Request, api: ApiDep, job_id: str) -> Response:
         f"\\\n  -d {body} \\\n  {address}/v1/jobs"
     )
     return render(request, "job/spec.html", **header(job, "spec"), curl=curl)
+
+
+async def _read(api: ApiClient, job_id: str) -> dict[str, Any]:
+    """Return a job with its `etag`, by which its page finds out that it has changed."""
+    answer = await api.call("GET", _path(job_id), {})
+    return {**answer.json, "etag": answer.headers["etag"]}
+
+
+def _query(values: dict[str, Any]) -> str:
+    """Return the query of an address, without values that are None."""
+    return urlencode({name: value for name, value in values.items() if value is not None})
 
 
 async def _explain(api: ApiClient, path: str) -> dict[str, Any] | None:
@@ -105,6 +136,7 @@ def header(job: dict[str, Any], tab: str) -> dict[str, Any]:
     """Return what every page of a job shows, with the name of its tab."""
     return {
         "job": job,
+        "etag": job.get("etag"),
         "tab": tab,
         "base": f"/jobs/{job['id']}",
         "word": job_view.word(job),

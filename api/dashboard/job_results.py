@@ -91,7 +91,11 @@ def _results(tested: tuple[Any, Any], true: int | None, predicted: int | None) -
 
 def _table(matrix: list[list[int]]) -> list[list[dict[str, Any]]]:
     """Return the cells of the matrix, each shaded by its share of its row."""
-    return [[{"count": count, "shade": _shade(count, sum(row))} for count in row] for row in matrix]
+    totals = [sum(row) for row in matrix]
+    return [
+        [{"count": count, "shade": _shade(count, total)} for count in row]
+        for row, total in zip(matrix, totals, strict=True)
+    ]
 
 
 def _shade(count: int, total: int) -> int:
@@ -107,9 +111,10 @@ def _largest(classes: list[str], matrix: list[list[int]]) -> list[dict[str, Any]
             "predicted": predicted,
             "names": (classes[true], classes[predicted]),
             "count": count,
-            "share": count / sum(row),
+            "share": count / total,
         }
         for true, row in enumerate(matrix)
+        if (total := sum(row)) > row[true]
         for predicted, count in enumerate(row)
         if count and true != predicted
     ]

@@ -18,6 +18,7 @@ from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
 from api.services.limits import LimitChecks
 from api.services.login_codes import LoginCodes
+from api.services.outlines import Outlines
 from api.services.owners import OwnerIndex
 from api.services.principal import Principal
 from api.services.quarantine import Quarantine
@@ -57,6 +58,7 @@ class Services:
     quarantine: Quarantine
     tallies: Tallies
     responses: ResponseCache
+    outlines: Outlines
 
     @contextmanager
     def change(
@@ -121,4 +123,5 @@ def open_services(settings: Settings) -> Services:
         quarantine=Quarantine(database),
         tallies=Tallies(database),
         responses=ResponseCache(DatabaseVersion(database, settings.home)),
+        outlines=Outlines(),
     )

@@ -20,6 +20,7 @@ from benchmarks.routes import ours
 from benchmarks.scale import SPEC, fill
 from shared import tables
 from shared.database import Database
+from shared.jobs.extremes import keep_extremes
 from shared.jobs.submission import Submission, submit
 
 JOBS, ROUNDS = 10_000, 7
@@ -86,6 +87,7 @@ def _fill(database: Database, *, jobs: int) -> None:
                 )
             ]
             connection.execute(sa.insert(tables.metrics), rows)
+        keep_extremes(connection, job)
 
 
 def _pages(http: httpx.Client) -> dict[str, str]:

@@ -17,6 +17,7 @@ from shared.errors import Failure, Fenced
 from shared.jobs.counts import next_revision
 from shared.jobs.ending import read_ending
 from shared.jobs.events import NewEvent, append_events
+from shared.jobs.extremes import keep_extremes
 from shared.states import FINAL
 
 
@@ -143,5 +144,6 @@ def _end(
     if "failure" in values:
         data["failure"] = values["failure"]
     if state in FINAL:
+        keep_extremes(connection, lease.job_id)
         data["text"] = read_ending(connection, lease.job_id)
     append_events(connection, lease.job_id, at, NewEvent("state", data))

@@ -1,67 +1,17 @@
-"""The best values of metrics: of some jobs, and of all jobs on a data set. Finite values only."""
+"""The best value of a metric of a job, and the jobs on a data set by it. Finite values only."""
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import sqlalchemy as sa
 
 from shared import tables
 from shared.jobs.analyses import is_training
+from shared.jobs.extremes import Extreme, is_finite
 from shared.jobs.queries import is_of_dataset
 
 Direction = Literal["higher", "lower"]
-
-
-class Extreme(NamedTuple):
-    """The lowest or the highest value of a metric of a job, where it occurred first."""
-
-    job_id: str
-    name: str
-    value: float
-    step: int
-    epoch: int
-
-
-def list_extremes(
-    connection: sa.Connection, job_ids: Sequence[str], *, name: str | None = None
-) -> list[Extreme]:
-    """Return the lowest and the highest value of each metric of some jobs.
-
-    Args:
-        connection: for reading.
-        job_ids: of the jobs.
-        name: only this metric.
-    """
-    column = tables.metrics.c
-    conditions = [column.job_id.in_(job_ids), _is_finite()]
-    if name is not None:
-        conditions.append(column.name == name)
-    bounds = (
-        sa.select(
-            column.job_id,
-            column.name,
-            sa.func.min(column.value).label("lowest"),
-            sa.func.max(column.value).label("highest"),
-        )
-        .where(*conditions)
-        .group_by(column.job_id, column.name)
-        .subquery()
-    )
-    is_of_series = sa.and_(column.job_id == bounds.c.job_id, column.name == bounds.c.name)
-    query = (
-        sa.select(
-            column.job_id,
-            column.name,
-            column.value,
-            sa.func.min(column.step),
-            sa.func.min(column.epoch),
-        )
-        .join(bounds, is_of_series)
-        .where(sa.or_(column.value == bounds.c.lowest, column.value == bounds.c.highest))
-        .group_by(column.job_id, column.name, column.value)
-    )
-    return [Extreme(*row) for row in connection.execute(query)]
 
 
 def best_of(extremes: Sequence[Extreme], direction: Direction | None) -> Extreme | None:
@@ -85,21 +35,24 @@ def rank_jobs(
     `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
     values the oldest comes first.
     """
-    column, jobs = tables.metrics.c, tables.jobs.c
-    best = sa.func.max(column.value) if direction == "higher" else sa.func.min(column.value)
-    order = best.desc() if direction == "higher" else best
+    metrics, jobs, kept = tables.metrics.c, tables.jobs.c, tables.extremes.c
+    is_higher = direction == "higher"
+    best = sa.func.max(metrics.value) if is_higher else sa.func.min(metrics.value)
+    of_job = (metrics.job_id == jobs.id, metrics.name == metric, is_finite(metrics.value))
+    # The values of a job are read only where its extremes are not kept.
+    recorded = sa.select(best).where(*of_job).scalar_subquery()
+    value = sa.func.coalesce(kept.highest if is_higher else kept.lowest, recorded)
+    is_kept = sa.and_(kept.job_id == jobs.id, kept.name == metric)
     query = (
-        sa.select(column.job_id)
-        .join(tables.jobs, jobs.id == column.job_id)
-        .where(is_of_dataset(dataset), is_training(), column.name == metric, _is_finite())
+        sa.select(jobs.id, value)
+        .select_from(tables.jobs.outerjoin(tables.extremes, is_kept))
+        .where(is_of_dataset(dataset), is_training())
         .where(sa.true() if only_owner is None else jobs.owner == only_owner)
-        .group_by(column.job_id)
-        .order_by(order, column.job_id)
     )
-    return list(connection.execute(query).scalars())
-
-
-def _is_finite() -> sa.ColumnElement[bool]:
-    # PostgreSQL sorts NaN after infinity, SQLite stores it as NULL and sorts text after numbers.
-    value = tables.metrics.c.value
-    return sa.and_(value < math.inf, value > -math.inf)
+    # Ordered here: PostgreSQL would run the subquery again for each mention of its value.
+    found = [
+        (-value if is_higher else value, job_id)
+        for job_id, value in connection.execute(query)
+        if isinstance(job_id, str) and isinstance(value, float) and math.isfinite(value)
+    ]
+    return [job_id for _, job_id in sorted(found)]

@@ -20,6 +20,7 @@ from shared.jobs.rows import (
     JobRow,
     MetricRow,
 )
+from shared.jobs.series import WHOLE, Window
 
 MAX_TAG_KEY_LENGTH = 64
 ID_LENGTH = len("job_") + LENGTH
@@ -204,7 +205,7 @@ def list_metrics(
     name: str | None = None,
     split: str | None = None,
     stage: str | None = None,
-    after_step: int | None = None,
+    window: Window = WHOLE,
     limit: int | None = None,
     after_id: int | None = None,
     up_to: tuple[int, int] | None = None,
@@ -217,7 +218,7 @@ def list_metrics(
         name: of the metric.
         split: of the metric.
         stage: of the job.
-        after_step: only rows with a greater step.
+        window: only rows in it.
         limit: maximum number of rows.
         after_id: only rows with a greater id.
         up_to: only rows up to this step and epoch.
@@ -227,8 +228,7 @@ def list_metrics(
     for field, value in ((column.name, name), (column.split, split), (column.stage, stage)):
         if value is not None:
             query = query.where(field == value)
-    if after_step is not None:
-        query = query.where(column.step > after_step)
+    query = query.where(*window.conditions())
     if up_to is not None:
         query = query.where(column.step <= up_to[0], column.epoch <= up_to[1])
     if after_id is not None:

@@ -1,5 +1,6 @@
 """The metrics of a job as series: a name's values over the steps of a stage."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
@@ -10,6 +11,8 @@ from shared import tables
 from shared.jobs.rows import MetricPoint, Split
 
 SPLITS = {*get_args(Split), None}
+#: Values that are read at once.
+CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,29 @@ class Series:
     count: int
 
 
+@dataclass(frozen=True)
+class Window:
+    """A part of the points of a series: after a step, and from an epoch to another."""
+
+    after_step: int | None = None
+    from_epoch: int | None = None
+    to_epoch: int | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions for the rows of the points."""
+        column, found = tables.metrics.c, list[sa.ColumnElement[bool]]()
+        if self.after_step is not None:
+            found.append(column.step > self.after_step)
+        if self.from_epoch is not None:
+            found.append(column.epoch >= self.from_epoch)
+        if self.to_epoch is not None:
+            found.append(column.epoch <= self.to_epoch)
+        return found
+
+
+WHOLE = Window()
+
+
 def list_series(
     connection: sa.Connection,
     job_id: str,
@@ -30,7 +56,7 @@ def list_series(
     name: str | None = None,
     split: str | None = None,
     stage: str | None = None,
-    after_step: int | None = None,
+    window: Window = WHOLE,
 ) -> list[Series]:
     """Return the series of a job's metrics, in the order in which they began.
 
@@ -43,8 +69,7 @@ def list_series(
     for field, value in ((column.name, name), (column.stage, stage)):
         if value is not None:
             counts = counts.where(field == value)
-    if after_step is not None:
-        counts = counts.where(column.step > after_step)
+    counts = counts.where(*window.conditions())
     by_series = counts.where(column.job_id == job_id).group_by(column.name, column.stage)
     firsts = by_series.subquery()
     query = sa.select(column.name, column.split, column.stage, firsts.c.count)
@@ -66,18 +91,46 @@ class Value(NamedTuple):
 
 
 def list_values(
-    connection: sa.Connection, job_id: str, series: Series, *, after_step: int | None = None
+    connection: sa.Connection, job_id: str, series: Series, *, window: Window = WHOLE
 ) -> Iterator[Value]:
-    """Yield the values of a series by step; values that are no numbers are left out.
+    """Yield the values of a series by step; values that are no numbers are left out."""
+    for chunk in list_chunks(connection, job_id, series, window=window):
+        yield from map(Value, *chunk)
 
-    Reading a value takes a small part of the time of reading a point.
+
+def list_chunks(
+    connection: sa.Connection, job_id: str, series: Series, *, window: Window = WHOLE
+) -> Iterator[tuple[list[int], list[float]]]:
+    """Yield the steps and the values of a series by step, about a thousand at once.
+
+    Values that are no numbers are left out. Reading a value takes a small part of the time of
+    reading a point.
     """
     column = tables.metrics.c
-    query = sa.select(column.step, column.value).where(*_is_of_series(job_id, series, after_step))
-    query = query.order_by(column.step).execution_options(yield_per=1000)
-    for step, value in connection.execute(query):
-        if isinstance(step, int) and isinstance(value, float):
-            yield Value(step, value)
+    # Without the type of the column, which would convert each NULL by a call.
+    query = sa.select(column.step, sa.type_coerce(column.value, sa.types.NullType()))
+    query = query.where(*_is_of_series(job_id, series, window)).order_by(column.step)
+    query = query.execution_options(yield_per=CHUNK)
+    for rows in connection.execute(query).partitions():
+        steps, values = ([*each] for each in zip(*rows, strict=True))
+        if {*map(type, steps)} != {int} or {*map(type, values)} != {float}:
+            pairs = [
+                (step, math.nan if value is None else value)
+                for step, value in zip(steps, values, strict=True)
+                if isinstance(step, int) and isinstance(value, float | None)
+            ]
+            steps, values = [step for step, _ in pairs], [value for _, value in pairs]
+        yield steps, values
+
+
+def find_id(connection: sa.Connection, job_id: str, series: Series, step: int) -> int | None:
+    """Return the id of the row of a series at a step; None where there is none.
+
+    A resumed attempt deletes the end of a series and records it again with other ids.
+    """
+    column = tables.metrics.c
+    query = sa.select(column.id).where(*_is_of_series(job_id, series), column.step == step)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def list_points(
@@ -88,7 +141,7 @@ def list_points(
     steps: Sequence[int] | None = None,
     limit: int | None = None,
     skipped: int = 0,
-    after_step: int | None = None,
+    window: Window = WHOLE,
 ) -> list[MetricPoint]:
     """Return points of a series, by step. Points that cannot be read are left out.
 
@@ -98,12 +151,12 @@ def list_points(
         series: the series.
         steps: only points of these steps.
         limit: maximum number of points.
-        skipped: how many points after `after_step` are left out.
-        after_step: only points after this step.
+        skipped: how many points at the beginning of the window are left out.
+        window: only points in it.
     """
     column = tables.metrics.c
     query = sa.select(column.step, column.epoch, column.value, column.at)
-    query = query.where(*_is_of_series(job_id, series, after_step)).order_by(column.step)
+    query = query.where(*_is_of_series(job_id, series, window)).order_by(column.step)
     if steps is not None:
         query = query.where(column.step.in_(steps))
     rows = connection.execute(query.limit(limit).offset(skipped)).mappings()
@@ -111,12 +164,8 @@ def list_points(
 
 
 def _is_of_series(
-    job_id: str, series: Series, after_step: int | None
+    job_id: str, series: Series, window: Window = WHOLE
 ) -> list[sa.ColumnElement[bool]]:
     column = tables.metrics.c
-    conditions = [
-        column.job_id == job_id,
-        column.name == series.name,
-        column.stage == series.stage,
-    ]
-    return conditions if after_step is None else [*conditions, column.step > after_step]
+    is_own = [column.job_id == job_id, column.name == series.name, column.stage == series.stage]
+    return [*is_own, *window.conditions()]

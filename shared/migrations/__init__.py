@@ -42,6 +42,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
         if connection.dialect.name == "postgresql":
             key = sa.func.hashtext("trainshed-migrations")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+            # An index of a large table takes longer than any request may.
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
         _refuse_newer(connection)
         command.upgrade(alembic_config(connection), revision)
 

@@ -9,6 +9,7 @@ from shared.tables.columns import BigInt, Measured, UtcTime, metadata
 from shared.tables.dataset import datasets
 from shared.tables.deletion import deletions
 from shared.tables.event import events
+from shared.tables.extreme import extremes
 from shared.tables.finding import findings, watches
 from shared.tables.job import idempotency, jobs, tags
 from shared.tables.key import keys, sessions
@@ -37,6 +38,7 @@ __all__ = [
     "deletions",
     "evaluations",
     "events",
+    "extremes",
     "findings",
     "idempotency",
     "jobs",

@@ -14,6 +14,7 @@ from shared.ids import new_id
 from shared.jobs import liveness, mlflow_sync
 from shared.jobs.attempts import Lease
 from shared.jobs.estimates.history import Measured, add
+from shared.jobs.extremes import keep_extremes
 from shared.jobs.findings import NO_FINDINGS, NewDiagnosis, NewWatch
 from shared.jobs.recording import NewArtifact
 from shared.uploaded_datasets import DatasetRow
@@ -31,6 +32,7 @@ CHECKPOINTS = (f"{JOB}/checkpoints", f"{JOB}/checkpoints/last/download")
 ARTIFACTS = (f"{JOB}/artifacts", f"{JOB}/artifacts/a.csv/download")
 ANALYSES = (f"{JOB}/analyses", "/v1/analyses", "/v1/analyses/{analysis}")
 EVENTS = (f"{JOB}/events", f"{JOB}/events?after=1")
+COMPARED = ("/v1/leaderboard?dataset=digits&metric=val_loss", "/v1/compare?jobs={job},{whole}")
 OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
 #: Where a value of each table can be seen.
 ADDRESSES: dict[str, tuple[str, ...]] = {
@@ -39,6 +41,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "attempts": (JOB, f"{JOB}/logs"),
     "events": (JOB, *EVENTS),
     "metrics": METRICS,
+    "extremes": (*COMPARED, JOB),
     "checkpoints": (*CHECKPOINTS, *TOP_K),
     "evaluations": TOP_K,
     "artifacts": (*ARTIFACTS, *ANALYSES),
@@ -87,7 +90,8 @@ class Box:
     analysis: str
 
     def get(self, address: str) -> int:
-        path = address.format(job=self.lease.job_id, weights=self.weights, analysis=self.analysis)
+        ids = {"job": self.lease.job_id, "whole": self.whole}
+        path = address.format(weights=self.weights, analysis=self.analysis, **ids)
         return self.service.client.get(path).status_code
 
     def where(self, table: sa.Table) -> str:
@@ -140,6 +144,7 @@ def box(service: Service, shell: Shell) -> Box:
         connection.execute(sa.delete(tables.datasets))
         uploaded_datasets.add(connection, _dataset())
         add(connection, lease, cost(), MEASURED, now())
+        keep_extremes(connection, lease.job_id)
         check = {"patch_id": new_id("pat"), "job_id": lease.job_id, "finding_id": "fnd_1"}
         check |= {"fork_id": whole, "null_id": whole, "created_at": now()}
         connection.execute(sa.insert(tables.verifications), check)

@@ -36,16 +36,25 @@ NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 Series = list[dict[str, Any]]
 
 
-def draw_job(job: dict[str, Any], series: Series, *, is_log: bool) -> list[LineChart]:
+def draw_job(
+    job: dict[str, Any],
+    series: Series,
+    *,
+    is_log: bool,
+    from_epoch: int | None = None,
+    to_epoch: int | None = None,
+) -> list[LineChart]:
     """Return the charts of a job.
 
     Args:
         job: as the API shows it, with its attempts.
         series: its metrics, thinned.
         is_log: whether vertical axes are logarithmic where they can be.
+        from_epoch: the first epoch of the series, if they are a part of the job's.
+        to_epoch: the last epoch of the series, likewise.
     """
     lines = points_of(series)
-    subject = _subject(job, series)
+    subject = _subject(job, series, first=from_epoch or 0, to_epoch=to_epoch)
     best = job["best"] or {}
     charts = []
     for title, members in CHARTS:
@@ -96,16 +105,18 @@ def points_of(series: Series) -> dict[str, list[tuple[float, float]]]:
     return lines
 
 
-def _subject(job: dict[str, Any], series: Series) -> Subject:
+def _subject(job: dict[str, Any], series: Series, *, first: int, to_epoch: int | None) -> Subject:
     progress = job["progress"] or {}
     last = max((point["epoch"] for each in series for point in each["points"]), default=0)
     planned = progress.get("epochs") or 1
     # A job that runs shows how far it has come, a finished job what there is.
     is_running = job["state"] in {"running", "paused", "queued"}
     epochs = {best["epoch"] for best in _values(job["best"])[:1]}
+    last = max(last, planned if is_running and planned <= 4 * max(last, 5) else last, 1)
     return Subject(
-        last_epoch=max(last, planned if is_running and planned <= 4 * max(last, 5) else last, 1),
-        stages=_stages(series),
+        last_epoch=last if to_epoch is None else to_epoch,
+        first_epoch=first,
+        stages=[(name, max(start, first), end) for name, start, end in _stages(series)],
         attempts=_attempts(job, series),
         best_epoch=next(iter(epochs), None),
         why_empty="No epoch yet" if is_running else "No epoch was completed",

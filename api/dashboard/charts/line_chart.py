@@ -43,6 +43,8 @@ class Subject:
     """What the lines of all charts of a job share."""
 
     last_epoch: int
+    #: More than 0 if only later epochs are drawn.
+    first_epoch: int = 0
     #: Name, first and last epoch of each stage, where there are several.
     stages: list[tuple[str, float, float]] = field(default_factory=list)
     #: Number and first epoch of each attempt after the first.
@@ -68,6 +70,8 @@ class LineChart:
     note: str
     is_empty: bool
     why_empty: str
+    #: Between which the lines are drawn.
+    epochs: tuple[float, float]
     #: Areas behind the lines, with their styles and paths.
     areas: list[tuple[str, str]] = field(default_factory=list)
     width: int = WIDTH
@@ -102,9 +106,13 @@ def draw(
     values = [value for line in lines for _, value in line.points]
     values += [value for area in areas for _, low, high in area.points for value in (low, high)]
     scale = logarithmic(values) if is_log else linear(values)
-    epochs = of_epochs(subject.last_epoch)
+    epochs = of_epochs(subject.last_epoch, first=subject.first_epoch)
     x, y = _x(epochs), _y(scale)
     marks = [mark for line in lines for mark in _marks(line, scale, x)]
+
+    def is_shown(epoch: float | None) -> bool:
+        return epoch is not None and epochs.low <= epoch <= epochs.high
+
     return LineChart(
         title=title,
         lines=[_drawn(line, scale, x, y) for line in lines],
@@ -115,16 +123,17 @@ def draw(
             for index, (name, first, last) in enumerate(subject.stages)
         ],
         attempts=[(x(epoch), number_) for number_, epoch in subject.attempts],
-        best_x=None if subject.best_epoch is None else x(subject.best_epoch),
+        best_x=x(subject.best_epoch) if is_shown(subject.best_epoch) else None,
         rings=[
             {"x": x(best.epoch), "y": y(best.value), "label": best.label}
             for best in bests
-            if scale.fraction(best.value) is not None
+            if is_shown(best.epoch) and scale.fraction(best.value) is not None
         ],
         marks=marks,
         note=_note(lines, scale),
         is_empty=not values,
         why_empty=subject.why_empty,
+        epochs=(epochs.low, epochs.high),
         areas=[(area.style, _area(area, scale, x, y)) for area in areas],
     )
 
@@ -135,7 +144,7 @@ def _tick(value: float, *, is_fraction: bool) -> str:
 
 def _x(epochs: Scale):  # noqa: ANN202 - a function of a number
     width = WIDTH - LEFT - RIGHT
-    return lambda epoch: round(LEFT + width * epoch / epochs.high, 1)
+    return lambda epoch: round(LEFT + width * (epochs.fraction(epoch) or 0.0), 1)
 
 
 def _y(scale: Scale):  # noqa: ANN202 - a function of a number

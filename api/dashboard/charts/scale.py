@@ -62,11 +62,11 @@ def logarithmic(values: Sequence[float], *, count: int = 4) -> Scale:
     return Scale(10.0**low, 10.0**high, ticks, is_log=True)
 
 
-def of_epochs(last: int, *, count: int = 6) -> Scale:
-    """Return the scale of the epochs from 0, whose ticks are whole numbers."""
-    last = max(1, last)
-    step = max(1, round(_round_step(last / count)))
-    return Scale(0, last, tuple(range(0, last + 1, step)))
+def of_epochs(last: int, *, first: int = 0, count: int = 6) -> Scale:
+    """Return the scale of the epochs, whose ticks are whole numbers."""
+    last = max(first + 1, last)
+    step = max(1, round(_round_step((last - first) / count)))
+    return Scale(first, last, tuple(range(-(-first // step) * step, last + 1, step)))
 
 
 def _round_step(step: float) -> float:

@@ -11,8 +11,11 @@ from api.http.requests import Text
 from api.http.schemas import Count, JsonNumber, Timestamp, content, list_of
 from api.jobs.history import series
 from api.jobs.lookup import read_job
+from shared.jobs.series import Window
 
 router = APIRouter()
+
+Epoch = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
 
 class Point(BaseModel):
@@ -47,6 +50,8 @@ def get_metrics(
     split: Literal["train", "validation", "test"] | None = None,
     stage: Annotated[Text | None, Query(max_length=64)] = None,
     after_step: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    from_epoch: Epoch | None = None,
+    to_epoch: Epoch | None = None,
     points: Annotated[
         int | None,
         Query(
@@ -65,12 +70,13 @@ def get_metrics(
     read_job(services, job_id)
     found, is_long = series.read(
         services.database,
+        services.outlines,
         job_id,
         max_points=points,
         name=name,
         split=split,
         stage=stage,
-        after_step=after_step,
+        window=Window(after_step, from_epoch, to_epoch),
     )
     is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
     chunks = series.as_csv(found) if is_csv else series.as_json(found)

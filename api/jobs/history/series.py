@@ -4,18 +4,20 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import orjson
 
 from api.jobs.history.thinning import thin
+from api.services.outlines import Outlines, is_long_enough
 from shared.clock import rfc3339
 from shared.database import Database
 from shared.jobs import queries
 from shared.jobs import series as stored_series
 from shared.jobs.rows import MetricPoint, MetricRow
-from shared.jobs.series import Series
+from shared.jobs.series import WHOLE, Series, Window
 from shared.json_numbers import json_number
 
 #: Points that are in memory at once.
@@ -29,32 +31,36 @@ PagedSeries = Iterable[tuple[Series, Iterable[Points]]]
 
 def read(
     database: Database,
+    outlines: Outlines,
     job_id: str,
     *,
     max_points: int | None,
     name: str | None = None,
     split: str | None = None,
     stage: str | None = None,
-    after_step: int | None = None,
+    window: Window = WHOLE,
 ) -> tuple[PagedSeries, bool]:
     """Return the series that match every filter, and whether they have more points than a page.
 
     Args:
         database: The database.
+        outlines: Of series that were read before.
         job_id: The job.
         max_points: About how many points of each series, see `thin`; None for all points.
         name: Only this metric.
         split: Only metrics of this split.
         stage: Only this stage.
-        after_step: Only points after this step.
+        window: Only points in it.
     """
-    filters: Any = {"name": name, "split": split, "stage": stage, "after_step": after_step}
+    filters: Any = {"name": name, "split": split, "stage": stage, "window": window}
     with database.read() as connection:
         found = stored_series.list_series(connection, job_id, **filters)
         if sum(series.count for series in found) <= PAGE:
             rows = queries.list_metrics(connection, job_id, **filters)
             return _in_memory(rows, max_points), False
-    paged = [(series, _pages(database, job_id, series, max_points, after_step)) for series in found]
+    paged = [
+        (series, _pages(database, outlines, job_id, series, max_points, window)) for series in found
+    ]
     point_count = sum(
         series.count if max_points is None else min(series.count, max_points) for series in found
     )
@@ -76,13 +82,23 @@ def _in_memory(rows: list[MetricRow], max_points: int | None) -> PagedSeries:
 
 
 def _pages(
-    database: Database, job_id: str, series: Series, max_points: int | None, after_step: int | None
+    database: Database,
+    outlines: Outlines,
+    job_id: str,
+    series: Series,
+    max_points: int | None,
+    window: Window,
 ) -> Iterator[Points]:
     """Yield the points of a series page by page; no connection is held in between."""
     if max_points is not None and series.count > max_points:
         with database.read() as connection:
-            values = stored_series.list_values(connection, job_id, series, after_step=after_step)
-            steps = iter([value.step for value in thin(values, series.count, max_points)])
+            if window == WHOLE and is_long_enough(series, max_points):
+                values = outlines.read(connection, job_id, series)
+                count = len(values)
+            else:
+                values = stored_series.list_values(connection, job_id, series, window=window)
+                count = series.count
+            steps = iter([value.step for value in thin(values, count, max_points)])
         while page := list(islice(steps, PAGE)):
             with database.read() as connection:
                 rows = stored_series.list_points(connection, job_id, series, steps=page)
@@ -92,13 +108,13 @@ def _pages(
     for _ in range(0, series.count, PAGE):
         with database.read() as connection:
             rows = stored_series.list_points(
-                connection, job_id, series, limit=PAGE, skipped=skipped, after_step=after_step
+                connection, job_id, series, limit=PAGE, skipped=skipped, window=window
             )
         if not rows:  # unreadable, or deleted since by a resumed attempt
             skipped += PAGE
             continue
         yield [_point(row) for row in rows]
-        skipped, after_step = 0, rows[-1].step
+        skipped, window = 0, replace(window, after_step=rows[-1].step)
 
 
 def _point(row: MetricRow | MetricPoint) -> dict[str, Any]:

@@ -82,6 +82,27 @@ def test_a_job_page_shows_its_curve_and_its_checkpoints(
     assert "Values by epoch" in page
 
 
+def test_a_part_of_the_epochs_is_drawn_with_all_its_points(
+    service: Service, browser: httpx.Client
+) -> None:
+    lease = service.start_job()
+    rows = [metric_row("val_loss", 10 * i, 1 / i, epoch=i) for i in range(1, 901)]
+    service.record(lease, metrics=rows)
+    address = f"/jobs/{lease.job_id}"
+
+    def points(query: str) -> int:
+        page = browser.get(address + query).text
+        [path] = re.findall(r'class="line validation" d="([^"]+)"', page)
+        return path.count(",")
+
+    assert points("") <= 400
+    assert points("?from_epoch=101&to_epoch=300") == 200
+    assert points("?from_epoch=801&to_epoch=&y=log") == 100, "an empty field is no limit"
+    page = browser.get(f"{address}?from_epoch=101&to_epoch=300").text
+    assert f'href="{address}?from_epoch=101&amp;to_epoch=300&amp;y=log"' in page
+    assert browser.get(f"{address}?from_epoch=x").status_code == 422
+
+
 def test_a_value_that_is_not_finite_is_a_gap_with_a_mark(
     service: Service, browser: httpx.Client
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.dashboard.charts.line_chart import Line, Subject, draw, sparkline
+from api.dashboard.charts.line_chart import Best, Line, Subject, draw, sparkline
 from api.dashboard.charts.scale import has_place, linear, logarithmic, of_epochs
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -40,6 +40,9 @@ def test_a_logarithmic_scale_leaves_out_what_is_not_positive() -> None:
 def test_epochs_have_whole_ticks() -> None:
     assert of_epochs(24).ticks == (0, 5, 10, 15, 20)
     assert of_epochs(1).ticks == (0, 1)
+    part = of_epochs(131, first=97)
+    assert (part.low, part.high, part.ticks) == (97, 131, (100, 110, 120, 130))
+    assert of_epochs(5, first=9).ticks == (9, 10)
 
 
 @given(st.lists(ANY, max_size=30), st.booleans())
@@ -52,6 +55,16 @@ def test_any_values_can_be_drawn(values: list[float], is_log: bool) -> None:
     without = [value for value in values if not has_place(value, is_log=is_log)]
     assert len(chart.marks) == len(without)
     sparkline(values)
+
+
+def test_a_part_of_the_epochs_fills_the_chart_without_what_lies_outside() -> None:
+    line = Line("a", "validation", [(40, 1.0), (50, 2.0)])
+    subject = Subject(last_epoch=50, first_epoch=40, best_epoch=7)
+    chart = draw("t", [line], subject, bests=[Best("best", 7, 0.5), Best("here", 45, 1.5)])
+    assert chart.lines[0]["path"] == "M56.0,194.0L508.0,20.0"
+    assert chart.best_x is None
+    assert [ring["label"] for ring in chart.rings] == ["here"]
+    assert chart.epochs == (40, 50)
 
 
 def test_a_gap_is_not_bridged() -> None:

@@ -53,6 +53,11 @@ def test_filters(service: Service, lease: Lease) -> None:
     assert names(stage="another") == []
     later = _series(service, lease, after_step=80, name="val_loss")
     assert [point["step"] for point in later[0]["points"]] == [90, 100]
+    (part,) = _series(service, lease, from_epoch=3, to_epoch=5, name="val_loss")
+    assert [point["epoch"] for point in part["points"]] == [3, 4, 5]
+    (part,) = _series(service, lease, from_epoch=3, to_epoch=9, points=2, name="val_loss")
+    assert [point["epoch"] for point in part["points"]] == [3, 4, 9]
+    assert names(from_epoch=11) == names(from_epoch=5, to_epoch=4) == []
 
 
 def test_thinning_keeps_the_first_the_last_the_lowest_and_the_highest_point(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.jobs.history import series
+from api.services.outlines import Outlines
 from shared import tables
 from shared.jobs import series as stored_series
 from shared.jobs.attempts import Lease
@@ -140,7 +141,7 @@ class TestMoreThanAPage:
         job_id = self._start_job(service, points).job_id
         tracemalloc.start()
         try:
-            paged, _ = series.read(service.database, job_id, max_points=max_points)
+            paged, _ = series.read(service.database, Outlines(), job_id, max_points=max_points)
             for _ in series.as_json(paged):
                 pass
             return tracemalloc.get_traced_memory()[1]
@@ -169,7 +170,7 @@ class TestMoreThanAPage:
 
     def test_rows_deleted_between_two_pages_are_left_out(self, service: Service) -> None:
         lease = self._start_job(service, 3 * series.PAGE)
-        paged, _ = series.read(service.database, lease.job_id, max_points=None)
+        paged, _ = series.read(service.database, Outlines(), lease.job_id, max_points=None)
         ((_, pages),) = paged
         remaining = iter(pages)
         assert len(next(remaining)) == series.PAGE
