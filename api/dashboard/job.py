@@ -63,7 +63,7 @@ async def get_job_page(
         charts=draw_job(job, metrics["data"], is_log=y == "log", **window),
         y=y,
         shown_epochs=window,
-        other_axis=_query({**window, "y": "log" if y == "linear" else None}),
+        other_axis=_query({**window, "y": None if y == "log" else "log"}),
         explanation=explanation,
         epoch_names=names,
         epochs=epochs,
