@@ -1,4 +1,4 @@
-"""`make bench ONLY=estimates`: predicted times, replayed over a long history.
+"""`make bench ONLY=estimates`: predicted times and memory, replayed over a long history.
 
 The submissions come from the simulator of sharing, week after week, and the plan decides when they
 start. Each job is predicted only from attempts that ended before its submission.
@@ -27,13 +27,36 @@ from shared.jobs.estimates.durations import (
     z90_of,
 )
 from shared.jobs.estimates.history import MAX_ARCHITECTURE, MAX_COLD, MAX_ERRORS, MAX_SEEN
-from shared.jobs.estimates.quality import TimeQuality, time_quality
+from shared.jobs.estimates.memory import predict_memory
+from shared.jobs.estimates.quality import (
+    MemoryQuality,
+    TimeQuality,
+    memory_quality,
+    time_quality,
+)
 
 JOBS = int(os.environ.get("TRAINSHED_BENCH_REPLAYED_JOBS", "10000"))
-FAMILIES = ("mlp", "vgg", "resnet", "densenet", "inception", "mobilenet")
+#: By architecture: the memory that torch reserved on an H100 over the predicted memory of the
+#: network, at batch sizes of 32 and 64 (docs/benchmarks/gpu-nvidia-h100-80gb-hbm3-2026-11-27.md).
+RESERVED_OVER_NETWORK = {
+    "vgg16": (1.560, 1.435),
+    "resnet50": (1.223, 1.207),
+    "densenet121": (1.190, 1.156),
+    "mobilenet_v2": (1.166, 1.148),
+    "xception": (1.121, 1.121),
+    "efficientnet_b0": (1.244, 1.134),
+}
+#: How much the peaks of attempts of a kind differ (σ of the logarithm); assumed, not measured.
+MEMORY_SPREAD = 0.02
+#: The network's predicted memory over kinds: the median in MiB and σ of the logarithm.
+NETWORK_MIB, NETWORK_SPREAD = 4_000.0, 0.7
 #: Jobs of one submission follow each other within this time.
 SUBMISSION_SECONDS = 5.0
 PASSES = 1_000.0
+#: By basis: the fraction of jobs that may need more than predicted, and the predicted over the
+#: needed memory.
+MEMORY_TARGETS = {"seen": 0.005, "architecture": 0.01, "cold": 0.02}
+RATIO_TARGETS = {"seen": 1.15, "architecture": 1.25, "cold": 1.4}
 #: With fewer jobs of a basis its coverage is not shown.
 MIN_JOBS = 50
 #: How much the times of jobs of a kind differ (σ of the logarithm): of every kind as in the
@@ -51,6 +74,16 @@ class Kind:
     family: str
     seconds: float
     sigma: float
+    network_mib: float
+    peak_mib: float
+
+    @classmethod
+    def new(cls, name: str, seconds: float, sigma: float, family: str) -> "Kind":
+        """Return a kind whose memory is drawn by its name."""
+        draw = random.Random(name)
+        network_mib = draw.lognormvariate(math.log(NETWORK_MIB), NETWORK_SPREAD)
+        peak_mib = network_mib * draw.uniform(*RESERVED_OVER_NETWORK[family])
+        return cls(name, family, seconds, sigma, network_mib, peak_mib)
 
     def cost(self, scale: float) -> Cost:
         """Return the cost of a job with so many times the epochs."""
@@ -66,29 +99,72 @@ class Submitted:
     cost: Cost
     #: Of the history, not of its week.
     offset: float
+    peak_mib: float
     prediction: Duration | None = None
 
     def seen(self) -> Observation:
         """Return what its attempt shows."""
-        pass_seconds = self.job.seconds / self.cost.passes
-        return Observation(self.kind.name, self.kind.family, "GPU", 1.0, pass_seconds, 0.0, 1.0)
+        kind = self.kind
+        return Observation(
+            kind.name,
+            kind.family,
+            "GPU",
+            size=1.0,
+            pass_seconds=self.job.seconds / self.cost.passes,
+            overhead_seconds=0.0,
+            fraction=1.0,
+            peak_memory_mib=self.peak_mib,
+            network_mib=kind.network_mib,
+        )
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The quality of the predictions of a history, by basis."""
+
+    times: dict[str, TimeQuality]
+    memory: dict[str, MemoryQuality]
 
 
 def measure() -> Iterator[Measurement]:
-    """Yield the coverage of p90 and the error of p50 by how well kinds are known."""
+    """Yield the quality of predicted times and memory by how well kinds are known."""
     for name, (sigma, sigma_spread) in SPREADS.items():
-        quality = replay(list(history(JOBS, sigma, sigma_spread)))
-        seen = quality["seen"]
-        what = f"predicted time, {name}, {seen.jobs:,} jobs of known kinds"
-        for target in ("≥ 0.87", "≤ 0.95"):
-            yield _row(what, "fraction that took at most p90", seen.p90_coverage, target)
-        yield _row(what, "median of |time / p50 - 1|", seen.median_error, "≤ 0.25")
-        for basis in ("architecture", "cold"):
-            if quality[basis].jobs < MIN_JOBS:  # too few for a coverage
-                continue
-            what = f"predicted time, {name}, {quality[basis].jobs:,} jobs, basis {basis}"
-            coverage = quality[basis].p90_coverage
-            yield _row(what, "fraction that took at most p90", coverage, "≥ 0.85")
+        replayed = replay(list(history(JOBS, sigma, sigma_spread)))
+        yield from _times(name, replayed.times)
+        yield from _memory(name, replayed.memory)
+
+
+def _times(name: str, quality: dict[str, TimeQuality]) -> Iterator[Measurement]:
+    """Yield the coverage of p90 and the error of p50."""
+    seen = quality["seen"]
+    what = f"predicted time, {name}, {seen.jobs:,} jobs of known kinds"
+    for target in ("≥ 0.87", "≤ 0.95"):
+        yield _row(what, "fraction that took at most p90", seen.p90_coverage, target)
+    yield _row(what, "median difference of time / p50 from 1", seen.median_error, "≤ 0.25")
+    for basis in ("architecture", "cold"):
+        if quality[basis].jobs < MIN_JOBS:  # too few for a coverage
+            continue
+        what = f"predicted time, {name}, {quality[basis].jobs:,} jobs, basis {basis}"
+        coverage = quality[basis].p90_coverage
+        yield _row(what, "fraction that took at most p90", coverage, "≥ 0.85")
+
+
+def _memory(name: str, quality: dict[str, MemoryQuality]) -> Iterator[Measurement]:
+    """Yield how often a job needed more than predicted, and how much is left unused."""
+    for basis, target in MEMORY_TARGETS.items():
+        found = quality[basis]
+        what = f"predicted memory, {name}, {found.jobs:,} jobs, basis {basis}"
+        yield Measurement(
+            what,
+            "fraction that needed more; the spread is its 95 % interval (Wilson)",
+            (found.lower, found.exceeded, found.upper),
+            f"≤ {target}",
+            found.exceeded,
+            target,
+            "",
+        )
+        ratio_target = f"≤ {RATIO_TARGETS[basis]}"
+        yield _row(what, "median of predicted / needed", found.median_ratio, ratio_target)
 
 
 def _row(name: str, what: str, value: float, target: str) -> Measurement:
@@ -127,6 +203,7 @@ def _with_kinds(
     """Give each submission a kind, often a kind that its owner has used, and each job its time."""
     found: list[Submitted] = []
     last: dict[str, tuple[float, Kind]] = {}
+    of_memory = random.Random(len(jobs))  # of its own: the times stay as they are without memory
     for job in jobs:
         at, kind = last.get(job.owner, (-math.inf, None))
         if kind is None or job.submitted_at - at > SUBMISSION_SECONDS:
@@ -136,14 +213,15 @@ def _with_kinds(
             else:
                 own = sigma * draw.lognormvariate(0.0, sigma_spread)
                 name = f"{job.owner}/{len(pool)}"
-                kind = Kind(name, draw.choice(FAMILIES), job.seconds, own)
+                kind = Kind.new(name, job.seconds, own, draw.choice(list(RESERVED_OVER_NETWORK)))
                 pool.append(kind)
         last[job.owner] = (job.submitted_at, kind)
         scale = draw.choice((0.5, 1.0, 1.0, 2.0))
         job.seconds = max(1.0, kind.seconds * scale * draw.lognormvariate(0.0, kind.sigma))
         job.seconds *= SLOW_FACTOR if draw.random() < SLOW_SHARE else 1.0
         job.left = job.seconds
-        found.append(Submitted(job, kind, kind.cost(scale), 0.0))
+        peak_mib = kind.peak_mib * of_memory.lognormvariate(0.0, MEMORY_SPREAD)
+        found.append(Submitted(job, kind, kind.cost(scale), 0.0, peak_mib))
     return found
 
 
@@ -180,19 +258,29 @@ class Known:
             self.errors[found.basis].append(error)
 
 
-def replay(jobs: list[Submitted]) -> dict[str, TimeQuality]:
+def replay(jobs: list[Submitted]) -> Replayed:
     """Predict each job at its submission; return the quality by basis."""
     known = Known()
     running: list[tuple[float, int]] = []
     outcomes: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    peaks: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for number, each in enumerate(jobs):
         at = each.offset + each.job.submitted_at
         while running and running[0][0] <= at:
             known.add(jobs[heapq.heappop(running)[1]])
-        found = each.prediction = predict_duration(each.cost, known.history_of(each.cost))
+        past = known.history_of(each.cost)
+        need = predict_memory(
+            seen=past.seen, architecture=past.architecture, network_mib=each.kind.network_mib
+        )
+        if need is not None:
+            peaks[need.basis].append((each.peak_mib, need.mib))
+        found = each.prediction = predict_duration(each.cost, past)
         if found is not None:
             outcomes[found.basis].append((each.job.seconds, found.p50, found.p90))
         ended_at = each.job.ended_at
         if ended_at is not None:
             heapq.heappush(running, (each.offset + ended_at, number))
-    return {basis: time_quality(outcomes[basis]) for basis in BASES}
+    return Replayed(
+        {basis: time_quality(outcomes[basis]) for basis in BASES},
+        {basis: memory_quality(peaks[basis]) for basis in BASES},
+    )

@@ -43,6 +43,7 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 Text = Annotated[str, AfterValidator(_check_text), _matching(TEXT_PATTERN)]
 #: Ids, in paths and as cursors.
 JobIdText = Annotated[str, _matching(id_pattern("job"))]
+QueueCursor = Annotated[str, _matching(id_pattern("queue"))]
 CheckpointId = Annotated[str, _matching(id_pattern("ckpt"))]
 AnalysisIdText = Annotated[str, _matching(id_pattern("ana"))]
 DatasetId = Annotated[str, _matching(id_pattern("ds"))]

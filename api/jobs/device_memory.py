@@ -1,6 +1,7 @@
 """The memory of a device that a new job gets: as requested, measured before, or predicted."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from api.jobs.admission.draft import Draft
@@ -36,22 +37,24 @@ def largest_device_mib(services: Services) -> float:
     return max((total - reserve_mib(total) for total in totals), default=0.0)
 
 
-def plan_memory(services: Services, spec: dict[str, Any], draft: Draft) -> Planned:
+def plan_memory(services: Services, draft: Draft, *, epochs_before: int = 0) -> Planned:
     """Return the prediction of a job, and the memory to plan for it; 0 for a whole device.
 
     Args:
         services: the parts of this service.
-        spec: with its defaults.
         draft: the specification as it was checked.
+        epochs_before: the epochs that are in the checkpoint from which the job starts.
     """
-    prediction = services.estimator.predict(spec)
+    spec = draft.filled
+    predict = partial(services.estimator.predict, spec, epochs_before=epochs_before)
+    prediction = predict()
     given = spec["resources"].get("gpu_memory_mib")
     largest = largest_device_mib(services)
     if given or not largest:
         return Planned(prediction, None)
     if prediction.memory is None or prediction.memory.basis != "seen":
         network_mib = step_of(services, draft).get("memory_mib")
-        prediction = services.estimator.predict(spec, network_mib=network_mib)
+        prediction = predict(network_mib=network_mib)
     if prediction.memory is None:
         return Planned(prediction, 0.0)
     memory = planned_mib(prediction.memory, data_mib(spec["dataset"]), largest_mib=largest)

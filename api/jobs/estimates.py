@@ -40,7 +40,9 @@ def epoch_seconds_of_work(
         speed = GPU_SPEED if _has_gpu(services) else services.sidecar.send("speed", {})
     except Unavailable:
         return None
-    step = STEP_FACTOR * sum(work[part] * speed[part] for part in GPU_SPEED)
+    gpus = spec["resources"]["gpus"]  # of which each computes its part of the batch
+    parts = {part: work[part] / (1 if part == "operations" else gpus) for part in GPU_SPEED}
+    step = STEP_FACTOR * sum(parts[part] * speed[part] for part in GPU_SPEED)
     dataset = spec["dataset"]
     images = min(spec["training"]["batch_size"], dataset["train"])
     return round(step / images * _passes(dataset) / PASSES_PER_TRAINING_IMAGE, 3)

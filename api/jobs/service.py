@@ -21,6 +21,7 @@ from api.jobs.retries import check_readable
 from api.services.container import Services
 from api.services.principal import Principal
 from shared.jobs import control, deletion, liveness
+from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.submission import (
     Submission,
     find_by_key,
@@ -126,7 +127,9 @@ def check_disk_space(services: Services, principal: Principal, draft: Draft) -> 
 
 def _submit(services: Services, principal: Principal, submission: Submission, draft: Draft) -> str:
     """Record a job, notify the workers, and return its id."""
-    planned = device_memory.plan_memory(services, submission.spec, draft)
+    with services.database.read() as connection:
+        before = read_epochs_before(connection, submission.resume_from)
+    planned = device_memory.plan_memory(services, draft, epochs_before=before)
     predicted = replace(submission, prediction=planned.prediction, memory_mib=planned.memory_mib)
     with services.database.write() as connection:
         check = services.limits.for_job(principal, submission.spec)
@@ -211,6 +214,10 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
     if existing is not None:
         return existing
     disk_space.check(services, principal)
+    # Before the transaction: what is predicted of an ended job does not change meanwhile.
+    with services.database.read() as connection:
+        origin = control.get_retry_origin(connection, job_id, lock=False)
+    prediction = services.estimator.predict(origin.spec, epochs_before=origin.epochs_before)
     with services.database.write() as connection:
         origin = control.get_retry_origin(connection, job_id)
         check_readable(connection, principal, job_id, origin)
@@ -225,7 +232,7 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             warnings=origin.warnings,
             retry_of=job_id,
             resume_from=origin.checkpoint,
-            prediction=services.estimator.predict(origin.spec),
+            prediction=prediction,
             idempotency_key=key,
             fingerprint=fingerprint,
         )

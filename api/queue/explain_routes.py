@@ -11,6 +11,7 @@ from api.jobs.lookup import read_job
 from api.queue.explanation import YIELDING, explain_running, explain_waiting
 from api.queue.schemas import Explanation
 from shared.clock import rfc3339
+from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.events import list_events
 from shared.jobs.rows import EventRow
 from shared.states import FINAL
@@ -37,6 +38,7 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
     row = read_job(services, job_id)
     with services.database.read() as connection:
         events = list_events(connection, job_id, limit=MAX_EVENTS)
+        before = read_epochs_before(connection, row.resume_from)
     history = [entry for event in events if (entry := _history_entry(event)) is not None]
     explanation: dict[str, Any] = {
         "object": "explanation",
@@ -45,7 +47,9 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
         "history": history,
     }
     if row.state not in FINAL:
-        prediction = services.estimator.predict(row.spec, epoch_limit=row.epoch_limit)
+        prediction = services.estimator.predict(
+            row.spec, epoch_limit=row.epoch_limit, epochs_before=before
+        )
         explanation |= {
             "seconds": range_json(prediction.duration),
             "basis": basis_json(prediction.duration),

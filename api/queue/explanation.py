@@ -19,7 +19,7 @@ from shared.jobs.planning.box import (
     own_order,
 )
 from shared.jobs.planning.forecast import Start, forecast
-from shared.jobs.planning.plan import Entry, plan, startable_jobs
+from shared.jobs.planning.plan import Entry, plan
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITIES, PRIORITY_NAMES
 
@@ -152,7 +152,7 @@ def _changes(snapshot: Snapshot, entry: Entry) -> dict[str, list[dict[str, Any]]
         if any(start.job.id == changed.id for start in made.starts):
             now.append({"patch": patch, "via": "patch"})
         elif before is not None:
-            after = forecast(box, startable_jobs(made)).get(changed.id)
+            after = forecast(box, made).get(changed.id)
             if after is not None and after.p50 < before.p50:
                 earlier.append({"patch": patch, "via": "patch", "starts": starts_json(after)})
     return {"would_start_now_if": now, "would_start_earlier_if": earlier}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from api.queue.cursor import cursor_of
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
 from shared.clock import rfc3339
@@ -35,6 +36,7 @@ def entry_json(
     is_reserved = reservation is not None and reservation.job.id == job.id
     return {
         "object": "queue_entry",
+        "cursor": cursor_of(job.id, snapshot.positions[job.id]),
         "position": snapshot.positions[job.id],
         "is_exact": True,
         "job": job.id if is_readable else None,

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Security
 
 from api.deps import PrincipalDep, ServicesDep, right
-from api.http.requests import JobIdText, Limit
+from api.http.requests import Limit, QueueCursor
 from api.http.responses import json_response, list_page
+from api.queue.cursor import count_before
 from api.queue.rendering import entry_json, policy_json, shares_json
 from api.queue.schemas import Queue
 from shared import tables
@@ -25,19 +26,17 @@ def show_queue(
     services: ServicesDep,
     principal: PrincipalDep,
     limit: Limit = 100,
-    after: JobIdText | None = None,
+    after: QueueCursor | None = None,
 ) -> Any:
     """Return the jobs that wait, in the order in which they start.
 
-    The list has the first 1,000 jobs; `waiting` counts all. `after` is the id of the last job of
-    the page before. The response is at most one second old.
+    The list has the first 1,000 jobs; `waiting` counts all. `after` is the `cursor` of the last
+    entry of the page before, or the id of a waiting job that the caller may read. If the entry no
+    longer waits, the page continues at its former position. The response is at most one second old.
     """
     snapshot = services.queue_order.snapshot()
     entries = snapshot.plan.entries
-    begin = snapshot.positions.get(after, 0) if after is not None else 0
-    # The id of a job that the caller may not read is as unknown as any other.
-    if begin and not principal.may_read(entries[begin - 1].job.owner):
-        begin = 0
+    begin = count_before(snapshot, after, principal)
     page = entries[begin : begin + limit]
     jobs = tables.jobs.c
     names = sa.select(jobs.id, jobs.name).where(jobs.id.in_([entry.job.id for entry in page]))

@@ -25,6 +25,8 @@ class QueueEntry(BaseModel):
     """A job that waits."""
 
     object: Literal["queue_entry"]
+    #: For `after`, to continue behind this entry.
+    cursor: str
     position: Count
     is_exact: bool
     job: str | None

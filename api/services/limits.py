@@ -21,13 +21,12 @@ from shared.database import Database
 from shared.errors import LimitReached, StorageLimit
 from shared.jobs import used_days
 from shared.jobs.deletion import list_largest
+from shared.jobs.planning.box import HIGH_SECONDS
 from shared.jobs.used_days import Week
 from shared.settings import Settings
 from shared.states import FINAL, PRIORITIES
 
 HIGH = PRIORITIES["high"]
-#: What a job of high priority counts that has no time limit.
-HIGH_SECONDS = 14_400.0
 #: When to try again where nobody knows when something ends.
 RETRY_SECONDS = 30.0
 #: Of ended jobs in an error.

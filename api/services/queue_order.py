@@ -16,7 +16,7 @@ from shared.ids import new_id
 from shared.jobs.planning.box import UNKNOWN_SECONDS, Box, Policy, WaitingJob, own_order
 from shared.jobs.planning.forecast import Start, forecast
 from shared.jobs.planning.order import in_order
-from shared.jobs.planning.plan import MAX_CANDIDATES, Plan, plan, startable_jobs
+from shared.jobs.planning.plan import MAX_CANDIDATES, Plan, plan
 from shared.jobs.quarantine import is_not_quarantined
 from shared.jobs.read_box import read_box
 from shared.jobs.waiting import count_by_owner
@@ -41,7 +41,7 @@ class Snapshot:
     @cached_property
     def forecast(self) -> Mapping[str, Start]:
         """When the first jobs start; not of jobs whose owners may not start so many."""
-        return forecast(self.box, startable_jobs(self.plan))
+        return forecast(self.box, self.plan)
 
     @property
     def waiting(self) -> int:

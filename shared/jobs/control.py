@@ -10,6 +10,7 @@ from shared import tables
 from shared.clock import now
 from shared.errors import Conflict, NotFound
 from shared.jobs.ending import read_ending
+from shared.jobs.estimates.history import epochs_of
 from shared.jobs.events import NewEvent, append_events
 from shared.jobs.quarantine import select_job
 from shared.jobs.rows import JobRow
@@ -26,8 +27,9 @@ class RetryOrigin:
 
     spec: dict[str, Any]
     warnings: list[dict[str, Any]]
-    #: The checkpoint from which the retry resumes, if any.
+    #: The checkpoint from which the retry resumes, if any, and the epochs that are in it.
     checkpoint: str | None
+    epochs_before: int
     owner: str
 
 
@@ -169,10 +171,14 @@ def phase_before(connection: sa.Connection, job_id: str) -> str | None:
     return phase if isinstance(phase, str) else None
 
 
-def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
+def get_retry_origin(connection: sa.Connection, job_id: str, *, lock: bool = True) -> RetryOrigin:
     """Return what a retry takes over from an ended job.
 
-    The job's row is locked, so the second of two concurrent retries finds the first.
+    Args:
+        connection: in a transaction, or for reading without a lock.
+        job_id: of the job that is retried.
+        lock: whether its row is locked, so that the second of two concurrent retries finds the
+            first.
 
     Raises:
         NotFound: no such job.
@@ -180,7 +186,9 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
         RowUnreadable: its row cannot be read.
     """
     jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
-    query = select_job.where(jobs.id == job_id).with_for_update(of=tables.jobs)
+    query = select_job.where(jobs.id == job_id)
+    if lock:
+        query = query.with_for_update(of=tables.jobs)
     columns = connection.execute(query).mappings().one_or_none()
     if columns is None:
         raise NotFound(f"There is no job {job_id}.")
@@ -194,9 +202,12 @@ def get_retry_origin(connection: sa.Connection, job_id: str) -> RetryOrigin:
             allowed=list(RETRYABLE),
         )
     checkpoint = connection.execute(
-        sa.select(checkpoints.id).where(checkpoints.job_id == job_id, checkpoints.kind == "last")
-    ).scalar_one_or_none()
-    return RetryOrigin(row.spec, row.warnings, checkpoint, row.owner)
+        sa.select(checkpoints.id, checkpoints.epoch).where(
+            checkpoints.job_id == job_id, checkpoints.kind == "last"
+        )
+    ).one_or_none()
+    name, epochs = (None, 0) if checkpoint is None else (checkpoint.id, epochs_of(checkpoint.epoch))
+    return RetryOrigin(row.spec, row.warnings, name, epochs, row.owner)
 
 
 def find_open_retry(connection: sa.Connection, owner: str, job_id: str) -> str | None:

@@ -147,7 +147,8 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
     started_at = row.started_at.timestamp() if isinstance(row.started_at, datetime) else at
     charged = row.charged_until
     names = row.devices if isinstance(row.devices, list) else []
-    remaining = remaining_of(row, at - started_at, used=row.used)
+    used = (plausible(row.used) or 0.0) / max(1, len(names))  # each device is charged
+    remaining = remaining_of(row, at - started_at, used=used)
     requests = (row.cancel_requested_at, row.pause_requested_at)
     is_ending = any(value is not None for value in requests)
     yields_to = None if row.yield_requested_at is None else str(row.yields_to)
@@ -206,7 +207,7 @@ def remaining_of(row: Any, seconds: float, *, used: Any) -> Remaining:
     Args:
         row: with the job's `progress`, `seconds_p50`, `seconds_p90` and `spec`.
         seconds: since its attempt started.
-        used: device-seconds of earlier attempts.
+        used: seconds of earlier attempts.
     """
     elapsed = seconds + (plausible(used) or 0.0)
     found = predict_remaining(

@@ -14,6 +14,7 @@ from shared.clock import now
 from shared.errors import IdempotencyMismatch
 from shared.ids import new_id
 from shared.jobs.estimates.estimator import Prediction, predict
+from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.events import NewEvent
 from shared.jobs.sources import lock_sources, source_of_weights
 from shared.states import PRIORITIES, Kind
@@ -73,7 +74,12 @@ def submit(
     spec, job_id, at = submission.spec, new_id("job"), now()
     prediction = submission.prediction
     if prediction is None:
-        prediction = predict(connection, spec, epoch_limit=submission.epoch_limit)
+        prediction = predict(
+            connection,
+            spec,
+            epoch_limit=submission.epoch_limit,
+            epochs_before=read_epochs_before(connection, submission.resume_from),
+        )
     connection.execute(
         sa.insert(tables.jobs),
         {

@@ -36,10 +36,10 @@ _SINCE = {
       ) END
     ))""",
 }
-#: The device time of the attempts of a job that waits again.
-_USED = """CASE WHEN j.attempt > 0 THEN (
+#: The time of the attempts of a job that waits again; one of several devices is charged for each.
+_USED = """CASE WHEN j.attempt > 0 AND j.gpus > 0 THEN (
   SELECT sum(a.device_seconds) FROM attempts a WHERE a.job_id = j.id
-) END"""
+) / j.gpus END"""
 _LAST_START = {
     "sqlite": "unixepoch(u.last_start_at, 'subsec')",
     "postgresql": "date_part('epoch', u.last_start_at)",

@@ -11,9 +11,10 @@ import orjson
 #: Training on an image takes about three times as long as evaluating it: a forward pass and a
 #: backward pass of twice the cost.
 PASSES_PER_TRAINING_IMAGE = 3
-#: How the time of a pass grows with the values of an image, and shrinks with the batch size. Rough:
-#: it only compares kinds with each other, and an estimate from another kind has a wide range.
-GROWTH_WITH_VALUES, GROWTH_WITH_BATCH = 0.7, -0.3
+#: How the time of a pass grows with the values of an image, and shrinks with the batch size and the
+#: number of devices. Rough: it only compares kinds with each other, and an estimate from another
+#: kind has a wide range.
+GROWTH_WITH_VALUES, GROWTH_WITH_BATCH, GROWTH_WITH_DEVICES = 0.7, -0.3, -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Cost:
     kind: str
     #: The name of the architecture.
     family: str
-    #: Passes of one image in all epochs; a training step counts three.
+    #: Passes of one image in all epochs that are to be trained; a training step counts three.
     passes: float
     #: Of one epoch.
     passes_per_epoch: float
@@ -34,23 +35,24 @@ class Cost:
     limit_seconds: float = inf
 
 
-def cost_of(spec: Any, *, epoch_limit: int | None = None) -> Cost | None:
+def cost_of(spec: Any, *, epoch_limit: int | None = None, epochs_before: int = 0) -> Cost | None:
     """Return the cost of a job.
 
     Args:
         spec: with its defaults, as it is stored.
         epoch_limit: the epoch after which the training ends early.
+        epochs_before: the epochs that are in the checkpoint from which the job starts.
 
     Returns:
         None for a specification without what decides it: damaged, or of an analysis.
     """
     try:
-        return _cost(spec, epoch_limit)
+        return _cost(spec, epoch_limit, epochs_before)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def _cost(spec: Mapping[str, Any], epoch_limit: int | None) -> Cost | None:
+def _cost(spec: Mapping[str, Any], epoch_limit: int | None, before: int) -> Cost | None:
     dataset, training = spec["dataset"], spec["training"]
     train, validation = int(dataset["train"]), int(dataset["validation"])
     epochs = int(training["epochs"])
@@ -58,14 +60,17 @@ def _cost(spec: Mapping[str, Any], epoch_limit: int | None) -> Cost | None:
         epochs = min(epochs, epoch_limit)
     # An epoch trains, validates, and evaluates as many training images for the generalization gap.
     per_epoch = PASSES_PER_TRAINING_IMAGE * train + validation + min(train, validation)
+    resources = spec["resources"]
     size = _values(dataset) ** GROWTH_WITH_VALUES * training["batch_size"] ** GROWTH_WITH_BATCH
+    size *= (resources.get("gpus") or 1) ** GROWTH_WITH_DEVICES
     family = spec["architecture"]["name"]
-    limit = spec["resources"].get("max_runtime_seconds") or inf
+    limit = resources.get("max_runtime_seconds") or inf
     numbers = (per_epoch, epochs, size, limit)
     if not isinstance(family, str) or min(numbers) <= 0 or not isfinite(size):
         return None
     digest = hashlib.sha256(orjson.dumps(_kind(spec), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return Cost(digest, family, float(epochs * per_epoch), float(per_epoch), size, float(limit))
+    passes = max(0, epochs - before) * per_epoch
+    return Cost(digest, family, float(passes), float(per_epoch), size, float(limit))
 
 
 def _values(dataset: Mapping[str, Any]) -> float:

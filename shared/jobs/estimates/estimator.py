@@ -73,6 +73,7 @@ def predict(
     spec: Any,
     *,
     epoch_limit: int | None = None,
+    epochs_before: int = 0,
     network_mib: float | None = None,
 ) -> Prediction:
     """Return what a job is predicted to take, from what the database holds now.
@@ -81,9 +82,10 @@ def predict(
         connection: for reading.
         spec: with its defaults.
         epoch_limit: the epoch after which the training ends early.
+        epochs_before: the epochs that are in the checkpoint from which the job starts.
         network_mib: the memory of the network as the sidecar predicts it, if known.
     """
-    cost = cost_of(spec, epoch_limit=epoch_limit)
+    cost = cost_of(spec, epoch_limit=epoch_limit, epochs_before=epochs_before)
     if cost is None:
         return Prediction(network_mib=network_mib)
     cold, z90, models = _read_common(connection)
@@ -129,10 +131,15 @@ class Estimator:
         self._lock = threading.Lock()
 
     def predict(
-        self, spec: Any, *, epoch_limit: int | None = None, network_mib: float | None = None
+        self,
+        spec: Any,
+        *,
+        epoch_limit: int | None = None,
+        epochs_before: int = 0,
+        network_mib: float | None = None,
     ) -> Prediction:
         """Return what a job is predicted to take; arguments as for the function `predict`."""
-        cost = cost_of(spec, epoch_limit=epoch_limit)
+        cost = cost_of(spec, epoch_limit=epoch_limit, epochs_before=epochs_before)
         if cost is None:
             return Prediction(network_mib=network_mib)
         kind, family = cost.kind, cost.family

@@ -168,6 +168,18 @@ def readable(rows: Iterable[Any]) -> Iterable[Observation]:
         )
 
 
+def read_epochs_before(connection: sa.Connection, checkpoint: str | None) -> int:
+    """Return how many epochs are in the checkpoint from which a job starts; 0 without one."""
+    epoch = tables.checkpoints.c.epoch
+    query = sa.select(epoch).where(tables.checkpoints.c.id == checkpoint)
+    return epochs_of(connection.execute(query).scalar_one_or_none() if checkpoint else None)
+
+
+def epochs_of(value: Any) -> int:
+    """Return a stored number of epochs; 0 for what is none."""
+    return value if type(value) is int and value > 0 else 0
+
+
 def read_z90(connection: sa.Connection) -> dict[str, float]:
     """Return by basis how many σ above p50 the time lies that 90 % of the jobs did not exceed."""
     return {basis: z90_of(_errors(connection, basis)) for basis in BASES}

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from shared import tables
 from shared.database import Database
 from shared.jobs.estimates.estimator import Estimator
+from shared.jobs.estimates.history import epochs_of
 
 #: How many new observations are looked at in a round, and how many waiting jobs of one kind.
 MAX_OBSERVATIONS, MAX_JOBS = 100, 500
@@ -46,14 +47,20 @@ class Refresher:
 def _predict_waiting(
     connection: sa.Connection, estimator: Estimator, kind: str
 ) -> list[dict[str, object]]:
-    jobs = tables.jobs.c
+    jobs, checkpoints = tables.jobs.c, tables.checkpoints.c
     # A literal, not a parameter: otherwise the partial index is not used.
     waits = sa.text("jobs.state = 'queued'")
-    query = sa.select(jobs.id, jobs.spec, jobs.epoch_limit).where(waits, jobs.cost_kind == kind)
+    query = (
+        sa.select(jobs.id, jobs.spec, jobs.epoch_limit, checkpoints.epoch)
+        .select_from(tables.jobs)
+        .outerjoin(tables.checkpoints, checkpoints.id == jobs.resume_from)
+        .where(waits, jobs.cost_kind == kind)
+    )
     values: list[dict[str, object]] = []
     for row in connection.execute(query.order_by(jobs.id).limit(MAX_JOBS)):
         limit = row.epoch_limit if isinstance(row.epoch_limit, int) else None
-        found = estimator.predict(row.spec, epoch_limit=limit).duration
+        before = epochs_of(row.epoch)
+        found = estimator.predict(row.spec, epoch_limit=limit, epochs_before=before).duration
         if found is not None:
             values.append({"job": row.id, "p50": found.p50, "p90": found.p90})
     return values

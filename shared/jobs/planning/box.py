@@ -12,11 +12,14 @@ from typing import Literal
 from shared.states import PRIORITIES
 
 HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
+#: How long a job of high priority is meant to take at most: then it gives way like others, and one
+#: without a time limit counts with this in its owner's budget.
+HIGH_SECONDS = 14_400.0
 #: A job without a prediction counts as this long where its owner's next job is put in order.
 UNKNOWN_SECONDS = 600.0
-#: A job counts with this share of its device's time until the device was measured with it. Less
-#: than most jobs take: jobs that are too slow together are separated.
-UNKNOWN_UTILIZATION = 0.3
+#: A job counts with this share of its device's time until the device was measured with it: four new
+#: jobs share a device. Less than most jobs take: jobs that are too slow together are separated.
+UNKNOWN_UTILIZATION = 0.25
 
 TimeSharing = Literal["exact", "all", "off"]
 #: Why a person's jobs may not start: as many run as are allowed, the device time of the week is

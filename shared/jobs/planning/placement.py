@@ -1,9 +1,13 @@
 """On which devices a job starts, and which devices are held for a job that does not fit yet."""
 
+from bisect import insort
 from dataclasses import dataclass
 from math import inf, isfinite
+from operator import itemgetter
 
 from shared.jobs.planning.box import Box, Device, RunningJob, WaitingJob
+
+_end = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,33 +22,23 @@ class Reservation:
 class Space:
     """A device while the plan fills it."""
 
-    __slots__ = (
-        "device",
-        "free_mib",
-        "held_until",
-        "is_whole",
-        "jobs",
-        "kinds",
-        "limit",
-        "releases",
-        "utilization",
-    )
+    __slots__ = ("device", "free_mib", "held_until", "jobs", "limit", "utilization")
 
     def __init__(self, device: Device, limit: int) -> None:
         self.device = device
         #: How many jobs it may have.
         self.limit = limit
         self.free_mib = device.free_mib if device.total_mib else inf
-        self.jobs = 0
         self.utilization = 0.0
-        self.kinds: list[str] = []
-        #: Whether a job uses it with which no other job shares: a job of several devices, or a job
-        #: whose memory has no limit.
-        self.is_whole = False
+        #: When each of its jobs is predicted to end, the earliest first.
+        self.jobs: list[tuple[float, WaitingJob | RunningJob]] = []
         #: Later jobs must end before this time; infinite if it is not held.
         self.held_until: float | None = None
-        #: When its jobs are predicted to end, and the memory that each then frees.
-        self.releases: list[tuple[float, float]] = []
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether jobs are there, and there may be one more."""
+        return 0 < len(self.jobs) < self.limit and all(job.can_share for _, job in self.jobs)
 
     def add(self, job: WaitingJob | RunningJob, *, ends_at: float, is_counted: bool) -> None:
         """Put a job on the device.
@@ -54,53 +48,49 @@ class Space:
             ends_at: its predicted end.
             is_counted: whether the device's free memory already leaves the job out.
         """
-        self.jobs += 1
+        insort(self.jobs, (ends_at, job), key=_end)
         self.utilization += job.utilization
-        self.kinds.append(job.kind)
-        self.is_whole |= not job.can_share
-        self.releases.append((ends_at, job.held_mib))
         if not is_counted:
             self.free_mib -= job.memory_mib
 
     def is_empty_for(self, job: WaitingJob, until: float) -> bool:
         """Return whether the device is free for the job alone."""
-        return self.jobs == 0 and job.memory_mib <= self.free_mib and self._allows(until)
+        return not self.jobs and job.memory_mib <= self.free_mib and self._allows(until)
 
     def is_shared_for(self, job: WaitingJob, until: float) -> bool:
         """Return whether the job fits next to the jobs that are there."""
-        return (
-            0 < self.jobs < self.limit
-            and not self.is_whole
-            and job.can_share
-            and not any(frozenset((job.kind, kind)) in self.device.apart for kind in self.kinds)
-            and job.memory_mib <= self.free_mib
-            and self.utilization + job.utilization <= 1.0
-            and self._allows(until)
+        return bool(self.jobs) and self._fits(job, 0, self.free_mib) and self._allows(until)
+
+    def free_at(self, job: WaitingJob, now: float) -> float | None:
+        """Return when the job is predicted to fit; None if it never fits."""
+        free, at = self.free_mib, now
+        if self._fits(job, 0, free):
+            return at
+        for gone, (ends_at, other) in enumerate(self.jobs, start=1):
+            at, free = max(at, ends_at), free + other.held_mib
+            if self._fits(job, gone, free):
+                return at
+        return None
+
+    def _fits(self, job: WaitingJob, gone: int, free_mib: float) -> bool:
+        """Return whether a job fits once so many of the jobs have left."""
+        count = len(self.jobs) - gone
+        if job.memory_mib > free_mib or not count:
+            return job.memory_mib <= free_mib
+        if not job.can_share or count >= self.limit:
+            return False
+        if self.utilization * count / len(self.jobs) + job.utilization > 1.0:
+            return False
+        apart = self.device.apart
+        return all(
+            other.can_share and not (apart and frozenset((job.kind, other.kind)) in apart)
+            for _, other in self.jobs[gone:]
         )
 
     def _allows(self, until: float) -> bool:
         if self.device.closed is not None:
             return False
         return self.held_until is None or (isfinite(until) and until <= self.held_until)
-
-    def free_at(self, job: WaitingJob, now: float) -> float | None:
-        """Return when the job is predicted to fit; None if it never fits."""
-        free, jobs, at = self.free_mib, self.jobs, now
-        alone = not job.can_share or self.is_whole
-        utilization = self.utilization
-        releases = sorted(self.releases)
-        while True:
-            has_room = jobs == 0 or (
-                not alone
-                and jobs < self.limit
-                and utilization * jobs / max(self.jobs, 1) + job.utilization <= 1.0
-            )
-            if has_room and job.memory_mib <= free:
-                return at
-            if not releases:
-                return None
-            ends_at, memory_mib = releases.pop(0)
-            at, free, jobs = max(at, ends_at), free + memory_mib, jobs - 1
 
 
 class Room:
@@ -130,7 +120,7 @@ class Room:
     def is_full(self) -> bool:
         """Whether no device can get any further job."""
         return not any(
-            space.device.closed is None and space.jobs < space.limit
+            space.device.closed is None and len(space.jobs) < space.limit
             for space in self.spaces.values()
         )
 
@@ -193,6 +183,7 @@ def _use_measured_utilization(space: Space, box: Box) -> None:
     if device.utilization is None or not space.jobs:
         return
     since = box.now - device.utilization_seconds
-    jobs = [job for job in box.running if device.id in job.devices]
-    new = sum(job.utilization for job in jobs if job.started_at > since)
-    space.utilization = device.utilization + new
+    jobs = [job for _, job in space.jobs if isinstance(job, RunningJob)]
+    space.utilization = device.utilization + sum(
+        job.utilization for job in jobs if job.started_at > since
+    )

@@ -57,11 +57,6 @@ class Plan:
         return (entry for entry in self.entries if entry.devices is not None)
 
 
-def startable_jobs(made: Plan) -> list[WaitingJob]:
-    """Return the jobs of a plan that their owners may start."""
-    return [entry.job for entry in made.entries if not entry.place.is_limited]
-
-
 def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) -> Plan:
     """Return which jobs start now, and for which job devices are held.
 
@@ -122,11 +117,11 @@ def _reason(
         return "foreign_process" if foreign >= job.gpus else "memory"
     if reservation is not None or has_starts:
         is_held = any(
-            space.held_until is not None and space.jobs == 0 and job.memory_mib <= space.free_mib
+            space.held_until is not None and not space.jobs and job.memory_mib <= space.free_mib
             for space in spaces
         )
         return "reserved" if is_held else "order"
-    has_slot = any(0 < space.jobs < space.limit and not space.is_whole for space in spaces)
+    has_slot = any(space.may_be_shared for space in spaces)
     return "memory" if has_slot and job.gpus == 1 else "devices"
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 
 from shared.jobs.planning.box import (
     HIGH,
+    HIGH_SECONDS,
     LOW,
     Box,
     Device,
@@ -76,9 +77,11 @@ def find_yields(box: Box, made: Plan) -> list[Yield]:
 
 def quantum_of(policy: Policy, job: RunningJob) -> float | None:
     """Return how many seconds an attempt runs before it may give way; None if it never does."""
-    if job.priority >= HIGH or policy.time_sharing == "off":
+    if policy.time_sharing == "off":
         return None
     quantum = policy.quantum_of_low_seconds if job.priority <= LOW else policy.quantum_seconds
+    if job.priority >= HIGH:
+        quantum = max(quantum, HIGH_SECONDS)
     return max(quantum, QUANTUM_OVER_SWITCH * job.switch_seconds)
 
 

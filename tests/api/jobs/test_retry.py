@@ -1,6 +1,7 @@
 """`POST /v1/jobs/{id}/retry`: idempotent by its key, or while the retry has not finished."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -64,6 +65,26 @@ def test_retry_is_a_new_job_that_continues_from_the_last_checkpoint(service: Ser
         row = queries.get_job(connection, retry_id)
     assert row is not None
     assert row.resume_from == last.id
+
+
+def test_a_retry_is_predicted_from_its_checkpoint_and_before_the_transaction(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = service.start_job()
+    service.record(lease, checkpoints=[checkpoint_row("last", epoch=1)])
+    service.post(f"/v1/jobs/{lease.job_id}/cancel")
+    service.stop(lease)
+    services = service.app.state.services
+    predict, found = services.estimator.predict, []
+
+    def note(*arguments: Any, **options: Any) -> Any:
+        with service.database.write():  # SQLite allows one at a time
+            found.append(options["epochs_before"])
+        return predict(*arguments, **options)
+
+    monkeypatch.setattr(services.estimator, "predict", note)
+    _retry(service, lease.job_id)
+    assert found == [1]
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])

@@ -20,7 +20,7 @@ def _count_reads(engine: sa.Engine, extra_seconds: float = 0) -> Iterator[list[s
     reads: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "WITH RECURSIVE owners" in statement:
+        if "WITH RECURSIVE j" in statement:
             reads.append(statement)
             time.sleep(extra_seconds)
 

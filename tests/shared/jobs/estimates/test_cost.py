@@ -52,6 +52,17 @@ def test_an_epoch_trains_validates_and_evaluates_as_many_training_images() -> No
     assert limited.passes == 2 * 400
 
 
+@pytest.mark.parametrize(("before", "left"), [(0, 10), (7, 3), (10, 0), (12, 0)])
+def test_epochs_of_the_checkpoint_are_not_trained_again(before: int, left: int) -> None:
+    found = cost_of(full_spec(), epochs_before=before)
+    assert found is not None
+    assert found.passes == left * 400
+
+
+def test_each_of_several_devices_computes_its_part_of_a_pass() -> None:
+    assert cost(resources={"gpus": 4}).size == pytest.approx(cost().size / 4)
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -117,6 +117,23 @@ def test_waiting_jobs_are_predicted_again_when_one_of_their_kind_has_ended(
     assert refresher.refresh() == 0
 
 
+def test_a_job_that_starts_from_a_checkpoint_is_predicted_from_there(database: Database) -> None:
+    first = _submit(database)
+    checkpoint = {"id": "ckpt_7", "job_id": first, "kind": "last", "stage": "training", "epoch": 7}
+    checkpoint |= {"attempt": 1, "step": 70, "directory": "none", "bytes": 3, "sha256": "0" * 64}
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.checkpoints), checkpoint | {"created_at": now()})
+    refresher = Refresher(database)
+    refresher.refresh()
+    observe(database, first, cost())
+    resumed = Submission(owner="admin", spec=SPEC, retry_of=first, resume_from="ckpt_7")
+    with database.write() as connection:
+        retry = submit(connection, resumed)[0]
+    assert _column(database, retry, "seconds_p50") == pytest.approx(3 * 4.0 + 1.0)
+    assert refresher.refresh() == 2
+    assert _column(database, retry, "seconds_p50") == pytest.approx(3 * 4.0 + 1.0)
+
+
 def test_the_estimator_reads_what_it_knows_only_once(database: Database) -> None:
     observe(database, _submit(database), cost())
     estimator, read = Estimator(database), []

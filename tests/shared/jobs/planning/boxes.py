@@ -118,7 +118,7 @@ def states(draw: st.DrawFn) -> State:
         jobs_per_device=draw(st.sampled_from([1, 4])),
     )
     devices = [
-        Device(f"{host}/cuda:{number}", host, TOTAL_MIB, TOTAL_MIB, 0.0, closed)
+        Device(f"{host}/cuda:{number}", host, TOTAL_MIB, TOTAL_MIB, closed=closed)
         for host, count in (("a", draw(st.integers(1, 3))), ("b", draw(st.integers(0, 2))))
         for number in range(count)
         for closed in [draw(st.sampled_from([None, None, None, "quarantined", "elsewhere"]))]

@@ -1,6 +1,7 @@
 """The memory that further jobs may use on a device: formulas, and mistakes of other schedulers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.shared.jobs.planning.boxes import NOW, State
 TOTAL = 40_000.0
 
 
-def _device(free_mib: float, **values: float) -> Device:
+def _device(free_mib: float, **values: Any) -> Device:
     return Device("a/cuda:0", "a", TOTAL, free_mib, has_reading=True, **values)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.jobs.planning.box import Device, Owner, Policy, RunningJob, WaitingJob
+from shared.jobs.planning.box import HIGH_SECONDS, Device, Owner, Policy, RunningJob, WaitingJob
 from shared.jobs.planning.plan import plan
 from shared.jobs.planning.yielding import (
     QUANTUM_OVER_SWITCH,
@@ -104,6 +104,14 @@ def test_an_overdue_job_waits_a_moment_for_a_job_that_is_about_to_end() -> None:
     assert _yields(replace(STATE, waiting=[late], running=running)) == ["long"]
 
 
+def test_a_job_of_high_priority_gives_way_to_an_overdue_job_after_four_hours() -> None:
+    late = replace(WAITING, eligible_at=NOW - 1e6)
+    for seconds, found in ((HIGH_SECONDS - 1, []), (HIGH_SECONDS, ["long"])):
+        running = [replace(RUNNING, priority=10, started_at=NOW - seconds)]
+        assert _yields(replace(STATE, running=running, waiting=[late])) == found
+        assert _yields(replace(STATE, running=running)) == [], "not to a job that is not overdue"
+
+
 def test_a_job_waits_for_a_device_that_frees_soon_instead_of_another_job_giving_way() -> None:
     devices = [DEVICE, replace(DEVICE, id="a/cuda:1")]
     ending = replace(RUNNING, id="ending", devices=("a/cuda:1",), ends_p50=NOW + 30)
@@ -132,7 +140,8 @@ def test_a_switch_that_takes_long_makes_the_quantum_longer() -> None:
     assert quantum_of(POLICY, RUNNING) == POLICY.quantum_seconds
     slow = replace(RUNNING, switch_seconds=500.0)
     assert quantum_of(POLICY, slow) == QUANTUM_OVER_SWITCH * 500.0
-    assert quantum_of(POLICY, replace(RUNNING, priority=10)) is None
+    assert quantum_of(POLICY, replace(RUNNING, priority=10)) == HIGH_SECONDS
+    assert quantum_of(replace(POLICY, time_sharing="off"), RUNNING) is None
 
 
 @settings(max_examples=EXAMPLES)
