@@ -10,10 +10,13 @@ from api.jobs.estimates import basis_json, memory_json, range_json
 from api.jobs.lookup import read_job
 from api.queue.explanation import YIELDING, explain_running, explain_waiting
 from api.queue.schemas import Explanation
+from api.services.container import Services
+from api.services.principal import Principal
 from shared.clock import rfc3339
+from shared.errors import LimitReached
 from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.events import list_events
-from shared.jobs.rows import EventRow
+from shared.jobs.rows import EventRow, JobRow
 from shared.states import FINAL
 
 router = APIRouter(prefix="/v1", tags=["queue"])
@@ -57,12 +60,23 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
         }
     if row.state == "queued":
         snapshot = services.queue_order.snapshot_with(job_id)
-        explanation |= explain_waiting(snapshot, row, principal)
+        may_be_high = _may_be_high(services, principal, row)
+        explanation |= explain_waiting(snapshot, row, principal, may_be_high=may_be_high)
     elif row.state == "running":
         explanation |= explain_running(services.queue_order.snapshot(), row)
         if row.phase == "yielding":
             explanation["summary"] = YIELDING
     return json_response(explanation)
+
+
+def _may_be_high(services: Services, principal: Principal, row: JobRow) -> bool:
+    """Return whether a change to high priority would be accepted."""
+    with services.database.read() as connection:
+        try:
+            services.limits.check_high(connection, principal, row.spec, job_id=row.id)
+        except LimitReached:
+            return False
+    return True
 
 
 def _history_entry(event: EventRow) -> dict[str, Any] | None:

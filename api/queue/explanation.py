@@ -55,8 +55,17 @@ YIELDING = (
 )
 
 
-def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> dict[str, Any]:
-    """Return the explanation of a job that waits."""
+def explain_waiting(
+    snapshot: Snapshot, row: JobRow, principal: Principal, *, may_be_high: bool
+) -> dict[str, Any]:
+    """Return the explanation of a job that waits.
+
+    Args:
+        snapshot: of the queue.
+        row: of the job.
+        principal: who reads it.
+        may_be_high: whether the principal may give it high priority.
+    """
     entry = next((e for e in snapshot.plan.entries if e.job.id == row.id), None)
     if entry is None:
         return {"position": None, "reason": "order", "summary": SENTENCES["order"]}
@@ -87,7 +96,7 @@ def explain_waiting(snapshot: Snapshot, row: JobRow, principal: Principal) -> di
         },
         "devices": [_device(snapshot, device, entry, principal) for device in snapshot.box.devices],
         "starts": starts_json(start),
-        **_changes(snapshot, entry),
+        **_changes(snapshot, entry, may_be_high=may_be_high),
     }
 
 
@@ -141,12 +150,15 @@ def _device(
     return found | {"fits": True}
 
 
-def _changes(snapshot: Snapshot, entry: Entry) -> dict[str, list[dict[str, Any]]]:
+def _changes(
+    snapshot: Snapshot, entry: Entry, *, may_be_high: bool
+) -> dict[str, list[dict[str, Any]]]:
     """Return changes of the job after which the plan starts it now, or predicts it earlier."""
     now: list[dict[str, Any]] = []
     earlier: list[dict[str, Any]] = []
     before = snapshot.forecast.get(entry.job.id)
-    for patch, changed in _candidates(entry.job) if entry.reason is not None else ():
+    candidates = _candidates(entry.job, may_be_high=may_be_high)
+    for patch, changed in candidates if entry.reason is not None else ():
         box = _with(snapshot, changed)
         made = plan(box)
         if any(start.job.id == changed.id for start in made.starts):
@@ -158,8 +170,10 @@ def _changes(snapshot: Snapshot, entry: Entry) -> dict[str, list[dict[str, Any]]
     return {"would_start_now_if": now, "would_start_earlier_if": earlier}
 
 
-def _candidates(job: WaitingJob) -> Iterator[tuple[dict[str, Any], WaitingJob]]:
-    for level in ("normal", "high"):
+def _candidates(
+    job: WaitingJob, *, may_be_high: bool
+) -> Iterator[tuple[dict[str, Any], WaitingJob]]:
+    for level in ("normal", "high") if may_be_high else ("normal",):
         priority = PRIORITIES[level]
         if job.priority < priority <= HIGH:
             yield {"priority": PRIORITY_NAMES[priority]}, replace(job, priority=priority)
