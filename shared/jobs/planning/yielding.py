@@ -93,6 +93,8 @@ def has_had_quantum(policy: Policy, job: RunningJob, now: float) -> bool:
 
 def may_give_way(policy: Policy, job: RunningJob) -> bool:
     """Return whether a job gives way to jobs that are not overdue."""
+    if job.priority >= HIGH:
+        return False
     return job.is_exact or job.priority <= LOW or policy.time_sharing == "all"
 
 

@@ -165,7 +165,7 @@ def test_a_job_that_gives_way_is_shown_on_its_device_in_its_json_and_explained(
     assert [entry.get("ended") for entry in explained["history"]] == [None, None, "yielded"]
 
 
-def test_a_job_of_high_priority_never_gives_way(service: Service) -> None:
+def test_a_job_of_high_priority_gives_way_to_nobody_who_is_not_overdue(service: Service) -> None:
     _show_worker(service)
     service.start_job(priority="high")
     (device,) = _get(service, "/v1/devices")["data"]

@@ -49,7 +49,8 @@ def test_a_job_waits_until_its_memory_is_free() -> None:
 
 
 def test_a_job_without_a_limit_has_its_device_for_itself() -> None:
-    assert _starts([_job(1, 100.0), _job(2, 0.0), _job(3, 100.0), _job(4, 100.0)]) == [0, 1, 2, 2]
+    last = [_job(number, 100.0, seconds=2 * HOUR) for number in (3, 4)]
+    assert _starts([_job(1, 100.0), _job(2, 0.0), *last]) == [0, 1, 2, 2]
 
 
 def test_a_job_of_several_devices_waits_for_devices_of_one_host() -> None:
