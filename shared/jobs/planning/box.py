@@ -12,8 +12,8 @@ from typing import Literal
 from shared.states import PRIORITIES
 
 HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
-#: How long a job of high priority is meant to take at most: then it gives way like others, and one
-#: without a time limit counts with this in its owner's budget.
+#: How long a job of high priority is meant to take at most: then it gives way to a person who is
+#: overdue, and one without a time limit counts with this in its owner's budget.
 HIGH_SECONDS = 14_400.0
 #: A job without a prediction counts as this long where its owner's next job is put in order.
 UNKNOWN_SECONDS = 600.0
