@@ -78,6 +78,8 @@ class DatasetMissing(ServiceError):
 class InUse(ServiceError):
     """Something else still needs it."""
 
+    code = "in_use"
+
 
 class LimitReached(ServiceError):
     """The person uses as much as is allowed."""

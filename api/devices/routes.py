@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, Header, Security
 
 from api.deps import PrincipalDep, ServicesDep, right
 from api.devices.schemas import Device
-from api.http.responses import json_response, list_page
-from api.http.schemas import list_of
+from api.http.responses import list_page, versioned_response
+from api.http.schemas import ETAG, NOT_MODIFIED, list_of
 from api.queue.rendering import starts_json, time_text
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
@@ -29,9 +29,13 @@ router = APIRouter(prefix="/v1", tags=["queue"])
     "/devices",
     dependencies=[Security(right("box:read"))],
     summary="List the devices",
-    responses={200: {"model": list_of(Device)}},
+    responses={200: {"model": list_of(Device), **ETAG}, **NOT_MODIFIED},
 )
-def list_devices(services: ServicesDep, principal: PrincipalDep) -> Any:
+def list_devices(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Any:
     """Return the devices of all workers, with the jobs on them."""
     with services.database.read() as connection:
         workers = liveness.list_workers(connection)
@@ -41,7 +45,7 @@ def list_devices(services: ServicesDep, principal: PrincipalDep) -> Any:
         for worker in workers
         for values in worker.devices
     ]
-    return json_response(list_page(rows, has_more=False))
+    return versioned_response(list_page(rows, has_more=False), if_none_match)
 
 
 def _device_json(

@@ -1,13 +1,14 @@
 """`GET /v1/queue`: what waits, in the order in which it starts, and why."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, Header, Security
 
 from api.deps import PrincipalDep, ServicesDep, right
 from api.http.requests import Limit, QueueCursor
-from api.http.responses import json_response, list_page
+from api.http.responses import list_page, versioned_response
+from api.http.schemas import ETAG, NOT_MODIFIED
 from api.queue.cursor import count_before
 from api.queue.rendering import entry_json, policy_json, shares_json
 from api.queue.schemas import Queue
@@ -20,13 +21,14 @@ router = APIRouter(prefix="/v1", tags=["queue"])
     "/queue",
     dependencies=[Security(right("box:read"))],
     summary="Show the queue",
-    responses={200: {"model": Queue}},
+    responses={200: {"model": Queue, **ETAG}, **NOT_MODIFIED},
 )
 def show_queue(
     services: ServicesDep,
     principal: PrincipalDep,
     limit: Limit = 100,
     after: QueueCursor | None = None,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Any:
     """Return the jobs that wait, in the order in which they start.
 
@@ -43,11 +45,12 @@ def show_queue(
     with services.database.read() as connection:
         name_of = {row.id: row.name for row in connection.execute(names)}
     rows = [entry_json(snapshot, entry, name_of.get(entry.job.id), principal) for entry in page]
-    return json_response(
+    return versioned_response(
         {
             **list_page(rows, has_more=begin + limit < len(entries)),
             "shares": shares_json(snapshot, principal),
             "policy": policy_json(snapshot.box.policy),
             "waiting": snapshot.waiting,
-        }
+        },
+        if_none_match,
     )

@@ -130,7 +130,7 @@ def test_job_whose_checkpoint_is_needed_is_refused_until_the_other_job_has_ended
     _submit(service, retry_of=source)  # starts from the beginning
     response = service.client.delete(f"/v1/jobs/{source}")
     assert response.status_code == 409
-    assert response.json()["type"].endswith("in-use")
+    assert response.json()["type"].endswith(":in_use")
     assert (response.json()["jobs"], response.json()["count"]) == (needed_by, 2)
     for job_id in needed_by:
         service.post(f"/v1/jobs/{job_id}/cancel")

@@ -39,6 +39,22 @@ def test_the_queue_has_the_jobs_in_the_order_in_which_they_are_claimed(service: 
     assert claimed == [row["job"] for row in queue["data"]]
 
 
+def test_what_the_client_has_is_not_sent_again(service: Service) -> None:
+    _show_worker(service)
+    service.submit()
+    _get(service, "/v1/queue")
+    for path in ("/v1/queue", "/v1/devices"):
+        first = service.client.get(path)
+        known = {"If-None-Match": first.headers["etag"]}
+        again = service.client.get(path, headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        service.submit()
+        service.start_job()
+        service.app.state.services.queue_order._read_at = float("-inf")
+        assert service.client.get(path, headers=known).status_code == 200
+
+
 def test_pages_of_the_queue_have_every_job_once(service: Service) -> None:
     ids = [service.submit() for _ in range(5)]
     first = _get(service, "/v1/queue?limit=2")
