@@ -206,6 +206,8 @@ class TestResponses:
             ("get", f"{job}/top-k/mistakes"),
             ("get", f"{job}/top-k/samples/{{index}}.png"),
             ("get", f"{job}/confusion/{{true}}/{{predicted}}"),
+            ("get", "/v1/queue"),
+            ("get", "/v1/devices"),
         ]
         expected = {route: {"Location"} for route in creating}
         assert declared == expected | {route: {"ETag"} for route in with_etag}
