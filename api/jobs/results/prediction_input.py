@@ -6,10 +6,11 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from api.http.faults import Faults, abbreviated
+from api.http.faults import Faults, abbreviated, available, quoted
+from api.http.json_pointer import pointer
 from api.http.requests import media_type
 from api.http.strict_json import parse
-from shared.errors import BadRequest, Fault, InvalidSpec, UnsupportedMediaType
+from shared.errors import Fault, InvalidSpec, UnsupportedMediaType
 
 MAX_PICTURES = 64
 MAX_BODY_BYTES = 32_000_000
@@ -82,7 +83,7 @@ async def read_input(request: Request, *, is_table: bool) -> dict[str, Any]:
 
     Raises:
         UnsupportedMediaType: The body is declared as something else than the job needs.
-        BadRequest: It is malformed.
+        BadRequest: It is not JSON.
         InvalidSpec: With every fault of its content.
     """
     declared = media_type(request)
@@ -114,7 +115,7 @@ async def _pictures(request: Request) -> list[dict[str, str]]:
         faults.raise_if_any(subject="request")
         if not 1 <= len(parts) <= MAX_PICTURES:
             text = f"has {len(parts)} pictures; 1 to {MAX_PICTURES} are allowed"
-            raise InvalidSpec([Fault("/files", text)], subject="request")
+            raise _invalid(Fault("/files", text))
         pictures: list[dict[str, str]] = []
         for number, (_, part) in enumerate(parts, start=1):
             assert isinstance(part, UploadFile)
@@ -126,26 +127,36 @@ async def _pictures(request: Request) -> list[dict[str, str]]:
 
 def _rows(body: Any) -> list[dict[str, float]]:
     """Return the rows; every value must be a number."""
-    if not isinstance(body, dict) or set(body) != {"rows"}:
-        raise BadRequest('The body must be {"rows": [{column: value}]}.')
-    rows = body["rows"]
+    if not isinstance(body, dict):
+        raise _invalid(Fault("", f"is {abbreviated(body)}; it must be an object with `rows`"))
+    faults = [
+        Fault(pointer(name), f"{quoted(name)} is not a field. {available(['dataset', 'rows'])}")
+        for name in body
+        if name != "rows"
+    ]
+    if "rows" not in body:
+        faults.append(Fault("/rows", "is required: a list of objects {column: value}"))
+    rows = body.get("rows", [{}])
     if not isinstance(rows, list) or not rows:
         text = f"is {abbreviated(rows)}; it must be a list of one or more rows"
-        raise InvalidSpec([Fault("/rows", text)], subject="request")
-    faults = [
-        *[
-            Fault(f"/rows/{number}", f"is {abbreviated(row)}; it must be an object")
-            for number, row in enumerate(rows)
-            if not isinstance(row, dict)
-        ],
-        *[
-            Fault(f"/rows/{number}/{column}", f"is {abbreviated(value)}; it must be a number")
-            for number, row in enumerate(rows)
-            if isinstance(row, dict)
-            for column, value in row.items()
-            if type(value) not in (int, float)
-        ],
-    ]
+        faults.append(Fault("/rows", text))
+        rows = []
+    for number, row in enumerate(rows):
+        faults.extend(_row_faults(row, f"/rows/{number}"))
     if faults:
-        raise InvalidSpec(faults, subject="request")
+        raise _invalid(*faults)
     return rows
+
+
+def _row_faults(row: Any, at: str) -> list[Fault]:
+    if not isinstance(row, dict):
+        return [Fault(at, f"is {abbreviated(row)}; it must be an object")]
+    return [
+        Fault(at + pointer(column), f"is {abbreviated(value)}; it must be a number")
+        for column, value in row.items()
+        if type(value) not in (int, float)
+    ]
+
+
+def _invalid(*faults: Fault) -> InvalidSpec:
+    return InvalidSpec(list(faults), subject="request")

@@ -126,6 +126,14 @@ def test_columns_that_a_row_lacks_are_named(home: Path) -> None:
     assert fault["detail"] == expected
 
 
+def test_a_value_that_is_infinite_for_the_network_is_named(home: Path) -> None:
+    _, request = train(home, ROWS)
+    rows = [{"length": 1.0, "width": 2.0, "size": 3.0}, {"length": 1e300, "width": 2, "size": 3}]
+    [fault] = respond({**request, "rows": rows})["faults"]
+    assert fault["pointer"] == "/rows/1/length"
+    assert "is 1e+300, which is too large" in fault["detail"]
+
+
 def test_pictures_that_cannot_be_read_are_all_named(home: Path) -> None:
     experiment, request = train(home, IMAGES)
     good = as_png(torch.as_tensor(experiment.splits.test.images)[0])

@@ -35,7 +35,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     """
     predictor = read_predictor(request["weights"], request["sha256"])
     if is_table(request["dataset"]):
-        inputs_NCHW, names = _rows(request["rows"], predictor.features), None
+        inputs_NCHW, names = _rows(request["rows"], predictor), None
     else:
         resize = request["dataset"].get("resize") or "crop"
         inputs_NCHW = _pictures(request["pictures"], predictor.image_shape, resize)
@@ -84,20 +84,35 @@ def _pictures(
     return torch.from_numpy(np.stack(images))
 
 
-def _rows(rows: list[dict[str, Any]], features: tuple[str, ...]) -> torch.Tensor:
+def _rows(rows: list[dict[str, Any]], predictor: Predictor) -> torch.Tensor:
     """Return rows of a table as float64 [N, F, 1, 1]."""
-    faults = list[Fault]()
-    for number, row in enumerate(rows):
-        for name in features:
-            if name not in row:
-                faults.append(fault(f"/rows/{number}", f"has no value for the column `{name}`"))
-    if not faults:
-        values = [[float(row[name]) for name in features] for row in rows]
-        return torch.tensor(values, dtype=torch.float64)[:, :, None, None]
-    listed = ", ".join(f"`{name}`" for name in features[:MAX_LISTED])
-    more = f" and {len(features) - MAX_LISTED:,} more" if len(features) > MAX_LISTED else ""
-    faults[0]["detail"] += f". The columns are {listed}{more}"
-    raise RequestRefused(*faults[:MAX_LISTED])
+    features = predictor.features
+    missing = [
+        fault(f"/rows/{number}", f"has no value for the column `{name}`")
+        for number, row in enumerate(rows)
+        for name in features
+        if name not in row
+    ]
+    if missing:
+        listed = ", ".join(f"`{name}`" for name in features[:MAX_LISTED])
+        more = f" and {len(features) - MAX_LISTED:,} more" if len(features) > MAX_LISTED else ""
+        missing[0]["detail"] += f". The columns are {listed}{more}"
+        raise RequestRefused(*missing[:MAX_LISTED])
+    values = [[float(row[name]) for name in features] for row in rows]
+    columns_NF11 = torch.tensor(values, dtype=torch.float64)[:, :, None, None]
+    # The network computes in float32, where a larger value is infinite and every output is NaN.
+    is_large_NF = predictor.normalization.applied(columns_NF11).isinf()[:, :, 0, 0]
+    large = [
+        fault(
+            f"/rows/{number}/{features[column].replace('~', '~0').replace('/', '~1')}",
+            f"is {values[number][column]:g}, which is too large for the network: normalized as in "
+            "training, it is infinite in float32",
+        )
+        for number, column in is_large_NF.nonzero().tolist()
+    ]
+    if large:
+        raise RequestRefused(*large[:MAX_LISTED])
+    return columns_NF11
 
 
 PREDICT = Operation(
