@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from api.http.methods import allowed_methods, not_allowed
 from api.http.problem import RETRY_AFTER_SECONDS, problem
+from api.http.pydantic_rules import parameter_fault
 from shared import errors
 from shared.errors import Fault, ServiceError
 from shared.jobs import unreadable_rows
@@ -73,7 +74,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
         unreadable_rows.note(error)
     extra = dict(error.data)
     if isinstance(error, errors.InvalidSpec):
-        extra["errors"] = [vars(fault) for fault in error.faults]
+        extra["errors"] = [fault.as_json() for fault in error.faults]
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -102,10 +103,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _invalid_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        Fault(
-            "/" + "/".join(map(str, entry["loc"])),
-            entry["msg"].removeprefix("Value error, "),
-        )
+        Fault("/" + "/".join(map(str, entry["loc"])), parameter_fault(entry))
         for entry in error.errors()
     ]
     return problem(
@@ -113,7 +111,7 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
         "The request has invalid parameters; `errors` lists each of them.",
         instance=request.url.path,
         kind="invalid-parameters",
-        errors=[vars(fault) for fault in faults],
+        errors=[fault.as_json() for fault in faults],
     )
 
 

@@ -37,6 +37,13 @@ class Fault:
 
     pointer: str
     detail: str
+    #: The pointer into the specification, where the request is a patch of one.
+    field: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Return the fault as a response has it."""
+        found = {"pointer": self.pointer, "detail": self.detail}
+        return found if self.field is None else {**found, "field": self.field}
 
 
 class ServiceError(Exception):

@@ -20,6 +20,7 @@ from api.dashboard.notes import markdown
 from api.dashboard.saved_form import SavedForm, save_form
 from api.deps import ServicesDep, principal, without_key
 from api.errors import STATUS
+from api.http.pydantic_rules import parameter_fault
 from shared.errors import ServiceError, Unauthorized
 
 log = structlog.get_logger()
@@ -110,7 +111,9 @@ class PageRoute(APIRoute):
             except RequestValidationError as error:
                 if "text/html" not in request.headers.get("accept", ""):
                     raise
-                wrong = ". ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+                wrong = ". ".join(
+                    f"{each['loc'][-1]}: {parameter_fault(each)}" for each in error.errors()
+                )
                 return error_page(request, {"status": 422, "detail": wrong})
             except Exception as error:
                 log.exception("unexpected error", path=request.url.path, exc_info=error)

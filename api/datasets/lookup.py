@@ -55,7 +55,9 @@ def find(services: Services, principal: Principal, name: str) -> list[DatasetRow
         )
         if others:
             listed = ", ".join(row.reference for row in others[:MAX_LISTED_VERSIONS])
-            raise NotFound(f"{name[:100]} is no version of this data set. Its newest are {listed}.")
+            raise NotFound(
+                f"{name[:100]} is no version of this data set. Its newest versions: {listed}."
+            )
         uploads = uploaded_datasets.newest(
             connection, only_owner=principal.only_owner, limit=100, after=None
         )

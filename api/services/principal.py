@@ -116,7 +116,8 @@ class Principal:
         needed = LEVELS[right]
         if level_of_role(self.role) < needed:
             raise Forbidden(
-                f"{self.name} is {self.role}; this needs the role {ROLE_OF[needed]}. Ask an admin.",
+                f"{self.name} has the role {self.role}; this needs the role {ROLE_OF[needed]}. "
+                "Ask an admin.",
                 right=right,
                 role=self.role,
             )

@@ -19,7 +19,8 @@ def check_batch_size(draft: Draft) -> None:
     """Warn of a batch that is larger than the training split, or less than the devices."""
     batch_size, train = draft.filled["training"]["batch_size"], draft.filled["dataset"]["train"]
     if batch_size > train:
-        text = f"is {batch_size}, but the training split has {train} samples, so that each epoch "
+        samples = "1 sample" if train == 1 else f"{train} samples"
+        text = f"is {batch_size}, but the training split has {samples}, so that each epoch "
         suggestion = f"Use a smaller batch, at most {train}, or more training samples."
         draft.warn("/training/batch_size", text + "is a single step", suggestion)
     gpus = draft.filled["resources"]["gpus"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from api.catalog.hints import hint
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
+from api.http.pydantic_rules import LENGTH_RULES, RULES, bounds_of
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.repair import path_of, pattern_of, reported, without_faulty_values
 from api.jobs.admission.structure_corrections import correction
@@ -30,7 +31,7 @@ from shared.spec import (
     TrainingSpec,
     WeightsSpec,
 )
-from shared.spec.fields import MAX_COUNT, PATTERN_RULES
+from shared.spec.fields import PATTERN_RULES
 
 Model = TypeVar("Model", bound=BaseModel)
 #: The model at each path of a request, so that an unknown field meets the fields there are.
@@ -54,32 +55,6 @@ MODELS: Models = {
     ("fine_tuning", "stages", "*"): StageSpec,
     ("fine_tuning", "stages", "*", "early_stopping"): EarlyStoppingSpec,
     ("fine_tuning", "stages", "*", "optimizer", "gradient_clipping"): ClippingSpec,
-}
-
-#: pydantic's type of an error → what the value must be; pydantic supplies the bounds.
-RULES: Mapping[str, str] = {
-    "model_type": "it must be an object",
-    "model_attributes_type": "it must be an object",
-    "dict_type": "it must be an object",
-    "tuple_type": "it must be a list",
-    "string_type": "it must be a string",
-    "int_type": "it must be an integer",
-    "int_from_float": "it must be an integer",
-    "int_parsing_size": "it must be an integer of at most 64 bits",
-    "float_type": "it must be a number",
-    "bool_type": "it must be true or false",
-    "greater_than": "it must be greater than {gt}",
-    "greater_than_equal": "it must be at least {ge}",
-    "less_than": "it must be less than {lt}",
-    "less_than_equal": "it must be at most {le}",
-    "literal_error": "it must be {expected}",
-    "string_too_short": "it must have a length of at least {min_length}",
-    "too_short": "it must have a length of at least {min_length}",
-}
-#: The same for values that are too long to be shown: their length is.
-LENGTH_RULES: Mapping[str, str] = {
-    "string_too_long": "has {length} characters; at most {max_length} are allowed",
-    "too_long": "has {length} entries; at most {max_length} are allowed",
 }
 
 
@@ -126,7 +101,7 @@ def _fault(details: Any, models: Models, raw: Any) -> Fault:
         fields = parent.model_fields if parent is not None else ()
         name = str(path[-1])
         return Fault(at, f"{quoted(name)} is not a field. {hint(name, fields)}")
-    bounds = {name: _plain(bound) for name, bound in details.get("ctx", {}).items()}
+    bounds = bounds_of(details)
     if kind in LENGTH_RULES:
         return Fault(at, LENGTH_RULES[kind].format(**bounds, length=len(value)))
     rule = details["msg"].removeprefix("Value error, ")  # of a validator of the model
@@ -136,11 +111,3 @@ def _fault(details: Any, models: Models, raw: Any) -> Fault:
         rule = PATTERN_RULES[bounds["pattern"]]
     meant = correction(path, kind, rule, value, raw) if path else ""
     return Fault(at, f"is {abbreviated(value)}; {rule}{meant}")
-
-
-def _plain(bound: Any) -> Any:
-    """Return a bound as JSON writes it: 1000 for 1000.0, and double quotes."""
-    if isinstance(bound, str):
-        return bound.replace("'", '"')
-    is_whole = isinstance(bound, float) and bound.is_integer() and bound < MAX_COUNT
-    return int(bound) if is_whole else bound

@@ -32,6 +32,23 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name(
     assert fault in faults[f"/query/{name}"]
 
 
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("/v1/jobs?limit=0", 'is "0"; it must be at least 1'),
+        ("/v1/jobs?limit=1e1", 'is "1e1"; it must be an integer'),
+        ("/v1/jobs?kind=x", 'is "x"; it must be "training" or "verification"'),
+        ("/v1/datasets/digits/samples?per_class=999", 'is "999"; it must be at most 16'),
+        ("/v1/leaderboard", "is required"),
+        (f"/v1/jobs?tag={'x' * 601}", "has 601 characters; at most 600 are allowed"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    service: Service, path: str, fault: str
+) -> None:
+    assert list(_faults(service, path).values()) == [fault]
+
+
 def test_all_unknown_and_repeated_parameters_are_reported(service: Service) -> None:
     faults = _faults(service, "/v1/jobs?a=1&state=failed&b=2&state=running&a=3")
     assert list(faults) == ["/query/a", "/query/state", "/query/b"]
