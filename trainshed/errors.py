@@ -23,7 +23,9 @@ class ApiError(Exception):
 
     def _text(self) -> str:
         lines = [self.problem.get("detail") or self.problem.get("title") or f"HTTP {self.status}"]
-        lines += [f"  {fault['pointer'] or '/'}: {fault['detail']}" for fault in self.faults]
+        # The fault of a patch has the field of the specification too, which says more.
+        at = [fault.get("field") or fault["pointer"] or "/" for fault in self.faults]
+        lines += [f"  {p}: {fault['detail']}" for p, fault in zip(at, self.faults, strict=True)]
         return "\n".join(lines)
 
 

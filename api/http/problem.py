@@ -22,7 +22,14 @@ PROBLEM: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "field": {
+                        "type": "string",
+                        "description": "Of a patch: the pointer into the patched specification",
+                    },
+                },
             },
         },
     },

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from api.http.faults import abbreviated
 from api.http.json_patch import apply_patch
 from api.jobs.lookup import find_job
+from api.jobs.patch_faults import faults_in_patch
 from api.services.container import Services
 from shared.errors import Fault, InvalidSpec, NotFound
 from shared.jobs import queries
@@ -32,6 +33,9 @@ class Fork:
 
     spec: Any
     resume_from: str | None
+    operations: Any
+    #: The pointer of the patch in the request; None for that of a finding.
+    at: str | None
 
 
 def prepare(services: Services, job_id: str, body: Any, *, owner: str, is_bare: bool) -> Fork:
@@ -56,9 +60,9 @@ def prepare(services: Services, job_id: str, body: Any, *, owner: str, is_bare: 
         require(row, "spec")
         operations, at = request.get("patch", []), "" if is_bare else "/patch"
         if "finding" in request:
-            operations = _operations(connection, job_id, request)
+            operations, at = _operations(connection, job_id, request), None
         spec = {**row.spec, "priority": "normal"}
-        changed = apply_patch(spec, operations, at=at)
+        changed = apply_patch(spec, operations, at=at or "")
         if isinstance(changed, dict) and changed.get("name") == row.name:
             changed["name"] = name_of_fork(connection, row, owner)
         checkpoint = request.get("from_checkpoint")
@@ -66,8 +70,9 @@ def prepare(services: Services, job_id: str, body: Any, *, owner: str, is_bare: 
         if checkpoint is not None:
             rows = queries.list_checkpoints(connection, job_id)
             resume_from = find_checkpoint(rows, checkpoint).id
-            _check_state(row.spec, changed)
-    return Fork(changed, resume_from)
+            with faults_in_patch(operations, at):
+                _check_state(row.spec, changed)
+    return Fork(changed, resume_from, operations, at)
 
 
 def name_of_fork(connection: sa.Connection, row: JobRow, owner: str) -> str:
@@ -97,7 +102,7 @@ def _checked(body: Any) -> dict[str, Any]:
         if name not in FIELDS
     ]
     has_finding = body.get("finding") is not None
-    if not has_finding and "patch" not in body:
+    if not has_finding and body.get("patch") is None:
         faults.append(Fault("/patch", "is required: a list of operations, or name a finding"))
     for name in ("finding", "from_checkpoint", *(["patch"] if has_finding else [])):
         value = body.get(name)

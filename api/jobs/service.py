@@ -17,6 +17,7 @@ from api.jobs.estimates import (
     memory_json,
     range_json,
 )
+from api.jobs.patch_faults import faults_in_patch
 from api.jobs.retries import check_readable
 from api.services.container import Services
 from api.services.principal import Principal
@@ -101,7 +102,8 @@ def fork(
     if existing is not None:
         return existing
     prepared = forks.prepare(services, job_id, raw, owner=principal.name, is_bare=is_bare)
-    draft = check(services, principal, prepared.spec)
+    with faults_in_patch(prepared.operations, prepared.at):
+        draft = check(services, principal, prepared.spec)
     check_disk_space(services, principal, draft)
     return _submit(
         services,

@@ -100,7 +100,11 @@ async def _answer(
         except ApiError as error:
             if error.status != INVALID:
                 raise
-            faults = error.problem["errors"]
+            # The form has fields; those of a patch's faults are named besides their pointers.
+            faults = [
+                {**each, "pointer": each.get("field", each["pointer"])}
+                for each in error.problem["errors"]
+            ]
     if faults:
         status = INVALID
     return await _page(

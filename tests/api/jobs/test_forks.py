@@ -1,5 +1,6 @@
 """`POST /v1/jobs/{id}/fork` in its three forms."""
 
+import json
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from tests.api.service import Service, checkpoint_row
 from tests.shared.rows import finding
 
 RATE = "/optimizer/learning_rate"
+SEED = [{"op": "replace", "path": "/seed", "value": 4}]
 PATCH = [
     {"op": "test", "path": RATE, "value": 0.01},
     {"op": "add", "path": RATE, "value": 0.5},
@@ -109,13 +111,20 @@ def test_a_failed_test_is_a_conflict(service: Service) -> None:
     ("body", "pointer"),
     [
         ({"patch": [{"op": "replace", "path": "/optimiser", "value": 1}]}, "/patch/0/path"),
-        ({"patch": [{"op": "add", "path": RATE, "value": -1}]}, RATE),
-        ({"patch": [{"op": "add", "path": "", "value": 3}]}, ""),
+        ({"patch": [{"op": "add", "path": RATE, "value": -1}]}, "/patch/0/value"),
+        (
+            {"patch": [*SEED, {"op": "add", "path": "/training", "value": {"epochs": 0}}]},
+            "/patch/1/value/epochs",
+        ),
+        ({"patch": [{"op": "copy", "from": "/seed", "path": "/training/epochs"}]}, "/patch/0/path"),
+        ({"patch": [{"op": "remove", "path": "/architecture"}]}, "/patch/0/path"),
+        ({"patch": [{"op": "add", "path": "", "value": 3}]}, "/patch/0/value"),
         ({"patch": "pat_1"}, "/patch"),
         ({"finding": 3}, "/finding"),
         ({"finding": "fnd_1", "patch": []}, "/patch"),
         ({"changes": []}, "/changes"),
         ({}, "/patch"),
+        ({"patch": None}, "/patch"),
         ("patch", ""),
     ],
 )
@@ -133,7 +142,20 @@ def test_fork_continues_from_a_checkpoint_whose_state_fits(
     changed = [{"op": "add", "path": "/architecture/hidden_units", "value": [8]}]
     response = _fork(service, diagnosed, {"patch": changed, "from_checkpoint": "last"})
     assert response.status_code == 422
-    assert response.json()["errors"][0]["pointer"] == "/architecture"
+    fault = response.json()["errors"][0]
+    assert (fault["pointer"], fault["field"]) == ("/patch/0/path", "/architecture")
+
+
+def test_faults_of_a_bare_patch_point_into_it_and_name_the_field(service: Service) -> None:
+    patch = [{"op": "replace", "path": "/seed", "value": -1}]
+    response = service.client.post(
+        f"/v1/jobs/{service.submit()}/fork",
+        content=json.dumps(patch),
+        headers={"Content-Type": "application/json-patch+json"},
+    )
+    [fault] = response.json()["errors"]
+    assert (fault["pointer"], fault["field"]) == ("/0/value", "/seed")
+    assert fault["detail"] == "is -1; it must be at least 0"
 
 
 def test_the_same_key_gives_the_same_fork(service: Service) -> None:
