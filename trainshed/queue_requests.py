@@ -19,7 +19,7 @@ class QueueRequests(JobRequests):
 
     def devices(self) -> list[Json]:
         """Return the devices of all workers, with the jobs on them."""
-        return self._json("GET", "/v1/devices")["data"]
+        return list(self._pages("/v1/devices"))
 
     def explain(self, job_id: str) -> Json:
         """Return why a job waits and what would change that, or why it started."""

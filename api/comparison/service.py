@@ -16,7 +16,7 @@ from api.services.principal import Principal
 from shared.clock import rfc3339
 from shared.datasets import FACTS
 from shared.errors import BadRequest, Conflict
-from shared.jobs.best_values import best_of, rank_jobs
+from shared.jobs.best_values import Ranked, best_of, rank_jobs
 from shared.jobs.extremes import Extreme, list_extremes
 from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import JobRow
@@ -68,17 +68,19 @@ def list_best(
     """
     with services.database.read() as connection:
         declared, ranked = _rank(services, connection, dataset, metric, principal.only_owner)
-        if after is not None and after not in ranked:
+        places = {each.job_id: place for place, each in enumerate(ranked)}
+        if after is not None and after not in places:
             raise BadRequest(f"`after` is {after}, which is not on this leaderboard.")
-        start = 0 if after is None else ranked.index(after) + 1
-        ids = ranked[start : start + limit]
+        start = 0 if after is None else places[after] + 1
+        listed = ranked[start : start + limit]
+        ids = [each.job_id for each in listed]
         rows = [find_job(connection, job_id) for job_id in ids]
         extremes = list_extremes(connection, ids, name=declared["name"])
     if not ranked and dataset not in FACTS:
         lookup.find(services, principal, dataset)
     services.quarantine.report(rows)
     entries, specs = [], {}
-    for rank, row in enumerate(rows, start=start + 1):
+    for (_, rank), row in zip(listed, rows, strict=True):
         of_job = [extreme for extreme in extremes if extreme.job_id == row.id]
         best = best_of(of_job, declared["direction"])
         if best is not None and not isinstance(row, UnreadableJobRow):
@@ -94,9 +96,9 @@ def _rank(
     dataset: str,
     metric: str | None,
     only_owner: str | None,
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the declaration of the metric that ranks, and the ids of the jobs in their order."""
-    found: list[tuple[dict[str, Any], list[str]]] = []
+) -> tuple[dict[str, Any], list[Ranked]]:
+    """Return the declaration of the metric that ranks, and the jobs in their order."""
+    found: list[tuple[dict[str, Any], list[Ranked]]] = []
     for name in DEFAULT_METRICS if metric is None else (metric,):
         declared = _declaration(services, name)
         direction = declared["direction"]

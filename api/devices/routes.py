@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Security
+from fastapi import APIRouter, Header, Query, Security
 
 from api.deps import PrincipalDep, ServicesDep, right
 from api.devices.schemas import Device
+from api.http.requests import Limit, Text
 from api.http.responses import list_page, versioned_response
 from api.http.schemas import ETAG, NOT_MODIFIED, list_of
 from api.queue.rendering import starts_json, time_text
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
 from shared.clock import now, rfc3339
+from shared.errors import BadRequest
 from shared.jobs import liveness
 from shared.jobs.planning.box import Policy, RunningJob
 from shared.jobs.planning.forecast import Start
@@ -34,9 +36,14 @@ router = APIRouter(prefix="/v1", tags=["queue"])
 def list_devices(
     services: ServicesDep,
     principal: PrincipalDep,
+    limit: Limit = 100,
+    after: Annotated[Text | None, Query(max_length=300)] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Any:
-    """Return the devices of all workers, with the jobs on them."""
+    """Return the devices of all workers, with the jobs on them.
+
+    `after` is the id of the last device of the page before.
+    """
     with services.database.read() as connection:
         workers = liveness.list_workers(connection)
     snapshot = services.queue_order.snapshot()
@@ -45,7 +52,24 @@ def list_devices(
         for worker in workers
         for values in worker.devices
     ]
-    return versioned_response(list_page(rows, has_more=False), if_none_match)
+    start = 0 if after is None else _position(rows, after) + 1
+    page = list_page(rows[start : start + limit], has_more=start + limit < len(rows))
+    return versioned_response(page, if_none_match)
+
+
+def _position(rows: list[dict[str, Any]], device: str) -> int:
+    """Return the place of a device in the list.
+
+    Raises:
+        BadRequest: it is not in the list.
+    """
+    for position, row in enumerate(rows):
+        if row["id"] == device:
+            return position
+    raise BadRequest(
+        f"`after` is {device[:100]!r}, which is not the `id` of a device; begin again with the "
+        "first page if its worker is gone."
+    )
 
 
 def _device_json(

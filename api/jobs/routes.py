@@ -106,7 +106,9 @@ def list_jobs(
     after: JobIdText | None = None,
     state: State | None = None,
     owner: Annotated[Text | None, Query(max_length=64)] = None,
-    tag: Annotated[Text | None, Query(max_length=600, description="key or key:value")] = None,
+    tag: Annotated[
+        Text | None, Query(max_length=600, description="key, key:value or key=value")
+    ] = None,
     dataset: Annotated[Text | None, Query(max_length=100)] = None,
     sweep: Annotated[Text | None, Query(max_length=40)] = None,
     named: Annotated[

@@ -137,6 +137,9 @@ def _device(
 ) -> dict[str, Any]:
     """Return why a job cannot start on a device, or that it fits."""
     found: dict[str, Any] = {"device": device.id, "fits": False}
+    if entry.devices is not None and device.id in entry.devices:
+        # It starts there now; a reservation is for a later job, after this one.
+        return found | {"fits": True}
     reservation = snapshot.plan.reservation
     if device.closed is not None:
         return found | {"reason": device.closed}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,6 +12,13 @@ from shared.jobs.extremes import Extreme, is_finite
 from shared.jobs.queries import is_of_dataset
 
 Direction = Literal["higher", "lower"]
+
+
+class Ranked(NamedTuple):
+    """A job on a leaderboard; jobs with equal values have the same rank."""
+
+    job_id: str
+    rank: int
 
 
 def best_of(extremes: Sequence[Extreme], direction: Direction | None) -> Extreme | None:
@@ -29,11 +36,11 @@ def rank_jobs(
     metric: str,
     direction: Direction,
     only_owner: str | None,
-) -> list[str]:
-    """Return the ids of the jobs on a data set that have a metric, by its best value.
+) -> list[Ranked]:
+    """Return the jobs on a data set that have a metric, by its best value.
 
     `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
-    values the oldest comes first.
+    values the oldest comes first; the next value has the rank that it would have without a tie.
     """
     metrics, jobs, kept = tables.metrics.c, tables.jobs.c, tables.extremes.c
     is_higher = direction == "higher"
@@ -55,4 +62,8 @@ def rank_jobs(
         for job_id, value in connection.execute(query)
         if isinstance(job_id, str) and isinstance(value, float) and math.isfinite(value)
     ]
-    return [job_id for _, job_id in sorted(found)]
+    ranked, previous = list[Ranked](), None
+    for place, (value, job_id) in enumerate(sorted(found), start=1):
+        ranked.append(Ranked(job_id, ranked[-1].rank if value == previous else place))
+        previous = value
+    return ranked

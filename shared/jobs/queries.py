@@ -85,8 +85,8 @@ def list_jobs(
     """Return at most `limit` jobs that match every filter, newest first, older than `after`.
 
     `only_owner` is the only person whose jobs the caller may read; None for all. `tag` is a key, or
-    a key and a value separated by a colon. `named` is the beginning of an id, or a name among the
-    jobs of `named_by` (of everybody if None). A job whose row cannot be read is an
+    a key and a value separated by a colon or an equals sign. `named` is the beginning of an id, or
+    a name among the jobs of `named_by` (of everybody if None). A job whose row cannot be read is an
     `UnreadableJobRow`.
     """
     jobs = tables.jobs.c
@@ -137,10 +137,10 @@ def list_names(connection: sa.Connection, owner: str, stem: str) -> set[str]:
 
 
 def _is_tag(text: str) -> sa.ColumnElement[bool]:
-    """Return the condition for `key` or `key:value`, where the key may contain colons too."""
+    """Return the condition for `key`, `key:value` or `key=value`, also where the key has either."""
     key, value = tables.tags.c.key, tables.tags.c.value
     head = text[: MAX_TAG_KEY_LENGTH + 1]
-    ends = (index for index, character in enumerate(head) if character == ":")
+    ends = (index for index, character in enumerate(head) if character in ":=")
     pairs = (sa.and_(key == text[:end], value == text[end + 1 :]) for end in ends)
     return sa.or_(key == text, *pairs)
 

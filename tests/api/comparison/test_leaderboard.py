@@ -35,7 +35,7 @@ def test_jobs_are_ranked_by_their_best_value_and_not_by_the_test(service: Servic
     }  # fmt: skip
     assert [(each["rank"], each["job"]) for each in found["data"]] == [
         (1, high),
-        (2, same),
+        (1, same),
         (3, low),
     ]
     first = found["data"][0]

@@ -7,7 +7,10 @@ from tests.api.service import Service
 
 @pytest.mark.parametrize(
     "tag",
-    ["team:vision", "team:vision:first of all", "team", "team:nlp:second", "city", "city:東京　駅"],
+    [
+        *("team:vision", "team:vision:first of all", "team", "team:nlp:second", "city"),
+        *("city:東京　駅", "team=nlp:second", "team:vision=first of all"),
+    ],
 )
 def test_every_valid_tag_is_found(service: Service, tag: str) -> None:
     job_id = service.submit(

@@ -63,6 +63,14 @@ def test_pages_of_the_queue_have_every_job_once(service: Service) -> None:
     assert (first["has_more"], second["has_more"], first["waiting"]) == (True, False, 5)
 
 
+def test_a_cursor_that_no_job_or_device_can_have_is_refused(service: Service) -> None:
+    service.app.state.services.queue_order._read_at = float("-inf")
+    for path in ("/v1/queue?after=x", "/v1/devices?after=x"):
+        response = service.client.get(path)
+        assert response.status_code == 400, path
+        assert "`after` is 'x'" in response.json()["detail"]
+
+
 def test_jobs_of_a_limited_person_say_so(service: Service) -> None:
     users = tables.users
     job = service.submit()
@@ -97,6 +105,20 @@ def test_devices_show_their_state_and_their_jobs(service: Service) -> None:
     assert _get(service, "/v1/devices")["data"][0]["state"] == "quarantined"
 
 
+def test_devices_come_in_pages(service: Service) -> None:
+    devices = [{"name": f"cpu:{number}", "model": "CPU", "uuid": ""} for number in range(3)]
+    with service.database.write() as connection:
+        liveness.record_worker(connection, worker="w", host="h", pid=1, devices=devices)
+    first = _get(service, "/v1/devices?limit=2")
+    second = _get(service, f"/v1/devices?limit=2&after={first['data'][-1]['id']}")
+    assert [row["id"] for row in first["data"] + second["data"]] == [
+        "w/cpu:0",
+        "w/cpu:1",
+        "w/cpu:2",
+    ]
+    assert (first["has_more"], second["has_more"]) == (True, False)
+
+
 def test_a_device_with_memory_shows_who_uses_it(service: Service) -> None:
     foreign = [{"pid": 42, "memory_mib": 4_000.0}, {"pid": "damaged"}]
     memory = {"name": "cuda:0", "uuid": "GPU-1", "memory_mib": 24_000, "free_mib": 19_000.0}
@@ -128,6 +150,16 @@ def test_a_job_that_waits_is_explained(service: Service) -> None:
     assert [row["job"] for row in device["blockers"]] == [running.job_id]
     first = _get(service, f"/v1/jobs/{ahead}/explain")
     assert first["reason"] == "devices"
+
+
+def test_the_device_on_which_a_job_starts_now_is_not_kept_for_a_later_job(
+    service: Service,
+) -> None:
+    _show_worker(service)
+    first, _ = service.submit(), service.submit()
+    found = _get(service, f"/v1/jobs/{first}/explain")
+    assert found["summary"] == "It starts now."
+    assert found["devices"] == [{"device": "w/cpu:0", "fits": True}]
 
 
 def test_a_change_that_would_start_a_job_now_does(service: Service) -> None:
