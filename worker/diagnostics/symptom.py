@@ -51,6 +51,8 @@ def number(value: float) -> str:
     if value and isfinite(value) and not 1e-3 <= abs(value) < 1e5:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
+    if isfinite(value) and abs(value) >= 1e3:
+        return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}"
 
 

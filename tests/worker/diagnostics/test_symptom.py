@@ -12,6 +12,8 @@ from worker.diagnostics.symptom import number
     [
         (0.0, "0"),
         (0.25, "0.25"),
+        (1490.0, "1,490"),
+        (99_449.0, "99,400"),
         (123456.0, "1.2e5"),
         (2e-7, "2.0e-7"),
         (math.inf, "inf"),
