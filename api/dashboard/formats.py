@@ -14,6 +14,8 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 _CODE = re.compile("`([^`]+)`")
+_COMMAND = re.compile(": `trainshed [^`]*`$")
+_PLAIN_WORD = re.compile("[a-z]+(?=[ ,])")
 STATES = {
     "queued": "◷",
     "running": "▶",
@@ -36,6 +38,16 @@ def visible(value: Any) -> Any:
 def with_code(text: str) -> Markup:
     """Return a text of the catalogue as HTML, in which `name` is code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
+
+
+def without_command(text: str) -> str:
+    """Return a headline without the command at its end: the page has a button for it."""
+    return _COMMAND.sub(".", text)
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at its start, unless that is a name such as `val_loss`."""
+    return text[0].upper() + text[1:] if _PLAIN_WORD.match(text) else text
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -85,6 +97,8 @@ def duration(seconds: Any) -> str:
     if seconds is None:
         return NOTHING
     seconds = max(0.0, float(seconds))
+    if 0 < seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -193,7 +207,7 @@ def _compact_or_none(values: dict[str, Any], path: str) -> str | None:
 
 _FUNCTIONS = (
     *(number, short, percent, metric, duration, between, ago, expected, clock, size, pretty),
-    *(compact, changes, with_code, day),
+    *(compact, changes, with_code, without_command, sentence, day),
 )
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from api.dashboard.charts.labels import letter_heights, tick_texts
 from api.dashboard.charts.scale import Scale, linear, logarithmic, of_epochs
 from api.dashboard.formats import number, short
 
@@ -113,11 +115,14 @@ def draw(
     def is_shown(epoch: float | None) -> bool:
         return epoch is not None and epochs.low <= epoch <= epochs.high
 
+    drawn = [_drawn(line, scale, x, y) for line in lines]
+    texts = tick_texts(scale.ticks, is_fraction=is_fraction)
+    heights = letter_heights([_end(each) for each in drawn], HEIGHT - BOTTOM)
     return LineChart(
         title=title,
-        lines=[_drawn(line, scale, x, y) for line in lines],
+        lines=[{**each, "letter_y": at} for each, at in zip(drawn, heights, strict=True)],
         x_ticks=[(x(tick), short(tick)) for tick in epochs.ticks],
-        y_ticks=[(y(tick), _tick(tick, is_fraction=is_fraction)) for tick in scale.ticks],
+        y_ticks=[(y(tick), text) for tick, text in zip(scale.ticks, texts, strict=True)],
         bands=[
             {"x": x(first), "width": x(last) - x(first), "name": name, "is_odd": index % 2}
             for index, (name, first, last) in enumerate(subject.stages)
@@ -138,8 +143,9 @@ def draw(
     )
 
 
-def _tick(value: float, *, is_fraction: bool) -> str:
-    return f"{short(100 * value)} %" if is_fraction else short(value)
+def _end(line: dict[str, Any]) -> tuple[float, float] | None:
+    """Return where the letter of a line belongs; lines below a mean have none."""
+    return None if " raw" in line["style"] else line["end"]
 
 
 def _x(epochs: Scale):  # noqa: ANN202 - a function of a number
@@ -152,7 +158,7 @@ def _y(scale: Scale):  # noqa: ANN202 - a function of a number
     return lambda value: round(TOP + height * (1 - (scale.fraction(value) or 0.0)), 1)
 
 
-def _drawn(line: Line, scale: Scale, x, y) -> dict[str, object]:  # noqa: ANN001
+def _drawn(line: Line, scale: Scale, x, y) -> dict[str, Any]:  # noqa: ANN001
     """Return the path of a line, with a gap at every value that has no place."""
     parts: list[list[str]] = [[]]
     for epoch, value in line.points:

@@ -52,6 +52,20 @@ def test_jobs_with_other_differences_are_lines_of_their_own(
     assert "a line each" not in page
 
 
+def test_values_on_different_data_have_no_best(
+    service: Service, browser: httpx.Client, two: list[str]
+) -> None:
+    other = _finished(service, "other", [0.1, 0.2], dataset="synthetic")
+    page = browser.get(f"/compare?jobs={two[0]},{other}").text
+    assert "These jobs use different data" in page
+    assert "is-best" not in page
+
+
+def test_the_page_of_tables_says_where_they_are(browser: httpx.Client) -> None:
+    page = browser.get("/datasets/table").text
+    assert "<code>data/table</code>; a job names one" in page
+
+
 def test_ticked_jobs_lead_to_their_comparison(browser: httpx.Client, two: list[str]) -> None:
     response = browser.get("/compare", params={"job": two})
     assert response.headers["location"] == f"/compare?jobs={','.join(two)}"
