@@ -54,7 +54,9 @@ def parameter_fault(details: Mapping[str, Any]) -> str:
     if kind == "missing":
         return "is required"
     if kind in LENGTH_RULES:
-        return LENGTH_RULES[kind].format(**bounds_of(details), length=len(value or ""))
+        # pydantic calls an optional text a value of any kind, whose length is that of a list.
+        rule = LENGTH_RULES["string_too_long" if isinstance(value, str) else kind]
+        return rule.format(**bounds_of(details), length=len(value or ""))
     if kind in RULES:
         return f"is {abbreviated(value)}; {RULES[kind].format(**bounds_of(details))}"
     return details["msg"].removeprefix("Value error, ")
