@@ -138,7 +138,7 @@ def _device(
     """Return why a job cannot start on a device, or that it fits."""
     found: dict[str, Any] = {"device": device.id, "fits": False}
     if entry.devices is not None and device.id in entry.devices:
-        # It starts there now; a reservation is for a later job, after this one.
+        # It starts there now; the device is then held for a later job.
         return found | {"fits": True}
     reservation = snapshot.plan.reservation
     if device.closed is not None:

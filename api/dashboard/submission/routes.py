@@ -100,7 +100,7 @@ async def _answer(
         except ApiError as error:
             if error.status != INVALID:
                 raise
-            # The form has fields; those of a patch's faults are named besides their pointers.
+            # The form shows a fault at its field; the pointer of a fork's fault leads into the patch.
             faults = [
                 {**each, "pointer": each.get("field", each["pointer"])}
                 for each in error.problem["errors"]
