@@ -100,7 +100,7 @@ async def _answer(
         except ApiError as error:
             if error.status != INVALID:
                 raise
-            # The form shows a fault at its field; the pointer of a fork's fault leads into the patch.
+            # A fault stands at its field of the form; the pointer leads into the patch.
             faults = [
                 {**each, "pointer": each.get("field", each["pointer"])}
                 for each in error.problem["errors"]
