@@ -10,7 +10,7 @@ from api.dashboard.charts.scale import Scale, linear, logarithmic, of_epochs
 from api.dashboard.formats import number, short
 
 WIDTH, HEIGHT = 520, 220
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 20, 26
+LEFT, RIGHT, TOP, BOTTOM = 66, 12, 20, 26
 
 
 @dataclass(frozen=True)

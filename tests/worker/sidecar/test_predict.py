@@ -132,9 +132,6 @@ def test_a_value_that_is_infinite_for_the_network_is_named(home: Path) -> None:
     [fault] = respond({**request, "rows": rows})["faults"]
     assert fault["pointer"] == "/rows/1/length"
     assert "is 1e+300, which is too large" in fault["detail"]
-    rows[1]["length"] = -(10**350)
-    [fault] = respond({**request, "rows": rows})["faults"]
-    assert "is -inf, which is too large" in fault["detail"]
 
 
 def test_pictures_that_cannot_be_read_are_all_named(home: Path) -> None:

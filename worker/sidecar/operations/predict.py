@@ -98,7 +98,7 @@ def _rows(rows: list[dict[str, Any]], predictor: Predictor) -> torch.Tensor:
         more = f" and {len(features) - MAX_LISTED:,} more" if len(features) > MAX_LISTED else ""
         missing[0]["detail"] += f". The columns are {listed}{more}"
         raise RequestRefused(*missing[:MAX_LISTED])
-    values = [[_as_float(row[name]) for name in features] for row in rows]
+    values = [[float(row[name]) for name in features] for row in rows]
     columns_NF11 = torch.tensor(values, dtype=torch.float64)[:, :, None, None]
     # The network computes in float32, where a larger value is infinite and every output is NaN.
     is_large_NF = predictor.normalization.applied(columns_NF11).isinf()[:, :, 0, 0]
@@ -113,14 +113,6 @@ def _rows(rows: list[dict[str, Any]], predictor: Predictor) -> torch.Tensor:
     if large:
         raise RequestRefused(*large[:MAX_LISTED])
     return columns_NF11
-
-
-def _as_float(value: float) -> float:
-    """Return a number of JSON; an integer that no float can hold is infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 PREDICT = Operation(
