@@ -45,7 +45,9 @@ class DefaultRules:
             self.fired.add("exploding_tensor")
         weights = self._weights()
         for name, weight in weights.items():
-            old = self._before[name]
+            old = self._before.get(name)
+            if old is None:  # the first step of a stage that trains it
+                continue
             ratio = float((weight - old).norm() / max(float(old.norm()), 1e-12))
             if not RATIO_BOUNDS[0] <= ratio <= RATIO_BOUNDS[1]:
                 self.fired.add("weight_update_ratio")
