@@ -7,6 +7,7 @@ is read grows with the number of owners, not with the number of jobs.
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -16,8 +17,9 @@ from shared.jobs.planning.box import HIGH, LOW, WaitingJob
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITY_NAMES
 
-#: How many jobs of how many owners are read at once when their first jobs are used up.
-PAGE, MAX_PAGE, OWNERS_OF_PAGE = 10, 320, 40
+#: How many jobs of how many owners are read at once when their first jobs are used up. The pages
+#: of an owner double: of many owners each gives only a few jobs to the plan.
+PAGE, MAX_PAGE, OWNERS_OF_PAGE = 2, 320, 40
 
 #: Since when a job waits, in seconds: since it was submitted or resumed, or its last attempt ended.
 #: What is not a time counts as 0.
@@ -186,17 +188,22 @@ class Lines:
         offsets = [self._counts[name] or 0 for name in names]
         limits = [min(MAX_PAGE, max(PAGE, offset)) for offset in offsets]
         dialect = self._connection.dialect.name
-        query = " UNION ALL ".join(_page(dialect, number) for number in range(len(names)))
         parameters: dict[str, Any] = {}
         for number, values in enumerate(zip(names, limits, offsets, strict=True)):
             keys = (f"owner{number}", f"limit{number}", f"offset{number}")
             parameters |= dict(zip(keys, values, strict=True))
-        for row in self._connection.execute(sa.text(query), parameters).all():
+        for row in self._connection.execute(_pages(dialect, len(names)), parameters).all():
             job = waiting_job(row)
             self._read[job.owner].append(job)
         for name, limit, offset in zip(names, limits, offsets, strict=True):
             found = len(self._read[name])
             self._counts[name] = offset + found if found == limit else None
+
+
+@cache
+def _pages(dialect: str, owners: int) -> sa.TextClause:
+    """Return the query for the next jobs of so many owners."""
+    return sa.text(" UNION ALL ".join(_page(dialect, number) for number in range(owners)))
 
 
 def _page(dialect: str, number: int) -> str:

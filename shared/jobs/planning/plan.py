@@ -68,7 +68,7 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
     room = Room(box)
     entries: list[Entry] = []
     reservation: Reservation | None = None
-    is_cut = False
+    is_cut = has_starts = False
     for place in islice(in_order(box), depth):
         if until_start and room.is_full:
             break
@@ -84,10 +84,10 @@ def plan(box: Box, *, depth: int = MAX_CANDIDATES, until_start: bool = False) ->
         if devices is not None:
             room.occupy(place.job, devices)
             entries.append(Entry(place, devices, None, reservation is not None))
+            has_starts = True
             if until_start:
                 break
             continue
-        has_starts = any(entry.devices for entry in entries)
         reason = _reason(box, room, place.job, reservation, has_starts=has_starts)
         if reservation is None:
             is_overdue = place.rank is Rank.OVERDUE
