@@ -13,9 +13,8 @@ import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from shared import migrations
 from shared.database import Database
-from tests.databases import make_tables
+from tests.databases import PostgresqlTables, make_tables
 
 # The default prints the local variables of every frame, which slows the tested server down.
 structlog.configure(
@@ -91,12 +90,11 @@ def postgresql_away() -> str | None:
 
 
 @contextmanager
-def postgresql_database(away: str | None, *, template: str = "template1") -> Iterator[str]:
-    """Yield the address of a PostgreSQL database that is dropped afterwards.
+def postgresql_database(away: str | None) -> Iterator[str]:
+    """Yield the address of an empty PostgreSQL database that is dropped afterwards.
 
     Args:
         away: why there is no PostgreSQL; the test is then skipped.
-        template: the name of the database that it is a copy of; by default it is empty.
     """
     if away is not None:
         pytest.skip(f"needs a PostgreSQL server at its default port: {away}")
@@ -104,7 +102,7 @@ def postgresql_database(away: str | None, *, template: str = "template1") -> Ite
     name = f"trainshed_test_{secrets.token_hex(6)}"
     admin = sa.create_engine(address, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
     try:
         yield address.set(database=name, drivername="postgresql").render_as_string(
             hide_password=False
@@ -131,29 +129,33 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql_away: str | None) -> Iterator[str]:
-    """The name of a PostgreSQL database with the newest tables, to make copies of."""
+def postgresql_tables(postgresql_away: str | None) -> Iterator[PostgresqlTables]:
+    """The PostgreSQL database of the tests that need the newest tables."""
     with postgresql_database(postgresql_away) as address:
-        database = Database(address, pool_size=1)
-        migrations.upgrade(database)
-        database.close()
-        yield address.rpartition("/")[2]
+        yield PostgresqlTables(address)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database with the newest tables, once of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database with the newest tables and no jobs, once of each kind."""
     if request.param == "sqlite":
         address = f"sqlite:///{tmp_path / 'test.db'}"
         database = Database(address, pool_size=1)
         make_tables(database)
         database.close()
-        yield address
-    else:
-        away = request.getfixturevalue("postgresql_away")
-        template = request.getfixturevalue("migrated_postgresql")
-        with postgresql_database(away, template=template) as address:
-            yield address
+        return address
+    shared: PostgresqlTables = request.getfixturevalue("postgresql_tables")
+    shared.reset()
+    return shared.address
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """An open SQLite database with the newest tables, for what does not depend on the kind."""
+    opened = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=3)
+    make_tables(opened)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ def generate() -> catalog.Catalog:
     return methods | {catalog.METRICS: {metric.name: _metric(metric) for metric in METRICS}}
 
 
-def is_fresh() -> bool:
-    """Return whether the committed file is the catalogue of the present code."""
-    return catalog.PATH.exists() and catalog.PATH.read_bytes() == catalog.dump(generate())
+def is_fresh(generated: catalog.Catalog) -> bool:
+    """Return whether the committed file is this catalogue."""
+    return catalog.PATH.exists() and catalog.PATH.read_bytes() == catalog.dump(generated)
 
 
 def _method(slot: str, entry: Entry) -> dict[str, Any]:
@@ -59,12 +59,14 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 def main() -> None:
     """Write the catalogue and the plots, and print what changed."""
-    was_fresh = is_fresh()
-    catalog.PATH.write_bytes(catalog.dump(generate()))
-    sys.stdout.write(f"{catalog.PATH.name}: {'unchanged' if was_fresh else 'written'}\n")
-    if not plots.is_fresh():
-        catalog.PLOTS_PATH.write_bytes(catalog.dump_plots(plots.generate()))
-        sys.stdout.write(f"{catalog.PLOTS_PATH.name}: written\n")
+    methods, curves = generate(), plots.generate()
+    for path, is_committed, content in (
+        (catalog.PATH, is_fresh(methods), catalog.dump(methods)),
+        (catalog.PLOTS_PATH, plots.is_fresh(curves), catalog.dump_plots(curves)),
+    ):
+        if not is_committed:
+            path.write_bytes(content)
+        sys.stdout.write(f"{path.name}: {'unchanged' if is_committed else 'written'}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,10 @@ class EmbeddedBox:
         return Client(f"http://127.0.0.1:{self.port}", (self.home / "key").read_text().strip())
 
 
-@pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
-    """A box for all tests of a file."""
-    started = EmbeddedBox(tmp_path_factory.mktemp("a box with spaces"), free_port())
+@contextmanager
+def started_box(home: Path) -> Iterator[EmbeddedBox]:
+    """Start a box in a directory; stop it at the end of the `with` block."""
+    started = EmbeddedBox(home, free_port())
     try:
         started.start()
         yield started
@@ -111,6 +111,13 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
         if started.process is not None and started.process.poll() is None:
             started.stop()
         started.kill()
+
+
+@pytest.fixture(scope="package")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
+    """One box for the tests of this folder that neither stop it nor change its settings."""
+    with started_box(tmp_path_factory.mktemp("box")) as started:
+        yield started
 
 
 def processes_of(home: Path) -> dict[int, str]:

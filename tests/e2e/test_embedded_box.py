@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.e2e.conftest import (
     EmbeddedBox,
     free_port,
     processes_of,
+    started_box,
     wait_until,
 )
 from trainshed import ApiError, Client, Unreachable
@@ -28,6 +30,13 @@ pytestmark = pytest.mark.e2e
 QUICK = {"dataset": "digits", "architecture": "linear", "training": {"epochs": 1}}
 #: Runs until it is cancelled.
 LONG = {**SPEC, "training": {"epochs": 10_000, "batch_size": 32}}
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
+    """A box that these tests kill, stop and start."""
+    with started_box(tmp_path_factory.mktemp("a box with spaces")) as started:
+        yield started
 
 
 def _command(box: EmbeddedBox, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,18 +14,11 @@ from shared.jobs.attempts import ClaimedJob, Lease
 from shared.jobs.events import list_events
 from shared.jobs.recording import Batch
 from shared.jobs.resumption import begin_attempt
-from shared.jobs.submission import Submission, submit
-from tests.shared.claiming import claim
+from tests.shared.claiming import claim, submit_job
 from tests.shared.interleaving import interleave
 from tests.shared.rows import point
-from tests.shared.specs import filled_in
 
 CRASH = Failure(kind="crashed", message="signal 11", hint="check the log")
-
-
-def _submit(database: Database, **changes: object) -> str:
-    with database.write() as connection:
-        return submit(connection, Submission(owner="admin", spec=filled_in(**changes)))[0]
 
 
 def _claim(database: Database) -> ClaimedJob | None:
@@ -34,7 +27,7 @@ def _claim(database: Database) -> ClaimedJob | None:
 
 
 def _claimed(database: Database) -> Lease:
-    _submit(database)
+    submit_job(database)
     claimed = _claim(database)
     assert claimed is not None
     return claimed.lease
@@ -51,14 +44,14 @@ class TestClaim:
     def test_highest_priority_is_claimed_first_and_then_the_oldest(
         self, database: Database
     ) -> None:
-        low = _submit(database, priority="low")
-        first, second = _submit(database), _submit(database)
-        high = _submit(database, priority="high")
+        low = submit_job(database, priority="low")
+        first, second = submit_job(database), submit_job(database)
+        high = submit_job(database, priority="high")
         claimed = [_claim(database) for _ in range(5)]
         assert [job and job.lease.job_id for job in claimed] == [high, first, second, low, None]
 
     def test_each_job_is_claimed_once_by_concurrent_claims(self, database: Database) -> None:
-        jobs = {_submit(database) for _ in range(12)}
+        jobs = {submit_job(database) for _ in range(12)}
         claimed: list[str] = []
 
         def claim_all() -> None:
@@ -73,7 +66,7 @@ class TestClaim:
         assert sorted(claimed) == sorted(jobs)
 
     def test_cancelled_job_is_never_claimed(self, database: Database) -> None:
-        job = _submit(database)
+        job = submit_job(database)
         with database.write() as connection:
             control.request_cancel(connection, job)
         assert _claim(database) is None
@@ -159,7 +152,7 @@ class TestCancel:
 
 
 def test_unknown_state_cannot_be_written(database: Database) -> None:
-    job = _submit(database)
+    job = submit_job(database)
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(
             sa.update(tables.jobs).where(tables.jobs.c.id == job).values(state="done")

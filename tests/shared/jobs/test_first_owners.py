@@ -2,7 +2,6 @@
 
 import random
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from shared.jobs import attempts, claims
 from shared.jobs.planning.box import Device, Policy
 from shared.jobs.planning.plan import Entry
 from shared.jobs.submission import Submission, submit
-from tests.databases import make_tables
 from tests.shared.specs import filled_in
 
 POLICY = Policy()
@@ -84,12 +82,9 @@ def _check(database: Database, seed: int, monkeypatch: pytest.MonkeyPatch) -> in
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_next_job_does_not_depend_on_how_many_owners_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
-    make_tables(database)
-    assert _check(database, seed, monkeypatch) > 5
-    database.close()
+    assert _check(sqlite_database, seed, monkeypatch) > 5
 
 
 def test_nor_does_it_on_any_other_database(

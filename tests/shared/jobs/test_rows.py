@@ -1,8 +1,6 @@
 """Rows are read as frozen objects, and an unreadable one names its column."""
 
-from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +27,6 @@ from shared.jobs.rows import (
     WorkerRow,
 )
 from shared.uploaded_datasets import DatasetRow
-from tests.databases import make_tables
 from tests.shared.rows import checkpoint, job_row, point
 from tests.worker.jobs import claimed
 
@@ -45,15 +42,6 @@ TABLES = (
     (WorkerRow, tables.workers),
 )
 OF_A_HEARTBEAT = {"beat", "progress", "devices", "heartbeat_at"}
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    """An open SQLite database: its columns take values of any type."""
-    opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    make_tables(opened)
-    yield opened
-    opened.close()
 
 
 def _set(database: Database, table: str, column: str, value: object) -> None:
@@ -149,13 +137,13 @@ def test_row_cannot_be_changed() -> None:
     ],
 )
 def test_unreadable_column_of_a_job_is_named(
-    sqlite: Database, column: str, value: object, why: str
+    sqlite_database: Database, column: str, value: object, why: str
 ) -> None:
-    lease = claimed(sqlite)
-    _set(sqlite, "jobs", column, value)
+    lease = claimed(sqlite_database)
+    _set(sqlite_database, "jobs", column, value)
 
     with pytest.raises(RowUnreadable) as caught:
-        _get(sqlite, lease)
+        _get(sqlite_database, lease)
 
     error = caught.value
     assert (error.table, error.row_id, error.column) == ("jobs", lease.job_id, column)
@@ -194,11 +182,11 @@ def test_missing_column_is_named() -> None:
         JobRow.read(columns)
 
 
-def test_row_of_two_keys_is_named_by_both(sqlite: Database) -> None:
-    lease = claimed(sqlite)
-    _set(sqlite, "events", "data", "3")
+def test_row_of_two_keys_is_named_by_both(sqlite_database: Database) -> None:
+    lease = claimed(sqlite_database)
+    _set(sqlite_database, "events", "data", "3")
 
-    with sqlite.read() as connection, capture_logs() as lines:
+    with sqlite_database.read() as connection, capture_logs() as lines:
         events.list_events(connection, lease.job_id)
 
     assert lines[0]["row"] == f"{lease.job_id}/1"

@@ -11,16 +11,8 @@ from shared import tables
 from shared.clock import now
 from shared.database import Database
 from shared.jobs import liveness
-from tests.databases import make_tables
 from worker.dispatch.code_version import PACKAGES, ROOT, code_version, digest_of
 from worker.dispatch.host_versions import OtherVersion, check_version
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'trainshed.db'}", pool_size=1)
-    make_tables(database)
-    return database
 
 
 def _record(database: Database, version: str | None) -> None:

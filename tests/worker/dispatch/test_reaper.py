@@ -50,11 +50,6 @@ def database(settings: Settings) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def lease(database: Database) -> Lease:
-    return claimed(database)
-
-
 def _reaper(settings: Settings, database: Database, worker: str = "w") -> Reaper:
     dispatcher: Any = FakeDispatcher(worker)
     return Reaper(settings, database, dispatcher)

@@ -2,8 +2,6 @@
 
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +14,9 @@ from shared.jobs.planning.box import Rank
 from shared.jobs.planning.yielding import Yield
 from shared.jobs.submission import Submission, submit
 from shared.settings import Settings
-from tests.databases import make_tables
-from tests.fakes.clock import Clock
 from tests.fakes.kernel import FakeKernel
 from tests.shared.specs import filled_in
-from tests.worker.jobs import claimed, claimed_again, job
+from tests.worker.jobs import claimed_again, job
 from worker.assignment import ExitCode
 from worker.dispatch import runners
 from worker.dispatch.device import Device
@@ -28,19 +24,6 @@ from worker.dispatch.runners import Runner, record_exit
 from worker.locks import job_lock
 
 CPU = Device("cpu:0", "CPU")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
-    make_tables(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def lease(database: Database) -> Lease:
-    return claimed(database)
 
 
 def _runner(lease: Lease) -> Runner:
@@ -266,56 +249,3 @@ def test_an_adopted_runner_has_exited_once_its_lock_is_released(
     assert _runner(lease).exit_code(settings) is None
     lock.release()
     assert _runner(lease).exit_code(settings) == -signal.SIGKILL
-
-
-def test_a_runner_that_ignores_a_stop_request_is_killed_after_the_timeout(
-    lease: Lease, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock()
-    monkeypatch.setattr(runners, "time", clock)
-    program = (
-        "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=1); time.sleep(60)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        runner = Runner(lease, CPU, process.pid, process)
-
-        runner.request_stop(timeout_seconds=10, terminate=True)
-        clock.now += 9
-        runner.request_stop(timeout_seconds=10, terminate=True)
-        time.sleep(0.1)  # a kill takes a moment to show
-        assert process.poll() is None, "killed before the timeout"
-        clock.now += 2
-        runner.request_stop(timeout_seconds=10, terminate=True)
-
-        assert process.wait(60) == -signal.SIGKILL
-        runner.request_stop(timeout_seconds=0, terminate=True)  # the process is gone: no error
-
-
-def test_a_runner_whose_pause_was_withdrawn_has_the_whole_time_at_the_next_request(
-    lease: Lease, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, signals = Clock(), list[int]()
-    monkeypatch.setattr(runners, "time", clock)
-    monkeypatch.setattr(Runner, "_signal", lambda _, number: signals.append(number))
-    runner = _runner(lease)
-    runner.request_stop(timeout_seconds=10)
-    clock.now += 11
-    runner.withdraw_stop()
-    runner.request_stop(timeout_seconds=10)
-    assert signals == []
-
-
-def test_a_runner_that_pauses_gets_one_signal_when_its_worker_stops(
-    lease: Lease, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    signals = list[int]()
-    monkeypatch.setattr(Runner, "_signal", lambda _, number: signals.append(number))
-    runner = _runner(lease)
-    runner.request_stop()
-    for _ in range(2):
-        runner.request_stop(terminate=True)
-    assert signals == [signal.SIGTERM]

@@ -1,6 +1,5 @@
 import errno
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import torch
 
 from shared.database import Database
 from shared.storage import Storage
-from tests.databases import make_tables
 from tests.worker.experiments import experiment
 from tests.worker.jobs import claimed
 from worker.runner import snapshot_budget
@@ -20,11 +18,8 @@ from worker.training.reports import EpochEnded, InitialState
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[AttemptWriter]:
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=3)
-    make_tables(database)
-    yield AttemptWriter(database, Storage(tmp_path / "jobs"), claimed(database))
-    database.close()
+def writer(sqlite_database: Database, tmp_path: Path) -> AttemptWriter:
+    return AttemptWriter(sqlite_database, Storage(tmp_path / "jobs"), claimed(sqlite_database))
 
 
 def test_the_writer_s_thread_takes_no_threads_from_the_training(writer: AttemptWriter) -> None:

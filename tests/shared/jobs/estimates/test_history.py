@@ -14,7 +14,6 @@ from shared.jobs.estimates import history
 from shared.jobs.estimates.estimator import Estimator, predict
 from shared.jobs.estimates.refresh import Refresher
 from shared.jobs.submission import Submission, submit
-from tests.databases import make_tables
 from tests.shared.jobs.estimates.examples import CPU, cost, full_spec, observe, rows
 
 SPEC = full_spec()
@@ -87,9 +86,8 @@ def test_an_attempt_that_was_stopped_shows_the_speed_but_not_the_time(database: 
         ("peak_memory_mib", "'1'"),
     ],
 )
-def test_a_damaged_row_is_left_out(tmp_path: Any, column: str, value: str) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}", pool_size=2)
-    make_tables(database)
+def test_a_damaged_row_is_left_out(sqlite_database: Database, column: str, value: str) -> None:
+    database = sqlite_database
     for _ in range(3):
         observe(database, _submit(database), cost())
     damage = f"UPDATE observations SET {column} = {value} WHERE id = 3"  # noqa: S608
