@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from box.processes import processes_of
+
 ROOT = Path(__file__).parents[1]
 FINAL_STATES = {"succeeded", "failed", "cancelled"}
 START_TIMEOUT_SECONDS = 60.0
@@ -81,15 +83,9 @@ class Box:
         Raises:
             RuntimeError: the box has no such process.
         """
-        for directory in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (directory / "cmdline").read_bytes().split(b"\0")
-                environment = (directory / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            is_ours = f"TRAINSHED_HOME={self.home}".encode() in environment
-            if is_ours and b"-m" in command and module.encode() in command:
-                status = (directory / "status").read_text()
+        for pid, command in processes_of(self.home).items():
+            if {"-m", module} <= set(command.split()):
+                status = Path(f"/proc/{pid}/status").read_text()
                 line = next(x for x in status.splitlines() if x.startswith("VmRSS"))
                 return int(line.split()[1]) / 1024
         raise RuntimeError(f"the box in {self.home} has no process {module}")

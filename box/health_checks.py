@@ -3,7 +3,7 @@
 import http.client
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from shared import sidecar
@@ -11,6 +11,7 @@ from shared.errors import Unavailable
 from shared.settings import Settings
 
 TIMEOUT_SECONDS = 2.0
+NO_HEADERS: Mapping[str, bytes] = {}
 
 
 def local_address(host: str) -> str:
@@ -26,7 +27,7 @@ def api_url(settings: Settings) -> str:
 
 def why_not_ready(settings: Settings) -> str | None:
     """Return why the box is not ready, as a sentence; None if it is ready."""
-    response = _get(settings, "/readyz")
+    response = send_to_api(settings, "/readyz")
     if response is None:
         return "The API does not answer."
     status, body = response
@@ -38,12 +39,15 @@ def why_not_ready(settings: Settings) -> str | None:
         return f"{api_url(settings)}/readyz answers with status {status}."
 
 
-def _get(settings: Settings, path: str) -> tuple[int, bytes] | None:
+def send_to_api(
+    settings: Settings, path: str, *, method: str = "GET", headers: Mapping[str, bytes] = NO_HEADERS
+) -> tuple[int, bytes] | None:
+    """Return status and body of the API's response; None if it does not respond."""
     host = local_address(settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT_SECONDS)
     with closing(connection):
         try:
-            connection.request("GET", path)
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException):
@@ -52,7 +56,7 @@ def _get(settings: Settings, path: str) -> tuple[int, bytes] | None:
 
 def _is_api_alive(settings: Settings) -> bool:
     """Accept any response: an overloaded API answers with 503."""
-    return _get(settings, "/healthz") is not None
+    return send_to_api(settings, "/healthz") is not None
 
 
 def _is_sidecar_alive(settings: Settings) -> bool:

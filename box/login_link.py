@@ -1,26 +1,19 @@
 """The link that logs a browser in, for the person who starts the box."""
 
-import http.client
 import json
-from contextlib import closing
 
-from box.health_checks import TIMEOUT_SECONDS, local_address
+from box.health_checks import send_to_api
 from shared.settings import Settings
 
 
 def read_login_link(settings: Settings) -> str | None:
     """Return the path of a link that works once; None if the API does not give one."""
-    host = local_address(settings.host)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT_SECONDS)
-    with closing(connection):
-        try:
-            headers = {"Authorization": f"Bearer {_key(settings)}".encode()}
-            connection.request("POST", "/v1/login-links", headers=headers)
-            response = connection.getresponse()
-            body = response.read()
-            return json.loads(body)["path"] if response.status == 201 else None
-        except (OSError, http.client.HTTPException, ValueError, KeyError):
-            return None
+    try:
+        headers = {"Authorization": f"Bearer {_key(settings)}".encode()}
+        response = send_to_api(settings, "/v1/login-links", method="POST", headers=headers)
+        return json.loads(response[1])["path"] if response and response[0] == 201 else None
+    except (OSError, ValueError, KeyError):  # no key, or another service
+        return None
 
 
 def _key(settings: Settings) -> str:

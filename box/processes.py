@@ -60,20 +60,25 @@ def end(pid: int, *, grace_seconds: float) -> None:
         number = signal.SIGKILL
 
 
-def runner_pids(home: Path) -> list[int]:
-    """Return the processes of this home that train, and its spare runners."""
-    pids = []
-    home_variable = f"TRAINSHED_HOME={home}".encode()
+def processes_of(home: Path) -> dict[int, str]:
+    """Return the processes that have this home in their environment: command line by id."""
+    home_variable, found = f"TRAINSHED_HOME={home}".encode(), {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            command = (directory / "cmdline").read_bytes().split(b"\0")
-            if b"worker.runner" in command:
-                environment = (directory / "environ").read_bytes().split(b"\0")
-                if home_variable in environment:
-                    pids.append(int(directory.name))
-        except OSError:
+            if home_variable in (directory / "environ").read_bytes().split(b"\0"):
+                command = (directory / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+                if command:
+                    found[int(directory.name)] = command.decode(errors="replace")
+        except OSError:  # another user's process, or it has just ended
             continue
-    return pids
+    return found
+
+
+def runner_pids(home: Path) -> list[int]:
+    """Return the processes of this home that train, and its spare runners."""
+    return [
+        pid for pid, command in processes_of(home).items() if "worker.runner" in command.split()
+    ]
 
 
 def _boot_id() -> str:

@@ -35,6 +35,16 @@ CUT_OFF_SECONDS = 15
 RECYCLE_SECONDS = 600
 
 
+#: With them a commit is on the disk, and reading does not wait for writing.
+SQLITE_PRAGMAS: tuple[str, ...] = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "journal_size_limit=67108864",
+)
+
+
 class InvalidJson:
     """The value of a column whose text is not JSON."""
 
@@ -166,13 +176,7 @@ def _sqlite(url: str, pool_size: int) -> sa.Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # `_begin` sends BEGIN
         connection.text_factory = _text
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "journal_size_limit=67108864",
-        ):
+        for pragma in SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

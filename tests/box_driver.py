@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from box.parts import ROOT, list_parts
+from box.processes import runner_pids
 from shared import migrations, tables
 from shared.broker import make_celery, ring
 from shared.database import Database
@@ -109,18 +110,11 @@ class BoxDriver:
 
     def runners(self) -> dict[int, str]:
         """Return the runners of this home by process id, with their jobs (empty for a spare)."""
-        variable, runners = f"TRAINSHED_HOME={self.settings.home}".encode(), {}
-        for directory in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (directory / "cmdline").read_bytes().split(b"\0")
-                if b"worker.runner" not in command:
-                    continue
-                if variable not in (directory / "environ").read_bytes().split(b"\0"):
-                    continue
-                descriptors = list((directory / "fd").iterdir())
-            except OSError:
-                continue
-            runners[int(directory.name)] = next(filter(None, map(_locked_job, descriptors)), "")
+        runners = {}
+        for pid in runner_pids(self.settings.home):
+            with suppress(OSError):  # it has just ended
+                descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+                runners[pid] = next(filter(None, map(_locked_job, descriptors)), "")
         return runners
 
     # Jobs

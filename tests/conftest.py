@@ -13,6 +13,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from shared import database as database_of_the_service
 from shared.database import Database
 from tests.databases import PostgresqlTables, make_tables
 
@@ -22,6 +23,12 @@ structlog.configure(
         *structlog.get_config()["processors"][:-1],
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
+)
+
+# Most of a small test would be waiting for the disk. Real boxes are processes of their own.
+database_of_the_service.SQLITE_PRAGMAS = tuple(
+    pragma.replace("synchronous=FULL", "synchronous=OFF")
+    for pragma in database_of_the_service.SQLITE_PRAGMAS
 )
 
 # Readline, which pytest loads, sets it for pytest's own workers: pipes would have 80 columns.
@@ -103,6 +110,8 @@ def postgresql_database(away: str | None) -> Iterator[str]:
     admin = sa.create_engine(address, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        # As for SQLite above.
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET synchronous_commit TO off"))
     try:
         yield address.set(database=name, drivername="postgresql").render_as_string(
             hide_password=False

@@ -67,10 +67,10 @@ class PostgresqlTables:
         database.close()
 
 
-def _all_tables() -> list[sa.Table]:
+def _all_tables() -> list[sa.TableClause]:
     """Return the tables, each after those that it refers to."""
-    return tables.metadata.sorted_tables
+    return [sa.table("alembic_version", sa.column("version_num")), *tables.metadata.sorted_tables]
 
 
-def _rows(connection: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
+def _rows(connection: sa.Connection, table: sa.TableClause) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(sa.select(table)).mappings()]

@@ -1,9 +1,4 @@
-"""The command line of Trainshed: its commands put together, and the exit code.
-
-Exit codes: 0 success, 1 the followed job failed, 2 wrong usage or a refused request, 3 the followed
-job was cancelled, 4 not found, 5 the service does not answer, fails, or rejects the key, 130
-interrupted.
-"""
+"""The command line of Trainshed: its commands put together."""
 
 from typing import Annotated
 
@@ -24,6 +19,7 @@ from trainshed.commands import (
     predict,
     queue,
     results,
+    weights,
 )
 from trainshed.commands.common_options import ServiceOptions, print_line
 from trainshed.exit_codes import run_command
@@ -74,6 +70,7 @@ for group in (
     analyses,
     catalog,
     datasets,
+    weights,
     queue,
     accounts,
     box,

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from trainshed.client import Client
+from trainshed.console import make_console
 from trainshed.exit_codes import run_command
 from trainshed.formatting import percent
 from trainshed.job_tables import print_failure
 from trainshed.live_progress import show_progress
 from trainshed.result_tables import print_samples, print_top_k
-from trainshed.tables import make_console
 
 Json = dict[str, Any]
 

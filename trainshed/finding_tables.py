@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from trainshed.escaping import escaped
+from trainshed.event_stream import FINAL_STATES
 from trainshed.formatting import number
 
 Json = dict[str, Any]
@@ -27,7 +28,7 @@ def print_findings(console: Console, job: Json, findings: list[Json], *, in_full
     """
     job, findings = escaped(job), escaped(findings)
     if not findings:
-        is_over = job["state"] in ("succeeded", "failed", "cancelled")
+        is_over = job["state"] in FINAL_STATES
         console.print("no findings" if is_over else "no findings so far")
         return
     ids = {finding["id"] for finding in findings}

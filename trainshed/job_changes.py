@@ -1,9 +1,9 @@
 """Changes of a job from the command line: `trainshed set JOB priority=high tags.group=vision`."""
 
-import json
 from typing import Any
 
 from trainshed.errors import WrongUsage
+from trainshed.spec_changes import json_or_text
 
 
 def read_changes(texts: list[str]) -> dict[str, Any]:
@@ -25,14 +25,7 @@ def read_changes(texts: list[str]) -> dict[str, Any]:
         if field.startswith("tags."):
             changes.setdefault("tags", {})[field.removeprefix("tags.")] = value
         elif field == "max_runtime_seconds":
-            changes[field] = _number(given)
+            changes[field] = json_or_text(given)
         else:
             changes[field] = value
     return changes
-
-
-def _number(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -14,7 +14,7 @@ from typing import Any
 from trainshed.errors import WrongUsage
 from trainshed.home import client_home
 
-FILE_MODE, DIRECTORY_MODE = 0o600, 0o700
+DIRECTORY_MODE = 0o700
 
 
 def logins_path() -> Path:
@@ -85,12 +85,11 @@ def _write(stored: dict[str, Any]) -> Path:
     """Replace the file as a whole, so that no reader finds half of it."""
     path = logins_path()
     path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    # A temporary file of this function has the mode 0600 from the begin.
+    # mkstemp creates the file with the mode 0600.
     handle, name = tempfile.mkstemp(prefix=".logins-", dir=path.parent)
     try:
         with os.fdopen(handle, "w") as file:
             json.dump(stored, file, indent=2)
-        Path(name).chmod(FILE_MODE)
         Path(name).replace(path)
     except BaseException:
         with suppress(FileNotFoundError):

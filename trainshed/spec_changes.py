@@ -23,7 +23,7 @@ def with_changes(spec: Any, changes: list[str]) -> Any:
         path, equals_sign, text = change.partition("=")
         if not equals_sign or not path.strip("./"):
             raise WrongUsage(f"--set {change!r} must be PATH=VALUE, as in training.epochs=3.")
-        spec = _with_value(spec, _parts(path), _value(text), change)
+        spec = _with_value(spec, _parts(path), json_or_text(text), change)
     return spec
 
 
@@ -33,7 +33,8 @@ def _parts(path: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
 
 
-def _value(text: str) -> Any:
+def json_or_text(text: str) -> Any:
+    """Return the value of a JSON text; other texts stay."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

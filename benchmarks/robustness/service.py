@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from benchmarks.routes import ServiceUnderLoad, ours
+from box.processes import processes_of
 from shared.database import Database
 from shared.settings import Settings
 
@@ -54,18 +55,9 @@ class Target:
 
     def memory_mib(self, module: str) -> float:
         """Return the memory of the processes of a module: shared pages count once."""
-        return sum(_proportional_mib(pid) for pid in self._processes(module))
-
-    def _processes(self, module: str) -> Iterator[Path]:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (process / "cmdline").read_bytes().split(b"\0")
-                environment = (process / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            is_ours = f"TRAINSHED_HOME={self.home}".encode() in environment
-            if is_ours and module.encode() in command:
-                yield process
+        commands = processes_of(self.home)
+        pids = (pid for pid, command in commands.items() if module in command.split())
+        return sum(_proportional_mib(Path(f"/proc/{pid}")) for pid in pids)
 
 
 def percentile_99(values: list[float]) -> float:

@@ -24,17 +24,26 @@ EMPTIED = (
 )
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def running_service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """Serve the API for all tests of the session."""
+@pytest.fixture(scope="session")
+def service_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve the API on SQLite for all tests of the session."""
     home = tmp_path_factory.mktemp("api")
-    if request.param == "sqlite":
-        yield from serve_empty(f"sqlite:///{home / 'test.db'}", home)
-    else:
-        with postgresql_database(request.getfixturevalue("postgresql_away")) as address:
-            yield from serve_empty(address, home)
+    yield from serve_empty(f"sqlite:///{home / 'test.db'}", home)
+
+
+@pytest.fixture(scope="session")
+def service_on_postgresql(
+    postgresql_away: str | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """Serve the API on PostgreSQL for all tests of the session."""
+    with postgresql_database(postgresql_away) as address:
+        yield from serve_empty(address, tmp_path_factory.mktemp("api"))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def running_service(request: pytest.FixtureRequest) -> Service:
+    """Return the API on each kind of database; folders without SQL take one kind."""
+    return request.getfixturevalue(f"service_on_{request.param}")
 
 
 def serve_empty(address: str, home: Path) -> Iterator[Service]:

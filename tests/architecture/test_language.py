@@ -1,10 +1,10 @@
 """The words of code, messages and documents: CONTRIBUTING, «Language»."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.architecture.files import repository_files
 from tests.architecture.language import ROOT, offences
 
 SUFFIXES = {".py", ".md", ".yml", ".toml", ".json"}
@@ -18,20 +18,11 @@ EXEMPT = {
 
 
 def _files() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
-    paths = [ROOT / name for name in listed if name and name not in EXEMPT]
-    return [path for path in paths if path.suffix in SUFFIXES and path.is_file()]
+    paths = [ROOT / name for name in repository_files() if name not in EXEMPT]
+    return [path for path in paths if path.suffix in SUFFIXES]
 
 
-@pytest.mark.parametrize(
-    "folder", ["api", "benchmarks", "box", "docs", "shared", "tests", "trainshed", "worker", "."]
-)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_no_file_has_a_refused_word(folder: str) -> None:
     files = [
         path

@@ -1,12 +1,12 @@
 """Where files may stand and how long they may be: the tree in CONTRIBUTING."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.architecture.files import ROOT, repository_files
+
 PACKAGES = ("api", "box", "shared", "trainshed", "worker")
 MAX_LINES = {**dict.fromkeys(PACKAGES, 300), "tests": 400}
 #: Files that stand loose in a package, and the folders next to them.
@@ -84,17 +84,10 @@ def test_contributing_names_files_and_folders_that_exist() -> None:
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
     words = ["/" + "work/", ".." + "/shared", "/root" + "/", "pypi" + ".org", "pytorch" + ".org"]
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
     offending = []
-    for name in filter(None, listed):
+    for name in repository_files():
         path = ROOT / name
-        if path.suffix in {".png", ".npz"} or not path.is_file():
+        if path.suffix in {".png", ".npz"}:
             continue
         text = path.read_text(errors="replace")
         offending += [f"{name}: {word}" for word in words if word in text]

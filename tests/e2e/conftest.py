@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from box.processes import processes_of
 from trainshed import Client
 
 ROOT = Path(__file__).parents[2]
@@ -118,17 +119,3 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBox]:
     """One box for the tests of this folder that neither stop it nor change its settings."""
     with started_box(tmp_path_factory.mktemp("box")) as started:
         yield started
-
-
-def processes_of(home: Path) -> dict[int, str]:
-    """Return the processes with this home in their environment: command line by process id."""
-    variable, processes = f"TRAINSHED_HOME={home}".encode(), {}
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            if variable in (directory / "environ").read_bytes().split(b"\0"):
-                command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if command:
-                    processes[int(directory.name)] = command
-        except OSError:
-            continue
-    return processes

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, processes_of
+from box.processes import processes_of
+from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
 

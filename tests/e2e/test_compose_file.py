@@ -17,9 +17,10 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from box.processes import processes_of
 from tests.e2e.complete_job import check_complete_job
 from tests.e2e.compose_file import REDIS_PASSWORD, ComposedBox, redis_server
-from tests.e2e.conftest import free_port, processes_of, wait_until
+from tests.e2e.conftest import free_port, wait_until
 from trainshed import Client
 
 pytestmark = pytest.mark.e2e

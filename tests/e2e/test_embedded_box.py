@@ -11,14 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from box.processes import read_pid_file
+from box.processes import processes_of, read_pid_file
 from tests.e2e.complete_job import SPEC, check_complete_job
 from tests.e2e.conftest import (
     ROOT,
     TIMEOUT_SECONDS,
     EmbeddedBox,
     free_port,
-    processes_of,
     started_box,
     wait_until,
 )

@@ -8,8 +8,9 @@ from shutil import which
 import numpy as np
 import pytest
 
+from box.processes import processes_of
 from tests.e2e.compose_file import ComposedBox
-from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox, free_port, processes_of, wait_until
+from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox, free_port, wait_until
 from tests.e2e.test_compose_file import redis_url
 from tests.e2e.uploaded_pictures import CLASSES, CommandLine, check_pictures, save
 from trainshed import Client

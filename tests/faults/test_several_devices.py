@@ -4,11 +4,11 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from box.processes import processes_of
 from shared.broker import ring
 from shared.jobs import control
 from shared.jobs.submission import Submission, submit
@@ -44,16 +44,8 @@ def alone(session_box: BoxDriver) -> dict[str, Any]:
 
 def further_ranks(box: BoxDriver) -> list[int]:
     """Return the processes of all ranks after the first on this box."""
-    variable, found = f"TRAINSHED_HOME={box.settings.home}".encode(), []
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            is_rank = b"worker.runner.further_rank\0" in (directory / "cmdline").read_bytes()
-            environment = (directory / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if is_rank and variable in environment:
-            found.append(int(directory.name))
-    return found
+    commands = processes_of(box.settings.home)
+    return [pid for pid, line in commands.items() if "worker.runner.further_rank" in line.split()]
 
 
 def started(box: BoxDriver, spec: dict[str, Any], step: int = 0) -> tuple[str, int, int]:

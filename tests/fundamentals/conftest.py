@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from box.processes import processes_of
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 240.0
 FINAL_STATES = {"succeeded", "failed", "cancelled"}
@@ -67,17 +69,7 @@ class Box:
 
     def processes(self, command: str) -> list[int]:
         """Return the ids of the box's processes whose command line contains `command`."""
-        environment = f"TRAINSHED_HOME={self.home}".encode()
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if command.encode() not in (process / "cmdline").read_bytes():
-                    continue
-                if environment in (process / "environ").read_bytes().split(b"\0"):
-                    found.append(int(process.name))
-            except OSError:  # another user's process, or it has just ended
-                continue
-        return found
+        return [pid for pid, line in processes_of(self.home).items() if command in line]
 
 
 @pytest.fixture(scope="session")

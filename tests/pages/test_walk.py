@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox, free_port, wait_until
+from tests.e2e.conftest import TIMEOUT_SECONDS, EmbeddedBox, started_box, wait_until
 from tests.pages.pictures.box_with_jobs import SHAPES, shape, shapes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -17,15 +17,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[EmbeddedBox]:
     """Start a box of its own."""
-    started = EmbeddedBox(tmp_path / "home", free_port())
-    started.home.mkdir()
-    try:
-        started.start()
+    home = tmp_path / "home"
+    home.mkdir()
+    with started_box(home) as started:
         yield started
-    finally:
-        if started.process is not None and started.process.poll() is None:
-            started.stop()
-        started.kill()
 
 
 @pytest.fixture

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.conftest import _long_timeouts, running_service, service
+from tests.api.conftest import (
+    _long_timeouts,
+    running_service,
+    service,
+    service_on_postgresql,
+    service_on_sqlite,
+)
 from tests.api.service import Service
 from tests.security.damage import Shell
 
@@ -17,4 +23,10 @@ def shell(service: Service) -> Iterator[Shell]:
     opened.close()
 
 
-__all__ = ["_long_timeouts", "running_service", "service"]
+__all__ = [
+    "_long_timeouts",
+    "running_service",
+    "service",
+    "service_on_postgresql",
+    "service_on_sqlite",
+]

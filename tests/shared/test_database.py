@@ -1,6 +1,7 @@
 """Consistent reads, read-only connections, and the supported versions of SQLite."""
 
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,18 @@ def test_connection_can_write_after_it_was_used_to_read(database_url: str) -> No
     with database.read() as connection:
         assert connection.execute(COUNT).scalar_one() == 2
     database.close()
+
+
+def test_commits_of_a_process_outside_of_tests_wait_for_the_disk(tmp_path: Path) -> None:
+    """Tests themselves do not wait: tests/conftest.py."""
+    code = (
+        "import sys; from shared.database import Database; import sqlalchemy as sa\n"
+        "with Database(sys.argv[1]).read() as connection:\n"
+        "    print(connection.execute(sa.text('PRAGMA synchronous')).scalar_one())"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'test.db'}"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "2", "2 is FULL"
 
 
 def test_postgresql_refuses_writes_on_a_read_connection(postgresql_url: str) -> None:

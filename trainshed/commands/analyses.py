@@ -57,7 +57,7 @@ def start(
         ),
     ] = None,
     max_runtime_seconds: Annotated[
-        int | None, typer.Option(min=1, help="The longest run; default: the limit of the job.")
+        int | None, typer.Option(min=1, help="The longest time; default: the limit of the job.")
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Wait for the result and show it.")

@@ -1,4 +1,4 @@
-"""Commands for what a job can be made of: the catalogue, and a preview of an augmentation."""
+"""Commands for what a job can be made of: presets, methods, and a preview of an augmentation."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +18,30 @@ from trainshed.commands.common_options import (
     read_spec,
 )
 from trainshed.errors import WrongUsage, no_such
+from trainshed.preset_tables import print_preset, print_presets
 
 app = typer.Typer()
 Json = dict[str, Any]
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="Show only this preset, in full.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List ready-made specifications, each a lesson.
+
+    `trainshed submit --preset NAME` submits one of them.
+    """
+    with connect() as client:
+        result = client.presets() if name is None else client.preset(name)
+    if as_json:
+        print_json(result)
+    elif isinstance(result, list):
+        print_presets(console, result)
+    else:
+        print_preset(console, result)
 
 
 @app.command()

@@ -18,10 +18,10 @@ from rich.progress import (
 )
 
 from trainshed.client import Client
+from trainshed.console import make_console
 from trainshed.errors import WrongUsage
 from trainshed.escaping import escaped
 from trainshed.spec_changes import with_changes
-from trainshed.tables import make_console
 
 console = make_console()
 #: For what a script must not read as the output.

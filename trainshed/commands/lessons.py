@@ -8,7 +8,7 @@ from trainshed.client import Client
 from trainshed.commands.common_options import AsJson, connect, console, print_json, print_line
 from trainshed.finding_tables import print_findings
 from trainshed.formatting import metric_value
-from trainshed.tables import print_presets
+from trainshed.preset_tables import print_presets
 
 app = typer.Typer()
 Json = dict[str, Any]

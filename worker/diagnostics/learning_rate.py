@@ -27,10 +27,6 @@ def log_ratio(update: Update) -> float:
     return math.log10(max(ratio, 1e-12))
 
 
-def _early(view: View) -> list[Update]:
-    return [update for update in view.updates if update.epoch == (view.updates[0].epoch)]
-
-
 def _largest_ratios(view: View, limit: float) -> list[tuple[int, float]]:
     """Return the steps of the first epoch that changed the weights by more than a limit."""
     ratios = [(update.step, log_ratio(update)) for update in view.updates[: len(FIRST_STEPS)]]

@@ -7,17 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from shared import tables
-from tests.api.conftest import serve_empty
 from tests.api.service import KEY, Service
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture(scope="session")
-def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Serve the API on one kind of database: pages call its routes and have no SQL."""
-    home = tmp_path_factory.mktemp("pages")
-    yield from serve_empty(f"sqlite:///{home / 'test.db'}", home)
+def running_service(service_on_sqlite: Service) -> Service:
+    """Return the API on one kind of database: pages call its routes and have no SQL."""
+    return service_on_sqlite
 
 
 @pytest.fixture

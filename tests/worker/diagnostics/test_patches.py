@@ -128,11 +128,11 @@ def test_every_patch_passes_admission_and_is_refused_when_it_is_stale(spec: dict
     for index in range(stages):
         for patch in make_patches(tuple(PATCHES), view_of(spec, index)):
             assert patch.operations[0]["op"] == "test", patch.name
-            patched = apply_patch(spec, patch.operations_json())
+            patched = apply_patch(spec, [*patch.operations])
             assert faults(patched) == {}, patch.name
             assert filled(patched) != spec, patch.name
             with pytest.raises(Conflict):
-                apply_patch(patched, patch.operations_json())
+                apply_patch(patched, [*patch.operations])
 
 
 def test_learning_rate_is_that_of_the_range_test() -> None:

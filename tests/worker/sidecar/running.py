@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from box.processes import processes_of
 from shared import sidecar
 from shared.errors import Unavailable
-from tests.e2e.conftest import processes_of
 
 TIMEOUT_SECONDS = 60.0
 

@@ -30,10 +30,6 @@ class Patch:
     operations: tuple[Operation, ...]
     expects: str
 
-    def operations_json(self) -> list[Operation]:
-        """Return the operations as JSON."""
-        return list(self.operations)
-
 
 Builder = Callable[[View], Changes | None]
 #: Every patch by the name of its function.
