@@ -26,7 +26,7 @@ test-zoo: setup ## train every large network for one step
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m zoo tests/worker
 
 test-long: setup ## run the tests that `make test` has only a sample of
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m long tests/e2e tests/faults tests/security
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN)/pytest -m long tests/e2e tests/faults tests/security tests/shared
 
 test-schema: setup ## make thousands of requests from the OpenAPI document, on SQLite and PostgreSQL
 	@$(RUN)/python -m tests.api.schemathesis_run

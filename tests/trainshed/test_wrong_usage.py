@@ -94,7 +94,7 @@ def test_random_arguments_never_exit_with_the_code_of_a_failed_job(
     problem = b'{"status": 404, "detail": "no"}'
     with http_service(lambda handler: send(handler, 404, problem)) as client:
 
-        @settings(deadline=None, derandomize=True, database=None, max_examples=300)
+        @settings(deadline=None, derandomize=True, database=None, max_examples=100)
         @given(
             command=st.sampled_from(COMMANDS),
             rest=st.lists(st.sampled_from(OPTIONS) | WORDS, max_size=4),
@@ -105,7 +105,7 @@ def test_random_arguments_never_exit_with_the_code_of_a_failed_job(
         run()
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=500)
+@settings(deadline=None, derandomize=True, database=None, max_examples=200)
 @given(WORDS | st.text("[]:/.@%#?a19-", max_size=12).map("http://{}".format))
 def test_random_url_is_valid_or_refused(text: str) -> None:
     try:
