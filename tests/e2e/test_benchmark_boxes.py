@@ -12,7 +12,7 @@ import pytest
 from box.processes import processes_of
 from tests.e2e.conftest import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 #: Start a box, train in it, print its home, and wait for the signal.
 TRAIN = """
@@ -50,7 +50,7 @@ command.run = lambda plan, box, log: train(box)
     ("script", "number"),
     [
         pytest.param(BENCH, signal.SIGTERM, id="bench-SIGTERM"),
-        pytest.param(EXPERIMENTS, signal.SIGINT, id="experiments-SIGINT", marks=pytest.mark.long),
+        pytest.param(EXPERIMENTS, signal.SIGINT, id="experiments-SIGINT"),
     ],
 )
 def test_a_signal_ends_every_process_of_the_box(

@@ -71,6 +71,7 @@ class TestFineTuning:
             for name, metrics in from_upload["result"]["test"].items()
         }
 
+    @pytest.mark.long
     def test_fine_tuning_from_pretrained_weights(self, box: EmbeddedBox) -> None:
         data = {**DATA, "image_size": 32, "channels": 3, "train": 64, "validation": 16, "test": 16}
         spec = _tuned({"pretrained": "efficientnet_lite0"}, dataset=data)
@@ -130,6 +131,7 @@ def test_an_augmentation_can_be_previewed_and_trained_with(box: EmbeddedBox) -> 
     assert job["spec"]["augmentation"]["brightness"] == {"factors": [0.8, 1.2]}
 
 
+@pytest.mark.long
 class TestRegression:
     def test_the_angle_of_a_digit_is_learned(self, box: EmbeddedBox) -> None:
         data = {"name": "digits", "target": "rotation", "image_size": 16}

@@ -72,6 +72,7 @@ def test_a_worker_that_stops_gives_it_back_and_the_next_worker_takes_it(box: Box
     assert box.attempts(analysis_id)[0].outcome == "drained"
 
 
+@pytest.mark.long
 def test_a_cancelled_analysis_ends_soon_and_its_process_is_gone(box: BoxDriver) -> None:
     analysis_id = _start(box, ENDLESS)
     runner = _wait_for_progress(box, analysis_id)

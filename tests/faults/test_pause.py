@@ -53,6 +53,7 @@ def test_a_job_paused_twice_within_epochs_has_the_outcome_of_an_undisturbed_job(
     assert box.outcome(job_id) == undisturbed
 
 
+@pytest.mark.long
 def test_a_job_that_is_resumed_before_its_runner_noticed_trains_on(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_job_that_is_resumed_before_its_runner_noticed_trains_on(
     assert box.outcome(job_id) == undisturbed
 
 
+@pytest.mark.long
 def test_a_job_whose_runner_is_killed_while_it_pauses_is_paused_and_continues(
     box: BoxDriver, undisturbed: dict[str, Any]
 ) -> None:
