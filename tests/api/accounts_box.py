@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.services.principal import Visibility
-from shared import migrations, tables
+from shared import tables
 from shared.accounts import keys, users
 from shared.accounts.roles import Role, Scope
 from shared.database import Database
@@ -22,6 +22,7 @@ from shared.jobs import submission
 from shared.jobs.submission import Submission
 from shared.settings import Settings
 from tests.api.service import KEY
+from tests.databases import make_tables
 from tests.shared.specs import filled_in
 
 #: One person of each role, a second member, and somebody whom the tests may change.
@@ -86,11 +87,18 @@ class AccountsBox:
 
 @contextmanager
 def accounts_box(database_url: str, home: Path, **settings: Any) -> Iterator[AccountsBox]:
-    """Yield the application over a database with the people above."""
+    """Yield the application over a database with the people above.
+
+    Args:
+        database_url: of SQLite, or of a PostgreSQL database with the newest tables.
+        home: the directory of the box.
+        settings: further settings.
+    """
     chosen = Settings(home=home, database_url=database_url, admin_key=SecretStr(KEY), **settings)
     chosen.make_directories()
     database = Database(database_url)
-    migrations.upgrade(database)
+    if database.is_sqlite:
+        make_tables(database)
     with database.write() as connection:
         connection.execute(sa.delete(tables.users).where(tables.users.c.name.in_([*PEOPLE])))
         for name, role in PEOPLE.items():
