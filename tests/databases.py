@@ -68,7 +68,7 @@ class PostgresqlTables:
 
 
 def _all_tables() -> list[sa.TableClause]:
-    """Return the tables, each after those that it refers to."""
+    """Return the tables, each after the tables that it refers to."""
     return [sa.table("alembic_version", sa.column("version_num")), *tables.metadata.sorted_tables]
 
 

@@ -193,7 +193,7 @@ def test_damaged_value_stops_no_route(box: Box, name: str, stride: int) -> None:
     for column in table.c:
         for value in values_for(box.service.database, column):
             with box.shell.damaged(table, column.name, value, box.where(table)) as is_taken:
-                # Counts the values that are taken, so that every address sees some of them.
+                # Counts the values that are taken, so that every address reads some of them.
                 first, taken = taken % stride, taken + is_taken
                 for address in addresses[first::stride] if is_taken else ():
                     status = box.get(address)
