@@ -104,7 +104,7 @@ async def get_spec_page(request: Request, api: ApiDep, job_id: str) -> Response:
     address = str(request.base_url).rstrip("/")
     body = shlex.quote(_on_a_line(job["spec"]))
     curl = (
-        f'curl -H "Authorization: Bearer $TRAINSHED_KEY" -H "Content-Type: application/json" '
+        f'curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" '
         f"\\\n  -d {body} \\\n  {address}/v1/jobs"
     )
     return render(request, "job/spec.html", **header(job, "spec"), curl=curl)
