@@ -118,16 +118,29 @@ def experiment_of(spec: Json, adapt: Callable[[Splits], Splits] | None = None) -
     return build(parsed, Data(dataset.class_names, splits, dataset.features), weights=weights)
 
 
-def run(raw: Any, *, experiment: Experiment | None = None) -> Run:
-    """Train a specification to its end, or until it diverges."""
+def run(raw: Any, *, experiment: Experiment | None = None, until: str | None = None) -> Run:
+    """Train a specification to its end, or until it diverges or has a finding of a rule."""
     spec = filled(raw)
-    return run_filled(spec, experiment or experiment_of(spec))
+    return run_filled(spec, experiment or experiment_of(spec), until=until)
 
 
 def run_filled(
-    spec: Json, experiment: Experiment, *, epochs: int | None = None, judges_sagemaker: bool = False
+    spec: Json,
+    experiment: Experiment,
+    *,
+    epochs: int | None = None,
+    until: str | None = None,
+    judges_sagemaker: bool = False,
 ) -> Run:
-    """Train the experiment of a filled specification, at most for some epochs."""
+    """Train the experiment of a filled specification.
+
+    Args:
+        spec: the specification.
+        experiment: what is built from it.
+        epochs: the last epoch.
+        until: a rule; the training ends after the epoch in which it is found.
+        judges_sagemaker: whether SageMaker's rules watch too.
+    """
     watch = None
     if spec["diagnostics"]["mode"] != "off":
         watch = Watch(experiment, spec, job_id="job_1")
@@ -141,7 +154,7 @@ def run_filled(
                 observer.observe(report)
             if isinstance(report, EpochEnded):
                 result.epochs.append(dict(report.metrics))
-                if report.epoch == epochs:
+                if report.epoch == epochs or (until is not None and _has_found(watch, until)):
                     break
     except Diverged as error:
         result.diverged, result.steps = str(error), error.step
@@ -153,6 +166,10 @@ def run_filled(
         _add_findings(result, watch)
     result.weights = {n: t.detach().clone() for n, t in experiment.model.state_dict().items()}
     return result
+
+
+def _has_found(watch: Watch | None, rule: str) -> bool:
+    return watch is not None and any(row["rule"] == rule for row in watch.state().data["findings"])
 
 
 def _add_findings(result: Run, watch: Watch) -> None:
