@@ -16,9 +16,8 @@ from shared.jobs.attempts import Lease
 from shared.jobs.estimates.history import Measured, add
 from shared.jobs.extremes import keep_extremes
 from shared.jobs.findings import NO_FINDINGS, NewDiagnosis, NewWatch
-from shared.jobs.recording import NewArtifact
 from shared.uploaded_datasets import DatasetRow
-from tests.api.jobs.results.files import CONTENT, SHA256, evaluate, with_file
+from tests.api.jobs.results.files import SHA256, artifact_of, evaluate, with_file
 from tests.api.service import SPEC, Service, checkpoint_row, metric_row
 from tests.security.damage import Shell, values_for
 from tests.shared.jobs.estimates.examples import cost
@@ -112,23 +111,11 @@ def box(service: Service, shell: Shell) -> Box:
     lease = service.claim()
     rows = [checkpoint_row("best", 10, monitor="val_loss", mode="min", value=0.5)]
     rows += [checkpoint_row("last", 10)]
-    results = service.storage.results(lease.job_id)
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "a.csv").write_bytes(CONTENT)
-    artifact = NewArtifact(
-        id=new_id("art"),
-        name="a.csv",
-        path=service.storage.relative(results / "a.csv"),
-        media_type="text/csv",
-        bytes=len(CONTENT),
-        sha256=SHA256,
-        created_at=now(),
-    )
     service.record(
         lease,
         metrics=[metric_row("val_loss", step, 0.5) for step in (10, 20, 30)],
         checkpoints=[with_file(service, lease, row) for row in rows],
-        artifacts=[artifact],
+        artifacts=[artifact_of(service, lease, "a.csv", "text/csv")],
         diagnosis=NewDiagnosis(findings=[finding()], counts=dict(NO_FINDINGS)),
         watch=NewWatch(step=10, epoch=1, data={"findings": []}),
     )

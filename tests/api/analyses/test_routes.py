@@ -3,13 +3,10 @@
 import sqlalchemy as sa
 
 from shared import tables
-from shared.clock import now
-from shared.ids import new_id
 from shared.jobs import liveness
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import NewArtifact
 from tests.api.analyses.requests import read, request
-from tests.api.jobs.results.files import CONTENT, SHA256
+from tests.api.jobs.results.files import CONTENT, SHA256, artifact_of
 from tests.api.service import Service
 
 
@@ -22,19 +19,7 @@ def test_progress_result_and_files_are_shown(service: Service, lease: Lease) -> 
     running = read(service, analysis["id"])
     assert (running["state"], running["progress"]) == ("running", progress)
 
-    directory = service.storage.results(own.job_id)
-    directory.mkdir(parents=True)
-    (directory / "spectrum.svg").write_bytes(CONTENT)
-    artifact = NewArtifact(
-        id=new_id("artifact"),
-        name="spectrum.svg",
-        path=service.storage.relative(directory / "spectrum.svg"),
-        media_type="image/svg+xml",
-        bytes=len(CONTENT),
-        sha256=SHA256,
-        created_at=now(),
-    )
-    service.record(own, artifacts=[artifact])
+    service.record(own, artifacts=[artifact_of(service, own, "spectrum.svg", "image/svg+xml")])
     service.succeed(own, point="saddle")
     ended = read(service, analysis["id"])
     assert (ended["state"], ended["result"]) == ("succeeded", {"point": "saddle"})

@@ -7,13 +7,10 @@ import httpx
 import pytest
 
 from api.dashboard.analyses import view
-from shared.clock import now
 from shared.errors import Failure
-from shared.ids import new_id
 from shared.jobs import attempts, liveness
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import NewArtifact
-from tests.api.jobs.results.files import CONTENT, SHA256, with_file
+from tests.api.jobs.results.files import CONTENT, artifact_of, with_file
 from tests.api.service import Service, checkpoint_row
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -38,19 +35,7 @@ def _start(browser: httpx.Client, lease: Lease, **fields: str) -> str:
 
 def _finish(service: Service, **result: Any) -> None:
     own = service.claim()
-    directory = service.storage.results(own.job_id)
-    directory.mkdir(parents=True)
-    (directory / "spectrum.png").write_bytes(CONTENT)
-    artifact = NewArtifact(
-        id=new_id("artifact"),
-        name="spectrum.png",
-        path=service.storage.relative(directory / "spectrum.png"),
-        media_type="image/png",
-        bytes=len(CONTENT),
-        sha256=SHA256,
-        created_at=now(),
-    )
-    service.record(own, artifacts=[artifact])
+    service.record(own, artifacts=[artifact_of(service, own, "spectrum.png", "image/png")])
     service.succeed(own, **result)
 
 

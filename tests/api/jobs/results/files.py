@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from shared import predictions
+from shared.ids import new_id
 from shared.jobs.attempts import Lease
-from shared.jobs.recording import NewCheckpoint, NewEvaluation
+from shared.jobs.recording import NewArtifact, NewCheckpoint, NewEvaluation
 from shared.predictions import Prediction
 from shared.storage import WEIGHTS
-from tests.api.service import Service
+from tests.api.service import RECORDED_AT, Service
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -22,6 +23,26 @@ def with_file(service: Service, lease: Lease, row: NewCheckpoint) -> NewCheckpoi
     (directory / WEIGHTS).write_bytes(CONTENT)
     relative = service.storage.relative(directory)
     return replace(row, directory=relative, sha256=SHA256, bytes=len(CONTENT))
+
+
+def artifact_of(
+    service: Service, lease: Lease, name: str, media_type: str, content: bytes = CONTENT
+) -> NewArtifact:
+    """Write a result file; return its row."""
+    path = (
+        service.storage.results(lease.job_id) / f"{hashlib.sha256(name.encode()).hexdigest()}.bin"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return NewArtifact(
+        id=artifact_id,
+        name=name,
+        path=service.storage.relative(path),
+        media_type=media_type,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        created_at=RECORDED_AT,
+    )
 
 
 def evaluation_data(wrong: int = 0, **changes: Any) -> dict[str, Any]:

@@ -2,28 +2,16 @@
 
 import pytest
 
-from shared.ids import new_id
 from shared.jobs.attempts import Lease
 from shared.jobs.recording import NewArtifact
-from shared.storage import sha256_of_file
-from tests.api.service import RECORDED_AT, Service
+from tests.api.jobs.results.files import artifact_of
+from tests.api.service import Service
 
 
 @pytest.fixture
 def artifact(service: Service, lease: Lease) -> NewArtifact:
     """Record an artifact with a hostile name and content."""
-    path = service.storage.results(lease.job_id) / "page.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("<script>")
-    row = NewArtifact(
-        id=new_id("artifact"),
-        name='a"\r\nX-Evil: 1.html',
-        path=service.storage.relative(path),
-        media_type="text/html",
-        bytes=8,
-        sha256=sha256_of_file(path),
-        created_at=RECORDED_AT,
-    )
+    row = artifact_of(service, lease, 'a"\r\nX-Evil: 1.html', "text/html", b"<script>")
     service.record(lease, artifacts=[row])
     return row
 
