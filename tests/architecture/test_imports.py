@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def _loaded_by(statement: str) -> set[str]:
     return set(json.loads(printed.splitlines()[-1]))
 
 
+@cache
 def _imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -60,37 +62,32 @@ def test_supervisor_loads_shared_only() -> None:
 )
 def test_module_of_shared_is_used_by_both_sides(module: str) -> None:
     """Check direct imports and imports through other modules of `shared`."""
-    used: dict[str, set[str]] = {
-        side: set().union(*(_imports(path) for path in (ROOT / side).rglob("*.py")))
-        for side in ("api", "worker")
-    }
+    assert [side for side in ("api", "worker") if module not in _used_by(side)] == []
+
+
+@cache
+def _used_by(side: str) -> set[str]:
+    """Return what a package imports, also through modules of `shared`."""
     inside = {
-        path: _imports(path)
+        _name(path): _imports(path)
         for path in (ROOT / "shared").rglob("*.py")
         if "migrations" not in path.parts
     }
-    for side, names in used.items():
-        reached, before = names, set()
-        while reached != before:
-            before = reached
-            reached = reached.union(
-                *(
-                    imports
-                    for path, imports in inside.items()
-                    if path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") in before
-                )
-            )
-        used[side] = reached
-    assert [side for side, names in used.items() if module not in names] == []
+    reached: set[str] = set().union(*(_imports(path) for path in (ROOT / side).rglob("*.py")))
+    before = set[str]()
+    while reached != before:
+        before = reached
+        reached = before.union(*(inside[name] for name in before & inside.keys()))
+    return reached
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
 
 
 def test_no_import_cycle_not_even_for_typing() -> None:
     modules = {
-        path.relative_to(ROOT)
-        .with_suffix("")
-        .as_posix()
-        .replace("/", ".")
-        .removesuffix(".__init__"): path
+        _name(path).removesuffix(".__init__"): path
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
     }

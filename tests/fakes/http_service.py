@@ -27,7 +27,8 @@ def http_service(respond: Respond) -> Iterator[Client]:
             """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # Its shutdown waits for this interval.
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         with Client(f"http://127.0.0.1:{server.server_port}", "k" * 20) as client:

@@ -29,9 +29,8 @@ def artifact_of(
     service: Service, lease: Lease, name: str, media_type: str, content: bytes = CONTENT
 ) -> NewArtifact:
     """Write a result file; return its row."""
-    path = (
-        service.storage.results(lease.job_id) / f"{hashlib.sha256(name.encode()).hexdigest()}.bin"
-    )
+    artifact_id = new_id("artifact")
+    path = service.storage.results(lease.job_id) / artifact_id
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return NewArtifact(
