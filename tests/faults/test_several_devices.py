@@ -20,12 +20,7 @@ pytestmark = pytest.mark.faults
 
 #: Without dropout, whose random numbers depend on the number of processes.
 ARCHITECTURE = {**SPEC["architecture"], "dropout": 0.0, "head_dropout": 0.0}
-ALONE: dict[str, Any] = {
-    **SPEC,
-    "architecture": ARCHITECTURE,
-    "training": {"epochs": 2, "batch_size": 8},
-    "diagnostics": "off",
-}
+ALONE: dict[str, Any] = {**SPEC, "architecture": ARCHITECTURE, "diagnostics": "off"}
 TOGETHER: dict[str, Any] = {**ALONE, "resources": {"gpus": 2}}
 ENDLESS: dict[str, Any] = {**LONG, "resources": {"gpus": 2}}
 
