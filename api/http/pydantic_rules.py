@@ -50,7 +50,7 @@ def parameter_fault(details: Mapping[str, Any]) -> str:
     Args:
         details: of an error of pydantic; or `msg` alone, which is returned as it is.
     """
-    kind, value = details.get("type"), details.get("input")
+    kind, value = str(details.get("type")), details.get("input")
     if kind == "missing":
         return "is required"
     if kind in LENGTH_RULES:
