@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Security
 
 from api.deps import PrincipalDep, ServicesDep, right
 from api.devices.schemas import Device
+from api.http.faults import quoted
 from api.http.requests import Limit, Text
 from api.http.responses import list_page, versioned_response
 from api.http.schemas import ETAG, NOT_MODIFIED, list_of
@@ -67,7 +68,7 @@ def _position(rows: list[dict[str, Any]], device: str) -> int:
         if row["id"] == device:
             return position
     raise BadRequest(
-        f"`after` is {device[:100]!r}, which is not the `id` of a device; begin again with the "
+        f"`after` is {quoted(device)}, which is not the `id` of a device; begin again with the "
         "first page if its worker is gone."
     )
 

@@ -68,7 +68,7 @@ def test_a_cursor_that_no_job_or_device_can_have_is_refused(service: Service) ->
     for path in ("/v1/queue?after=x", "/v1/devices?after=x"):
         response = service.client.get(path)
         assert response.status_code == 400, path
-        assert "`after` is 'x'" in response.json()["detail"]
+        assert "`after` is `x`" in response.json()["detail"]
 
 
 def test_jobs_of_a_limited_person_say_so(service: Service) -> None:
