@@ -33,6 +33,8 @@ SETTINGS = {
     "TRAINSHED_THREADS": "1",
     # It becomes 19 times what a switch takes, which is longer.
     "TRAINSHED_QUANTUM_SECONDS": "5",
+    # Not all checkpoints of a job that never ends are ever written.
+    "TRAINSHED_DISK_RESERVE_MIB": "0",
 }
 
 
