@@ -5,11 +5,10 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import chain
 from math import ceil
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from benchmarks.boxes import Box, started
@@ -137,8 +136,19 @@ def _of_two_jobs(box: Box, run: Callable[[Box, list[float]], list[float]]) -> li
     rest = random.Random(0)
     # Any moment of a step, an evaluation or a checkpoint.
     moments = [[rest.random() for _ in range(REQUESTS // 2)] for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        return [*chain.from_iterable(pool.map(lambda each: run(box, each), moments))]
+    found: list[float] = []
+    # Daemons, so that a signal ends the benchmark and stops its box.
+    threads = [
+        Thread(target=lambda each=each: found.extend(run(box, each)), daemon=True)
+        for each in moments
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(found) < REQUESTS:
+        raise RuntimeError(f"only {len(found)} of {REQUESTS} requests were measured")
+    return found
 
 
 def _drain(box: Box, jobs: list[str]) -> float:
