@@ -18,7 +18,7 @@ LAYOUT = {
     ),
     "api/jobs": (
         """__init__ changes control device_memory disk_space estimates fork_schemas forks lookup
-        polls rendering responses retries router routes schemas service unreadable""",
+        patch_faults polls rendering responses retries router routes schemas service unreadable""",
         "admission history results",
     ),
     "worker": (

@@ -61,7 +61,7 @@ def test_a_part_of_the_epochs_fills_the_chart_without_what_lies_outside() -> Non
     line = Line("a", "validation", [(40, 1.0), (50, 2.0)])
     subject = Subject(last_epoch=50, first_epoch=40, best_epoch=7)
     chart = draw("t", [line], subject, bests=[Best("best", 7, 0.5), Best("here", 45, 1.5)])
-    assert chart.lines[0]["path"] == "M56.0,194.0L508.0,20.0"
+    assert chart.lines[0]["path"] == "M66.0,194.0L508.0,20.0"
     assert chart.best_x is None
     assert [ring["label"] for ring in chart.rings] == ["here"]
     assert chart.epochs == (40, 50)
