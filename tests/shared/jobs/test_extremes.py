@@ -95,11 +95,11 @@ def test_ended_and_running_jobs_are_ranked_together(database: Database) -> None:
         ranked = rank_jobs(
             connection, dataset=dataset, metric="val_loss", direction="lower", only_owner=None
         )
-        assert ranked == [other.job_id, running.job_id, ended.job_id]
+        assert [each.job_id for each in ranked] == [other.job_id, running.job_id, ended.job_id]
         ranked = rank_jobs(
             connection, dataset=dataset, metric="val_loss", direction="higher", only_owner=None
         )
-        assert ranked == [other.job_id, ended.job_id, running.job_id]
+        assert [each.job_id for each in ranked] == [other.job_id, ended.job_id, running.job_id]
 
 
 def _dataset_of(database: Database, lease: Lease) -> str:
