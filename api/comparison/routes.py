@@ -97,7 +97,7 @@ def list_leaderboard(
     limit: Limit = 20,
     after: JobIdText | None = None,
 ) -> Any:
-    """Return the jobs on a data set, the best first by their best value of a metric.
+    """Return the jobs on a data set that have not failed, by their best value of a metric.
 
     Test metrics are shown and do not rank, unless `metric` names one. `after` is the `job` of the
     last entry of the page before.

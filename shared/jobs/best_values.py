@@ -37,7 +37,7 @@ def rank_jobs(
     direction: Direction,
     only_owner: str | None,
 ) -> list[Ranked]:
-    """Return the jobs on a data set that have a metric, by its best value.
+    """Return the jobs on a data set that have a metric, by its best value. Failed jobs have no rank.
 
     `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
     values the oldest comes first; the next value has the rank that it would have without a tie.
@@ -53,7 +53,7 @@ def rank_jobs(
     query = (
         sa.select(jobs.id, value)
         .select_from(tables.jobs.outerjoin(tables.extremes, is_kept))
-        .where(is_of_dataset(dataset), is_training())
+        .where(is_of_dataset(dataset), is_training(), jobs.state != "failed")
         .where(sa.true() if only_owner is None else jobs.owner == only_owner)
     )
     # Ordered here: PostgreSQL would run the subquery again for each mention of its value.

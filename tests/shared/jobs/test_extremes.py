@@ -43,6 +43,11 @@ def _fail(database: Database, lease: Lease) -> None:
         attempts.fail(connection, lease, Failure(kind="diverged", message="m", hint="h"))
 
 
+def _succeed(database: Database, lease: Lease) -> None:
+    with database.write() as connection:
+        attempts.succeed(connection, lease, {})
+
+
 def _extremes(database: Database, lease: Lease) -> set[Extreme]:
     with database.read() as connection:
         found = list_extremes(connection, [lease.job_id])
@@ -86,8 +91,9 @@ def test_a_job_without_finite_values_ends_without_extremes(
 
 def test_ended_and_running_jobs_are_ranked_together(database: Database) -> None:
     ended, other = _train(database, 0.5, 0.3), _train(database, 0.9, 0.1)
-    _fail(database, ended)
-    _fail(database, other)
+    _succeed(database, ended)
+    _succeed(database, other)
+    _fail(database, _train(database, 1.0, 0.0))  # failed jobs have no rank
     running = _train(database, 0.2, math.nan)
     _train(database, 0.0, name="val_data_loss")
     dataset = _dataset_of(database, running)
