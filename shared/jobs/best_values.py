@@ -37,7 +37,7 @@ def rank_jobs(
     direction: Direction,
     only_owner: str | None,
 ) -> list[Ranked]:
-    """Return the jobs on a data set that have a metric, by its best value. Failed jobs have no rank.
+    """Return the jobs on a data set that have a metric, by its best value; not failed jobs.
 
     `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
     values the oldest comes first; the next value has the rank that it would have without a tie.

@@ -14,11 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.jobs.planning.box import HIGH, LOW, WaitingJob
+from shared.jobs.planning.plan import MAX_CANDIDATES
 from shared.jobs.rows import JobRow
 from shared.states import PRIORITY_NAMES
 
 #: How many jobs of how many owners are read at once when their first jobs are used up. The pages
-#: of an owner double: of many owners each gives only a few jobs to the plan.
+#: of an owner double, and each begins with an equal share of what a whole plan looks at.
 PAGE, MAX_PAGE, OWNERS_OF_PAGE = 2, 320, 40
 
 #: Since when a job waits, in seconds: since it was submitted or resumed, or its last attempt ended.
@@ -151,6 +152,8 @@ class Lines:
             rows = connection.execute(_FIRST_HEADS[dialect], values).all()
             if len(rows) == first.count:
                 self.unread_from = (rows[-1].rank, rows[-1].value, rows[-1].id)
+        share = 0 if first is not None else MAX_CANDIDATES // max(1, len(rows))
+        self._first_page = max(PAGE, share)
         heads = [waiting_job(row) for row in rows]
         self._read: dict[str, deque[WaitingJob]] = {job.owner: deque([job]) for job in heads}
         #: How many jobs of each owner have been read; none for an owner whose line is at its end.
@@ -186,13 +189,8 @@ class Lines:
         ]
         names = [owner, *others[: OWNERS_OF_PAGE - 1]]
         offsets = [self._counts[name] or 0 for name in names]
-        limits = [min(MAX_PAGE, max(PAGE, offset)) for offset in offsets]
-        dialect = self._connection.dialect.name
-        parameters: dict[str, Any] = {}
-        for number, values in enumerate(zip(names, limits, offsets, strict=True)):
-            keys = (f"owner{number}", f"limit{number}", f"offset{number}")
-            parameters |= dict(zip(keys, values, strict=True))
-        for row in self._connection.execute(_pages(dialect, len(names)), parameters).all():
+        limits = [min(MAX_PAGE, max(self._first_page, offset)) for offset in offsets]
+        for row in _read_pages(self._connection, names, limits, offsets):
             job = waiting_job(row)
             self._read[job.owner].append(job)
         for name, limit, offset in zip(names, limits, offsets, strict=True):
@@ -200,17 +198,43 @@ class Lines:
             self._counts[name] = offset + found if found == limit else None
 
 
+def _read_pages(
+    connection: sa.Connection, names: Sequence[str], limits: Sequence[int], offsets: Sequence[int]
+) -> Sequence[sa.Row[Any]]:
+    """Return the next jobs of several owners."""
+    if connection.dialect.name == "postgresql":
+        values = {"names": list(names), "limits": list(limits), "offsets": list(offsets)}
+        return connection.execute(_PAGES, values).all()
+    values = {}
+    for number, of_owner in enumerate(zip(names, limits, offsets, strict=True)):
+        keys = (f"owner{number}", f"limit{number}", f"offset{number}")
+        values |= dict(zip(keys, of_owner, strict=True))
+    return connection.execute(_union_of_pages(len(names)), values).all()
+
+
+def _page(owner: str, limit: str, offset: str, dialect: str) -> str:
+    """Return the query for the next jobs of an owner; the values are names or parameters."""
+    line = f"FROM jobs j WHERE {_WAITS} AND j.owner = {owner}"
+    page = f"ORDER BY j.priority DESC, j.id LIMIT {limit} OFFSET {offset}"
+    return f"SELECT {_columns(dialect)} {line} {page}"
+
+
+_PAGES = sa.text(f"""
+    SELECT page.* FROM unnest(
+      CAST(:names AS text[]), CAST(:limits AS integer[]), CAST(:offsets AS integer[])
+    ) AS o (owner, length, skipped),
+    LATERAL ({_page("o.owner", "o.length", "o.skipped", "postgresql")}) page
+""")  # noqa: S608 - only constants are inserted
+
+
 @cache
-def _pages(dialect: str, owners: int) -> sa.TextClause:
-    """Return the query for the next jobs of so many owners."""
-    return sa.text(" UNION ALL ".join(_page(dialect, number) for number in range(owners)))
-
-
-def _page(dialect: str, number: int) -> str:
-    """Return the query for the next jobs of an owner, of which only numbers are inserted."""
-    line = f"FROM jobs j WHERE {_WAITS} AND j.owner = :owner{number}"
-    page = f"ORDER BY j.priority DESC, j.id LIMIT :limit{number} OFFSET :offset{number}"
-    return f"SELECT * FROM (SELECT {_columns(dialect)} {line} {page}) page{number}"  # noqa: S608
+def _union_of_pages(owners: int) -> sa.TextClause:
+    """Return the query for the pages of so many owners in SQLite, which has no lateral join."""
+    pages = (
+        _page(f":owner{number}", f":limit{number}", f":offset{number}", "sqlite")
+        for number in range(owners)
+    )
+    return sa.text(" UNION ALL ".join(f"SELECT * FROM ({page})" for page in pages))  # noqa: S608
 
 
 def count_by_owner(connection: sa.Connection) -> dict[str, int]:
