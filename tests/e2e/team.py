@@ -11,7 +11,7 @@ from typing import Any
 from tests.conftest import postgresql_database
 from tests.e2e.compose_file import ComposedBox, redis_server
 from tests.e2e.conftest import EmbeddedBox, free_port, processes_of, wait_until
-from tests.e2e.simulated_devices import NAMES, write_devices
+from tests.e2e.simulated_devices import NAMES, wait_for_device, write_devices
 from trainshed import Client
 from trainshed.event_stream import FINAL_STATES
 
@@ -50,20 +50,6 @@ class Team:
         """Write the devices that exist, and the processes on them that are no jobs."""
         write_devices(self.devices_file, names, foreign_mib)
 
-    def device_of(self, job_id: str) -> str | None:
-        """Return the device on which a job runs; None while it does not."""
-        for device in self.admin.devices():
-            if any(job["job"] == job_id for job in device["jobs"]):
-                return device["id"].partition("/")[2]
-        return None
-
-    def wait_for_device(self, job_id: str) -> str:
-        """Wait until a job runs and return its device."""
-        wait_until(lambda: self.device_of(job_id), f"the start of {job_id}")
-        name = self.device_of(job_id)
-        assert name is not None
-        return name
-
     def wait_for_spare(self) -> None:
         """Wait until a runner stands ready: it has started and computes nothing."""
 
@@ -81,7 +67,7 @@ class Team:
     def fill(self, client: Client, **changes: Any) -> list[str]:
         """Occupy each device with a job of this person; return the jobs."""
         jobs = [submit(client, **changes) for _ in NAMES]
-        assert {self.wait_for_device(job) for job in jobs} == set(NAMES)
+        assert {wait_for_device(self.admin, job) for job in jobs} == set(NAMES)
         return jobs
 
     def clean(self) -> None:

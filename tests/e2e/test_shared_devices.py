@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import EmbeddedBox, free_port, wait_until
-from tests.e2e.simulated_devices import NAMES, RESERVED_MIB, TOTAL_MIB, write_devices
+from tests.e2e.simulated_devices import (
+    NAMES,
+    RESERVED_MIB,
+    TOTAL_MIB,
+    device_of,
+    wait_for_device,
+    write_devices,
+)
 from trainshed import ApiError, Client
 
 pytestmark = pytest.mark.e2e
@@ -34,19 +41,6 @@ class Box:
 
     def submit(self, **changes: Any) -> str:
         return self.client.submit({**LONG, **changes})["id"]
-
-    def device_of(self, job_id: str) -> str | None:
-        """Return the device on which a job runs; None while it does not."""
-        for device in self.client.devices():
-            if any(job["job"] == job_id for job in device["jobs"]):
-                return device["id"].partition("/")[2]
-        return None
-
-    def wait_for_device(self, job_id: str) -> str:
-        wait_until(lambda: self.device_of(job_id), f"the start of {job_id}")
-        name = self.device_of(job_id)
-        assert name is not None
-        return name
 
     def end(self, *job_ids: str) -> None:
         for job_id in job_ids:
@@ -82,7 +76,7 @@ def test_two_jobs_share_a_device_and_explain_names_what_a_third_lacks(box: Box) 
     box.show(*NAMES, occupied=NAMES[1:])
     wait_until(lambda: _memory(box, "sim:3")["foreign"] == FOREIGN_MIB, "the foreign process")
     first, second = box.submit(), box.submit()
-    assert {box.wait_for_device(job) for job in (first, second)} == {"sim:0"}
+    assert {wait_for_device(box.client, job) for job in (first, second)} == {"sim:0"}
     memory = _memory(box, "sim:0")
     assert (memory["jobs"], memory["free"]) == (3_000, TOTAL_MIB - RESERVED_MIB - 3_000)
 
@@ -91,7 +85,7 @@ def test_two_jobs_share_a_device_and_explain_names_what_a_third_lacks(box: Box) 
     summary = box.client.explain(third)["summary"]
     assert "sim:0 has 0.6 of 3.9 GiB free and this job needs 1.5" in summary
     box.show(*NAMES, occupied=NAMES[2:])
-    assert box.wait_for_device(third) == "sim:1", "the foreign process has left it"
+    assert wait_for_device(box.client, third) == "sim:1", "the foreign process has left it"
 
     with pytest.raises(ApiError) as refused:
         box.submit(resources={"gpu_memory_mib": TOTAL_MIB})
@@ -104,14 +98,14 @@ def test_a_device_that_disappears_with_two_jobs_gives_them_to_others(box: Box) -
     box.show(*NAMES, occupied=NAMES[1:])
     wait_until(lambda: _memory(box, "sim:3")["foreign"] == FOREIGN_MIB, "the foreign process")
     jobs = [box.submit(), box.submit()]
-    assert {box.wait_for_device(job) for job in jobs} == {"sim:0"}
+    assert {wait_for_device(box.client, job) for job in jobs} == {"sim:0"}
     wait_until(lambda: all(box.client.get(job)["progress"] for job in jobs), "their first steps")
     box.show(*NAMES[1:])
     found = set[str]()
 
     def have_moved() -> bool:
         found.clear()
-        found.update(name for job in jobs if (name := box.device_of(job)))
+        found.update(name for job in jobs if (name := device_of(box.client, job)))
         return len(found) == 2 and "sim:0" not in found
 
     wait_until(have_moved, "two other devices, since empty devices are first")
@@ -125,10 +119,10 @@ def test_a_device_that_disappears_with_two_jobs_gives_them_to_others(box: Box) -
 def test_empty_devices_are_first_and_a_wrong_file_changes_nothing(box: Box) -> None:
     box.show(*NAMES[1:])
     jobs = [box.submit() for _ in range(3)]
-    assert {box.wait_for_device(job) for job in jobs} == set(NAMES[1:])
+    assert {wait_for_device(box.client, job) for job in jobs} == set(NAMES[1:])
     box.path.write_text("{")
     fourth = box.submit()
-    assert box.wait_for_device(fourth) in NAMES[1:]
+    assert wait_for_device(box.client, fourth) in NAMES[1:]
     log = box.embedded.home / "logs" / "worker.log"
     wait_until(lambda: "simulated devices stay as they were" in log.read_text(), "the log")
     box.end(*jobs, fourth)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import wait_until
-from tests.e2e.simulated_devices import NAMES, RESERVED_MIB, TOTAL_MIB
+from tests.e2e.simulated_devices import NAMES, RESERVED_MIB, TOTAL_MIB, wait_for_device
 from tests.e2e.team import LONG, Team, started_team, submit
 from trainshed import Client
 
@@ -53,7 +53,7 @@ def test_who_used_less_is_first_and_who_gives_way_continues_bit_for_bit(team: Te
     order = _waiting_people(team)
     assert order == [name for name in ("ben", "eve", "ada") if name in order]
     for job in (bens, eves):
-        team.wait_for_device(job)
+        wait_for_device(team.admin, job)
     assert team.admin.get(bens)["started_at"] <= team.admin.get(eves)["started_at"]
     assert team.state(adas) == "queued"
 
@@ -67,7 +67,7 @@ def test_who_used_less_is_first_and_who_gives_way_continues_bit_for_bit(team: Te
     ben.cancel(bens)
     eve.cancel(eves)
     for job in gave_way:
-        team.wait_for_device(job)
+        wait_for_device(team.admin, job)
         common = set[int]()
 
         def have_common(job: str = job, common: set[int] = common) -> bool:
@@ -86,7 +86,7 @@ def test_small_jobs_share_devices_until_other_processes_take_their_memory(team: 
     ada, ben, eve = team.add("ada"), team.add("ben"), team.add("eve")
     team.fill(ada)
     bens = submit(ben, resources=SMALL)
-    shared = team.wait_for_device(bens)
+    shared = wait_for_device(team.admin, bens)
     device = next(row for row in ben.devices() if row["id"].endswith(shared))
     owners = {row["owner"]: row["job"] for row in device["jobs"]}
     assert owners == {team.names["ada"]: None, team.names["ben"]: bens}
@@ -100,7 +100,7 @@ def test_small_jobs_share_devices_until_other_processes_take_their_memory(team: 
     assert found["reason"] == "memory"
     assert [row["missing_mib"] for row in found["devices"]] == [400, 400, 400, 400]
     team.show(*NAMES, foreign_mib=dict.fromkeys(others[1:], 500))
-    team.wait_for_device(eves)
+    wait_for_device(team.admin, eves)
     _check_memory(team)
 
 
@@ -125,7 +125,7 @@ def test_a_change_that_explain_names_comes_true(
     # Jobs of high priority give way to nobody.
     limited = {**LONG["resources"], "max_runtime_seconds": 3_000}
     for client in people:
-        team.wait_for_device(submit(client, priority="high", resources=limited))
+        wait_for_device(team.admin, submit(client, priority="high", resources=limited))
     large = submit(eve, resources={**LONG["resources"], "gpus": 2})
     wait_until(lambda: eve.explain(large)["reason"] == "devices", "the job that waits for two")
     held = submit(ben)
@@ -134,7 +134,7 @@ def test_a_change_that_explain_names_comes_true(
     assert change == {"patch": {"max_runtime_seconds": 900}, "via": "patch"}
     team.wait_for_spare()
     ben.update(held, change["patch"])
-    team.wait_for_device(held)
+    wait_for_device(team.admin, held)
     changed_at = next(event["at"] for event in ben.events(held) if event["type"] == "changed")
     seconds = (_time(ben.get(held)["started_at"]) - _time(changed_at)).total_seconds()
     with capsys.disabled():
@@ -157,7 +157,7 @@ def test_what_each_person_may_do(team: Team) -> None:
     owner, reader = team.add("ada"), team.add("ada", scope="read")
     other, viewer = team.add("ben"), team.add("vera", role="viewer", scope="read")
     job = submit(owner)
-    team.wait_for_device(job)
+    wait_for_device(team.admin, job)
     address = f"/v1/jobs/{job}"
     callers = [viewer, other, reader, owner, team.admin]
     table: list[tuple[str, str, Any, tuple[int, ...]]] = [
