@@ -140,6 +140,7 @@ FOREIGN: Mapping[str, Foreign] = {
     "kaiminguniform": _ours("he_uniform", under="/initializer"),
     "kaimingnormal": _ours("he_normal", under="/initializer"),
     "he": _ours("he_normal", "he_uniform", under="/initializer"),
+    "stddev": _ours("scale", under="/initializer"),
     "randomnormal": _ours("normal", under="/initializer"),
     "randomuniform": _ours("uniform", under="/initializer"),
     # The loss
@@ -270,4 +271,6 @@ FOREIGN_VALUES: Mapping[str, tuple[str, ...]] = {
     "maximize": ("max",),
     "medium": ("normal",),
     "urgent": ("high",),
+    "swish": ("silu",),
+    "lrelu": ("leaky_relu",),
 }

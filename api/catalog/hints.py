@@ -65,7 +65,7 @@ def _elsewhere(name: str) -> str:
     foreign, found = FOREIGN.get(key), places().get(key, ())
     methods = [place for place in found if _is_method(place)]
     fields = [place for place in found if place.noun == FIELD]
-    if methods:  # most jobs have no fine-tuning
+    if any(place.noun != FIELD for place in found):  # most jobs have no fine-tuning
         fields = [place for place in fields if not place.pointer.startswith(FINE_TUNING)]
     if fields:
         return _place(fields) + (_note(foreign.note) if foreign else "")

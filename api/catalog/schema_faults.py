@@ -87,8 +87,9 @@ def _meant(error: ValidationError, schema: dict[str, Any]) -> str:
     if error.validator not in ("type", "anyOf"):
         return ""
     types = {part.get("type") for part in schema.get("anyOf", (schema,))}
-    if "array" in types and (number := number_meant(value)) is not None:
-        return did_you_mean([number])
+    if "array" in types:
+        number = value if type(value) is int else number_meant(value)
+        return "" if number is None else did_you_mean([number])
     if types & {"number", "integer"} and (text := number_hint(value)):
         return text
     return boolean_hint(value) if "boolean" in types else ""

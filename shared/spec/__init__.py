@@ -6,6 +6,7 @@ The catalogue (`shared.catalog`) has the names and parameters of methods, and th
 
 from shared.spec.dataset import DatasetSpec
 from shared.spec.diagnostics import DiagnosticsSpec
+from shared.spec.fields import MAX_EPOCHS
 from shared.spec.fine_tuning import FineTuningSpec, HeadSpec, StageSpec, WeightsSpec
 from shared.spec.job import InitializerSpec, JobSpec, ResourcesSpec
 from shared.spec.loss import LossSpec
@@ -14,6 +15,7 @@ from shared.spec.part import MethodSpec, SpecPart
 from shared.spec.training import ClippingSpec, EarlyStoppingSpec, OptimizerSpec, TrainingSpec
 
 __all__ = [
+    "MAX_EPOCHS",
     "CheckpointSpec",
     "ClippingSpec",
     "DatasetSpec",

@@ -21,6 +21,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 #: The largest integer that every JSON reader represents exactly.
 MAX_INTEGER = 2**53 - 1
 MAX_SEED = MAX_INTEGER
+#: The maximum number of epochs of a job, and thus of all its stages together.
+MAX_EPOCHS = 100_000
 #: The maximum number of images, rows or classes.
 MAX_COUNT = MAX_INTEGER
 MAX_COLUMN_NAME_LENGTH = 200
@@ -122,7 +124,7 @@ StageName = Annotated[str, Field(pattern=_LOWER_CASE_NAME)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN_NAME_LENGTH), PLAIN_TEXT]
 Digest = Annotated[str, Field(pattern=_DIGEST)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT), NUMBER]
-Epochs = Annotated[int, Field(ge=1, le=100_000), NUMBER]
+Epochs = Annotated[int, Field(ge=1, le=MAX_EPOCHS), NUMBER]
 #: A file name without a directory, so that no path leads out of the folder of tables.
 TableFile = Annotated[str, Field(pattern=_TABLE_FILE)]
 #: The layers that a stage trains.

@@ -15,7 +15,7 @@ class WeightsSpec(SpecPart):
 
     job: Annotated[str, Field(max_length=40), PLAIN_TEXT] | None = None
     #: The job's checkpoint: an id, `last`, `initial` or `best_<monitor>`; null stands for `last`.
-    checkpoint: Annotated[str, Field(max_length=100), PLAIN_TEXT] | None = None
+    checkpoint: Annotated[str, Field(min_length=1, max_length=100), PLAIN_TEXT] | None = None
     pretrained: MethodName | None = None
     upload: Annotated[str, Field(max_length=40), PLAIN_TEXT] | None = None
 

@@ -5,7 +5,10 @@ from worker.registry import augmentations
 
 
 @augmentations.register(
-    source="Keras's ImageDataGenerator", order=100, preview_with={"rotation": 30, "zoom": 0.5}
+    source="Keras's ImageDataGenerator",
+    order=100,
+    fills_gaps=True,
+    preview_with={"rotation": 30, "zoom": 0.5},
 )
 def fill_mode(*, mode: FillMode = "nearest") -> Augmentation:
     """Set how areas are filled that a movement leaves without a pixel of the original.

@@ -64,7 +64,9 @@ def _zoom(pixels_NCHW: Tensor, *, fraction: float) -> Tensor:
     return matrices
 
 
-@augmentations.register(source=KERAS, order=10, turns=True)
+@augmentations.register(
+    source=KERAS, order=10, turns=True, leaves_gaps=True, unusual_below={"degrees": 1}
+)
 def rotation(*, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Augmentation:
     """Rotate each image about its centre.
 
@@ -74,7 +76,7 @@ def rotation(*, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Augmen
     return Augmentation(matrices=partial(_rotate, angle=radians(degrees)))
 
 
-@augmentations.register(source=KERAS, order=20)
+@augmentations.register(source=KERAS, order=20, leaves_gaps=True)
 def width_shift(*, fraction: Fraction = 0.1) -> Augmentation:
     """Move each image to the left or right.
 
@@ -84,7 +86,7 @@ def width_shift(*, fraction: Fraction = 0.1) -> Augmentation:
     return Augmentation(matrices=partial(_shift, axis=0, fraction=fraction))
 
 
-@augmentations.register(source=KERAS, order=30)
+@augmentations.register(source=KERAS, order=30, leaves_gaps=True)
 def height_shift(*, fraction: Fraction = 0.1) -> Augmentation:
     """Move each image up or down.
 
@@ -94,7 +96,9 @@ def height_shift(*, fraction: Fraction = 0.1) -> Augmentation:
     return Augmentation(matrices=partial(_shift, axis=1, fraction=fraction))
 
 
-@augmentations.register(source=KERAS, order=40, turns=True)
+@augmentations.register(
+    source=KERAS, order=40, turns=True, leaves_gaps=True, unusual_below={"degrees": 1}
+)
 def shear(*, degrees: Annotated[float, Field(ge=0, lt=90)] = 5.0) -> Augmentation:
     """Shear each image along its width.
 
@@ -104,7 +108,7 @@ def shear(*, degrees: Annotated[float, Field(ge=0, lt=90)] = 5.0) -> Augmentatio
     return Augmentation(matrices=partial(_shear, angle=radians(degrees)))
 
 
-@augmentations.register(source=KERAS, order=50)
+@augmentations.register(source=KERAS, order=50, leaves_gaps=True)
 def zoom(*, fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> Augmentation:
     """Stretch or shrink each image, with separate factors for width and height.
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from worker.initializers.draw import Draw, fans
 from worker.registry import SpecError
-from worker.training.parameters import layer_names, matches, weights
+from worker.training.parameters import matches, no_layer, weights
 from worker.training.seed import generator
 
 Initializer = Callable[[Tensor, Draw], None]
@@ -42,10 +42,7 @@ def initialize(
     named = weights(model)
     for pattern in overrides:
         if not any(matches(name, pattern) for name in named):
-            raise SpecError(
-                f"initializer: the pattern {pattern!r} matches no layer. The layers are: "
-                f"{layer_names(named)}."
-            )
+            raise SpecError(f"initializer: {no_layer(pattern, named)}")
     for name, weight in named.items():
         fitting = [pattern for pattern in overrides if matches(name, pattern)]
         longest = max(fitting, key=lambda pattern: (len(pattern), pattern), default=None)

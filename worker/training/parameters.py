@@ -43,11 +43,13 @@ def select(
         return dict(named)
     selected = {name: tensor for name, tensor in named.items() if matches(name, pattern)}
     if not selected:
-        raise SpecError(
-            f"{field}: the pattern {pattern!r} matches no layer. The layers are: "
-            f"{layer_names(named)}."
-        )
+        raise SpecError(f"{field}: {no_layer(pattern, named)}")
     return selected
+
+
+def no_layer(pattern: str, tensor_names: Iterable[str]) -> str:
+    """Return the message about a pattern that matches none of the tensors."""
+    return f"The pattern {pattern!r} matches no layer. The layers are: {layer_names(tensor_names)}."
 
 
 def layer_names(tensor_names: Iterable[str]) -> str:

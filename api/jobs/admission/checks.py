@@ -20,6 +20,7 @@ from api.jobs.admission import (
     tables,
     task,
     weights,
+    without_effect,
 )
 from api.jobs.admission.draft import Context, Draft
 from shared.errors import Fault, InvalidSpec
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     fine_tuning.fill_stages,
     # Defaults that depend on other parts, and parts that must agree
     fine_tuning.fill_epochs,
+    fine_tuning.fill_checkpoint,
     weights.check_pretrained_name,
     tables.check_methods,
     dataset.fill,
@@ -82,6 +84,8 @@ WARNINGS: tuple[Callable[[Draft], None], ...] = (
     probable_mistakes.check_batch_norm,
     probable_mistakes.check_checkpoints,
     probable_mistakes.check_top_k,
+    without_effect.check_diagnostics,
+    without_effect.check_fill_mode,
 )
 
 

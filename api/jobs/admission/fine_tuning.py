@@ -6,7 +6,10 @@ from api.http.faults import abbreviated
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.optimizer import filled_optimizer
 from api.jobs.admission.stages import stage_pointer
+from shared.spec import MAX_EPOCHS
 
+#: The checkpoint of a job whose specification names none.
+LAST = "last"
 #: Where a fault leaves the epochs of a stage unknown.
 EPOCHS = re.compile("/fine_tuning/stages/[0-9]+(/epochs)?$")
 
@@ -34,6 +37,13 @@ def fill_stages(draft: Draft) -> None:
         stage["batch_norm"] = stage["batch_norm"] or default
 
 
+def fill_checkpoint(draft: Draft) -> None:
+    """Fill in the checkpoint of the job that the weights are of: the last."""
+    weights = (draft.filled.get("fine_tuning") or {}).get("weights")
+    if weights and weights["job"] is not None and weights["checkpoint"] is None:
+        weights["checkpoint"] = LAST
+
+
 def fill_epochs(draft: Draft) -> None:
     """Fill in the epochs of the job: the sum over its stages."""
     if draft.spec is None or draft.spec.fine_tuning is None or draft.faults.match(EPOCHS):
@@ -44,4 +54,7 @@ def fill_epochs(draft: Draft) -> None:
     if epochs != total:
         text = f"is {abbreviated(epochs)}, but the stages have {total} together; leave it out"
         draft.fault("/training/epochs", text)
+    if total > MAX_EPOCHS:
+        text = f"have {total:,} epochs together; at most {MAX_EPOCHS:,} are allowed"
+        draft.fault("/fine_tuning/stages", text)
     draft.filled["training"]["epochs"] = total

@@ -1,5 +1,6 @@
 """The metrics that checkpoints, early stopping and schedules monitor."""
 
+import re
 from typing import Any
 
 from api.catalog.hints import hint
@@ -12,6 +13,7 @@ from shared.spec import CheckpointSpec
 
 #: Which values of a metric are better → the mode that monitors it.
 MODES = {"higher": "max", "lower": "min"}
+TOP_K = re.compile("val_top_([0-9]{1,9})_accuracy")
 #: `JobSpec` has the default of a classification.
 DEFAULT_REGRESSION_CHECKPOINTS = (
     CheckpointSpec(monitor="val_loss", mode="min"),
@@ -47,10 +49,35 @@ def check_metrics(draft: Draft) -> None:
     available = _available(draft)
     for at, part in _monitored(draft):
         if part["monitor"] not in available:
-            text = f"{quoted(part['monitor'])} is not a metric of this job. "
-            draft.fault(f"{at}/monitor", text + hint(part["monitor"], available))
+            name = part["monitor"]
+            text = f"{quoted(name)} is not a metric of this job. "
+            end = _reason(draft, name) or hint(name, available)
+            draft.fault(f"{at}/monitor", text + end)
         else:
             _fill_mode(draft, at, part)
+
+
+def _reason(draft: Draft, name: str) -> str:
+    """Return why a metric of the catalogue is not one of this job's; empty for other names."""
+    metric = metric_of(draft.methods.catalog, name)
+    if metric is None:
+        return ""
+    if metric["split"] == "test":
+        text = "The test split is evaluated once, at the end; monitor a metric of the validation "
+        return text + f"split, such as {quoted('val_loss')}."
+    conditions = metric["conditions"]
+    if draft.task is not None and conditions.get("task", draft.task) != draft.task:
+        return f"It is a metric of {conditions['task']}, and the job is a {draft.task}."
+    if conditions.get("gradient_clipping"):
+        return "It is measured where every stage clips gradients."
+    k = TOP_K.fullmatch(name)
+    return "" if k is None else _reason_of_top_k(int(k[1]))
+
+
+def _reason_of_top_k(k: int) -> str:
+    if k == 1:
+        return f"With k = 1 it is {quoted('val_accuracy')}."
+    return f"It is measured with {k} in `/metrics/top_k`."
 
 
 def _fill_mode(draft: Draft, at: str, part: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def check_training_split(draft: Draft) -> None:
 
 
 def check_parameters(draft: Draft) -> None:
-    """Warn of parameters from which on the catalogue calls a value unusual."""
+    """Warn of parameters with a value that the catalogue calls unusual."""
     for at, slot, method in _methods(draft):
         entry = draft.facts_of(slot, method)
         for name, bound in entry.get("unusual_from", {}).items():
@@ -51,6 +51,12 @@ def check_parameters(draft: Draft) -> None:
                 default = entry["parameters"]["properties"].get(name, {}).get("default", 0.01)
                 suggestion = f"Try {abbreviated(default)} first."
                 draft.warn(f"{at}/{name}", text, suggestion)
+        for name, bound in entry.get("unusual_below", {}).items():
+            if 0 < method[name] < bound:
+                text = f"is {abbreviated(method[name])}; values below {abbreviated(bound)} are "
+                text += f"unusual for {method['name']}, whose `{name}` is not a fraction"
+                default = entry["parameters"]["properties"][name]["default"]
+                draft.warn(f"{at}/{name}", text, f"Try {abbreviated(default)} first.")
 
 
 def check_early_stopping(draft: Draft) -> None:

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from shared.spec import MAX_EPOCHS
+
 Model = TypeVar("Model", bound=BaseModel)
 #: The way to a value of a request: names of fields and indices of lists.
 Path = list[int | str]
 
 FAULTY = "faulty_value"
-#: The maximum, so that no warm-up is too long for it.
-EPOCHS = 100_000
 #: Replacements for values that cannot be left out, or by whose index others are counted; each is
 #: made from that index. No other check finds a fault in them.
 STAND_INS: Mapping[tuple[str, ...], Callable[[int], Any]] = {
@@ -21,12 +21,16 @@ STAND_INS: Mapping[tuple[str, ...], Callable[[int], Any]] = {
     ("dataset", "name"): lambda _: FAULTY,
     ("architecture",): lambda _: {"name": FAULTY},
     ("architecture", "name"): lambda _: FAULTY,
-    ("training", "epochs"): lambda _: EPOCHS,
+    # The maximum, so that no warm-up is too long for it.
+    ("training", "epochs"): lambda _: MAX_EPOCHS,
     ("checkpoints", "*"): lambda _: {"epoch": 0},
     ("metrics", "top_k", "*"): lambda _: 1,
-    ("fine_tuning", "stages", "*"): lambda index: {"name": f"{FAULTY}_{index}", "epochs": EPOCHS},
+    ("fine_tuning", "stages", "*"): lambda index: {
+        "name": f"{FAULTY}_{index}",
+        "epochs": MAX_EPOCHS,
+    },
     ("fine_tuning", "stages", "*", "name"): lambda index: f"{FAULTY}_{index}",
-    ("fine_tuning", "stages", "*", "epochs"): lambda _: EPOCHS,
+    ("fine_tuning", "stages", "*", "epochs"): lambda _: MAX_EPOCHS,
 }
 #: More than a specification has levels: leaving a value out can make its parent invalid.
 MAX_ROUNDS = 10

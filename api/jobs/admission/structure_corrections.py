@@ -60,7 +60,7 @@ def _text(kind: str, rule: str, value: Any) -> str:
         metrics = [
             place.name for place in places().get(folded(str(value)), ()) if place.noun == METRIC
         ]
-        return did_you_mean(metrics[0]) if metrics else ""
+        return did_you_mean(metrics[0]) if metrics and metrics[0] != value else ""
     return number_hint(value) if kind in NUMBER_TYPES else ""
 
 

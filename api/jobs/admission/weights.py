@@ -47,7 +47,7 @@ def check_file(draft: Draft) -> None:
 
 
 def _of_job(draft: Draft, weights: dict[str, Any]) -> Path | None:
-    job_id, name = weights["job"], weights["checkpoint"] or "last"
+    job_id, name = weights["job"], weights["checkpoint"]
     with draft.context.database.read() as connection:
         job = queries.get_job_in_part(connection, job_id) if is_id("job", job_id) else None
         rows = queries.list_checkpoints(connection, job_id) if job is not None else []

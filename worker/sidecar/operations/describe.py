@@ -13,7 +13,7 @@ from worker.sidecar.memory import predict_mib
 from worker.sidecar.request import Fault, Operation, RequestRefused, Subject, fault
 from worker.training.freezing import check_first
 from worker.training.meta_model import build_on_meta, count_parameters
-from worker.training.parameters import select, weights
+from worker.training.parameters import matches, no_layer, weights
 from worker.training.transfer import body_tensors, check_fits
 from worker.training.work import WorkCounter
 
@@ -60,11 +60,10 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 def _pattern_faults(request: dict[str, Any], model: nn.Module) -> list[Fault]:
     """Return a fault for every pattern that matches no layer."""
     faults: list[Fault] = []
+    named = weights(model)
     for pointer, pattern in request.get("patterns", {}).items():
-        try:
-            select(weights(model), pattern, "layers")
-        except ValueError as error:
-            faults.append(fault(pointer, error))
+        if not any(matches(name, pattern) for name in named):
+            faults.append(fault(pointer, no_layer(pattern, named)))
     return faults
 
 

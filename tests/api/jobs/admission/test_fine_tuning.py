@@ -85,6 +85,10 @@ def of_stage(**changes: Any) -> dict[str, Any]:
         ({**TUNING, "weights": {"pretrained": "mlp", "job": "x"}}, "/weights"),
         ({**TUNING, "weights": {"pretrained": "m", "checkpoint": "last"}}, "/weights"),
         ({**TUNING, "head": {"dropout": 1}}, "/head/dropout"),
+        (
+            {"stages": [{"name": "a", "epochs": 100_000}, {"name": "b", "epochs": 1}]},
+            "/stages",
+        ),
     ],
 )
 def test_fault_of_fine_tuning_is_the_only_fault(fine_tuning: dict[str, Any], pointer: str) -> None:

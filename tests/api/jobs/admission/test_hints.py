@@ -114,6 +114,21 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "/architecture/hidden_units",
         "Did you mean [128]?",
     ),
+    (
+        {"architecture": {"name": "mlp", "hidden_units": 64}},
+        "/architecture/hidden_units",
+        "Did you mean [64]?",
+    ),
+    (
+        {"architecture": {"name": "linear", "hidden_units": [64]}},
+        "/architecture/hidden_units",
+        "is a parameter of mlp",
+    ),
+    (
+        {"architecture": {"name": "mlp", "activation": "swish"}},
+        "/architecture/activation",
+        'Did you mean "silu"?',
+    ),
     ({"metrics": ["accuracy"]}, "/metrics", "always measured, so leave it out"),
     ({"dataset": {"name": "table", "file": "my data.csv"}}, "/dataset/file", "only A-Z, a-z, 0-9"),
 ]

@@ -8,6 +8,10 @@ import pytest
 from tests.fakes.admission import SPEC, faults, filled
 
 PLATEAU = {"name": "reduce_on_plateau", "monitor": "f1"}
+TEST_SPLIT = (
+    "The test split is evaluated once, at the end; monitor a metric of the validation split, such "
+    "as `val_loss`."
+)
 STAGE = {"name": "a", "epochs": 1, "early_stopping": {"monitor": "f1"}}
 
 
@@ -21,6 +25,25 @@ def test_unknown_metric_is_reported_with_the_nearest_name() -> None:
     assert detail.startswith(
         "`val_los` is not a metric of this job. Did you mean `val_loss`? Available: "
     )
+
+
+@pytest.mark.parametrize(
+    ("monitor", "fields", "end"),
+    [
+        ("test_loss", {}, TEST_SPLIT),
+        ("clipped_fraction", {}, "It is measured where every stage clips gradients."),
+        ("val_top_3_accuracy", {}, "It is measured with 3 in `/metrics/top_k`."),
+        ("val_top_1_accuracy", {}, "With k = 1 it is `val_accuracy`."),
+        ("val_accuracy", {"dataset": {"name": "digits", "target": "rotation"}},
+         "It is a metric of classification, and the job is a regression."),
+    ],
+)  # fmt: skip
+def test_metric_that_the_job_lacks_is_refused_with_the_reason(
+    monitor: str, fields: dict[str, Any], end: str
+) -> None:
+    spec = {**SPEC, **fields, "checkpoints": [{"monitor": monitor}]}
+    detail = faults(spec)["/checkpoints/0/monitor"]
+    assert detail == f"`{monitor}` is not a metric of this job. {end}"
 
 
 @pytest.mark.parametrize(

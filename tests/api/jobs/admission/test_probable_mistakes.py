@@ -134,6 +134,11 @@ ODD: list[tuple[dict[str, Any], str]] = [
         "/optimizer/schedule/patience",
     ),
     ({"metrics": {"top_k": [1, 10]}}, "/metrics/top_k/1"),
+    ({"augmentation": {"shear": 0.1}}, "/augmentation/shear/degrees"),
+    ({"augmentation": {"fill_mode": "reflect", "brightness": True}}, "/augmentation/fill_mode"),
+    ({"diagnostics": {"mode": "off", "on_error": "stop"}}, "/diagnostics/on_error"),
+    ({"diagnostics": {"mode": "off", "verify": "auto"}}, "/diagnostics/verify"),
+    ({"diagnostics": {"mode": "off", "rules": {"overfit": False}}}, "/diagnostics/rules"),
     ({"dataset": {**FIFTY, "train": 9}, "training": {"batch_size": 4}}, "/dataset/train"),
 ]
 USUAL: list[dict[str, Any]] = [

@@ -59,6 +59,7 @@ class TestOfAJob:
         for name in (None, "last", "best_val_loss"):
             weights = {"job": job_id, "checkpoint": name}
             spec = service.job(service.submit(**tuned(weights), name=str(name)))["spec"]
+            assert spec["fine_tuning"]["weights"]["checkpoint"] == (name or "last")
             assert spec["dataset"]["normalization"] == "of_weights"
         assert service.post("/v1/jobs/validate", tuned({"job": job_id})).status_code == 200
         request = service.sidecar.requests[-1]
@@ -75,7 +76,8 @@ class TestOfAJob:
         unknown = {"job": with_checkpoints, "checkpoint": "best_val_accuracy"}
         for weights in ({"job": new_id("job")}, {"job": "../x"}):
             assert set(service.faults(tuned(weights))) == {"/fine_tuning/weights/job"}
-        for weights in (unknown, {"job": without}):
+        no_name = {"job": with_checkpoints, "checkpoint": ""}
+        for weights in (unknown, no_name, {"job": without}):
             assert set(service.faults(tuned(weights))) == {"/fine_tuning/weights/checkpoint"}
 
     def test_checkpoint_without_its_file_is_refused(self, service: Service) -> None:
