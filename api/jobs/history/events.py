@@ -10,6 +10,7 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from api.deps import JobId, PrincipalDep, ServicesDep, right
+from api.http.accept import prefers
 from api.http.requests import LastEventId, Limit
 from api.http.responses import json_response, list_page
 from api.http.schemas import Count, Timestamp, content, list_of
@@ -74,7 +75,7 @@ async def list_events(
     """
     start = after if last_event_id is None else _event_number(last_event_id)
     row = await run_in_threadpool(read_job, services, job_id)
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if prefers(request, "text/event-stream"):
         if start > row.last_event and not isinstance(row, UnreadableJobRow):
             raise BadRequest(
                 f"The job has no event {start}: it has {row.last_event} events so far. "

@@ -7,6 +7,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from api.deps import JobId, ServicesDep, right
+from api.http.accept import prefers
 from api.http.requests import Text
 from api.http.schemas import Count, JsonNumber, Timestamp, content, list_of
 from api.jobs.history import series
@@ -78,7 +79,7 @@ def get_metrics(
         stage=stage,
         window=Window(after_step, from_epoch, to_epoch),
     )
-    is_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", ""))
+    is_csv = format == "csv" or (format is None and prefers(request, "text/csv"))
     chunks = series.as_csv(found) if is_csv else series.as_json(found)
     media_type = "text/csv; charset=utf-8" if is_csv else "application/json"
     if is_long:
