@@ -8,6 +8,8 @@ from shared.spec.part import MethodSpec
 
 BALANCED = "balanced"
 MAX_CLASS_WEIGHT = 1e6
+#: The minimum above 0: products of smaller weights and losses vanish in float32.
+MIN_CLASS_WEIGHT = 1e-6
 #: The JSON Schema of `ClassWeights`.
 _SCHEMA: dict[str, Any] = {
     "anyOf": [

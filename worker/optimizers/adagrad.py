@@ -18,7 +18,7 @@ def adagrad(
     learning_rate: float,
     /,
     *,
-    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-10,
+    epsilon: Annotated[float, Field(ge=1e-30, le=1)] = 1e-10,
 ) -> torch.optim.Optimizer:
     """Step by the gradient divided by the root of the sum of its squares: G ← G + g².
 

@@ -21,7 +21,7 @@ def adam(
     *,
     beta1: Beta = 0.9,
     beta2: Beta = 0.999,
-    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
+    epsilon: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
     """Step by the running mean of the gradient over the root of the running mean of its square.
 

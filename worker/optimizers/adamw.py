@@ -22,7 +22,7 @@ def adamw(
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.01,
     beta1: Beta = 0.9,
     beta2: Beta = 0.999,
-    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
+    epsilon: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay: each step also does W ← W − lr·decay·W.
 

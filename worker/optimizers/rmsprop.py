@@ -20,7 +20,7 @@ def rmsprop(
     *,
     rho: Annotated[float, Field(ge=0, lt=1)] = 0.9,
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8,
+    epsilon: Annotated[float, Field(ge=1e-30, le=1)] = 1e-8,
 ) -> torch.optim.Optimizer:
     """Step by the gradient divided by the root of the running mean of its square.
 

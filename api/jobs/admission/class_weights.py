@@ -6,7 +6,7 @@ from api.catalog.hints import spelling_hint
 from api.http.faults import abbreviated, quoted
 from api.http.json_pointer import pointer
 from api.jobs.admission.draft import Draft
-from shared.spec.loss import BALANCED, MAX_CLASS_WEIGHT
+from shared.spec.loss import BALANCED, MAX_CLASS_WEIGHT, MIN_CLASS_WEIGHT
 
 #: The fields of a loss that are not parameters of the method.
 LOSS_FIELDS = frozenset({"class_weights"})
@@ -48,6 +48,8 @@ def _has_faults(draft: Draft, weights: dict[str, Any], classes: tuple[str, ...])
         elif not 0 <= weight <= MAX_CLASS_WEIGHT:
             limit = f"{MAX_CLASS_WEIGHT:,.0f}"
             text = f"is {abbreviated(weight)}; it must be at least 0 and at most {limit}"
+        elif 0 < weight < MIN_CLASS_WEIGHT:
+            text = f"is {abbreviated(weight)}; it must be 0, or at least {MIN_CLASS_WEIGHT:f}"
         else:
             continue
         has_faults = True

@@ -41,7 +41,7 @@ def test_unknown_class_is_refused_with_the_nearest_and_all_faults_at_once() -> N
     assert found[f"{AT}/Bag"] == 'is "x"; it must be a number'
 
 
-@pytest.mark.parametrize("weight", [True, None, [1], 1e7, "1"])
+@pytest.mark.parametrize("weight", [True, None, [1], 1e7, 1e-7, "1"])
 def test_weight_that_is_no_number_within_the_bounds_is_refused(weight: Any) -> None:
     assert list(faults(_spec({"1": weight}))) == [f"{AT}/1"]
 

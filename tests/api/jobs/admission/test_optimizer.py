@@ -79,3 +79,11 @@ class TestWarmUp:
         assert fault_pointers(with_warmup(7), 3) == [
             "/fine_tuning/stages/0/optimizer/schedule/warmup"
         ]
+
+
+@pytest.mark.parametrize("name", ["adagrad", "adam", "adamw", "rmsprop"])
+def test_epsilon_that_vanishes_in_float32_is_refused(name: str) -> None:
+    optimizer = {"name": name, "epsilon": 1e-300}
+    assert faults({**SPEC, "optimizer": optimizer}) == {
+        "/optimizer/epsilon": "is 1e-300; it must be at least 1e-30"
+    }
