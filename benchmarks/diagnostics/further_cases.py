@@ -129,14 +129,16 @@ FURTHER_FAULTS: dict[str, Fault] = {
     "F25": Fault(on_digits(), "class_imbalance", ("confused_classes", "split_drift")),
     "F26": Fault(on_digits(), "split_drift", ("input_scale",)),
     "F27": Fault(on_digits(), "constant_input", ("conflicting_labels", "duplicate_across_splits")),
+    # The published list names `exploding_tensor`. At this rate float32 and bfloat16 diverge or die
+    # too (seeds 0 to 2), so the rate is the root and the overflow follows from it.
     "F28": Fault(
         on_digits(
             architecture=mlp(10, 64),
             optimizer={"name": "sgd", "learning_rate": 0.3},
             training={"precision": "float16"},
         ),
-        "exploding_tensor",
-        ("learning_rate_too_high", "dead_relu"),
+        "learning_rate_too_high",
+        ("exploding_tensor", "dead_relu"),
     ),
 }
 

@@ -37,12 +37,15 @@ def _is_learning(view: View) -> bool:
     """Return whether the loss falls although the first steps were large: they then do no harm.
 
     A loss with another scale than the cross-entropy, or an optimizer that starts with large steps,
-    shows this.
+    shows this. If a layer has died, a loss that falls from a large initial loss to that of a
+    constant answer does not count: it must be far below that.
     """
     if view.divergence is not None:
         return False
     if view.epochs:
         return not view.loss_is_above(0.5)
+    if _has_died(view) and view.loss_is_above(0.5):
+        return False
     losses = [step.data_loss for step in view.steps]
     recent = losses[1:][-RECENT:]
     return bool(recent) and sum(recent) / len(recent) < 0.9 * losses[0]
