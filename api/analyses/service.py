@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.analyses.further_checkpoint import find_further
-from api.analyses.memory import check_memory
+from api.analyses.memory import plan_memory
 from api.analyses.rendering import analysis_json
 from api.analyses.request import SLOT, SUBJECT, check_request
 from api.http.faults import Faults
@@ -57,6 +57,7 @@ def create(services: Services, principal: Principal, job_id: str, body: bytes) -
         further = find_further(connection, principal, entry, job, request.parameters, faults)
     if faults:
         raise InvalidSpec(faults.in_order(), subject=SUBJECT)
+    memory = plan_memory(services, job, request)
     new = NewAnalysis(
         owner=principal.name,
         subject=job,
@@ -65,7 +66,8 @@ def create(services: Services, principal: Principal, job_id: str, body: bytes) -
         checkpoint_name=checkpoint_name(request.checkpoint),
         parameters={**request.parameters, **further.parameters},
         further_weights=further.digests,
-        memory_mib=check_memory(services, request),
+        memory_mib=memory.predicted_mib,
+        planned_mib=memory.planned_mib,
         max_runtime_seconds=request.max_runtime_seconds,
     )
     with services.database.write() as connection:

@@ -55,17 +55,21 @@ class NewAnalysis:
     parameters: dict[str, Any]
     #: Digests of further weights that the parameters name.
     further_weights: tuple[str, ...] = ()
+    #: Predicted, and planned on a device: 0 for a whole device.
     memory_mib: float
+    planned_mib: float = 0.0
     #: In place of the job's limit; None for the job's.
     max_runtime_seconds: int | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
-        """The specification of the analysed job, with the time limit of the analysis."""
-        if self.max_runtime_seconds is None:
-            return self.subject.spec
-        limit = {"max_runtime_seconds": self.max_runtime_seconds}
-        resources = {**(self.subject.spec.get("resources") or {}), **limit}
+        """The specification of the analysed job, with the limits of the analysis.
+
+        The memory that the owner chose for the job is no limit of its analyses.
+        """
+        resources = {**(self.subject.spec.get("resources") or {}), "gpu_memory_mib": None}
+        if self.max_runtime_seconds is not None:
+            resources["max_runtime_seconds"] = self.max_runtime_seconds
         return {**self.subject.spec, "resources": resources}
 
     @property
@@ -119,6 +123,7 @@ def submit(
             "state": "queued",
             "priority": subject.priority,
             "gpus": 1,
+            "memory_mib": new.planned_mib,
             "tags": {},
             "notes": "",
             "spec": new.spec,

@@ -32,6 +32,7 @@ MEANINGS: Mapping[str, str] = {
 @analyses.register(
     source="Lanczos 1950; Pearlmutter 1994; Ghorbani et al. 2019, arXiv:1901.10159",
     derivatives=2,
+    networks=1,
     vectors=8,
     basis="iterations",
 )

@@ -35,7 +35,8 @@ MAX_NUMBERED_CLASSES = 20
     source="Northcutt, Jiang & Chuang 2021, Confident learning, JAIR 70, equations 1 to 4, "
     "arXiv:1911.00068 (prune by noise rate)",
     derivatives=0,
-    vectors=2,
+    networks=0,
+    vectors=0,
     needs_classes=True,
 )
 def label_errors(

@@ -31,7 +31,8 @@ MIN_SIZE = 10
     source="Goodfellow, Bengio & Courville 2016, Deep learning, section 5.2; Hoeffding 1963; "
     "Efron 1979 (bootstrap)",
     derivatives=0,
-    vectors=2,
+    networks=0,
+    vectors=0,
 )
 def loss_estimate(
     subject: Subject,

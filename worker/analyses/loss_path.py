@@ -24,7 +24,8 @@ INITIAL = "initial"
     source="Goodfellow et al. 2015, Qualitatively characterizing neural network optimization "
     "problems, arXiv:1412.6544; Frankle et al. 2020, arXiv:1912.05671 (barrier)",
     derivatives=0,
-    vectors=8,
+    networks=9,  # whole states: both ends, one between them for each split, and their difference
+    vectors=0,
     further_checkpoint={"checkpoint": "start", "job": "start_job", "built_again": INITIAL},
 )
 def loss_path(

@@ -32,7 +32,9 @@ LABELLED = 10
 @analyses.register(
     source="Li et al. 2018, Visualizing the loss landscape of neural nets, arXiv:1712.09913",
     derivatives=0,
-    vectors=8,
+    networks=1,
+    vectors=5,  # the weights, moved and in one step, and two directions of a surface without lines
+    vectors_per="directions",
 )
 def loss_surface(
     subject: Subject,

@@ -49,6 +49,7 @@ def label_errors(
     share: Share = 0.04,
     agreement: Share = 0.5,
     spread: Share = 0.58,
+    rank: Share = 0.33,
     accuracy: Share = 0.5,
     errors: Positive = 1.645,
 ) -> Symptom | None:
@@ -56,7 +57,8 @@ def label_errors(
 
     The network and a linear classifier see the data in different ways. Where both give the same
     answer and the label says another class, the label is suspect. Classes that only look alike do
-    the same, but in a few pairs of classes, while wrong labels are in all of them. Wrong labels in
+    the same, but in a few pairs of classes, and the label is the network's second answer; wrong
+    labels are in all pairs and at any place of its scores. Wrong labels in
     the training split are learned by heart, and wrong labels in the test split make a network look
     worse than it is. A few disputed samples among some hundred may be chance, and so may answers
     that were learned from a few samples of each class: the rule is silent then. The analysis
@@ -69,6 +71,9 @@ def label_errors(
             too little.
         spread: the different pairs of label and answer over what random labels have, below which
             classes only look alike.
+        rank: how far down the network's scores these labels stand, from 0 for second answers to 1
+            for labels at random, below which classes only look alike. With two classes it says
+            nothing.
         accuracy: the validation accuracy below which the network knows too little to judge labels.
         errors: by how many standard errors the share must be exceeded; 1.645 is a one-sided
             confidence of 95 %.
@@ -83,6 +88,8 @@ def label_errors(
     limit = share + errors * math.sqrt(share * (1 - share) / found.samples)
     if value <= limit or agreeing <= agreement or found.spread <= spread:
         return None
+    if found.rank <= rank:
+        return None
     return Symptom(
         severity="warning",
         sentence=f"for {percent(value)} of the validation samples the network and a linear "
@@ -95,6 +102,7 @@ def label_errors(
         details={
             "agreement": agreeing,
             "spread": found.spread,
+            "rank": found.rank,
             "issues": [
                 {"sample": index, "label": label, "suggested": suggested}
                 for index, label, suggested in found.listed

@@ -72,6 +72,9 @@ class Baseline:
     disputed: int
     #: Their different pairs of label and answer, over what wrong labels at random have.
     spread: float
+    #: How far the network's scores rank their labels below its second answer, on average: 0 for
+    #: second answers, 1 for labels at random; 1 with two classes, where it says nothing.
+    rank: float
     #: Some of them, the surest first: index in the data set, label, answer of both.
     listed: tuple[tuple[int, str, str], ...]
 

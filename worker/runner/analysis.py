@@ -35,11 +35,12 @@ from worker.assignment import Assignment, ExitCode
 from worker.registry import analyses
 from worker.runner.analysis_failures import analysis_failure_of
 from worker.runner.analysis_files import write_files
+from worker.runner.analysis_memory import available_mib, check_available, exceeded
 from worker.runner.experiment import build_experiment
-from worker.runner.failures import MaxRuntimeReached, is_device_fault
+from worker.runner.failures import MaxRuntimeReached, is_device_fault, is_out_of_memory
+from worker.runner.gpu import is_limit_predicted
 from worker.runner.heartbeat import Heartbeat
 from worker.runner.partial_file import PartialFile
-from worker.runner.residency import machine_bytes
 from worker.runner.retry import read_with_retry, write_with_retry
 from worker.runner.time_limit import TimeLimit
 from worker.runner.watchdog import Watchdog
@@ -49,8 +50,6 @@ from worker.training.experiment import Experiment, Stage
 from worker.training.seed import machine_fingerprint
 
 log = structlog.get_logger()
-
-MIB = 2**20
 
 Weights = dict[str, Tensor]
 
@@ -80,7 +79,8 @@ class AnalysisAttempt:
     def run(self) -> ExitCode:
         """Analyse until the end, or until the attempt has to stop; return the exit code."""
         row = self._read_row()
-        self._check_memory(row)
+        available = available_mib(self.assignment, self.settings)
+        check_available(row.memory_mib, available)
         self._read_time_limit()
         spec = JobSpec.model_validate(self.assignment.spec)
         try:
@@ -91,8 +91,12 @@ class AnalysisAttempt:
             self.storage.delete_partial_results(row.id)
             return ExitCode.CANCELLED
         except Exception as error:
-            if not is_device_fault(error):  # after that, the analysis continues on another GPU
+            is_out = is_out_of_memory(error)
+            # It continues on another GPU, or with more memory.
+            if not is_device_fault(error) and not (is_out and is_limit_predicted(self.assignment)):
                 self.storage.delete_partial_results(row.id)
+            if is_out:
+                raise exceeded(row.memory_mib, available) from error
             raise
 
     def _analyse(self, row: AnalysisRow, spec: JobSpec) -> ExitCode:
@@ -149,23 +153,6 @@ class AnalysisAttempt:
         if row is None:
             raise AnalysisRefused("The analysed job was deleted.")
         return row
-
-    def _check_memory(self, row: AnalysisRow) -> None:
-        """Refuse an analysis that cannot fit into the memory that is available now.
-
-        Raises:
-            MemoryError: with both numbers.
-        """
-        available = machine_bytes()
-        if self.assignment.uuid:
-            available, _ = torch.cuda.mem_get_info()
-        elif self.settings.runner_memory_mib:
-            available = min(available, self.settings.runner_memory_mib * MIB)
-        if row.memory_mib * MIB > available:
-            raise MemoryError(
-                f"It needs about {row.memory_mib:,.0f} MiB of memory, and {available // MIB:,} MiB "
-                "are available."
-            )
 
     def _subject(self, row: AnalysisRow, spec: JobSpec) -> Subject:
         _, experiment = build_experiment(spec, self.assignment, self.settings, self.database)

@@ -73,6 +73,18 @@ def _forward(
 
 def _batch_size(experiment: Experiment, split: Batches) -> int:
     """Return a batch size that suits the device, whatever the batch size of training."""
-    pixels = BATCH_PIXELS.get(split.device.type, BATCH_PIXELS["cpu"])
     largest = max(stage.batch_size for stage in experiment.stages)
-    return max(min(MIN_BATCH_SIZE, largest), pixels // (split.height * split.width))
+    return batch_size_for(split.height, split.width, split.device.type, largest_batch=largest)
+
+
+def batch_size_for(height: int, width: int, device_type: str, *, largest_batch: int) -> int:
+    """Return how many images pass through a network at once, without gradients.
+
+    Args:
+        height: of an image.
+        width: of an image.
+        device_type: cpu or cuda.
+        largest_batch: the largest batch of the training, which fits with gradients.
+    """
+    pixels = BATCH_PIXELS.get(device_type, BATCH_PIXELS["cpu"])
+    return max(min(MIN_BATCH_SIZE, largest_batch), pixels // (height * width))

@@ -20,7 +20,7 @@ def test_a_request_is_queued_with_its_defaults_filled_in(service: Service, lease
     assert (analysis["state"], analysis["checkpoint_name"]) == ("queued", "last")
     assert analysis["parameters"]["samples"] == 100
     assert analysis["parameters"]["iterations"] == 80
-    assert analysis["predicted_memory_mib"] == 12.5
+    assert analysis["predicted_memory_mib"] == 12.6, "12.5 of the network, and its images"
     assert analysis["artifacts"] == []
     assert read(service, analysis["id"])["checkpoint"] == analysis["checkpoint"]
 
@@ -33,6 +33,8 @@ def test_the_sidecar_predicts_with_the_parameters_and_the_file(
     assert (sent["operation"], sent["kind"]) == ("analysis", "curvature")
     assert sent["weights"].endswith("step-0/weights.safetensors")
     assert sent["parameters"]["probes"] == 10
+    assert (sent["first"], sent["batch_size"]) == (None, 32)
+    assert sent["train_samples"] == service.job(lease.job_id)["spec"]["dataset"]["train"]
 
 
 def test_the_same_request_gives_the_same_analysis(service: Service, lease: Lease) -> None:

@@ -55,6 +55,7 @@ def submit(
     kind: str = "curvature",
     *,
     memory_mib: float = 1.0,
+    planned_mib: float = 0.0,
     max_runtime_seconds: int | None = None,
     **changes: Any,
 ) -> str:
@@ -70,6 +71,7 @@ def submit(
             checkpoint_name="last",
             parameters={**kinds.get(kind).defaults, **changes},
             memory_mib=memory_mib,
+            planned_mib=planned_mib,
             max_runtime_seconds=max_runtime_seconds,
         )
         return analyses.submit(connection, new)[0]

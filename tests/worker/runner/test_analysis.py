@@ -15,7 +15,7 @@ from tests.worker.runner.analysed_jobs import Heartbeat, failure_of, files_of, r
 from tests.worker.runner.jobs import Jobs
 from worker.analyses import curvature as module
 from worker.assignment import ExitCode
-from worker.runner import analysis, process
+from worker.runner import process
 
 __all__ = ["trained"]
 
@@ -99,17 +99,6 @@ def test_an_attempt_that_was_lost_is_taken_up_again(trained: Jobs) -> None:
     assert run(trained)[0] == ExitCode.DONE
     row = trained.job(analysis_id)
     assert (row.state, row.attempt) == ("succeeded", 2)
-
-
-def test_too_little_memory_is_a_failure_with_both_numbers(
-    trained: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(analysis, "machine_bytes", lambda: 100 * 2**20)
-    analysis_id = submit(trained, memory_mib=1234.5)
-    assert _train_process(trained, monkeypatch) == ExitCode.DONE
-    failure = failure_of(trained.job(analysis_id))
-    assert failure["kind"] == "out_of_memory"
-    assert "about 1,234 MiB of memory, and 100 MiB are available" in failure["message"]
 
 
 def test_a_checkpoint_that_was_replaced_is_a_failure_that_says_so(

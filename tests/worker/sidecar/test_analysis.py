@@ -1,16 +1,16 @@
 """`analysis`: the predicted memory against what an analysis allocates."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tests.worker.analyses.subjects import subject
+from tests.worker.analyses.subjects import SGD as MOMENTUM
+from tests.worker.analyses.subjects import network, subject
 from tests.worker.experiments import experiment, vgg
 from tests.worker.sidecar.test_export import DIRECTORY, save
 from worker.analyses.memory import predict_memory_mib
-from worker.analyses.objective import Objective
 from worker.registry import analyses, architectures
 from worker.sidecar.operations import respond
 from worker.training.experiment import Experiment
@@ -33,25 +33,55 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _ask(weights: Path, kind: str = "curvature", **parameters: Any) -> dict[str, Any]:
     filled = {**analyses.get(kind).defaults, **parameters}
     request = {"weights": f"{DIRECTORY}/{weights.name}", "kind": kind, "parameters": filled}
-    return respond({"operation": "analysis", "is_on_gpu": False, **request})
+    of_job = {"first": None, "train_samples": 60_000, "batch_size": 8, "is_on_gpu": False}
+    return respond({"operation": "analysis", **request, **of_job})
 
 
-def _allocated_mib(training: Experiment) -> float:
-    """Return the largest memory of a gradient and a product with the Hessian."""
-    objective = Objective(subject(training), torch.arange(32), dtype=torch.float32)
-    live = LiveMemory(ignored=[*objective.model.parameters(), *objective.model.buffers()])
-    with live:
-        objective.product(objective.gradient())
-    return live.peak / 2**20
+#: Small numbers of what takes time and no memory.
+SHORT = {
+    "curvature": {"iterations": 2, "probes": 0},
+    "loss_surface": {"points": 3, "grid": 0},
+    "loss_path": {"points": 3},
+    "label_errors": {"split": "train"},
+}
 
 
-def test_the_prediction_is_close_to_what_a_product_allocates(weights: Path) -> None:
-    training = experiment(architecture=WIDE)
-    save(training, weights)
-    own = sum(p.numel() for p in training.model.parameters()) * 4 / 2**20
-    predicted = _ask(weights, iterations=2, samples=32)["memory_mib"]
-    allocated = own + _allocated_mib(training)
-    assert allocated <= predicted <= 3 * allocated
+@pytest.mark.parametrize(
+    ("kind", "train"), [*((kind, "all") for kind in SHORT), ("curvature", "head")]
+)
+def test_the_prediction_is_close_to_what_the_analysis_allocates(kind: str, train: str) -> None:
+    training = _network(train)
+    model, entry = training.model, analyses.get(kind)
+    parameters = {**entry.defaults, **SHORT[kind]}
+    initial = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    held = [*model.parameters(), *model.buffers(), *initial.values()]
+    analysed = subject(training, load_weights=lambda _: initial)
+    with LiveMemory(ignored=held) as live:
+        entry.function(analysed, **parameters)
+    allocated = (live.peak + sum(tensor.nbytes for tensor in held)) / 2**20
+    predicted = predict_memory_mib(
+        kind,
+        parameters,
+        deepcopy(model).to("meta"),
+        (1, 8, 8),
+        first=training.stages[0].first,
+        train_samples=len(training.splits.train.labels),
+        batch_size=training.stages[0].batch_size,
+    )
+    assert 0.97 * allocated <= predicted <= 1.5 * allocated
+
+
+def _network(train: str) -> Experiment:
+    """Return a network with a large body, of which a stage trains all or only the head."""
+    wide = vgg(widths=[32, 32], hidden_units=[256], dropout=0.0)
+    stage = {
+        "name": "s",
+        "train": train,
+        "epochs": 1,
+        "optimizer": {**MOMENTUM, "learning_rate": 0.01},
+    }
+    head = {"hidden_units": [], "dropout": 0.0}
+    return network(architecture=wide, fine_tuning={"head": head, "stages": [stage]})
 
 
 def test_more_iterations_need_more_memory_until_the_basis_is_not_kept(weights: Path) -> None:
@@ -63,8 +93,9 @@ def test_more_iterations_need_more_memory_until_the_basis_is_not_kept(weights: P
 
 def test_a_large_network_is_predicted_without_its_memory() -> None:
     model = build_on_meta("vgg16", architectures.get("vgg16").defaults, (3, 64, 64), 10)
+    of_job = {"first": None, "train_samples": 60_000, "batch_size": 32}
     parameters = analyses.get("curvature").defaults
-    assert predict_memory_mib("curvature", parameters, model, (3, 64, 64)) > 1500
+    assert predict_memory_mib("curvature", parameters, model, (3, 64, 64), **of_job) > 1500
 
 
 def test_a_damaged_file_is_refused(weights: Path) -> None:

@@ -96,6 +96,7 @@ def read_baseline(experiment: Experiment, split: Split, scores_NM: Tensor) -> Ba
         only_own=int((is_own_N & ~is_linear_N).sum()),
         disputed=len(disputed_N),
         spread=_spread(truth_N[disputed_N], own_N[disputed_N], experiment.classes),
+        rank=_rank(scores_NM[disputed_N], truth_N[disputed_N]),
         listed=tuple(
             (int(split.indices[i]), names[int(truth_N[i])], names[int(own_N[i])])
             for i in listed_N.tolist()
@@ -110,6 +111,18 @@ def _spread(labels_N: Tensor, answers_N: Tensor, classes: int) -> float:
         return 0.0
     different = len((labels_N * classes + answers_N).unique())
     return different / (cells * (1 - (1 - 1 / cells) ** drawn))
+
+
+def _rank(scores_NM: Tensor, labels_N: Tensor) -> float:
+    """Return how many classes stand between the answer and the label, over what is random.
+
+    It does not depend on the number of samples, as the number of different pairs does.
+    """
+    between = (scores_NM.shape[1] - 2) / 2
+    if not len(labels_N) or not between:
+        return 1.0
+    above_N = (scores_NM > scores_NM.gather(1, labels_N.unsqueeze(1))).sum(1)
+    return (above_N.float().mean().item() - 1) / between
 
 
 def _inputs(experiment: Experiment, split: Split) -> Tensor:

@@ -21,7 +21,8 @@ def analysis(request: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         request: weights (the path of the checkpoint's file in the storage), kind, parameters (all
-            of them), is_on_gpu.
+            of them), first (the first layer that the checkpoint's stage trains, or null),
+            train_samples, batch_size, is_on_gpu.
 
     Raises:
         RequestRefused: the file is damaged, or of another version.
@@ -38,6 +39,9 @@ def analysis(request: dict[str, Any]) -> dict[str, Any]:
         request["parameters"],
         model,
         image_shape,
+        first=request["first"],
+        train_samples=request["train_samples"],
+        batch_size=request["batch_size"],
         is_on_gpu=request["is_on_gpu"],
     )
     return {"memory_mib": memory_mib}
