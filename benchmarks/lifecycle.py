@@ -101,6 +101,7 @@ def _request(box: Box, job_id: str, action: str, state: str, moment: float) -> f
     time.sleep(moment)
     box.http.post(f"/v1/jobs/{job_id}/{action}").raise_for_status()
     seconds = _wait_until_gone([pid])
+    print(f"<!-- {action}: {seconds:.3f} s -->", flush=True)  # kept where the run is stopped
     while box.job(job_id)["state"] != state:
         time.sleep(REQUEST_SECONDS)
     return seconds
