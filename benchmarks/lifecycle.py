@@ -25,8 +25,9 @@ SPEC: dict[str, Any] = {
     "checkpoints": [{"every_epochs": 1}],
     "training": {"epochs": 10_000, "batch_size": 32},
 }
-#: Between two looks at a process, and between two requests.
-TICK_SECONDS, REQUEST_SECONDS = 0.002, 0.02
+#: Between two looks at a process, and between two requests. More of them would take the processor
+#: from the jobs.
+TICK_SECONDS, REQUEST_SECONDS = 0.005, 0.1
 
 
 def processes(box: Box, module: str) -> dict[int, set[str]]:
