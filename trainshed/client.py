@@ -138,7 +138,7 @@ class Client(
         return self._json("POST", self._job_path(job_id, "resume"))
 
     def update(self, job_id: str, changes: Json) -> Json:
-        """Change a job's priority, tags, notes or max_runtime_seconds; return the job.
+        """Change priority, tags, notes, max_runtime_seconds or allow_inexact; return the job.
 
         Args:
             job_id: the job.

@@ -24,7 +24,7 @@ def read_changes(texts: list[str]) -> dict[str, Any]:
         value = None if given == "null" else given
         if field.startswith("tags."):
             changes.setdefault("tags", {})[field.removeprefix("tags.")] = value
-        elif field == "max_runtime_seconds":
+        elif field in ("max_runtime_seconds", "allow_inexact"):
             changes[field] = json_or_text(given)
         else:
             changes[field] = value

@@ -101,8 +101,7 @@ def _explanation(found: Json, now: datetime) -> Iterator[str]:
         ("would_start_earlier_if", "starts earlier with"),
     ):
         for change in found.get(name) or []:
-            patch = ", ".join(f"{key} {value}" for key, value in change["patch"].items())
-            yield f"  {words} {patch}"
+            yield f"  {words} {_change(change)}"
 
 
 def _happened(entry: Json) -> str:
@@ -126,8 +125,21 @@ def takes_line(seconds: Json, basis: Json) -> str:
     return f"takes about {low}, likely less than {high} ({source})"
 
 
+def _change(change: Json) -> str:
+    """Return a change of the job, or of a fork in its place."""
+    if change["via"] == "patch":
+        return ", ".join(f"{key} {value}" for key, value in change["patch"].items())
+    fields = (
+        f"{operation['path'].strip('/').replace('/', '.')} {operation['value']}"
+        for operation in change["patch"]
+    )
+    return f"{', '.join(fields)}, as a fork in place of this job"
+
+
 def _device(device: Json) -> str:
     if device["fits"]:
         return "free"
+    if device["reason"] == "placement":
+        return f"not a {device['model']}, on which the job continues bit for bit"
     blockers = ", ".join(blocker["job"] or "another job" for blocker in device.get("blockers", []))
     return f"{device['reason']}" + (f": {blockers}" if blockers else "")

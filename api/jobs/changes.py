@@ -23,7 +23,13 @@ MEDIA_TYPES = ("application/merge-patch+json", "application/json")
 SUBJECT = "change"
 MAX_NOTES_LENGTH = 10_000
 #: What a field becomes that the patch sets to null.
-DEFAULTS = {"priority": "normal", "tags": {}, "notes": "", "max_runtime_seconds": None}
+DEFAULTS = {
+    "priority": "normal",
+    "tags": {},
+    "notes": "",
+    "max_runtime_seconds": None,
+    "allow_inexact": False,
+}
 
 
 def _check_lines(value: str) -> str:
@@ -43,6 +49,8 @@ class JobPatch(SpecPart):
         Annotated[str, Field(max_length=MAX_NOTES_LENGTH), AfterValidator(_check_lines)] | None
     ) = None
     max_runtime_seconds: MaxRuntimeSeconds | None = None
+    #: Whether it may continue on another model of GPU, with other last bits.
+    allow_inexact: bool | None = None
 
 
 def change(

@@ -31,11 +31,12 @@ async def update_job(
     principal: PrincipalDep,
     if_match: Annotated[str | None, Header()] = None,
 ) -> Any:
-    """Change priority, tags, notes or max_runtime_seconds with a JSON merge patch (RFC 7396).
+    """Change some fields of a job with a JSON merge patch (RFC 7396).
 
-    A running job learns its new time limit within a second. Of a job that has ended, only tags and
-    notes can be changed. With `If-Match`, a job that has changed since that ETag is a 412;
-    heartbeats and the queue position do not count.
+    The fields are priority, tags, notes, max_runtime_seconds and allow_inexact. A running job
+    learns its new time limit within a second. Of a job that has ended, only tags and notes can be
+    changed. With `If-Match`, a job that has changed since that ETag is a 412; heartbeats and the
+    queue position do not count.
     """
     body = await json_body(request, *changes.MEDIA_TYPES)
     await run_in_threadpool(changes.change, services, principal, job_id, body, if_match)

@@ -1,5 +1,6 @@
 """`GET /v1/jobs/{id}/explain`: why a job waits, or why it started when it did."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Security
@@ -8,14 +9,18 @@ from api.deps import JobId, PrincipalDep, ServicesDep, right
 from api.http.responses import json_response
 from api.jobs.estimates import basis_json, memory_json, range_json
 from api.jobs.lookup import read_job
+from api.queue.counterfactuals import Change, judge, patches_of
 from api.queue.explanation import YIELDING, explain_running, explain_waiting
 from api.queue.schemas import Explanation
+from api.queue.smaller_forks import smaller_forks
 from api.services.container import Services
 from api.services.principal import Principal
+from api.services.queue_order import Snapshot
 from shared.clock import rfc3339
 from shared.errors import LimitReached
 from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.events import list_events
+from shared.jobs.planning.plan import Entry
 from shared.jobs.rows import EventRow, JobRow
 from shared.states import FINAL
 
@@ -60,13 +65,27 @@ def explain_job(job_id: JobId, services: ServicesDep, principal: PrincipalDep) -
         }
     if row.state == "queued":
         snapshot = services.queue_order.snapshot_with(job_id)
-        may_be_high = _may_be_high(services, principal, row)
-        explanation |= explain_waiting(snapshot, row, principal, may_be_high=may_be_high)
+        entry = next((e for e in snapshot.plan.entries if e.job.id == job_id), None)
+        explanation |= explain_waiting(snapshot, entry, row, principal)
+        if entry is not None:
+            changes = _changes(services, principal, snapshot, entry, row)
+            explanation |= judge(snapshot, entry, changes)
     elif row.state == "running":
         explanation |= explain_running(services.queue_order.snapshot(), row)
         if row.phase == "yielding":
             explanation["summary"] = YIELDING
     return json_response(explanation)
+
+
+def _changes(
+    services: Services, principal: Principal, snapshot: Snapshot, entry: Entry, row: JobRow
+) -> Iterator[Change]:
+    """Yield changes that may start a job earlier; none if it starts now."""
+    if entry.reason is None:
+        return
+    yield from patches_of(entry.job, may_be_high=_may_be_high(services, principal, row))
+    if row.kind == "training" and principal.may_change(row.owner):
+        yield from smaller_forks(services, principal, snapshot, entry, row)
 
 
 def _may_be_high(services: Services, principal: Principal, row: JobRow) -> bool:

@@ -1,27 +1,17 @@
-"""Why a job waits: its place, what blocks each device, and changes that the planner verifies."""
+"""Why a job waits: its place, and what blocks each device."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from api.queue.memory_reasons import device_reason, memory_sentence, never_fits
 from api.queue.rendering import share_fractions, starts_json, time_text
 from api.services.principal import Principal
 from api.services.queue_order import Snapshot
-from shared.jobs.planning.box import (
-    HIGH,
-    Box,
-    Device,
-    LimitedBy,
-    Owner,
-    Rank,
-    WaitingJob,
-    own_order,
-)
-from shared.jobs.planning.forecast import Start, forecast
-from shared.jobs.planning.plan import Entry, plan
+from shared.jobs.planning.box import Device, LimitedBy, Owner, Rank
+from shared.jobs.planning.exactness import Exactness
+from shared.jobs.planning.forecast import Start
+from shared.jobs.planning.plan import Entry
 from shared.jobs.rows import JobRow
-from shared.states import PRIORITIES, PRIORITY_NAMES
 
 #: Jobs ahead that are listed.
 MAX_AHEAD = 20
@@ -37,6 +27,8 @@ SENTENCES = {
     "memory": "No device has enough free memory for it.",
     "reserved": "The free devices are held for an earlier job.",
     "limit": "Its owner may not run more jobs at the same time.",
+    "placement": "It continues bit for bit only on the model of GPU that it ran on, and no device "
+    "is one. With allow_inexact it continues on another.",
     "foreign_process": "Processes that are no jobs take the memory that it needs.",
     "quarantined": "The devices are out of use after a fault.",
     "draining": "The workers are stopping.",
@@ -56,17 +48,16 @@ YIELDING = (
 
 
 def explain_waiting(
-    snapshot: Snapshot, row: JobRow, principal: Principal, *, may_be_high: bool
+    snapshot: Snapshot, entry: Entry | None, row: JobRow, principal: Principal
 ) -> dict[str, Any]:
     """Return the explanation of a job that waits.
 
     Args:
         snapshot: of the queue.
+        entry: of the job in the plan; None if it is not in it.
         row: of the job.
         principal: who reads it.
-        may_be_high: whether the principal may give it high priority.
     """
-    entry = next((e for e in snapshot.plan.entries if e.job.id == row.id), None)
     if entry is None:
         return {"position": None, "reason": "order", "summary": SENTENCES["order"]}
     is_expected = any(job.yields_to == row.id for job in snapshot.box.running)
@@ -76,6 +67,8 @@ def explain_waiting(
     summary = "It starts now." if entry.reason is None else SENTENCES[entry.reason]
     if entry.reason == "limit":
         summary = LIMIT_SENTENCES.get(owner.limited_by, summary)
+    elif entry.reason == "placement":
+        summary = summary.replace("the model of GPU that it ran on", entry.job.placement)
     elif entry.reason in ("memory", "foreign_process") or never_fits(snapshot, entry.job):
         summary = memory_sentence(snapshot, entry.job, principal) or summary
     if position > 1 and entry.reason is not None:
@@ -96,7 +89,6 @@ def explain_waiting(
         },
         "devices": [_device(snapshot, device, entry, principal) for device in snapshot.box.devices],
         "starts": starts_json(start),
-        **_changes(snapshot, entry, may_be_high=may_be_high),
     }
 
 
@@ -143,6 +135,8 @@ def _device(
     reservation = snapshot.plan.reservation
     if device.closed is not None:
         return found | {"reason": device.closed}
+    if not Exactness(snapshot.box.now, snapshot.box.devices).suits(entry.job, device):
+        return found | {"reason": "placement", "model": entry.job.placement}
     reason = device_reason(snapshot, device, entry.job, principal)
     if reason is not None:
         return found | reason
@@ -151,48 +145,3 @@ def _device(
         is_readable = principal.may_read(reservation.job.owner)
         return found | {"reason": "held_for", "job": reservation.job.id if is_readable else None}
     return found | {"fits": True}
-
-
-def _changes(
-    snapshot: Snapshot, entry: Entry, *, may_be_high: bool
-) -> dict[str, list[dict[str, Any]]]:
-    """Return changes of the job after which the plan starts it now, or predicts it earlier."""
-    now: list[dict[str, Any]] = []
-    earlier: list[dict[str, Any]] = []
-    before = snapshot.forecast.get(entry.job.id)
-    candidates = _candidates(entry.job, may_be_high=may_be_high)
-    for patch, changed in candidates if entry.reason is not None else ():
-        box = _with(snapshot, changed)
-        made = plan(box)
-        if any(start.job.id == changed.id for start in made.starts):
-            now.append({"patch": patch, "via": "patch"})
-        elif before is not None:
-            after = forecast(box, made).get(changed.id)
-            if after is not None and after.p50 < before.p50:
-                earlier.append({"patch": patch, "via": "patch", "starts": starts_json(after)})
-    return {"would_start_now_if": now, "would_start_earlier_if": earlier}
-
-
-def _candidates(
-    job: WaitingJob, *, may_be_high: bool
-) -> Iterator[tuple[dict[str, Any], WaitingJob]]:
-    for level in ("normal", "high") if may_be_high else ("normal",):
-        priority = PRIORITIES[level]
-        if job.priority < priority <= HIGH:
-            yield {"priority": PRIORITY_NAMES[priority]}, replace(job, priority=priority)
-    for seconds in (3_600, 900, 300):
-        if seconds < job.seconds_p90:
-            limited = replace(
-                job, seconds_p50=min(job.seconds_p50, seconds), seconds_p90=float(seconds)
-            )
-            yield {"max_runtime_seconds": seconds}, limited
-
-
-def _with(snapshot: Snapshot, changed: WaitingJob) -> Box:
-    """Return the box of the snapshot with a changed job."""
-    lines: dict[str, list[WaitingJob]] = {}
-    for entry in snapshot.plan.entries:
-        job = changed if entry.job.id == changed.id else entry.job
-        lines.setdefault(job.owner, []).append(job)
-    ordered = {owner: iter(sorted(jobs, key=own_order)) for owner, jobs in lines.items()}
-    return replace(snapshot.box, lines=ordered)

@@ -1,4 +1,4 @@
-"""Changes of an existing job: its priority, tags, notes and time limit."""
+"""Changes of an existing job: its priority, tags, notes, time limit and devices."""
 
 from typing import Any
 
@@ -34,12 +34,13 @@ def lock_job(connection: sa.Connection, job_id: str) -> JobRow:
 
 def changeable_fields(row: JobRow) -> dict[str, Any]:
     """Return the values of the fields that can be changed."""
-    resources = row.spec.get("resources")
+    resources = row.spec.get("resources") or {}
     return {
         "priority": PRIORITY_NAMES[row.priority],
         "tags": row.tags,
         "notes": row.notes,
-        "max_runtime_seconds": (resources or {}).get("max_runtime_seconds"),
+        "max_runtime_seconds": resources.get("max_runtime_seconds"),
+        "allow_inexact": resources.get("allow_inexact") is True,
     }
 
 
@@ -68,8 +69,8 @@ def change(connection: sa.Connection, row: JobRow, values: dict[str, Any]) -> No
         return
     new = before | changed
     spec = {**row.spec, "priority": new["priority"], "tags": new["tags"]}
-    limit = {"max_runtime_seconds": new["max_runtime_seconds"]}
-    spec["resources"] = {**(row.spec.get("resources") or {}), **limit}
+    resources = {name: new[name] for name in ("max_runtime_seconds", "allow_inexact")}
+    spec["resources"] = {**(row.spec.get("resources") or {}), **resources}
     jobs, predicted = tables.jobs.c, dict[str, Any]()
     if "max_runtime_seconds" in changed:  # by which the next claim plans
         columns = predict(connection, spec, epoch_limit=row.epoch_limit).columns()
@@ -82,6 +83,7 @@ def change(connection: sa.Connection, row: JobRow, values: dict[str, Any]) -> No
             priority=PRIORITIES[new["priority"]],
             tags=new["tags"],
             notes=new["notes"],
+            allow_inexact=new["allow_inexact"],
             spec=spec,
             spec_sha256=sha256_of_json(spec),
         )

@@ -21,7 +21,7 @@ from shared.jobs.counts import is_count
 from shared.jobs.events import NewEvent, append_events
 from shared.jobs.planning.box import Device, Policy, WaitingJob
 from shared.jobs.planning.plan import Entry, plan
-from shared.jobs.read_box import read_box
+from shared.jobs.read_box import is_deterministic, read_box
 from shared.jobs.rows import JobRow
 from shared.jobs.waiting import is_as_planned
 
@@ -53,7 +53,7 @@ def claim_next(
         if planned is None:
             return None
         with database.write() as connection:
-            claimed = take(connection, planned, worker=worker, host=host)
+            claimed = take(connection, planned, worker=worker, host=host, devices=devices)
         if claimed is not None:
             return claimed
         if planned.job == earlier:  # unchanged, but another transaction has locked it
@@ -91,10 +91,24 @@ def propose(
     return None
 
 
-def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -> ClaimedJob | None:
+def take(
+    connection: sa.Connection,
+    planned: Entry,
+    *,
+    worker: str,
+    host: str,
+    devices: Sequence[Device] = (),
+) -> ClaimedJob | None:
     """Take the job as planned; return None if it changed since, or cannot be read.
 
     A job that cannot be read is quarantined, so that the next plan passes it.
+
+    Args:
+        connection: in a transaction that writes.
+        planned: the start.
+        worker: the id of the worker that claims.
+        host: of the worker.
+        devices: of the worker, whose models are recorded with the job.
     """
     job = planned.job
     names = [name.removeprefix(f"{worker}/") for name in planned.devices or ()]
@@ -114,6 +128,7 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
             attempt=lease.attempt,
             started_at=row.started_at or at,
             device=device,
+            placement=_placement(row.spec, planned, devices),
         )
     )
     connection.execute(sa.delete(tables.live).where(tables.live.c.job_id == row.id))
@@ -136,6 +151,14 @@ def take(connection: sa.Connection, planned: Entry, *, worker: str, host: str) -
     append_events(connection, row.id, at, NewEvent("state", data | {"plan": why}))
     terms = (row.spec, row.resume_from, row.epoch_limit)
     return ClaimedJob(lease, *terms, device, job.memory_mib, tuple(names[1:]))
+
+
+def _placement(spec: Any, planned: Entry, devices: Sequence[Device]) -> str | None:
+    """Return the model on which the job continues bit for bit; None for any, or for none."""
+    if not is_deterministic(spec):
+        return None
+    models = {device.model for device in devices if device.id in (planned.devices or ())}
+    return next(iter(models)) or None if len(models) == 1 else None
 
 
 def _lock(connection: sa.Connection, planned: Entry) -> JobRow | None:

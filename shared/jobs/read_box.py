@@ -26,6 +26,8 @@ from shared.states import PRIORITY_NAMES
 
 #: A worker that has not been seen for longer has no devices.
 SEEN_SECONDS = 10.0
+#: Characters of the name of a device's model that count.
+MAX_MODEL = 128
 #: What a stop with a checkpoint takes, until it is measured.
 STOP_SECONDS = 1.0
 
@@ -128,6 +130,8 @@ def list_running(connection: sa.Connection) -> list[tuple[RunningJob, float]]:
             live.yields_to,
             switch.scalar_subquery().label("switch_seconds"),
             jobs.cost_kind,
+            jobs.placement,
+            jobs.allow_inexact,
             attempts.started_at,
             attempts.charged_until,
             used_seconds(tables.jobs.c.id, before=jobs.attempt).label("used"),
@@ -168,6 +172,8 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         yields_to=None if is_ending else yields_to,
         attempt=row.attempt if isinstance(row.attempt, int) else 0,
         kind=row.cost_kind or row.id,
+        placement=row.placement or "",
+        allow_inexact=row.allow_inexact is True,
     )
     return job, charged.timestamp() if isinstance(charged, datetime) else started_at
 
@@ -176,6 +182,11 @@ def _is_exact(spec: Any, devices: Sequence[Any]) -> bool:
     """Return whether the job continues bit for bit: on the CPU, or if it is deterministic."""
     if all(isinstance(name, str) and name.startswith("cpu") for name in devices):
         return True
+    return is_deterministic(spec)
+
+
+def is_deterministic(spec: Any) -> bool:
+    """Return whether a specification requests deterministic algorithms."""
     training = spec.get("training") if isinstance(spec, dict) else None
     return isinstance(training, dict) and training.get("deterministic") is True
 
@@ -263,6 +274,7 @@ def as_device(worker: str, host: str, values: Mapping[str, Any]) -> Device:
         utilization=_number(values.get("utilization_fraction")),
         utilization_seconds=_number(values.get("utilization_seconds")) or 0.0,
         apart=_pairs(values.get("apart")),
+        model=str(values.get("model") or "")[:MAX_MODEL] if total else "",
     )
 
 

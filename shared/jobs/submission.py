@@ -91,6 +91,7 @@ def submit(
             "priority": PRIORITIES[spec["priority"]],
             "gpus": spec["resources"]["gpus"],
             "memory_mib": _memory_mib(connection, submission),
+            "allow_inexact": spec["resources"].get("allow_inexact") is True,
             **prediction.columns(),
             "tags": spec["tags"],
             "notes": "",

@@ -43,6 +43,10 @@ _SINCE = {
 _USED = """CASE WHEN j.attempt > 0 AND j.gpus > 0 THEN (
   SELECT sum(a.device_seconds) FROM attempts a WHERE a.job_id = j.id
 ) / j.gpus END"""
+#: On which model it continues, once it has a checkpoint to continue from.
+_PLACEMENT = """CASE WHEN j.placement IS NOT NULL AND EXISTS (
+  SELECT 1 FROM checkpoints c WHERE c.job_id = j.id AND c.kind IN ('last', 'previous')
+) THEN j.placement END"""
 _LAST_START = {
     "sqlite": "unixepoch(u.last_start_at, 'subsec')",
     "postgresql": "date_part('epoch', u.last_start_at)",
@@ -66,12 +70,15 @@ _PLANNED = (
     "seconds_p90",
     "cost_kind",
 )
-_READ = (*_PLANNED, "created_at", "eligible_at", "attempt")
+_READ = (*_PLANNED, "created_at", "eligible_at", "attempt", "placement", "allow_inexact")
 
 
 def _columns(dialect: str) -> str:
     names = ", ".join(f"j.{name}" for name in _PLANNED)
-    return f"{names}, {_SINCE[dialect]} AS since, {_USED} AS used_seconds"
+    return (
+        f"{names}, {_SINCE[dialect]} AS since, {_USED} AS used_seconds, {_PLACEMENT} AS placement, "
+        "j.allow_inexact"
+    )
 
 
 def _heads(dialect: str) -> str:
@@ -248,6 +255,7 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
     A damaged value counts as its default: the job is planned, and the claim quarantines it.
     """
     job_id, owner, priority, gpus, memory_mib, p50, p90, kind, since, used = row[:10]
+    placement, allow_inexact = row[10:12]
     p50 = _left(p50, used)
     return WaitingJob(
         job_id,
@@ -260,6 +268,8 @@ def waiting_job(row: Sequence[Any]) -> WaitingJob:
         # Of an unknown kind only the time limit is known, as p90.
         max(p50, _left(p90, used)) if p50 < inf else _left(p90, used),
         kind=kind if isinstance(kind, str) else job_id,
+        placement=placement if isinstance(placement, str) else "",
+        allow_inexact=bool(allow_inexact),
     )
 
 

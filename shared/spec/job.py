@@ -37,6 +37,8 @@ class ResourcesSpec(SpecPart):
     gpus: Annotated[int, Field(ge=1, le=64), NUMBER] = 1
     gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), NUMBER] | None = None
     max_runtime_seconds: MaxRuntimeSeconds | None = None
+    #: Whether it may continue a checkpoint on another model of GPU, with other last bits.
+    allow_inexact: bool = False
 
 
 MAX_TAGS = 64

@@ -45,6 +45,10 @@ jobs = sa.Table(
     sa.Column("eligible_at", UtcTime),
     #: As planned for: 0 if memory does not decide where it starts.
     sa.Column("memory_mib", sa.Double, nullable=False, server_default="0"),
+    #: The model of the GPU of its newest attempt, where it continues bit for bit; and whether it
+    #: may continue on another model.
+    sa.Column("placement", sa.String(128)),
+    sa.Column("allow_inexact", sa.Boolean, nullable=False, server_default=sa.false()),
     #: The predicted duration; null if unknown.
     sa.Column("seconds_p50", sa.Double),
     sa.Column("seconds_p90", sa.Double),

@@ -214,14 +214,14 @@ def set_fields(
         list[str],
         typer.Argument(
             metavar="FIELD=VALUE...",
-            help="priority=high, notes=TEXT, max_runtime_seconds=3600, tags.KEY=VALUE. null "
-            "removes a tag, or sets a field to its default.",
+            help="priority=high, notes=TEXT, max_runtime_seconds=3600, allow_inexact=true, "
+            "tags.KEY=VALUE. null removes a tag, or sets a field to its default.",
         ),
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Change a job's priority, tags, notes or time limit.
+    """Change a job's priority, tags, notes or time limit, or let it continue on any GPU.
 
     Of a job that has ended, tags and notes can be changed.
     """

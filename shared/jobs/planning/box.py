@@ -17,6 +17,8 @@ HIGH, LOW = PRIORITIES["high"], PRIORITIES["low"]
 HIGH_SECONDS = 14_400.0
 #: A job without a prediction counts as this long where its owner's next job is put in order.
 UNKNOWN_SECONDS = 600.0
+#: Devices that get no job for a reason that has to be repaired first.
+UNUSABLE = ("quarantined", "draining", "away")
 #: A job counts with this share of its device's time until the device was measured with it: four new
 #: jobs share a device. Less than most jobs take: jobs that are too slow together are separated.
 UNKNOWN_UTILIZATION = 0.25
@@ -101,6 +103,10 @@ class WaitingJob:
     utilization: float = UNKNOWN_UTILIZATION
     #: Of its cost: jobs of a kind are equally fast next to others. Empty if unknown.
     kind: str = ""
+    #: The model of the devices on which it continues its checkpoint bit for bit; empty for any.
+    placement: str = ""
+    #: Whether it may continue on other devices after a while.
+    allow_inexact: bool = False
 
     @property
     def can_share(self) -> bool:
@@ -141,6 +147,8 @@ class RunningJob:
     attempt: int = 0
     #: As of a waiting job.
     kind: str = ""
+    placement: str = ""
+    allow_inexact: bool = False
 
     @property
     def can_share(self) -> bool:
@@ -175,6 +183,8 @@ class Device:
     #: Why it gets no job now: `quarantined`, `draining`, `away`, `busy` (with what is no job), or
     #: `elsewhere`, on another host than the dispatcher's; None if it gets jobs.
     closed: str | None = None
+    #: Devices of a model give the same bits; empty for a slot of the CPU.
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import ceil, exp, inf, isfinite, log
 
 from shared.jobs.planning.box import Box, Device, RunningJob, WaitingJob
+from shared.jobs.planning.exactness import Exactness
 from shared.jobs.planning.plan import Entry, Plan
 
 #: How often times are drawn, and for how many jobs.
@@ -36,7 +37,8 @@ def forecast(box: Box, made: Plan) -> dict[str, Start]:
         box: whose devices and running jobs count.
         made: its plan.
     """
-    devices = {device.id: _Space(box, device) for device in box.devices}
+    exactness = Exactness(box.now, box.devices)
+    devices = {device.id: _Space(box, device, exactness) for device in box.devices}
     startable = [entry for entry in made.entries if not entry.place.is_limited]
     choices = [_Choice(entry, devices) for entry in startable[:MAX_JOBS]]
     draw = random.Random(0)  # the same box gives the same forecast
@@ -60,7 +62,8 @@ def forecast(box: Box, made: Plan) -> dict[str, Start]:
 class _Space:
     """What jobs can use of a device."""
 
-    def __init__(self, box: Box, device: Device) -> None:
+    def __init__(self, box: Box, device: Device, exactness: Exactness) -> None:
+        self._device, self._exactness = device, exactness
         jobs = [job for job in box.running if device.id in job.devices]
         self.host = device.host
         self.is_usable = device.closed in (None, "busy", "elsewhere")
@@ -70,7 +73,8 @@ class _Space:
 
     def fits(self, job: WaitingJob) -> bool:
         """Return whether the job ever fits."""
-        return self.is_usable and job.memory_mib <= self._mib
+        is_suited = self._exactness.suits(job, self._device)
+        return self.is_usable and is_suited and job.memory_mib <= self._mib
 
     def parts_of(self, job: WaitingJob | RunningJob) -> int:
         """Return how many parts of the device a job takes."""

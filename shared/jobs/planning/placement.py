@@ -6,6 +6,7 @@ from math import inf, isfinite
 from operator import itemgetter
 
 from shared.jobs.planning.box import Box, Device, RunningJob, WaitingJob
+from shared.jobs.planning.exactness import Exactness
 
 _end = itemgetter(0)
 
@@ -22,10 +23,10 @@ class Reservation:
 class Space:
     """A device while the plan fills it."""
 
-    __slots__ = ("device", "free_mib", "held_until", "jobs", "limit", "utilization")
+    __slots__ = ("device", "exactness", "free_mib", "held_until", "jobs", "limit", "utilization")
 
-    def __init__(self, device: Device, limit: int) -> None:
-        self.device = device
+    def __init__(self, device: Device, limit: int, exactness: Exactness) -> None:
+        self.device, self.exactness = device, exactness
         #: How many jobs it may have.
         self.limit = limit
         self.free_mib = device.free_mib if device.total_mib else inf
@@ -55,7 +56,7 @@ class Space:
 
     def is_empty_for(self, job: WaitingJob, until: float) -> bool:
         """Return whether the device is free for the job alone."""
-        return not self.jobs and job.memory_mib <= self.free_mib and self._allows(until)
+        return not self.jobs and self._fits(job, 0, self.free_mib) and self._allows(until)
 
     def is_shared_for(self, job: WaitingJob, until: float) -> bool:
         """Return whether the job fits next to the jobs that are there."""
@@ -74,6 +75,8 @@ class Space:
 
     def _fits(self, job: WaitingJob, gone: int, free_mib: float) -> bool:
         """Return whether a job fits once so many of the jobs have left."""
+        if not self.exactness.suits(job, self.device):
+            return False
         count = len(self.jobs) - gone
         if job.memory_mib > free_mib or not count:
             return job.memory_mib <= free_mib
@@ -98,8 +101,10 @@ class Room:
 
     def __init__(self, box: Box) -> None:
         self.now = box.now
+        self.exactness = Exactness(box.now, box.devices)
         self.spaces = {
-            device.id: Space(device, box.policy.jobs_on(device)) for device in box.devices
+            device.id: Space(device, box.policy.jobs_on(device), self.exactness)
+            for device in box.devices
         }
         self._by_host: dict[str, list[Space]] = {}
         for space in self.spaces.values():

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from shared.jobs.planning.box import Box, Device, Rank, WaitingJob
+from shared.jobs.planning.box import UNUSABLE, Box, Device, Rank, WaitingJob
 from shared.jobs.planning.order import Place, in_order
 from shared.jobs.planning.placement import Reservation, Room
 
 #: How many waiting jobs are looked at, by a claim and by the queue's page alike. Behind so many
 #: jobs that fit no device, a job that fits does not start.
 MAX_CANDIDATES = 1_000
-#: Devices that get no job for a reason that has to be repaired first.
-UNUSABLE = ("quarantined", "draining", "away")
 
 Reason = Literal[
-    "order", "memory", "devices", "reserved", "limit", "foreign_process", "quarantined",
-    "draining", "no_worker",
+    "order", "memory", "devices", "reserved", "limit", "placement", "foreign_process",
+    "quarantined", "draining", "no_worker",
 ]  # fmt: skip
 
 
@@ -108,9 +106,10 @@ def _reason(
         if closed & {"quarantined"}:
             return "quarantined"
         return "draining" if closed & {"draining"} else "no_worker"
-    if max(_count_by_host(usable).values()) < job.gpus:
-        return "devices"
-    spaces = [room.spaces[device.id] for device in usable]
+    suited = [device for device in usable if room.exactness.suits(job, device)]
+    if max(_count_by_host(suited).values(), default=0) < job.gpus:
+        return "placement" if not suited and room.exactness.is_missing(job) else "devices"
+    spaces = [room.spaces[device.id] for device in suited]
     roomy = [space for space in spaces if space.free_at(job, box.now) is not None]
     if len(roomy) < job.gpus:  # even after all our jobs
         foreign = sum(job.memory_mib <= s.free_mib + s.device.foreign_mib for s in spaces)

@@ -224,4 +224,6 @@ def _as_waiting(box: Box, job: RunningJob) -> WaitingJob:
         p90,
         job.utilization,
         job.kind,
+        job.placement,
+        job.allow_inexact,
     )

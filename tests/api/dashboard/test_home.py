@@ -11,6 +11,7 @@ from api.dashboard.api_client import ApiClient
 from shared import tables
 from shared.errors import Failure
 from shared.jobs import attempts, liveness
+from tests.api.queue.simulated import show_devices
 from tests.api.service import Service
 
 
@@ -106,6 +107,20 @@ def test_a_waiting_job_shows_the_changes_with_which_it_would_start_now(
     _read_queue_again(service)
     why = _section(browser.get(f"/jobs/{job}").text, "Why it waits")
     assert "Starts now with</dt><dd><code>priority = high</code>" in why
+
+
+def test_a_waiting_job_shows_the_fork_with_which_it_would_start_now(
+    service: Service, browser: httpx.Client
+) -> None:
+    show_devices(service, {}, {})
+    service.start_job()
+    with service.database.write() as connection:
+        connection.execute(sa.update(tables.live).values(worker="w", devices=["sim:0"]))
+    job = service.submit(resources={"gpus": 2})
+    _read_queue_again(service)
+    why = _section(browser.get(f"/jobs/{job}").text, "Why it waits")
+    link = f'<a href="/jobs/{job}/fork">fork</a> in place of this job'
+    assert f"{link} with <code>resources.gpus = 1</code>" in why
 
 
 def test_jobs_that_ended_are_listed_behind_many_that_wait(
