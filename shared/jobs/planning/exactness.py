@@ -1,4 +1,4 @@
-"""The devices on which a job continues its checkpoint bit for bit: those of the same model."""
+"""The devices on which a job continues its checkpoint bit for bit: devices of the same model."""
 
 from collections.abc import Iterable
 
