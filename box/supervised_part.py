@@ -19,7 +19,8 @@ MAX_BACKOFF_SECONDS = 10.0
 #: A part that ran for this long has started well: its backoff is reset.
 SETTLED_SECONDS = 30.0
 MAX_LOG_BYTES = 50 * 2**20
-MAX_LINE_BYTES = 2_000
+#: Of the end of a log that is searched for its last lines.
+MAX_TAIL_BYTES = 4_000
 #: The start of a part whose phase has not begun.
 NOT_YET = float("inf")
 
@@ -34,6 +35,8 @@ class SupervisedPart:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._backoff_seconds = MIN_BACKOFF_SECONDS
+        #: How often in a row the process has ended soon after its start.
+        self.failures = 0
         self._start_at = NOT_YET
         self._pid_file = settings.home / "run" / f"{part.name}.pid"
 
@@ -53,12 +56,14 @@ class SupervisedPart:
         if process is not None and process.poll() is not None:
             if time.monotonic() - self._started_at > SETTLED_SECONDS:
                 self._backoff_seconds = MIN_BACKOFF_SECONDS
+                self.failures = 0
+            self.failures += 1
             print_line(
                 f"{name} ended with {process.returncode}; restarting it in "
                 f"{self._backoff_seconds:g} s (log: logs/{name}.log)"
             )
             if process.returncode == 1:  # it said what is wrong, such as a setting
-                print_line(f"{name}: {_last_line(log_file(self.part, self._settings))}")
+                print_line(f"{name}: {self.last_lines(1)[0]}")
             self._process = None
             self._delay_start()
         if self._process is None and time.monotonic() >= self._start_at:
@@ -76,6 +81,17 @@ class SupervisedPart:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the last lines of the log, at least one; instead, why there is none."""
+        try:
+            with log_file(self.part, self._settings).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - MAX_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ["its log cannot be read"]
+        return [line for line in lines if line.strip()][-count:] or ["its log is empty"]
 
     def remove_pid_file(self) -> None:
         """Remove the pid file of a part that has ended."""
@@ -97,18 +113,6 @@ class SupervisedPart:
     def _delay_start(self) -> None:
         self._start_at = time.monotonic() + self._backoff_seconds
         self._backoff_seconds = min(2 * self._backoff_seconds, MAX_BACKOFF_SECONDS)
-
-
-def _last_line(log: Path) -> str:
-    """Return the last line of a log; at most the end of it."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - MAX_LINE_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return "its log cannot be read"
-    return next((line for line in reversed(lines) if line.strip()), "its log is empty")
 
 
 def exec_part(part: Part, settings: Settings) -> subprocess.Popen[bytes]:

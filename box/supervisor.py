@@ -22,6 +22,8 @@ TICK_SECONDS = 0.1
 RUNNER_GRACE_SECONDS = 20.0
 #: Then the parts that wait for a ready box start anyway, and the box reports what is missing.
 START_TIMEOUT_SECONDS = 20.0
+#: Of the log of a part that keeps the box from being ready.
+SHOWN_LINES = 3
 
 
 class Supervisor:
@@ -97,11 +99,24 @@ class Supervisor:
                     self._report_ready(seconds)
                 elif seconds > START_TIMEOUT_SECONDS and not is_overdue:
                     is_overdue = True
-                    logs = self.settings.home / "logs"
-                    print_line(f"still starting after {seconds:.0f} s: {reason} Logs: {logs}")
+                    self._report_overdue(seconds, reason or "")
                 if is_ready or is_overdue:
                     self._begin_phase("when ready")
             time.sleep(TICK_SECONDS)
+
+    def _report_overdue(self, seconds: float, reason: str) -> None:
+        """Name the parts that do not start and show the ends of their logs."""
+        failed = [supervised for supervised in self._parts if supervised.failures]
+        names = ", ".join(f"{each.part.name} has failed" for each in failed)
+        logs = self.settings.home / "logs"
+        print_line(f"still starting after {seconds:.0f} s: {names or reason} (logs: {logs})")
+        # The API answers last: without another fault, its log says what it waits for.
+        shown = failed or [each for each in self._parts if each.part.name == "api"]
+        for supervised in shown:
+            name = supervised.part.name
+            print_line(f"the end of logs/{name}.log:")
+            for line in supervised.last_lines(SHOWN_LINES):
+                print_line(f"  {line}")
 
     def _begin_phase(self, phase: StartPhase) -> None:
         for supervised in self._parts:

@@ -51,7 +51,7 @@ def read_in_part(columns: Mapping[Any, Any]) -> JobRow:
     faults = JobRow.faults(columns)
     if not faults:
         return JobRow.read(columns)
-    values = dict(columns)
+    values = {name: columns[name] for name in accepted_types(JobRow)}
     for name, types in accepted_types(JobRow).items():
         is_kept = name == "spec" and type(values.get(name)) is dict
         if name in faults and not is_kept:

@@ -172,7 +172,7 @@ def _running(row: Any, at: float) -> tuple[RunningJob, float]:
         yields_to=None if is_ending else yields_to,
         attempt=row.attempt if isinstance(row.attempt, int) else 0,
         kind=row.cost_kind or row.id,
-        placement=row.placement or "",
+        placement=row.placement if isinstance(row.placement, str) else "",
         allow_inexact=row.allow_inexact is True,
     )
     return job, charged.timestamp() if isinstance(charged, datetime) else started_at

@@ -92,9 +92,6 @@ class JobRow(StoredRow):
     eligible_at: datetime | None
     #: As planned for.
     memory_mib: float
-    #: The model of the GPU on which it continues bit for bit, and whether it may leave it.
-    placement: str | None
-    allow_inexact: bool
     seconds_p50: float | None
     seconds_p90: float | None
     cost_kind: str | None

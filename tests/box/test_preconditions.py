@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,23 +64,44 @@ def test_address_of_another_machine_is_refused_with_the_setting_to_change(
     assert "Set TRAINSHED_HOST to an address of this machine." in capsys.readouterr().err
 
 
-def test_box_that_does_not_become_ready_reports_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _overdue(home: Path, monkeypatch: pytest.MonkeyPatch, parts: list[Part]) -> list[str]:
+    """Return what a box prints that is stopped once it reports that it is still starting."""
     lines: list[str] = []
 
     def print_line(text: str) -> None:
         lines.append(text)
-        if text.startswith("still starting"):
+        if text.startswith("the end of" if parts else "still starting"):
             signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(supervisor, "print_line", print_line)
-    monkeypatch.setattr(supervisor, "START_TIMEOUT_SECONDS", 0.0)
+    # Long enough for a part to fail, where there is one.
+    monkeypatch.setattr(supervisor, "START_TIMEOUT_SECONDS", 5.0 if parts else 0.0)
     supervisor.Supervisor(
-        Settings(home=tmp_path, port=free_port("127.0.0.1")),
-        parts=lambda _: [],
+        Settings(home=home, port=free_port("127.0.0.1")),
+        parts=lambda _: parts,
         migration=Part("migrations", ("true",), 1),
     ).run()
+    return lines
+
+
+def test_box_that_does_not_become_ready_reports_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = _overdue(tmp_path, monkeypatch, [])
     (line,) = (line for line in lines if line.startswith("still starting"))
     assert "The API does not answer." in line
     assert str(tmp_path / "logs") in line
+
+
+def test_box_that_does_not_become_ready_names_the_part_that_failed_and_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "print('reading'); raise SystemExit('the file has no devices')"
+    worker = Part("worker", (sys.executable, "-c", program), 1)
+    api = Part("api", (sys.executable, "-c", "import time; time.sleep(600)"), 1)
+    lines = _overdue(tmp_path, monkeypatch, [worker, api])
+    (at,) = (n for n, line in enumerate(lines) if line.startswith("still starting"))
+    assert "worker has failed" in lines[at]
+    assert "API" not in lines[at]
+    assert lines[at + 1] == "the end of logs/worker.log:"
+    assert lines[at + 2 :].count("  the file has no devices") >= 1
