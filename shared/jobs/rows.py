@@ -12,6 +12,7 @@ from shared.jobs.stored_row import (
     check_not_negative,
     check_objects,
     check_sha256,
+    check_tags,
     check_texts,
 )
 from shared.jobs.stored_spec import spec_fault
@@ -19,11 +20,6 @@ from shared.states import PRIORITY_NAMES, Kind, State
 
 CheckpointKind = Literal["last", "previous", "initial", "best", "series"]
 Split = Literal["train", "validation", "test"]
-
-
-def _check_tags(tags: dict[str, Any]) -> str | None:
-    are_texts = all(isinstance(value, str) for value in tags.values())
-    return None if are_texts else "has a tag of no text"
 
 
 def _check_devices(devices: list[Any]) -> str | None:
@@ -50,7 +46,7 @@ class JobRow(StoredRow):
     CHECKS: ClassVar[Mapping[str, Check]] = {
         "priority": _check_priority,
         "gpus": check_count,
-        "tags": _check_tags,
+        "tags": check_tags,
         "spec": spec_fault,
         "warnings": check_objects,
         "findings": _check_findings,
@@ -92,6 +88,9 @@ class JobRow(StoredRow):
     eligible_at: datetime | None
     #: As planned for.
     memory_mib: float
+    #: The model of the GPU on which it continues bit for bit, and whether it may leave it.
+    placement: str | None
+    allow_inexact: bool
     seconds_p50: float | None
     seconds_p90: float | None
     cost_kind: str | None

@@ -42,6 +42,12 @@ def check_objects(values: list[Any]) -> str | None:
     return None if all(isinstance(value, dict) for value in values) else "has an entry of no object"
 
 
+def check_tags(tags: dict[str, Any]) -> str | None:
+    """Check that the values of tags are texts."""
+    are_texts = all(isinstance(value, str) for value in tags.values())
+    return None if are_texts else "has a tag of no text"
+
+
 def check_texts(values: list[Any] | None) -> str | None:
     """Check a list of texts, or None."""
     are_texts = all(isinstance(value, str) for value in values or ())

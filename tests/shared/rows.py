@@ -87,6 +87,7 @@ def job_row(**columns: Any) -> JobRow:
         "findings": {"error": 0, "warning": 0, "info": 0},
         "dataset": "digits",
         "memory_mib": 0.0,
+        "allow_inexact": False,
         "created_at": AT,
         "attempt": 0,
         "deaths": 0,
