@@ -17,7 +17,7 @@ class AccountRequests(Connection):
         return [*self._pages("/v1/users")]
 
     def user(self, name: str) -> Json:
-        """Return a person."""
+        """Return a person: oneself, or for admins anybody."""
         return self._json("GET", _user_path(name))
 
     def add_user(

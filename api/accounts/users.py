@@ -82,12 +82,14 @@ def get_me(services: ServicesDep, principal: PrincipalDep) -> Any:
 
 @router.get(
     "/users/{name}",
-    dependencies=[Security(right("users:read"))],
+    dependencies=[Security(right("account:read"))],
     summary="Get a person",
     responses={200: {"model": User}},
 )
-def get_user(services: ServicesDep, name: UserName) -> Any:
-    """Return a person."""
+def get_user(services: ServicesDep, principal: PrincipalDep, name: UserName) -> Any:
+    """Return a person: the caller, or for admins anybody."""
+    if name != principal.name:
+        principal.require("users:read")
     return json_response(_read(services, name))
 
 

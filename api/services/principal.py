@@ -28,11 +28,12 @@ RightName = Literal[
     "weights:read",
     "weights:write",
 ]
-#: The level that each right needs. `box:read` is for what everybody may read: the catalogue, queue,
+#: The level that each right needs. Who is no admin reads only their own entries of the audit.
+#: `box:read` is for what everybody may read: the catalogue, queue,
 #: devices. A key can always make keys that may do no more than itself.
 LEVELS: dict[RightName, Level] = {
     "account:read": Level.READ,
-    "audit:read": Level.ADMIN,
+    "audit:read": Level.READ,
     "backup:read": Level.ADMIN,
     "box:read": Level.READ,
     "datasets:read": Level.READ,

@@ -73,7 +73,12 @@ def record(
 
 
 def list_changes(
-    connection: sa.Connection, *, limit: int, after: str | None = None, **filters: str | None
+    connection: sa.Connection,
+    *,
+    limit: int,
+    after: str | None = None,
+    only_user: str | None = None,
+    **filters: str | None,
 ) -> list[AuditRow]:
     """Return at most `limit` changes, newest first, older than `after`.
 
@@ -81,12 +86,15 @@ def list_changes(
         connection: for reading.
         limit: maximum number of rows.
         after: the id of the last row of the page before.
+        only_user: whose changes may be read; None for all.
         **filters: values of `user`, `action` and `object`.
     """
     columns = tables.audit.c
     query = sa.select(tables.audit).order_by(columns.id.desc()).limit(limit)
     if after is not None:
         query = query.where(columns.id < after)
+    if only_user is not None:
+        query = query.where(columns.user == only_user)
     for name, value in filters.items():
         if value is not None:
             query = query.where(columns[name] == value)

@@ -174,7 +174,8 @@ def test_what_each_person_may_do(team: Team) -> None:
         ("POST", "/v1/jobs/validate", LONG, (403, 200, 403, 200, 200)),
         ("POST", "/v1/jobs", LONG, (403, 202, 403, 202, 202)),
         *(("GET", path, None, (200,) * 5) for path in ("/v1/queue", "/v1/devices", "/v1/me")),
-        *(("GET", path, None, (403, 403, 403, 403, 200)) for path in ("/v1/users", "/v1/audit")),
+        ("GET", "/v1/users", None, (403, 403, 403, 403, 200)),
+        ("GET", "/v1/audit", None, (200,) * 5),
         ("POST", "/v1/users", {"name": "mallory"}, (403, 403, 403, 403, 201)),
     ]
     wrong = [

@@ -1,4 +1,4 @@
-"""The page of the audit, for admins: who changed what."""
+"""The page of the audit: who changed what. Who is no admin sees their own changes."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode

@@ -107,6 +107,23 @@ def test_each_change_is_in_the_audit_and_a_refused_change_is_not(box: AccountsBo
     assert shown[0]["request_id"].startswith("req_")
 
 
+def test_everybody_reads_the_own_account_and_the_own_changes(box: AccountsBox) -> None:
+    for caller, scope in (("mia", "submit"), ("otto", "read")):
+        job = box.add_job(caller)
+        assert box.request(caller, "submit", "POST", f"/v1/jobs/{job}/pause").status_code == 202
+        own = box.request(caller, scope, "GET", f"/v1/users/{caller}")
+        assert own.json() == box.request(caller, scope, "GET", "/v1/me").json()
+        refused = box.request(caller, scope, "GET", "/v1/users/ada")
+        assert refused.status_code == 403
+        entries = box.request(caller, scope, "GET", "/v1/audit").json()["data"]
+        assert {entry["user"] for entry in entries} == {caller}
+        assert job in {entry["object"] for entry in entries}
+    others = box.request("mia", "submit", "GET", "/v1/audit?user=otto").json()["data"]
+    assert others == []
+    everybody = box.request("ada", "admin", "GET", "/v1/audit").json()["data"]
+    assert {"mia", "otto"} <= {entry["user"] for entry in everybody}
+
+
 def test_a_change_and_its_audit_are_one_transaction(
     box: AccountsBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def test_what_was_changed_is_text(service: Service, browser: httpx.Client) -> No
     assert browser.get(f"/audit?object={quote(name)}").status_code == 200
 
 
-def test_a_member_reads_why_these_pages_are_closed(
+def test_a_member_reads_their_own_pages_and_why_others_are_closed(
     service: Service, browser: httpx.Client, stranger: httpx.Client
 ) -> None:
     _add(browser)
@@ -95,12 +95,19 @@ def test_a_member_reads_why_these_pages_are_closed(
     headers = dict(stranger.headers)
     with httpx.Client(base_url=stranger.base_url, headers=headers, timeout=60) as mia:
         assert mia.post("/login", data={"key": key}).status_code == 303
-        for path in ("/users", "/users/mia", "/audit"):
+        for path in ("/users", "/users/admin"):
             response = mia.get(path)
             assert (response.status_code, "this needs the role admin" in response.text) == (
                 403,
                 True,
             )
         assert mia.post("/users/mia/disable").status_code == 403
-        assert 'href="/audit"' not in mia.get("/").text
-        assert 'href="/audit"' in browser.get("/").text
+        for link in ('href="/users/mia"', 'href="/audit">My changes'):
+            assert link in mia.get("/").text
+        assert 'href="/audit">Audit' in browser.get("/").text
+        page = mia.get("/users/mia").text
+        assert "member; 0 jobs running" in page
+        assert 'action="/users/' not in page, "a member changes nothing there"
+        page = mia.get("/audit").text
+        assert "user.create" not in page, "a change of the admin"
+        assert "What you changed" in page
