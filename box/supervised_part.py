@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,12 +39,16 @@ class SupervisedPart:
         #: How often in a row the process has ended soon after its start.
         self.failures = 0
         self._start_at = NOT_YET
+        #: The size of the log before this box: what follows is of its processes.
+        self._log_begins_at = 0
         self._pid_file = settings.home / "run" / f"{part.name}.pid"
 
     def begin(self) -> None:
         """Start the part; from now on `check` restarts it."""
         if self._start_at == NOT_YET:
             self._start_at = 0.0
+            with suppress(OSError):  # no log yet
+                self._log_begins_at = log_file(self.part, self._settings).stat().st_size
             self.check()
 
     def check(self) -> None:
@@ -83,15 +88,17 @@ class SupervisedPart:
             process.wait()
 
     def last_lines(self, count: int) -> list[str]:
-        """Return the last lines of the log, at least one; instead, why there is none."""
+        """Return the last lines of the log since the start of this box, or why there are none."""
         try:
             with log_file(self.part, self._settings).open("rb") as file:
                 file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - MAX_TAIL_BYTES))
+                size = file.tell()
+                begin = self._log_begins_at if self._log_begins_at <= size else 0
+                file.seek(max(begin, size - MAX_TAIL_BYTES))
                 lines = file.read().decode(errors="replace").split("\n")
         except OSError:
             return ["its log cannot be read"]
-        return [line for line in lines if line.strip()][-count:] or ["its log is empty"]
+        return [line for line in lines if line.strip()][-count:] or ["nothing yet"]
 
     def remove_pid_file(self) -> None:
         """Remove the pid file of a part that has ended."""

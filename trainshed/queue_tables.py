@@ -1,5 +1,6 @@
 """The queue, the devices and explanations for people."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +60,7 @@ def devices_view(devices: list[Json], *, now: datetime | None = None) -> Rendera
     for row in escaped(devices):
         memory = row["memory_mib"]
         free = "–"
-        if memory["total"] is not None:
+        if memory["free"] is not None:
             free = f"{memory['free']:.0f} of {memory['total']:.0f} MiB free"
         jobs = "\n".join(
             f"{job['job'] or 'a job'} of {job['owner'] or 'somebody'}, "
@@ -128,12 +129,17 @@ def takes_line(seconds: Json, basis: Json) -> str:
 def _change(change: Json) -> str:
     """Return a change of the job, or of a fork in its place."""
     if change["via"] == "patch":
-        return ", ".join(f"{key} {value}" for key, value in change["patch"].items())
+        return ", ".join(f"{key}={_value(value)}" for key, value in change["patch"].items())
     fields = (
-        f"{operation['path'].strip('/').replace('/', '.')} {operation['value']}"
+        f"{operation['path'].strip('/').replace('/', '.')}={_value(operation['value'])}"
         for operation in change["patch"]
     )
     return f"{', '.join(fields)}, as a fork in place of this job"
+
+
+def _value(value: Any) -> str:
+    """Return a value as `trainshed set` and `--set` take it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _device(device: Json) -> str:

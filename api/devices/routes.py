@@ -90,6 +90,7 @@ def _device_json(
         }
     is_away = now() - worker.seen_at > timedelta(seconds=SEEN_SECONDS)
     has_memory = device.total_mib > 0
+    has_reading = has_memory and device.closed != "away"
     model = values.get("model")
     limit = snapshot.box.policy.jobs_on(device)
     is_shared = len(jobs) < limit and all(job.can_share for job in jobs)
@@ -104,9 +105,9 @@ def _device_json(
         "memory_mib": {
             "total": device.total_mib if has_memory else None,
             "jobs": sum(job.held_mib for job in jobs) if has_memory else None,
-            "foreign": round(device.foreign_mib, 1) if has_memory else None,
+            "foreign": round(device.foreign_mib, 1) if has_reading else None,
             "reserved": reserve_mib(device.total_mib) if has_memory else None,
-            "free": round(max(0.0, device.free_mib), 1) if has_memory else None,
+            "free": round(max(0.0, device.free_mib), 1) if has_reading else None,
         },
         "utilization_fraction": device.utilization,
         "seen_at": rfc3339(worker.seen_at),

@@ -11,7 +11,8 @@ from api.queue.schemas import Starts
 class DeviceMemory(BaseModel):
     """The memory of a device; null for a slot of the CPU, which memory does not limit.
 
-    `free` is what further jobs may use: jobs count with their limits, and `reserved` stays free.
+    `free` is what further jobs may use: jobs count with their limits, and `reserved` stays free. Of
+    a device that has gone, `free` and `foreign` are null.
     """
 
     total: float | None

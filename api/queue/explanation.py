@@ -40,6 +40,8 @@ LIMIT_SENTENCES: dict[LimitedBy | None, str] = {
     "device_seconds_week": "Its owner has used the device time that is allowed in a week.",
     "disabled": "The account of its owner is disabled; an admin can enable it.",
 }
+#: For the reason `no_worker`, where a worker answers.
+AWAY = "No device is there: the worker answers, but its devices have gone; its log says since when."
 YIELDED = "It gave way to a waiting job and continues from its checkpoint by itself."
 YIELDING = (
     "Its quantum is over and it gives way to a waiting job: it stops with a checkpoint at the next "
@@ -67,6 +69,8 @@ def explain_waiting(
     summary = "It starts now." if entry.reason is None else SENTENCES[entry.reason]
     if entry.reason == "limit":
         summary = LIMIT_SENTENCES.get(owner.limited_by, summary)
+    elif entry.reason == "no_worker" and snapshot.box.devices:
+        summary = AWAY
     elif entry.reason == "placement":
         summary = summary.replace("the model of GPU that it ran on", entry.job.placement)
     elif entry.reason in ("memory", "foreign_process") or never_fits(snapshot, entry.job):

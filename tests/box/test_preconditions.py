@@ -97,6 +97,8 @@ def test_box_that_does_not_become_ready_names_the_part_that_failed_and_what_it_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = "print('reading'); raise SystemExit('the file has no devices')"
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "worker.log").write_text("of an earlier box\n")
     worker = Part("worker", (sys.executable, "-c", program), 1)
     api = Part("api", (sys.executable, "-c", "import time; time.sleep(600)"), 1)
     lines = _overdue(tmp_path, monkeypatch, [worker, api])
@@ -104,4 +106,5 @@ def test_box_that_does_not_become_ready_names_the_part_that_failed_and_what_it_s
     assert "worker has failed" in lines[at]
     assert "API" not in lines[at]
     assert lines[at + 1] == "the end of logs/worker.log:"
+    assert "  of an earlier box" not in lines
     assert lines[at + 2 :].count("  the file has no devices") >= 1

@@ -88,11 +88,13 @@ def test_an_explanation_shows_changes_of_the_job_and_forks_in_its_place() -> Non
     batch = {"op": "replace", "path": "/training/batch_size", "value": 16}
     changes = [
         {"patch": {"priority": "high"}, "via": "patch"},
+        {"patch": {"allow_inexact": True}, "via": "patch"},
         {"patch": [batch], "via": "fork", "memory_mib": 900, "cancel": "job_1"},
     ]
     text = _text(explanation_view(_explanation(would_start_now_if=changes), now=NOW))
-    assert "starts now with priority high\n" in text
-    assert "starts now with training.batch_size 16, as a fork in place of this job" in text
+    assert "starts now with priority=high\n" in text
+    assert "starts now with allow_inexact=true\n" in text
+    assert "starts now with training.batch_size=16, as a fork in place of this job" in text
 
 
 def test_a_watched_explanation_ends_with_its_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,14 @@ processes that are no jobs, or take a device away.
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from worker.dispatch.device import Device, Process, Reading
 from worker.dispatch.nvml import NoUsableGpu
+from worker.dispatch.simulated_faults import describe_faults
 
 log = structlog.get_logger()
 
@@ -113,15 +114,14 @@ def _parse(path: Path) -> list[_Device]:
     except OSError as error:
         problem = f"which cannot be read: {error.strerror or error}. Name a file"
     except ValidationError as error:
-        faults = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        problem = f"in which {faults}. Correct the file"
-    except (ValueError, RecursionError) as error:
+        problem = f"in which {describe_faults(error.errors())}. Correct the file"
+    except UnicodeDecodeError:
+        problem = "which is no JSON: it is not encoded in UTF-8. Correct the file"
+    except RecursionError:
+        problem = "which is nested too deeply. Correct the file"
+    except ValueError as error:
         problem = f"which is no JSON: {error}. Correct the file"
     raise InvalidFile(
         f"{VARIABLE} is {path}, {problem}; for example "
         '{"devices": [{"name": "sim:0", "memory_mib": 24000}]}.'
     )
-
-
-def _place(location: tuple[Any, ...]) -> str:
-    return "/" + "/".join(map(str, location)) if location else "the whole"

@@ -26,6 +26,17 @@ def _show_worker(service: Service, **state: Any) -> None:
         liveness.record_worker(connection, worker="w", host="h", pid=1, devices=[gpu])
 
 
+def test_devices_that_have_gone_are_said_and_have_no_free_memory(service: Service) -> None:
+    _show_worker(service, name="sim:0", state="away", has_own_memory=True, free_mib=60_000.0)
+    job = service.submit()
+    found = _get(service, f"/v1/jobs/{job}/explain")
+    assert found["reason"] == "no_worker"
+    assert "its devices have gone" in found["summary"]
+    (device,) = _get(service, "/v1/devices")["data"]
+    assert device["state"] == "away"
+    assert (device["memory_mib"]["total"], device["memory_mib"]["free"]) == (64_000, None)
+
+
 def test_the_queue_has_the_jobs_in_the_order_in_which_they_are_claimed(service: Service) -> None:
     ids = [service.submit(priority=level) for level in ("low", "normal", "high")]
     queue = _get(service, "/v1/queue")

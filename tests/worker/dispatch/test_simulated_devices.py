@@ -51,14 +51,25 @@ def test_the_file_is_read_again(tmp_path: Path) -> None:
     [
         (None, "cannot be read"),
         ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ("{}", "/devices: Field required"),
-        ('{"devices": []}', "/devices: List should have at least 1"),
-        ('{"devices": [{"name": "sim:0"}]}', "/devices/0/memory_mib: Field required"),
-        ('{"devices": [{"name": "a/b", "memory_mib": 1}]}', "/devices/0/name"),
-        ('{"devices": [{"name": "sim:0", "memory_mib": 0}]}', "/devices/0/memory_mib"),
-        ('{"devices": [{"name": "sim:0", "memory_mib": NaN}]}', "/devices/0/memory_mib"),
-        ('{"devices": [{"name": "sim:0", "memory_mib": 1, "x": 1}]}', "/devices/0/x"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "the whole is []; it must be an object"),
+        ("{}", "/devices is missing"),
+        ('{"devices": []}', "/devices is []; it must not be empty"),
+        ('{"devices": [{"name": "sim:0"}]}', "/devices/0/memory_mib is missing"),
+        ('{"devices": [{"name": "a/b", "memory_mib": 1}]}', '/devices/0/name is "a/b"; it must'),
+        (
+            '{"devices": [{"name": "sim:0", "memory_mib": 0}]}',
+            "/devices/0/memory_mib is 0; it must be at least 1",
+        ),
+        (
+            '{"devices": [{"name": "sim:0", "memory_mib": "24 GB"}]}',
+            '/devices/0/memory_mib is "24 GB"; it must be a whole number',
+        ),
+        ('{"devices": [{"name": "sim:0", "memory_mib": NaN}]}', "/devices/0/memory_mib is NaN"),
+        (
+            '{"devices": [{"name": "sim:0", "memory_mib": 1, "x": 1}]}',
+            "/devices/0/x is not a field",
+        ),
         (json.dumps({"devices": [LARGE, LARGE]}), "sim:0 is there twice"),
     ],
 )
