@@ -1,4 +1,4 @@
-"""The page of the audit: who changed what. Who is no admin sees their own changes."""
+"""The page of the audit: who changed what. Members find their own changes there."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
