@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from api.http.faults import abbreviated
 from api.http.strict_json import parse
@@ -50,7 +50,7 @@ class JobPatch(SpecPart):
     ) = None
     max_runtime_seconds: MaxRuntimeSeconds | None = None
     #: Whether it may continue on another model of GPU, with other last bits.
-    allow_inexact: bool | None = None
+    allow_inexact: StrictBool | None = None
 
 
 def change(

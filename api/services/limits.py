@@ -73,9 +73,10 @@ class LimitChecks:
             return
         used = use.count_jobs(connection, [owner]).get((owner, "queued"), 0)
         if used >= allowed:
+            wait = "1 job waits" if used == 1 else f"{used} jobs wait"
+            remedy = "Wait until one starts, or cancel one" if allowed else "Ask an admin"
             raise LimitReached(
-                f"{used} jobs of {owner} wait; at most {allowed:.0f} may. Wait until one starts, "
-                "or cancel one.",
+                f"{wait} of {owner}; at most {allowed:.0f} may. {remedy}.",
                 **_data("queued", used, allowed),
             )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictBool
 
 from shared.spec.dataset import DatasetSpec
 from shared.spec.diagnostics import MODES, DiagnosticsSpec, expand_mode
@@ -38,7 +38,7 @@ class ResourcesSpec(SpecPart):
     gpu_memory_mib: Annotated[int, Field(ge=1, le=10_000_000), NUMBER] | None = None
     max_runtime_seconds: MaxRuntimeSeconds | None = None
     #: Whether it may continue a checkpoint on another model of GPU, with other last bits.
-    allow_inexact: bool = False
+    allow_inexact: StrictBool = False
 
 
 MAX_TAGS = 64

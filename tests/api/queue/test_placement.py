@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from shared import tables
@@ -11,7 +12,7 @@ from shared.jobs import claims
 from shared.jobs.attempts import Lease
 from shared.jobs.planning.box import Device, Policy
 from tests.api.queue.simulated import TOTAL, explain, show_devices
-from tests.api.service import Service, checkpoint_row
+from tests.api.service import SPEC, Service, checkpoint_row
 
 A100 = {"model": "A100"}
 
@@ -66,6 +67,18 @@ def test_a_job_is_not_bound_without_a_checkpoint_or_determinism(service: Service
         show_devices(service, {"model": "T4"})
         assert explain(service, job)["reason"] is None
         service.post(f"/v1/jobs/{job}/cancel").raise_for_status()
+
+
+@pytest.mark.parametrize("value", ["yes", 1])
+def test_what_is_neither_true_nor_false_is_refused(service: Service, value: object) -> None:
+    pointer = "/resources/allow_inexact"
+    assert pointer in service.faults({**SPEC, "resources": {"allow_inexact": value}})
+    headers = {"Content-Type": "application/merge-patch+json"}
+    job = service.submit()
+    changed = service.client.patch(
+        f"/v1/jobs/{job}", json={"allow_inexact": value}, headers=headers
+    )
+    assert changed.status_code == 422
 
 
 def test_a_submission_may_allow_it_from_the_start(service: Service) -> None:
