@@ -69,6 +69,18 @@ class ApiClient:
         content = b"" if body is None else json.dumps(body).encode()
         return (await self.call("POST", path, {}, content, headers)).json
 
+    async def check(self, path: str, body: Any) -> Any:
+        """Post a value to an address that changes nothing, also for a page loaded with GET.
+
+        Browsers send no `Origin` with such a page, so the call has that of the service.
+
+        Raises:
+            ApiError: The API refuses the request.
+        """
+        host = next(value.decode() for name, value in self._headers if name == b"host")
+        origin = f"{self._scope['scheme']}://{host}"
+        return await self.post(path, body, origin=origin, sec_fetch_site="same-origin")
+
     async def patch(self, path: str, body: Any) -> Any:
         """Change an object by a merge patch and return it.
 
@@ -93,7 +105,7 @@ class ApiClient:
             path: of the route, not escaped.
             query: parameters; None is left out.
             body: of the request, as JSON unless `headers` say otherwise.
-            headers: further headers.
+            headers: further headers, or other values of those of the page.
 
         Raises:
             ApiError: The API refuses the request.
@@ -108,7 +120,7 @@ class ApiClient:
             "raw_path": quote(path).encode(),
             "query_string": urlencode(present, doseq=True).encode(),
             "headers": [
-                *self._headers,
+                *(pair for pair in self._headers if pair[0].decode() not in given),
                 *((name.encode(), value.encode()) for name, value in given.items()),
                 (b"content-length", str(len(body)).encode()),
             ],

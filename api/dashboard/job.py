@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
-from pydantic import BeforeValidator, Field
 
 from api.dashboard import job_view
-from api.dashboard.api_client import ApiClient
+from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.charts.job_charts import POINTS, draw_job, epochs_table
 from api.dashboard.page import ApiDep, page_router, render
 from shared.states import FINAL
@@ -25,12 +24,9 @@ LOG_BYTES = 100_000
 LOG_LINES, LINE_CHARACTERS = 500, 4000
 
 Axis = Literal["linear", "log"]
-#: A field of a form that is left empty is no epoch.
-Epoch = Annotated[
-    Annotated[int, Field(ge=0, le=10**9)] | None,
-    BeforeValidator(lambda text: text or None),
-    Query(),
-]
+#: As typed: the API says what is wrong with it.
+Epoch = Annotated[str, Query(max_length=40)]
+INVALID = 422
 
 
 @router.get("/jobs/{job_id}")
@@ -39,18 +35,19 @@ async def get_job_page(
     api: ApiDep,
     job_id: str,
     y: Axis = "linear",
-    from_epoch: Epoch = None,
-    to_epoch: Epoch = None,
+    from_epoch: Epoch = "",
+    to_epoch: Epoch = "",
 ) -> Response:
     """Return the overview: state and cause, curves, findings, checkpoints, attempts.
 
-    The curves of a few epochs, from `from_epoch` to `to_epoch`, have all their points.
+    The curves of a few epochs, from `from_epoch` to `to_epoch`, have all their points. Where these
+    are no epochs, all are drawn, and the form says what is wrong.
     """
-    window = {"from_epoch": from_epoch, "to_epoch": to_epoch}
+    typed = {"from_epoch": from_epoch.strip(), "to_epoch": to_epoch.strip()}
     path, job = _path(job_id), await _read(api, job_id)
     # After the job: what is shown is not older than the version that the page is said to have.
-    metrics, findings, checkpoints = await asyncio.gather(
-        api.get(f"{path}/metrics", points=POINTS, **window),
+    (metrics, window, faults), findings, checkpoints = await asyncio.gather(
+        _read_curves(api, path, typed),
         api.get(f"{path}/findings"),
         api.get(f"{path}/checkpoints", limit=100),
     )
@@ -59,10 +56,12 @@ async def get_job_page(
     return render(
         request,
         "job/overview.html",
+        status_code=INVALID if faults else 200,
         **header(job, "overview"),
         charts=draw_job(job, metrics["data"], is_log=y == "log", **window),
         y=y,
-        shown_epochs=window,
+        typed_epochs=typed,
+        epoch_faults=faults,
         other_axis=_query({**window, "y": None if y == "log" else "log"}),
         explanation=explanation,
         epoch_names=names,
@@ -71,6 +70,25 @@ async def get_job_page(
         once=int(time.time() // ONCE_SECONDS),
         checkpoints=_best_first(checkpoints["data"]),
     )
+
+
+async def _read_curves(
+    api: ApiClient, path: str, typed: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, int | None], list[str]]:
+    """Return the series of some epochs, these epochs, and what is wrong with them."""
+    given = {name: text for name, text in typed.items() if text}
+    try:
+        metrics = await api.get(f"{path}/metrics", points=POINTS, **given)
+    except ApiError as error:
+        if error.status != INVALID or not given:
+            raise
+        metrics = await api.get(f"{path}/metrics", points=POINTS)
+        faults = [
+            f"`{each['pointer'].rpartition('/')[2]}` {each['detail']}."
+            for each in error.problem["errors"]
+        ]
+        return metrics, dict.fromkeys(typed), faults
+    return metrics, {name: int(text) if text else None for name, text in typed.items()}, []
 
 
 @router.get("/jobs/{job_id}/log")

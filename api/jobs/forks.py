@@ -75,6 +75,19 @@ def prepare(services: Services, job_id: str, body: Any, *, owner: str, is_bare: 
     return Fork(changed, resume_from, operations, at)
 
 
+def propose_name(services: Services, job_id: str, *, owner: str) -> str:
+    """Return the name of the next fork of a job that changes no name.
+
+    Raises:
+        NotFound: there is no such job.
+        RowUnreadable: the job's specification cannot be read.
+    """
+    with services.database.read() as connection:
+        row = find_job(connection, job_id)
+        require(row, "spec")
+        return name_of_fork(connection, row, owner)
+
+
 def name_of_fork(connection: sa.Connection, row: JobRow, owner: str) -> str:
     """Return a name that none of an owner's jobs has: that of the job with `-fork` and a number.
 

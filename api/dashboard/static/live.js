@@ -37,7 +37,8 @@
   }
 
   async function refresh() {
-    const response = await fetch(location.href, { headers: { Accept: "text/html" }, signal: aborted.signal });
+    const address = document.querySelector("link[rel=canonical]")?.href || location.href; // without what was refused
+    const response = await fetch(address, { headers: { Accept: "text/html" }, signal: aborted.signal });
     if (response.redirected) { location.reload(); return false; } // the session has ended
     if (!response.ok) throw new Error(String(response.status));
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");

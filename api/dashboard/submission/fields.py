@@ -63,7 +63,7 @@ class Field:
     @property
     def id(self) -> str:
         """The id of the control on the page."""
-        return "f" + self.pointer.replace("/", "-")
+        return control_id(self.pointer)
 
     @property
     def default(self) -> str:
@@ -98,15 +98,18 @@ class Section:
     help: str = ""
 
 
-def sections(catalog: Catalog, spec: Json, datasets: list[str]) -> list[Section]:
+def sections(
+    catalog: Catalog, spec: Json, datasets: list[str], *, job_name: str = ""
+) -> list[Section]:
     """Return the form for a specification whose methods are in their long form.
 
     Args:
         catalog: declares the methods.
         spec: the specification; the methods that it names decide which fields there are.
         datasets: the names to choose from.
+        job_name: what a job is called whose name is left empty.
     """
-    found = [_job(), _dataset(datasets)]
+    found = [_job(job_name), _dataset(datasets)]
     for pointer, slot, title in METHODS:
         name = _get(spec, f"{pointer}/name") or DEFAULT_METHODS.get(pointer, "")
         found.append(_method(catalog, pointer, slot, title, str(name)))
@@ -122,16 +125,21 @@ def sections(catalog: Catalog, spec: Json, datasets: list[str]) -> list[Section]
     return found
 
 
+def control_id(pointer: str) -> str:
+    """Return the id of the control of a field."""
+    return "f" + pointer.replace("/", "-")
+
+
 def text_of(value: Any) -> str:
     """Return a value of a specification as a person would type it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _job() -> Section:
+def _job(job_name: str) -> Section:
     schema = _schema()["properties"]
-    fields = [Field(f"/{name}", schema[name]) for name in ("name", "seed")]
+    name = Field("/name", schema["name"] | ({"default": job_name} if job_name else {}))
     priority = Field("/priority", schema["priority"], options=["", *PRIORITIES])
-    return Section("Job", [*fields, priority])
+    return Section("Job", [name, Field("/seed", schema["seed"]), priority])
 
 
 def _dataset(datasets: list[str]) -> Section:

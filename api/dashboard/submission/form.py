@@ -100,6 +100,14 @@ def name_default_methods(spec: Json) -> None:
             part.setdefault("name", default)
 
 
+def keep_texts(sections: list[Section], texts: Mapping[str, str]) -> None:
+    """Show each value as it was typed: `1e9` and not `1000000000.0`."""
+    for section in sections:
+        for each in section.fields:
+            if each.value:
+                each.value = texts.get(each.pointer, "").strip() or each.value
+
+
 def attach(sections: list[Section], faults: list[dict[str, str]]) -> None:
     """Give each fault to the field at its pointer, or to the nearest field above."""
     fields = {field.pointer: field for section in sections for field in section.fields}

@@ -12,6 +12,7 @@ from api.http.requests import Text
 from api.http.schemas import Count, JsonNumber, Timestamp, content, list_of
 from api.jobs.history import series
 from api.jobs.lookup import read_job
+from shared.errors import Fault, InvalidSpec
 from shared.jobs.series import Window
 
 router = APIRouter()
@@ -69,6 +70,7 @@ def get_metrics(
     A value that is not finite is "nan", "inf" or "-inf". A long response is streamed.
     """
     read_job(services, job_id)
+    _check_range(from_epoch, to_epoch)
     found, is_long = series.read(
         services.database,
         services.outlines,
@@ -85,3 +87,14 @@ def get_metrics(
     if is_long:
         return StreamingResponse(chunks, media_type=media_type)
     return Response(b"".join(chunks), media_type=media_type)
+
+
+def _check_range(from_epoch: int | None, to_epoch: int | None) -> None:
+    """Refuse a range of epochs that ends before it begins.
+
+    Raises:
+        InvalidSpec: it does.
+    """
+    if from_epoch is not None and to_epoch is not None and to_epoch < from_epoch:
+        text = f"is {to_epoch}; it must be at least `from_epoch`, which is {from_epoch}"
+        raise InvalidSpec([Fault("/query/to_epoch", text)], subject="request")

@@ -118,8 +118,9 @@ def test_every_fault_of_a_form_stands_at_its_field(browser: httpx.Client) -> Non
         "/training/batch_size": "many",
         "/seed": "1.5",
     }
-    page = browser.post("/jobs/new", data={**FORM, **wrong})
-    assert page.status_code == 422
+    sent = browser.post("/jobs/new", data={**FORM, **wrong})
+    assert sent.status_code == 303
+    page = browser.get(sent.headers["location"])
     for pointer, value in wrong.items():
         [field] = re.findall(f'<(?:input|select)[^>]* name="{pointer}"[^>]*>', page.text)
         assert 'aria-invalid="true"' in field, pointer

@@ -100,7 +100,31 @@ def test_a_part_of_the_epochs_is_drawn_with_all_its_points(
     assert points("?from_epoch=801&to_epoch=&y=log") == 100, "an empty field is no limit"
     page = browser.get(f"{address}?from_epoch=101&to_epoch=300").text
     assert f'href="{address}?from_epoch=101&amp;to_epoch=300&amp;y=log"' in page
-    assert browser.get(f"{address}?from_epoch=x").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        ("from_epoch=x", "from_epoch</code> is &#34;x&#34;; it must be an integer"),
+        ("from_epoch=-1", "from_epoch</code> is &#34;-1&#34;; it must be at least 0"),
+        (
+            "from_epoch=9&to_epoch=2",
+            "to_epoch</code> is 2; it must be at least <code>from_epoch</code>, which is 9",
+        ),
+    ],
+)
+def test_epochs_that_cannot_be_shown_are_explained_above_all_curves(
+    service: Service, browser: httpx.Client, query: str, fault: str
+) -> None:
+    lease = service.start_job()
+    rows = [metric_row("val_loss", 10 * i, 1 / i, epoch=i) for i in range(1, 10)]
+    service.record(lease, metrics=rows)
+    answer = browser.get(f"/jobs/{lease.job_id}?{query}")
+    assert answer.status_code == 422
+    assert fault in answer.text
+    [path] = re.findall(r'class="line validation" d="([^"]+)"', answer.text)
+    assert path.count(",") == 9
+    assert f'<link rel="canonical" href="/jobs/{lease.job_id}">' in answer.text
 
 
 def test_a_value_that_is_not_finite_is_a_gap_with_a_mark(

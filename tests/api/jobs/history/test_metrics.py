@@ -57,7 +57,16 @@ def test_filters(service: Service, lease: Lease) -> None:
     assert [point["epoch"] for point in part["points"]] == [3, 4, 5]
     (part,) = _series(service, lease, from_epoch=3, to_epoch=9, points=2, name="val_loss")
     assert [point["epoch"] for point in part["points"]] == [3, 4, 9]
-    assert names(from_epoch=11) == names(from_epoch=5, to_epoch=4) == []
+    assert names(from_epoch=11) == []
+    assert names(from_epoch=4, to_epoch=4) == ["train_loss", "val_loss"]
+
+
+def test_epochs_that_end_before_they_begin_are_refused(service: Service, lease: Lease) -> None:
+    address = f"/v1/jobs/{lease.job_id}/metrics"
+    answer = service.client.get(address, params={"from_epoch": 5, "to_epoch": 4})
+    assert answer.status_code == 422
+    detail = "is 4; it must be at least `from_epoch`, which is 5"
+    assert answer.json()["errors"] == [{"pointer": "/query/to_epoch", "detail": detail}]
 
 
 def test_thinning_keeps_the_first_the_last_the_lowest_and_the_highest_point(
