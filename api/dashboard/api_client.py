@@ -105,7 +105,7 @@ class ApiClient:
             path: of the route, not escaped.
             query: parameters; None is left out.
             body: of the request, as JSON unless `headers` say otherwise.
-            headers: further headers, or other values of those of the page.
+            headers: further headers; they replace the headers of the page.
 
         Raises:
             ApiError: The API refuses the request.

@@ -151,7 +151,7 @@ def _typed(values: Mapping[str, str]) -> Typed:
 
 
 def _shown(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the names of the methods whose fields the form had, by pointer."""
+    """Return the names of the methods whose fields the form has, by pointer."""
     return {name[6:]: value for name, value in values.items() if name.startswith("shown:")}
 
 
@@ -164,7 +164,7 @@ async def _submit(api: ApiClient, start: Start, typed: Typed) -> str:
     key = f"{typed.once or ''}-{hashlib.sha256(content).hexdigest()[:32]}"
     if start.origin is None:
         return (await api.post("/v1/jobs", typed.spec, idempotency_key=key))["id"]
-    # Without a name the fork keeps that of the job in its patch, and the API makes it a new one.
+    # The patch leaves out an empty name, so that the API finds a free one.
     old, spec = start.spec, typed.spec
     patch = [{"op": "remove", "path": f"/{name}"} for name in old if name not in spec] + [
         {"op": "add", "path": f"/{name}", "value": value}
