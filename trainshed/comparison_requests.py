@@ -22,3 +22,14 @@ class ComparisonRequests(JobRequests):
         """
         params = without_none({"dataset": dataset, "metric": metric, "limit": limit})
         return self._json("GET", "/v1/leaderboard", params=params)
+
+    def left_out(self, dataset: str, *, metric: str | None = None, limit: int = 20) -> Json:
+        """Return the newest jobs on a data set without a rank, at most 100, and why.
+
+        Args:
+            dataset: a name, or name@version for one version.
+            metric: that ranks; by default val_accuracy, or val_loss where no job has it.
+            limit: maximum number of jobs.
+        """
+        params = without_none({"dataset": dataset, "metric": metric, "limit": limit})
+        return self._json("GET", "/v1/leaderboard/left-out", params=params)

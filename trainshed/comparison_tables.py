@@ -98,6 +98,7 @@ def print_leaderboard(console: Console, leaderboard: Json) -> None:
     metric, entries = leaderboard["metric"], leaderboard["data"]
     if not entries:
         console.print(f"no job on this data set has {metric['name']} yet")
+        _print_left_out_counts(console, leaderboard)
         return
     tests = [] if metric["split"] == "test" else [_test_metric(metric["name"])]
     id_column = Column("id", no_wrap=True)
@@ -110,6 +111,28 @@ def print_leaderboard(console: Console, leaderboard: Json) -> None:
         table.add_row(str(entry["rank"]), name, value, epoch, *test, entry["state"], entry["job"])
     console.print(table)
     _print_differences(console, leaderboard)
+    _print_left_out_counts(console, leaderboard)
+
+
+def _print_left_out_counts(console: Console, leaderboard: Json) -> None:
+    counts, metric = leaderboard.get("left_out") or {}, leaderboard["metric"]["name"]
+    if any(counts.values()):
+        text = f"{counts['failed']} failed, {counts['no_value']} without {metric}"
+        console.print(f"left out: {text}; --left-out lists them", soft_wrap=True)
+
+
+def print_left_out(console: Console, left_out: Json) -> None:
+    """Print the jobs on a data set without a rank, and why."""
+    left_out = escaped(left_out)
+    if not left_out["data"]:
+        console.print("every job on this data set has a rank")
+        return
+    table = Table("job", "state", "why", Column("id", no_wrap=True))
+    for entry in left_out["data"]:
+        missing = f"no value of {left_out['metric']['name']}"
+        why = entry["ending"] if entry["reason"] == "failed" else missing
+        table.add_row(Text(entry["name"] or "no name"), entry["state"], Text(why), entry["job"])
+    console.print(table)
 
 
 def _test_metric(name: str) -> str:

@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field
 
 from api.catalog.hints import hint
 from api.catalog.metrics import metric_of
-from api.comparison import service
-from api.comparison.schemas import Comparison, Leaderboard
+from api.comparison import left_out, service
+from api.comparison.schemas import Comparison, Leaderboard, LeftOut
 from api.deps import PrincipalDep, ServicesDep, right
 from api.http.faults import quoted
 from api.http.requests import JobIdText, Limit, Text, check_cursor, id_pattern
@@ -60,6 +60,9 @@ def _check_metric(name: str) -> str:
     return name
 
 
+Dataset = Annotated[
+    Text, Query(max_length=100, description="A name, or name@version for one version")
+]
 Metric = Annotated[
     Text,
     Query(max_length=64, description="By default val_accuracy, or val_loss where no job has it"),
@@ -90,9 +93,7 @@ def compare_jobs(services: ServicesDep, principal: PrincipalDep, jobs: JobIds) -
 def list_leaderboard(
     services: ServicesDep,
     principal: PrincipalDep,
-    dataset: Annotated[
-        Text, Query(max_length=100, description="A name, or name@version for one version")
-    ],
+    dataset: Dataset,
     metric: Metric | None = None,
     limit: Limit = 20,
     after: JobIdText | None = None,
@@ -104,6 +105,32 @@ def list_leaderboard(
     """
     check_cursor(after, "job")
     page = service.list_best(
+        services, principal, dataset=dataset, metric=metric, limit=limit, after=after
+    )
+    return json_response(page)
+
+
+@router.get(
+    "/leaderboard/left-out",
+    dependencies=[Security(right("jobs:read"))],
+    summary="List the jobs without a rank on a data set",
+    responses={200: {"model": LeftOut}},
+)
+def list_left_out(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    dataset: Dataset,
+    metric: Metric | None = None,
+    limit: Limit = 20,
+    after: JobIdText | None = None,
+) -> Any:
+    """Return the jobs that the leaderboard leaves out, and why, newest first.
+
+    They have failed, or have no finite value of the metric. `after` is the `job` of the last entry
+    of the page before.
+    """
+    check_cursor(after, "job")
+    page = left_out.list_left_out(
         services, principal, dataset=dataset, metric=metric, limit=limit, after=after
     )
     return json_response(page)

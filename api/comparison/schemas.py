@@ -25,6 +25,7 @@ class ComparedJob(BaseModel):
     owner: str
     state: State
     dataset: str
+    architecture: str | None
     created_at: Timestamp
     finished_at: Timestamp | None
 
@@ -75,15 +76,48 @@ class LeaderboardEntry(BaseModel):
     owner: str
     state: State
     dataset: str
+    architecture: str | None
     created_at: Timestamp
     value: float = Field(description="The best value of the metric")
     epoch: Count
     step: Count
+    seconds: float | None = Field(
+        description="How long the job has run, in all its attempts, without waiting and pauses"
+    )
     test: dict[str, JsonNumber] = Field(description="The job's test metrics, which do not rank")
+
+
+class LeftOutCounts(BaseModel):
+    """How many jobs on the data set have no rank."""
+
+    failed: Count
+    no_value: Count = Field(description="Jobs without a finite value of the metric")
 
 
 class Leaderboard(list_of(LeaderboardEntry)):
     """The best jobs on a data set, with what their specifications differ in."""
 
     metric: MetricDeclaration
+    left_out: LeftOutCounts
     differences: list[Difference]
+
+
+class LeftOutJob(BaseModel):
+    """A job on the data set without a rank."""
+
+    object: Literal["left_out_job"]
+    job: str
+    name: str
+    owner: str
+    state: State
+    dataset: str
+    architecture: str | None
+    created_at: Timestamp
+    reason: Literal["failed", "no_value"]
+    ending: str | None = Field(description="How the job ended; null before its end")
+
+
+class LeftOut(list_of(LeftOutJob)):
+    """The jobs on a data set that its leaderboard leaves out, newest first."""
+
+    metric: MetricDeclaration

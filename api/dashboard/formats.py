@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +49,21 @@ def without_command(text: str) -> str:
 def sentence(text: str) -> str:
     """Return a text with a capital at its start, unless that is a name such as `val_loss`."""
     return text[0].upper() + text[1:] if _PLAIN_WORD.match(text) else text
+
+
+def label(job: Mapping[str, Any]) -> str:
+    """Return the name of a job; without one, what it trains and the end of its id."""
+    if job.get("name"):
+        return job["name"]
+    job_id, spec = job.get("job") or job["id"], job.get("spec") or job
+    end, what = f"…{job_id[-6:]}", [name_of(spec.get("architecture")), name_of(spec.get("dataset"))]
+    return f"job {end}" if NOTHING in what else f"{' on '.join(what)} {end}"
+
+
+def name_of(part: Any) -> str:
+    """Return the name of a method or a data set of a specification."""
+    name = part.get("name") if isinstance(part, dict) else part
+    return name if isinstance(name, str) and name else NOTHING
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -207,7 +223,7 @@ def _compact_or_none(values: dict[str, Any], path: str) -> str | None:
 
 _FUNCTIONS = (
     *(number, short, percent, metric, duration, between, ago, expected, clock, size, pretty),
-    *(compact, changes, with_code, without_command, sentence, day),
+    *(compact, changes, with_code, without_command, sentence, day, label),
 )
 FILTERS = {function.__name__: function for function in _FUNCTIONS} | {
     "glyph": lambda state: STATES.get(state, "?"),

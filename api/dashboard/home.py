@@ -10,6 +10,7 @@ from api.dashboard import attention, device_view, job_view
 from api.dashboard.api_client import ApiClient
 from api.dashboard.charts.job_charts import finite_values
 from api.dashboard.charts.line_chart import sparkline
+from api.dashboard.formats import label
 from api.dashboard.page import open_api, page_router, render
 from api.dashboard.recent import read_jobs
 from api.dashboard.waiting import read_waiting
@@ -59,7 +60,7 @@ async def get_home(
         api.get("/v1/jobs", state="failed", owner=account, limit=MAX_FAILED),
         read_jobs(api, given, limit=PAGE, after=after or None),
     )
-    names = {job["id"]: job["name"] or job["id"] for job in running["data"]}
+    names = {job["id"]: label(job) for job in running["data"]}
     is_empty = not (jobs or waiting.rows or running["data"] or paused["data"] or given or after)
     return render(
         request,

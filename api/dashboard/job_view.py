@@ -27,12 +27,12 @@ def row(job: Json) -> Json:
     failure = job["failure"] or {}
     return {
         "id": job["id"],
-        "name": job["name"] or job["id"],
+        "name": formats.label(job),
         "owner": job["owner"] or formats.NOTHING,
         "state": job["state"] or "unreadable",
         "word": word(job),
-        "dataset": _name_of(spec.get("dataset")),
-        "architecture": _name_of(spec.get("architecture")),
+        "dataset": formats.name_of(spec.get("dataset")),
+        "architecture": formats.name_of(spec.get("architecture")),
         "epoch": progress.get("epoch"),
         "epochs": progress.get("epochs"),
         "fraction": progress.get("fraction"),
@@ -103,11 +103,6 @@ def _test_value(job: Json) -> tuple[str, Any] | None:
         if name in metrics:
             return name, metrics[name]
     return None
-
-
-def _name_of(part: Any) -> str:
-    name = part.get("name") if isinstance(part, dict) else part
-    return name if isinstance(name, str) else formats.NOTHING
 
 
 def sentence(job: Json) -> str:

@@ -99,7 +99,7 @@ def _from_queue(entry: Json) -> Json:
     """Return the row of a job that only the queue shows; without an id if it is somebody else's."""
     return {
         "id": entry["job"],
-        "name": entry["name"] or entry["job"],
+        "name": formats.label(entry) if entry["job"] else "",
         "owner": entry["owner"] or "another person",
         "state": "queued",
         "word": "queued",

@@ -21,6 +21,15 @@ class Ranked(NamedTuple):
     rank: int
 
 
+class Ranking(NamedTuple):
+    """The jobs on a data set: with a rank, and without."""
+
+    ranked: list[Ranked]
+    failed: list[str]
+    #: They have no finite value of the metric.
+    without_value: list[str]
+
+
 def best_of(extremes: Sequence[Extreme], direction: Direction | None) -> Extreme | None:
     """Return the better of a metric's lowest and highest value; None without a direction."""
     if direction is None or not extremes:
@@ -36,8 +45,8 @@ def rank_jobs(
     metric: str,
     direction: Direction,
     only_owner: str | None,
-) -> list[Ranked]:
-    """Return the jobs on a data set that have a metric, by its best value; not failed jobs.
+) -> Ranking:
+    """Return the jobs on a data set by their best value of a metric; failed jobs have no rank.
 
     `only_owner` is the only person whose jobs the caller may read; None for all. Of jobs with equal
     values the oldest comes first; the next value has the rank that it would have without a tie.
@@ -50,20 +59,26 @@ def rank_jobs(
     recorded = sa.select(best).where(*of_job).scalar_subquery()
     value = sa.func.coalesce(kept.highest if is_higher else kept.lowest, recorded)
     is_kept = sa.and_(kept.job_id == jobs.id, kept.name == metric)
+    is_failed = jobs.state == "failed"
     query = (
-        sa.select(jobs.id, value)
+        sa.select(jobs.id, is_failed, sa.case((is_failed, sa.null()), else_=value))
         .select_from(tables.jobs.outerjoin(tables.extremes, is_kept))
-        .where(is_of_dataset(dataset), is_training(), jobs.state != "failed")
+        .where(is_of_dataset(dataset), is_training())
         .where(sa.true() if only_owner is None else jobs.owner == only_owner)
     )
     # Ordered here: PostgreSQL would run the subquery again for each mention of its value.
-    found = [
-        (-value if is_higher else value, job_id)
-        for job_id, value in connection.execute(query)
-        if isinstance(job_id, str) and isinstance(value, float) and math.isfinite(value)
-    ]
+    found, failed, without_value = list[tuple[float, str]](), list[str](), list[str]()
+    for job_id, has_failed, value in connection.execute(query):
+        if not isinstance(job_id, str):
+            continue
+        if has_failed:
+            failed.append(job_id)
+        elif isinstance(value, float) and math.isfinite(value):
+            found.append((-value if is_higher else value, job_id))
+        else:
+            without_value.append(job_id)
     ranked, previous = list[Ranked](), None
     for place, (value, job_id) in enumerate(sorted(found), start=1):
         ranked.append(Ranked(job_id, ranked[-1].rank if value == previous else place))
         previous = value
-    return ranked
+    return Ranking(ranked, failed, without_value)

@@ -15,6 +15,7 @@ PATHS = (
     *("/", "/?dataset=nothing", "/jobs/{running}", "/jobs/{failed}", "/jobs/{succeeded}/results"),
     *("/jobs/{failed}/log", "/jobs/{failed}/spec", "/jobs/{failed}/fork", "/jobs/new"),
     *("/compare?jobs={succeeded},{again}", "/compare", "/leaderboard?dataset=digits"),
+    "/leaderboard/left-out?dataset=digits",
     *("/datasets", "/datasets/synthetic", "/jobs/{running}/predict", "/jobs/{queued}"),
     *("/compare?jobs={succeeded},{again}&seeds=lines", "/jobs/job_01m8e6zqev0498hnd3hxnarj1q"),
     *("/catalog", "/catalog?q=nothing+like+it", "/catalog/architectures/mlp"),

@@ -37,7 +37,7 @@ OF_ROWS = (CHECKPOINTS[0], ARTIFACTS[0], "/metrics")
 ADDRESSES: dict[str, tuple[str, ...]] = {
     "jobs": (JOB, f"{JOB}/logs", EVENTS[0], METRICS[0], METRICS[2], *TOP_K, *OF_ROWS),
     "live": (JOB, *LISTS, "/v1/queue", "/v1/devices"),
-    "attempts": (JOB, f"{JOB}/logs"),
+    "attempts": (JOB, f"{JOB}/logs", COMPARED[0]),
     "events": (JOB, *EVENTS),
     "metrics": METRICS,
     "extremes": (*COMPARED, JOB),

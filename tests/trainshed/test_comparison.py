@@ -57,7 +57,19 @@ LEADERBOARD: dict[str, Any] = {
     ],
     "has_more": False,
     "metric": {"name": "val_accuracy", "split": "validation"},
+    "left_out": {"failed": 2, "no_value": 1},
     "differences": [{"pointer": "/seed", "values": {JOB_ID: 1, OTHER_ID: 2}}],
+}
+
+
+LEFT_OUT: dict[str, Any] = {
+    "object": "list",
+    "data": [
+        {**JOBS[0], "job": JOB_ID, "reason": "no_value", "ending": None},
+        {**JOBS[1], "job": OTHER_ID, "reason": "failed", "ending": "failed (diverged): NaN"},
+    ],
+    "has_more": False,
+    "metric": {"name": "val_accuracy", "split": "validation"},
 }
 
 
@@ -76,6 +88,8 @@ def _run(*arguments: str, **changes: Any) -> tuple[int, list[str]]:
         path = handler.path.partition("?")[0]
         if path == "/v1/compare":
             answer: Any = {**COMPARISON, **changes}
+        elif path == "/v1/leaderboard/left-out":
+            answer = {**LEFT_OUT, **changes}
         elif path == "/v1/leaderboard":
             answer = {**LEADERBOARD, **changes}
         else:
@@ -134,6 +148,17 @@ def test_leaderboard_shows_ranks_test_values_and_differences(
     assert "test_loss" not in out
     assert "85.00 %" in out
     assert "/seed" in out
+    assert "left out: 2 failed, 1 without val_accuracy; --left-out lists them" in out
+
+
+def test_jobs_without_a_rank_are_listed_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    code, requested = _run("leaderboard", "digits", "--left-out", "--limit", "5")
+    assert code == 0
+    assert requested == ["/v1/leaderboard/left-out?dataset=digits&limit=5"]
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "no value of val_accuracy" in out
+    assert "failed (diverged): NaN" in out
 
 
 def test_empty_leaderboard_says_so(capsys: pytest.CaptureFixture[str]) -> None:

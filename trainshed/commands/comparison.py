@@ -11,6 +11,7 @@ from trainshed.comparison_tables import (
     print_curves,
     print_jobs_side_by_side,
     print_leaderboard,
+    print_left_out,
 )
 from trainshed.errors import WrongUsage
 
@@ -65,6 +66,9 @@ def leaderboard(
         str | None, typer.Option(help="The metric that ranks; default: val_accuracy or val_loss.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="The maximum number of jobs.")] = 10,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="List the jobs without a rank instead, and why.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the best jobs on a data set, with what they differ in.
@@ -72,5 +76,9 @@ def leaderboard(
     Test values are shown next to the validation values that rank.
     """
     with connect() as client:
+        if left_out:
+            found = client.left_out(dataset, metric=metric, limit=limit)
+            print_json(found) if as_json else print_left_out(console, found)
+            return
         found = client.leaderboard(dataset, metric=metric, limit=limit)
     print_json(found) if as_json else print_leaderboard(console, found)

@@ -1,11 +1,20 @@
 """`GET /v1/leaderboard`: the best jobs on a data set."""
 
+import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
+from shared.errors import Failure
 from shared.ids import new_id
+from shared.jobs import attempts
 from tests.api.service import Service, metric_row
+
+#: Of a second attempt.
+OF_ATTEMPT = {"number": 2, "worker": "w", "host": "h", "device": "cpu", "first_step": 0}
 
 
 def _job(service: Service, values: list[float], name: str = "val_accuracy", **changes: Any) -> str:
@@ -88,3 +97,50 @@ def test_wrong_requests_say_what_is_allowed(
     response = service.client.get("/v1/leaderboard", params=params)
     assert response.status_code == status
     assert text in response.text
+
+
+def test_jobs_without_a_rank_are_counted_and_listed_with_the_reason(service: Service) -> None:
+    ranked = _job(service, [0.5])
+    failing = service.start_job(name="failing")
+    failure = Failure(kind="diverged", message="the loss is NaN", hint="Lower the learning rate.")
+    with service.database.write() as connection:
+        attempts.fail(connection, failing, failure)
+    endless = _job(service, [math.nan])
+    waiting = service.submit()
+    service.submit(dataset="synthetic")
+    board = _leaderboard(service)
+    assert [each["job"] for each in board["data"]] == [ranked]
+    assert board["left_out"] == {"failed": 1, "no_value": 2}
+    params: dict[str, Any] = {"dataset": "digits", "limit": 2}
+    pages = []
+    while not pages or pages[-1]["has_more"]:
+        answer = service.client.get("/v1/leaderboard/left-out", params=params)
+        pages.append(answer.raise_for_status().json())
+        params["after"] = pages[-1]["data"][-1]["job"]
+    listed = [each for page in pages for each in page["data"]]
+    assert [(each["job"], each["reason"]) for each in listed] == [
+        (waiting, "no_value"),
+        (endless, "no_value"),
+        (failing.job_id, "failed"),
+    ]
+    assert listed[-1]["ending"] == "failed (diverged): the loss is NaN"
+    assert listed[0]["architecture"] == "mlp"
+    params["after"] = ranked
+    assert service.client.get("/v1/leaderboard/left-out", params=params).status_code == 400
+
+
+def test_an_entry_says_how_long_the_job_has_run(service: Service) -> None:
+    lease = service.start_job()
+    service.record(lease, metrics=[metric_row("val_accuracy", 10, 0.5)])
+    service.succeed(lease)
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    attempt = {"job_id": lease.job_id, "ended_at": begin + timedelta(seconds=7), **OF_ATTEMPT}
+    with service.database.write() as connection:
+        connection.execute(
+            sa.update(tables.attempts)
+            .where(tables.attempts.c.job_id == lease.job_id)
+            .values(started_at=begin, ended_at=begin + timedelta(seconds=90))
+        )
+        connection.execute(sa.insert(tables.attempts).values(started_at=begin, **attempt))
+    [entry] = _leaderboard(service)["data"]
+    assert entry["seconds"] == 97.0

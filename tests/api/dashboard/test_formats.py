@@ -1,10 +1,11 @@
 """How predicted starts, durations and the sentences of findings look."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from api.dashboard.formats import duration, expected, sentence, without_command
+from api.dashboard.formats import duration, expected, label, sentence, without_command
 
 
 def _in(seconds: float) -> str:
@@ -54,3 +55,26 @@ def test_a_headline_has_no_command_on_a_page() -> None:
 )
 def test_a_sentence_begins_with_a_capital(text: str, expected_text: str) -> None:
     assert sentence(text) == expected_text
+
+
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        ({"name": "mine", "id": "job_01"}, "mine"),
+        (
+            {
+                "name": "",
+                "id": "job_0abcdef",
+                "spec": {"architecture": {"name": "mlp"}, "dataset": {"name": "digits"}},
+            },
+            "mlp on digits …abcdef",
+        ),
+        (
+            {"name": "", "job": "job_0abcdef", "architecture": "mlp", "dataset": "digits"},
+            "mlp on digits …abcdef",
+        ),
+        ({"name": None, "id": "job_0abcdef", "spec": None}, "job …abcdef"),
+    ],
+)
+def test_a_job_without_a_name_is_called_by_what_it_trains(job: dict[str, Any], text: str) -> None:
+    assert label(job) == text

@@ -1,11 +1,15 @@
 """Compare, leaderboard and data sets as pages, and login links."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from shared import tables
 from tests.api.service import Service, metric_row
 
 
@@ -86,6 +90,32 @@ def test_the_leaderboard_ranks_by_the_best_value(browser: httpx.Client, two: lis
     assert "<code>seed</code> 7" in page
     assert "no metric" in browser.get("/leaderboard?dataset=digits&metric=unknown").text
     assert browser.get("/leaderboard").status_code == 200
+    assert "left out" not in page
+
+
+def test_the_leaderboard_draws_the_value_against_the_run_time_and_links_what_is_left_out(
+    service: Service, browser: httpx.Client, two: list[str]
+) -> None:
+    for seconds, job in zip((300, 60), two, strict=True):
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+        with service.database.write() as connection:
+            connection.execute(
+                sa.update(tables.attempts)
+                .where(tables.attempts.c.job_id == job)
+                .values(started_at=begin, ended_at=begin + timedelta(seconds=seconds))
+            )
+    waiting = service.submit()
+    page = browser.get("/leaderboard?dataset=digits").text
+    assert page.count('class="spot is-front"') == 2, "the worse job was faster"
+    assert 'aria-label="1. good: 90.00 % in 5 m 00 s"' in page
+    assert "run time in minutes" in page
+    assert "5 times as long as the shortest" in page
+    assert "1 left out</a>: 1 has no value of val_accuracy." in page
+    [address] = re.findall('href="(/leaderboard/left-out[^"]*)"', page)
+    listed = browser.get(unescape(address)).text
+    assert f'href="/jobs/{waiting}"' in listed
+    assert "has not started" in listed
+    assert f"mlp on digits …{waiting[-6:]}" in listed
 
 
 def test_data_sets_are_listed_with_their_classes_and_jobs(

@@ -93,16 +93,19 @@ def test_ended_and_running_jobs_are_ranked_together(database: Database) -> None:
     ended, other = _train(database, 0.5, 0.3), _train(database, 0.9, 0.1)
     _succeed(database, ended)
     _succeed(database, other)
-    _fail(database, _train(database, 1.0, 0.0))  # failed jobs have no rank
+    failed, endless = _train(database, 1.0, 0.0), _train(database, math.nan)
+    _fail(database, failed)
     running = _train(database, 0.2, math.nan)
-    _train(database, 0.0, name="val_data_loss")
+    without = _train(database, 0.0, name="val_data_loss")
     dataset = _dataset_of(database, running)
     with database.read() as connection:
-        ranked = rank_jobs(
+        ranked, left_failed, left_without = rank_jobs(
             connection, dataset=dataset, metric="val_loss", direction="lower", only_owner=None
         )
+        assert left_failed == [failed.job_id]
+        assert {endless.job_id, without.job_id} <= {*left_without}
         assert [each.job_id for each in ranked] == [other.job_id, running.job_id, ended.job_id]
-        ranked = rank_jobs(
+        ranked, *_ = rank_jobs(
             connection, dataset=dataset, metric="val_loss", direction="higher", only_owner=None
         )
         assert [each.job_id for each in ranked] == [other.job_id, ended.job_id, running.job_id]
