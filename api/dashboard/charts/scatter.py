@@ -118,7 +118,7 @@ def _sentence(timed: Sequence[Json], front: set[str]) -> str:
 
 
 def _count(number: int) -> str:
-    return f"the {number} filled ones" if number > 1 else "the filled one"
+    return f"the {number} filled points" if number > 1 else "the filled point"
 
 
 def _tick(value: float, name: str) -> str:
