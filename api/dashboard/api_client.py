@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import orjson
 from fastapi import Request
 from starlette.types import Message, Scope
 
@@ -39,7 +40,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """The body as JSON."""
-        return json.loads(self.body)
+        return orjson.loads(self.body)
 
 
 class ApiClient:
@@ -143,7 +144,7 @@ class _Exchange:
         await app(scope, self._receive, self._send)
         body = b"".join(self._chunks)
         if self._status >= 400:
-            raise ApiError(json.loads(body))
+            raise ApiError(orjson.loads(body))
         return Answer(self._headers, body)
 
     async def _receive(self) -> Message:

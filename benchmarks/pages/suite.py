@@ -16,6 +16,12 @@ import sqlalchemy as sa
 from benchmarks.boxes import Box
 from benchmarks.measurement import Measurement, against_limit
 from benchmarks.pages.browser import Browser, empty_page, opened, percentile_95
+from benchmarks.pages.large import (
+    CLASSES_NAME,
+    fill_many_classes,
+    measure_many_classes,
+    measure_series,
+)
 from benchmarks.routes import ours
 from benchmarks.scale import SPEC, fill
 from shared import tables
@@ -42,7 +48,8 @@ def measure() -> Iterator[Measurement]:
     """Yield every measurement; one service answers all of them."""
     with tempfile.TemporaryDirectory(prefix="trainshed-bench-") as name:
         directory = Path(name)
-        with ours(directory, partial(_fill, jobs=JOBS)) as service:
+        fill_all = partial(_fill, jobs=JOBS, home=directory / "home")
+        with ours(directory, fill_all) as service:
             base = service.collection_url.removesuffix("/v1/jobs")
             key = service.headers["Authorization"].removeprefix("Bearer ")
             with (
@@ -51,6 +58,9 @@ def measure() -> Iterator[Measurement]:
                 empty_page() as empty,
             ):
                 yield from _loads(browser, empty, _pages(http))
+                long, many = (_job_named(http, name) for name in (LONG_NAME, CLASSES_NAME))
+                yield from measure_series(http, long, rounds=ROUNDS)
+                yield from measure_many_classes(browser, empty, many, rounds=ROUNDS)
                 box = Box(directory / "home", http, 0.0)
                 yield _event(box, browser, "one page", EVENT_LIMIT_SECONDS)
                 with _streams(http, base, service.headers):
@@ -65,9 +75,10 @@ def measure() -> Iterator[Measurement]:
                 )
 
 
-def _fill(database: Database, *, jobs: int) -> None:
-    """Write the jobs of the benchmark `scale`, and a job with very many epochs."""
+def _fill(database: Database, *, jobs: int, home: Path) -> None:
+    """Write the jobs of the benchmark `scale`, and jobs with very many epochs and classes."""
     fill(database, jobs=jobs, spec=FILLED)
+    fill_many_classes(database, FILLED, home)
     at = datetime.now(UTC)
     with database.write() as connection:
         job, _ = submit(connection, Submission(owner="admin", spec={**FILLED, "name": LONG_NAME}))
@@ -90,11 +101,16 @@ def _fill(database: Database, *, jobs: int) -> None:
         keep_extremes(connection, job)
 
 
+def _job_named(http: httpx.Client, name: str) -> str:
+    """Return the id of a job of the benchmark."""
+    return http.get("/v1/jobs", params={"named": name}).json()["data"][0]["id"]
+
+
 def _pages(http: httpx.Client) -> dict[str, str]:
     """Return the addresses of the pages by name."""
-    ended = http.get("/v1/jobs", params={"state": "succeeded", "limit": 11}).json()["data"]
-    long = next(job["id"] for job in ended if job["name"] == LONG_NAME)
-    jobs = [job["id"] for job in ended if job["name"] != LONG_NAME][:10]
+    ended = http.get("/v1/jobs", params={"state": "succeeded", "limit": 12}).json()["data"]
+    long = _job_named(http, LONG_NAME)
+    jobs = [job["id"] for job in ended if job["name"] not in {LONG_NAME, CLASSES_NAME}][:10]
     return {
         "home": "/",
         "job": f"/jobs/{jobs[0]}",
