@@ -23,14 +23,15 @@ from api.jobs import rendering, service
 from api.jobs.fork_schemas import FORK_BODY, JSON_PATCH
 from api.jobs.polls import name_of_list
 from api.jobs.responses import (
-    job_response,
     read_attempts,
     read_with_position,
+    submitted_response,
 )
 from api.jobs.schemas import Job, UnreadableJob, Validation
 from api.openapi import SPEC_BODY
 from api.services.change_watcher import Change, Version
 from api.services.container import Services
+from api.services.principal import Principal
 from shared.jobs import queries
 from shared.jobs.partial_rows import UnreadableJobRow
 from shared.jobs.rows import JobRow
@@ -63,10 +64,12 @@ async def submit_job(
     """
     check_idempotency_key(idempotency_key)
     body = await json_body(request)
-    job_id = await services.sidecar.in_thread(
-        service.create, services, principal, body, idempotency_key
-    )
-    return await run_in_threadpool(job_response, services, job_id)
+    return await services.sidecar.in_thread(_submit, services, principal, body, idempotency_key)
+
+
+def _submit(services: Services, principal: Principal, body: bytes, key: str | None) -> Response:
+    """Submit a job and render it in the same thread: each change of thread takes time."""
+    return submitted_response(services, service.create(services, principal, body, key))
 
 
 @router.post(
@@ -223,7 +226,8 @@ def retry_job(
     finished is returned again.
     """
     check_idempotency_key(idempotency_key)
-    return job_response(services, service.retry(services, principal, job_id, idempotency_key))
+    submitted = service.retry(services, principal, job_id, idempotency_key)
+    return submitted_response(services, submitted)
 
 
 @router.post(
@@ -250,7 +254,7 @@ async def fork_job(
     check_idempotency_key(idempotency_key)
     is_bare = media_type(request) == JSON_PATCH
     body = await (request.body() if is_bare else json_body(request))
-    new_id = await services.sidecar.in_thread(
+    submitted = await services.sidecar.in_thread(
         partial(service.fork, is_bare=is_bare),
         services,
         principal,
@@ -258,4 +262,4 @@ async def fork_job(
         body,
         idempotency_key,
     )
-    return await run_in_threadpool(job_response, services, new_id)
+    return await run_in_threadpool(submitted_response, services, submitted)

@@ -25,10 +25,11 @@ from shared.jobs import control, deletion, liveness
 from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.submission import (
     Submission,
+    Submitted,
     find_by_key,
+    record,
     retry_fingerprint,
     sha256_of_json,
-    submit,
 )
 from shared.states import PRIORITIES
 
@@ -42,12 +43,12 @@ def check(services: Services, principal: Principal, raw: Any) -> Draft:
     """
     parts = (services.methods, services.sidecar, services.database, services.storage)
     largest_worker = partial(liveness.largest_worker, services.database)
-    largest_mib = partial(device_memory.largest_device_mib, services)
-    return checks.check(raw, Context(*parts, principal, largest_worker, largest_mib))
+    context = Context(*parts, principal, largest_worker, services.largest_device.mib)
+    return checks.check(raw, context)
 
 
-def create(services: Services, principal: Principal, body: bytes, key: str | None) -> str:
-    """Check and record a job, and return its id once it is durable.
+def create(services: Services, principal: Principal, body: bytes, key: str | None) -> Submitted:
+    """Check and record a job, and return it once it is durable.
 
     Args:
         services: the parts of this service.
@@ -85,8 +86,8 @@ def fork(
     key: str | None,
     *,
     is_bare: bool,
-) -> str:
-    """Submit the specification of a job with a patch on it; return the id of the new job.
+) -> Submitted:
+    """Submit the specification of a job with a patch on it; return the new job.
 
     Args:
         services: the parts of this service.
@@ -127,20 +128,24 @@ def check_disk_space(services: Services, principal: Principal, draft: Draft) -> 
     disk_space.check(services, principal, draft.filled, parameters)
 
 
-def _submit(services: Services, principal: Principal, submission: Submission, draft: Draft) -> str:
-    """Record a job, notify the workers, and return its id."""
-    with services.database.read() as connection:
-        before = read_epochs_before(connection, submission.resume_from)
+def _submit(
+    services: Services, principal: Principal, submission: Submission, draft: Draft
+) -> Submitted:
+    """Record a job, notify the workers, and return it."""
+    before = 0
+    if submission.resume_from is not None:
+        with services.database.read() as connection:
+            before = read_epochs_before(connection, submission.resume_from)
     planned = device_memory.plan_memory(services, draft, epochs_before=before)
     predicted = replace(submission, prediction=planned.prediction, memory_mib=planned.memory_mib)
     with services.database.write() as connection:
         check = services.limits.for_job(principal, submission.spec)
-        job_id, is_new = submit(connection, predicted, check=check)
-        if is_new:
-            services.record(connection, principal, "job.submit", job_id)
-    if is_new:
+        submitted = record(connection, predicted, check=check)
+        if submitted.row is not None:
+            services.record(connection, principal, "job.submit", submitted.job_id)
+    if submitted.row is not None:
         services.doorbell.notify()
-    return job_id
+    return submitted
 
 
 def validate(services: Services, principal: Principal, body: bytes) -> dict[str, Any]:
@@ -206,7 +211,7 @@ def delete(services: Services, principal: Principal, job_id: str) -> int:
     return deletion.delete_files(services.database, services.storage, deleted)
 
 
-def retry(services: Services, principal: Principal, job_id: str, key: str | None) -> str:
+def retry(services: Services, principal: Principal, job_id: str, key: str | None) -> Submitted:
     """Submit a job's specification again, to resume from its last checkpoint.
 
     The same key gives the same job. Without a key, a retry that has not ended is returned.
@@ -227,7 +232,7 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             control.find_open_retry(connection, principal.name, job_id) if key is None else None
         )
         if existing is not None:
-            return existing
+            return Submitted(existing, None)
         submission = Submission(
             owner=principal.name,
             spec=origin.spec,
@@ -239,19 +244,20 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             fingerprint=fingerprint,
         )
         check = services.limits.for_job(principal, submission.spec)
-        new_id, is_new = submit(connection, submission, check=check)
-        if is_new:
-            services.record(connection, principal, "job.submit", new_id, retry_of=job_id)
-    if is_new:
+        submitted = record(connection, submission, check=check)
+        if submitted.row is not None:
+            services.record(connection, principal, "job.submit", submitted.job_id, retry_of=job_id)
+    if submitted.row is not None:
         services.doorbell.notify()
-    return new_id
+    return submitted
 
 
 def _job_of_key(
     services: Services, principal: Principal, key: str | None, fingerprint: str
-) -> str | None:
+) -> Submitted | None:
     """Return the job that an Idempotency-Key made, if there is one."""
     if key is None:
         return None
     with services.database.read() as connection:
-        return find_by_key(connection, principal.name, key, fingerprint)
+        existing = find_by_key(connection, principal.name, key, fingerprint)
+    return None if existing is None else Submitted(existing, None)

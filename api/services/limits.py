@@ -31,6 +31,9 @@ HIGH = PRIORITIES["high"]
 RETRY_SECONDS = 30.0
 #: Of ended jobs in an error.
 MAX_LISTED = 5
+#: What can refuse a new job.
+LIMITS_OF_JOBS = ("queued", "storage_mib", "high_device_seconds_week")
+_OWN_LIMITS = sa.select(tables.users.c.limits).where(tables.users.c.name == sa.bindparam("owner"))
 
 
 class LimitChecks:
@@ -57,6 +60,9 @@ class LimitChecks:
     def _check_job(
         self, connection: sa.Connection, *, principal: Principal, spec: Mapping[str, Any] | None
     ) -> None:
+        own = self._own_limits(connection, principal.name)
+        if all(self.limit(own, name) is None for name in LIMITS_OF_JOBS):
+            return
         self.check_queued(connection, principal.name)
         self.check_storage(connection, principal)
         if spec is not None and spec["priority"] == "high":
@@ -164,13 +170,15 @@ class LimitChecks:
 
     def _locked(self, connection: sa.Connection, owner: str, name: str) -> float | None:
         """Return a limit of a person, whose row is then locked where a transaction writes."""
-        users = tables.users.c
-        query = sa.select(users.limits).where(users.name == owner)
-        if self.limit(connection.execute(query).scalar_one_or_none(), name) is None:
+        if self.limit(self._own_limits(connection, owner), name) is None:
             return None
         if not connection.get_execution_options().get("postgresql_readonly"):
             lock_user(connection, owner)
-        return self.limit(connection.execute(query).scalar_one_or_none(), name)
+        return self.limit(self._own_limits(connection, owner), name)
+
+    def _own_limits(self, connection: sa.Connection, owner: str) -> Any:
+        """Return the limits of a person as they are stored."""
+        return connection.execute(_OWN_LIMITS, {"owner": owner}).scalar_one_or_none()
 
 
 def _committed_seconds(connection: sa.Connection, owner: str, *, without: str) -> float:

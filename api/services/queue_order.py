@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,8 +36,8 @@ class Snapshot:
     box: Box
     plan: Plan
     positions: Mapping[str, int]
-    #: How many jobs of each owner wait; empty if all of them are in the plan.
-    counts: Mapping[str, int]
+    #: How many jobs of each owner wait, by priority; empty if all of them are in the plan.
+    counts: Mapping[str, Counter[int]]
 
     @cached_property
     def forecast(self) -> Mapping[str, Start]:
@@ -46,7 +47,7 @@ class Snapshot:
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
-        return sum(self.counts.values()) or len(self.plan.entries)
+        return sum(map(Counter.total, self.counts.values())) or len(self.plan.entries)
 
     @property
     def is_whole(self) -> bool:
@@ -63,11 +64,16 @@ class Snapshot:
         means = self._mean_seconds
         own = self._usage(owner) + ahead * means.get(owner, UNKNOWN_SECONDS)
         position = 1 + ahead
-        for other, count in self.counts.items():
+        for other, counts in self.counts.items():
             if other != owner:
                 earlier = (own - self._usage(other)) / means.get(other, UNKNOWN_SECONDS)
-                position += max(0, min(count, floor(earlier) + 1))
+                position += max(0, min(counts.total(), floor(earlier) + 1))
         return max(position, len(self.positions) + 1)
+
+    def about_new(self, owner: str, priority: int) -> int:
+        """Return about which position a job has that was submitted after this snapshot."""
+        counts = self.counts.get(owner, Counter())
+        return self.about(owner, sum(n for level, n in counts.items() if level >= priority))
 
     def _usage(self, owner: str) -> float:
         known = self.box.owners.get(owner)
@@ -133,6 +139,17 @@ class QueueOrder:
         behind = [each for each in job_ids if each not in known]
         return known if snapshot.is_whole or not behind else known | self._about(snapshot, behind)
 
+    def position_of_new(self, job_id: str, owner: str, priority: int) -> int | None:
+        """Return the position of a job that was submitted just now, without a query for it.
+
+        None if the snapshot has all jobs that wait but is older than the job.
+        """
+        snapshot = self.snapshot()
+        position = snapshot.positions.get(job_id)
+        if position is not None or snapshot.is_whole:
+            return position
+        return snapshot.about_new(owner, priority)
+
     def _snapshot_with(self, job_ids: Collection[str], *, allow_extra_read: bool) -> Snapshot:
         with self._lock:
             snapshot = self._current()
@@ -157,7 +174,7 @@ class QueueOrder:
         found = next(number for number, job_id in enumerate(ids, start=1) if job_id == job.id)
         if snapshot.is_whole or found <= len(snapshot.plan.entries):
             return found
-        return snapshot.about(owner, snapshot.counts.get(owner, 0))
+        return snapshot.about_new(owner, priority)
 
     def _about(self, snapshot: Snapshot, job_ids: Collection[str]) -> dict[str, int]:
         """Return about which positions jobs behind the plan have, with one query for all."""

@@ -12,6 +12,7 @@ from shared.ids import new_id
 from shared.jobs.stored_row import StoredRow
 
 MAX_OBJECT_LENGTH = 100
+_INSERT = sa.insert(tables.audit)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def record(
         changes: the new values of what changed; never a secret.
     """
     connection.execute(
-        sa.insert(tables.audit),
+        _INSERT,
         {
             "id": new_id("aud"),
             "at": now(),

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -16,11 +17,19 @@ from shared.ids import new_id
 from shared.jobs.estimates.estimator import Prediction, predict
 from shared.jobs.estimates.history import read_epochs_before
 from shared.jobs.events import NewEvent
+from shared.jobs.partial_rows import read_in_part
+from shared.jobs.rows import JobRow
 from shared.jobs.sources import lock_sources, source_of_weights
 from shared.states import PRIORITIES, Kind
 
 #: Checks limits in the transaction that adds to what is limited.
 LimitCheck = Callable[[sa.Connection], None]
+
+#: Made once: SQLAlchemy finds its compiled form without looking at the table.
+_INSERT_JOB = sa.insert(tables.jobs)
+_INSERT_EVENT = sa.insert(tables.events)
+#: What a row has besides the columns of a new job.
+_ABSENT = dict.fromkeys(column.name for column in fields(JobRow))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +55,27 @@ class Submission:
     fingerprint: str = field(default="")
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What a submission has led to."""
+
+    job_id: str
+    #: Of the new job; None if the key was already used for the job.
+    row: JobRow | None
+
+
 def submit(
     connection: sa.Connection, submission: Submission, *, check: LimitCheck | None = None
 ) -> tuple[str, bool]:
-    """Record the job; return its id, and False if the key was already used for it.
+    """Record the job as `record` does; return its id, and False if the key was already used."""
+    submitted = record(connection, submission, check=check)
+    return submitted.job_id, submitted.row is not None
+
+
+def record(
+    connection: sa.Connection, submission: Submission, *, check: LimitCheck | None = None
+) -> Submitted:
+    """Record the job, unless a job was already recorded with its key.
 
     Args:
         connection: in the transaction of the submission.
@@ -66,7 +92,7 @@ def submit(
         _lock_key(connection, owner, key)
         existing = find_by_key(connection, owner, key, submission.fingerprint)
         if existing is not None:
-            return existing, False
+            return Submitted(existing, None)
     continued = submission.resume_from and (submission.retry_of or submission.forked_from)
     lock_sources(connection, submission.spec, continued=continued)
     if check is not None:
@@ -80,43 +106,11 @@ def submit(
             epoch_limit=submission.epoch_limit,
             epochs_before=read_epochs_before(connection, submission.resume_from),
         )
-    connection.execute(
-        sa.insert(tables.jobs),
-        {
-            "id": job_id,
-            "kind": submission.kind,
-            "owner": owner,
-            "name": spec["name"],
-            "state": "queued",
-            "priority": PRIORITIES[spec["priority"]],
-            "gpus": spec["resources"]["gpus"],
-            "memory_mib": _memory_mib(connection, submission),
-            "allow_inexact": spec["resources"].get("allow_inexact") is True,
-            **prediction.columns(),
-            "tags": spec["tags"],
-            "notes": "",
-            "spec": spec,
-            "spec_sha256": sha256_of_json(spec),
-            "warnings": submission.warnings,
-            "dataset": spec["dataset"]["name"],
-            "retry_of": submission.retry_of,
-            "forked_from": submission.forked_from,
-            "weights_job": source_of_weights(spec),
-            "resume_from": submission.resume_from,
-            "epoch_limit": submission.epoch_limit,
-            "awaits_verification": awaits_verification(spec),
-            "created_at": at,
-            "attempt": 0,
-            "deaths": 0,
-            "revision": 1,
-            "last_event": 1,
-            "metrics": {},
-            "best": {},
-        },
-    )
+    row = _columns(connection, submission, prediction, job_id, at)
+    connection.execute(_INSERT_JOB, row)
     data = {"state": "queued", "reason": "retry" if submission.retry_of else "submitted"}
     first = NewEvent("state", data).values(job_id, 1, at)
-    connection.execute(sa.insert(tables.events), first)
+    connection.execute(_INSERT_EVENT, first)
     if spec["tags"]:
         rows = [{"job_id": job_id, "key": k, "value": v} for k, v in spec["tags"].items()]
         connection.execute(sa.insert(tables.tags), rows)
@@ -131,7 +125,50 @@ def submit(
                 "created_at": at,
             },
         )
-    return job_id, True
+    return Submitted(job_id, read_in_part(_ABSENT | row))
+
+
+def _columns(
+    connection: sa.Connection,
+    submission: Submission,
+    prediction: Prediction,
+    job_id: str,
+    at: datetime,
+) -> dict[str, Any]:
+    """Return the columns of a new job; those that are left out are null."""
+    spec = submission.spec
+    return {
+        "id": job_id,
+        "kind": submission.kind,
+        "owner": submission.owner,
+        "name": spec["name"],
+        "state": "queued",
+        "priority": PRIORITIES[spec["priority"]],
+        "gpus": spec["resources"]["gpus"],
+        "memory_mib": _memory_mib(connection, submission),
+        "allow_inexact": spec["resources"].get("allow_inexact") is True,
+        **prediction.columns(),
+        "tags": spec["tags"],
+        "notes": "",
+        "spec": spec,
+        "spec_sha256": sha256_of_json(spec),
+        "warnings": submission.warnings,
+        "findings": dict.fromkeys(("error", "warning", "info"), 0),
+        "dataset": spec["dataset"]["name"],
+        "retry_of": submission.retry_of,
+        "forked_from": submission.forked_from,
+        "weights_job": source_of_weights(spec),
+        "resume_from": submission.resume_from,
+        "epoch_limit": submission.epoch_limit,
+        "awaits_verification": awaits_verification(spec),
+        "created_at": at,
+        "attempt": 0,
+        "deaths": 0,
+        "revision": 1,
+        "last_event": 1,
+        "metrics": {},
+        "best": {},
+    }
 
 
 def _memory_mib(connection: sa.Connection, submission: Submission) -> float:
@@ -141,10 +178,11 @@ def _memory_mib(connection: sa.Connection, submission: Submission) -> float:
         return float(given)
     if submission.memory_mib is not None:
         return submission.memory_mib
+    origin = submission.retry_of or submission.forked_from
+    if origin is None:
+        return 0.0
     jobs = tables.jobs.c
-    query = sa.select(jobs.memory_mib).where(
-        jobs.id == (submission.retry_of or submission.forked_from)
-    )
+    query = sa.select(jobs.memory_mib).where(jobs.id == origin)
     planned = connection.execute(query).scalar_one_or_none()
     if isinstance(planned, float) and isfinite(planned) and planned > 0:
         return planned

@@ -4,7 +4,7 @@ The index `ix_jobs_waiting_of_owner` holds each owner's jobs in the owner's own 
 is read grows with the number of owners, not with the number of jobs.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -125,7 +125,9 @@ def _first_heads(dialect: str) -> str:
 
 _HEADS = {dialect: sa.text(_heads(dialect)) for dialect in _SINCE}
 _FIRST_HEADS = {dialect: sa.text(_first_heads(dialect)) for dialect in _SINCE}
-_COUNTS = sa.text("SELECT owner, count(*) FROM jobs WHERE state = 'queued' GROUP BY owner")
+_COUNTS = sa.text(
+    "SELECT owner, priority, count(*) FROM jobs WHERE state = 'queued' GROUP BY owner, priority"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +246,12 @@ def _union_of_pages(owners: int) -> sa.TextClause:
     return sa.text(" UNION ALL ".join(f"SELECT * FROM ({page})" for page in pages))  # noqa: S608
 
 
-def count_by_owner(connection: sa.Connection) -> dict[str, int]:
-    """Return how many jobs of each owner wait."""
-    return {row[0]: row[1] for row in connection.execute(_COUNTS)}
+def count_by_owner(connection: sa.Connection) -> dict[str, Counter[int]]:
+    """Return how many jobs of each owner wait, by priority."""
+    found: dict[str, Counter[int]] = {}
+    for owner, priority, count in connection.execute(_COUNTS):
+        found.setdefault(owner, Counter())[priority if type(priority) is int else 0] += count
+    return found
 
 
 def waiting_job(row: Sequence[Any]) -> WaitingJob:

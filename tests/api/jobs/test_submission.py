@@ -34,6 +34,18 @@ class TestCreate:
         assert job["spec"]["training"]["epochs"] == 20
         assert service.job(job["id"])["spec"] == job["spec"]
 
+    def test_answer_without_another_read_is_what_a_read_shows(self, service: Service) -> None:
+        spec = {**SPEC, "tags": {"a": "b"}, "training": {"batch_size": 60000}}
+        answer = service.post("/v1/jobs", spec)
+        shown = service.client.get(answer.headers["location"])
+        answered, read = answer.json(), shown.json()
+        assert answered["warnings"], "also what admission found odd"
+        for job in (answered, read):
+            job.pop("queue_position")  # which may be known later
+        assert answered == read
+        parts = [reply.headers["etag"].rpartition("-")[0] for reply in (answer, shown)]
+        assert parts[0] == parts[1]
+
     def test_filled_specification_can_be_submitted_again(self, service: Service) -> None:
         first = service.job(service.submit(regularizers={"l2": 0.01, "dropout": True}))["spec"]
         assert first["regularizers"]["l2"] == {"weight": 0.01, "only": None}

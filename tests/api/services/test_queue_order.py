@@ -90,3 +90,23 @@ def test_positions_behind_the_plan_are_read_with_one_query_for_all(
     assert queue_order.positions(ids) == {each: place for place, each in enumerate(ids, start=1)}
     assert sum("row_number" in each for each in statements) == 1
     assert queue_order.positions(["job_unknown"]) == {}
+
+
+def test_new_job_behind_the_plan_has_its_position_without_a_query(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.services.queue_order.MAX_CANDIDATES", 2)
+    monkeypatch.setattr("api.services.queue_order.plan", lambda box: plan(box, depth=2))
+    for priority in ("low", "normal", "normal", "high"):
+        service.submit(priority=priority)
+    queue_order = QueueOrder(service.database)
+    queue_order.snapshot()
+    statements: list[str] = []
+    event.listen(
+        service.database.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
+    )
+    places = [queue_order.position_of_new("job_new", "admin", level) for level in (10, 0, -10)]
+    assert places == [3, 4, 5], "behind the plan, and behind own jobs of the same priority"
+    assert not statements

@@ -51,7 +51,11 @@ def check(raw: Any, storage: Storage | None = None) -> Draft:
         InvalidSpec: with its faults.
     """
     services: Any = SimpleNamespace(
-        methods=METHODS, sidecar=Sidecar(), database=None, storage=storage
+        methods=METHODS,
+        sidecar=Sidecar(),
+        database=None,
+        storage=storage,
+        largest_device=SimpleNamespace(mib=lambda: 0.0),
     )
     return service.check(services, ADMIN, parse(json.dumps(raw).encode()))
 
