@@ -1,6 +1,6 @@
 """The application: a table of contents."""
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Security
 
 from api import errors
 from api.accounts.router import router as accounts
@@ -14,9 +14,10 @@ from api.dashboard.predictions import UPLOAD as PICTURES_OF_PAGE
 from api.dashboard.routes import router as dashboard
 from api.datasets.routes import UPLOAD as UPLOAD_DATASET
 from api.datasets.routes import router as datasets
-from api.deps import declared_rights, principal
+from api.deps import declared_rights, principal, scheme
 from api.findings.routes import router as findings
 from api.health.routes import public as health
+from api.http.flat_routes import include
 from api.http.guard import Guard
 from api.http.methods import Methods
 from api.http.query_parameters import check_query_parameters
@@ -36,9 +37,9 @@ from shared.settings import Settings
 
 TITLE, VERSION = "Trainshed", "0.1.0"
 
-PUBLIC = (health, reference, dashboard)
+PUBLIC = (health, reference)
 PRIVATE = (
-    *(accounts, jobs, findings, analyses, comparison, presets, datasets, catalog),
+    *(jobs, accounts, findings, analyses, comparison, presets, datasets, catalog),
     *(augmentation, weights, backup, prometheus),
 )
 UPLOADS = (UPLOAD, UPLOAD_DATASET, PICTURES, PICTURES_OF_PAGE)
@@ -63,9 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     known_parameters = Depends(check_query_parameters)
     for router in PUBLIC:
-        app.include_router(router, dependencies=[known_parameters])
+        include(app, router, [known_parameters])
     for router in PRIVATE:
-        app.include_router(router, dependencies=[Depends(principal), known_parameters])
+        include(app, router, [Depends(principal), Security(scheme), known_parameters])
+    include(app, dashboard, [known_parameters])  # last: its pages have the most routes
     declared_rights(app)
     extend_openapi(app)
     app.add_middleware(Polls, services=services)

@@ -25,13 +25,11 @@ async def services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(services)]
 
-# Only declares the scheme in the OpenAPI document; `principal` gives more precise errors.
-_scheme = HTTPBearer(auto_error=False, description="The key, as `Authorization: Bearer KEY`")
+#: Only declares the scheme in the OpenAPI document; `principal` gives more precise errors.
+scheme = HTTPBearer(auto_error=False, description="The key, as `Authorization: Bearer KEY`")
 
 
-async def principal(
-    request: Request, services: ServicesDep, _: Annotated[object, Depends(_scheme)]
-) -> Principal:
+async def principal(request: Request) -> Principal:
     """Return the person whose key or session the request has; a key takes precedence.
 
     Raises:
@@ -40,6 +38,8 @@ async def principal(
         BadRequest: It has more than one.
         LimitReached: The person makes too many requests.
     """
+    # Not a dependency: FastAPI would look at it again wherever a principal is needed.
+    services: Services = request.app.state.services
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise BadRequest("The request has more than one Authorization header.")

@@ -2,7 +2,6 @@
 
 import importlib
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared import clock
 from shared.errors import Unavailable
+from shared.sqlite_writer import SqliteWriter
 
 MIN_SQLITE_VERSION = (3, 51, 3)  # earlier versions can corrupt a WAL file of several connections
 
@@ -54,13 +54,13 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 45) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self._write_lock = threading.Lock()
         #: Called after each transaction that may have changed something, before `write` returns.
         self.after_write: Callable[[], None] = lambda: None
         if self.is_sqlite:
             self.engine = self._reader = _sqlite(url, pool_size)
+            self._writer: SqliteWriter | None = SqliteWriter(self.engine)
         else:
-            self.engine = _postgresql(url, pool_size)
+            self.engine, self._writer = _postgresql(url, pool_size), None
             # Without REPEATABLE READ each statement reads a different state of the database.
             self._reader = self.engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -83,21 +83,18 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        if self.is_sqlite:
-            # The lock is fairer than SQLite's busy loop.
-            with self._write_lock, _translate_errors(), self.engine.connect() as connection:
-                connection.info["immediate"] = True
-                try:
-                    with connection.begin():
-                        yield connection
-                finally:
-                    connection.info.pop("immediate", None)
-        else:
-            with _translate_errors(), self.engine.begin() as connection:
-                yield connection
+        with _translate_errors():
+            if self._writer is None:
+                with self.engine.begin() as connection:
+                    yield connection
+            else:
+                with self._writer.transaction() as connection:
+                    yield connection
 
     def close(self) -> None:
         """Close every connection."""
+        if self._writer is not None:
+            self._writer.close()
         self.engine.dispose()
 
 

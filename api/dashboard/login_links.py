@@ -7,7 +7,7 @@ from fastapi import APIRouter, Security
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from api.deps import PrincipalDep, ServicesDep, right
+from api.deps import PrincipalDep, ServicesDep, right, scheme
 from api.http.responses import json_response
 from api.http.schemas import Count
 from api.services.container import Services
@@ -27,7 +27,7 @@ class LoginLink(BaseModel):
 
 @router.post(
     "",
-    dependencies=[Security(right("account:read"))],
+    dependencies=[Security(right("account:read")), Security(scheme)],
     status_code=201,
     summary="Create a login link",
     responses={201: {"model": LoginLink}},
