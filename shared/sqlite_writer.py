@@ -2,7 +2,7 @@
 
 SQLite has one writer at a time, and a commit waits for the disk. So the threads take turns, and a
 thread leaves its changes for the next thread to commit if one waits already: one commit stores the
-changes of all of them. None of them goes on before that. A shared connection keeps its pages in
+changes of all of them. None of them continues before that. A shared connection keeps its pages in
 memory, which the commit of another connection would invalidate.
 """
 
@@ -121,7 +121,7 @@ class SqliteWriter:
                 self._waiting -= 1
 
     def _begin(self) -> _Commit:
-        """Return the transaction of the threads before, or begin a new one."""
+        """Return the transaction of the threads before, or begin another."""
         if self._commit is None:
             if self._connection is None:
                 self._connection = self._engine.connect()

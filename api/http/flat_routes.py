@@ -1,7 +1,7 @@
 """Routes of included routers as routes of the application itself.
 
-FastAPI keeps included routers apart: it searches them one after the other, and the one that it has
-found once more. With a hundred routes that takes longer than the work of many requests.
+FastAPI keeps included routers apart: it searches each router in turn, and the router with the route
+a second time. With a hundred routes that takes longer than the work of many requests.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def include(app: FastAPI, router: APIRouter, dependencies: Sequence[Depends]) ->
     Args:
         app: the application.
         router: with its routes.
-        dependencies: of each of its routes, before those of the route.
+        dependencies: of each of its routes, before its own dependencies.
     """
     for context in iter_route_contexts(router.routes):
         if not isinstance(context.original_route, APIRoute):

@@ -135,7 +135,7 @@ def _columns(
     job_id: str,
     at: datetime,
 ) -> dict[str, Any]:
-    """Return the columns of a new job; those that are left out are null."""
+    """Return the columns of a new job; the others are null."""
     spec = submission.spec
     return {
         "id": job_id,

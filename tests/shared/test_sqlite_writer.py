@@ -37,7 +37,7 @@ def _write(database: Database, number: int, error: Exception | None = None) -> i
         connection.execute(INSERT, {"number": number})
         if error is not None:
             raise error
-    assert number in _stored(database), "the change of a thread that goes on is stored"
+    assert number in _stored(database), "a thread continues once its change is stored"
     return number
 
 
