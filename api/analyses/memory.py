@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.analyses.request import SUBJECT, Request
-from api.jobs.device_memory import data_mib
+from api.jobs.device_memory import data_mib, largest_device_mib
 from api.services.container import Services
 from shared.errors import Conflict, Fault, InvalidSpec, NotFound
 from shared.jobs import liveness
@@ -35,7 +35,7 @@ def plan_memory(services: Services, job: JobRow, request: Request) -> AnalysisMe
         Unavailable: the sidecar, which predicts it, does not answer.
     """
     is_on_gpu, limit_mib = _largest_device(services)
-    largest_mib = services.largest_device.mib()
+    largest_mib = largest_device_mib(services)
     network_mib = _predict(services, job, request, is_on_gpu=is_on_gpu)
     context_mib = CONTEXT_MIB if largest_mib else 0.0
     limit_mib = largest_mib or limit_mib

@@ -7,9 +7,12 @@ from typing import Any
 from api.jobs.admission.draft import Draft
 from api.jobs.admission.stages import distinct_optimizers
 from api.services.container import Services
+from shared.clock import now
 from shared.errors import Unavailable
 from shared.jobs.estimates.estimator import Prediction
 from shared.jobs.memory_need import planned_mib
+from shared.jobs.planning.memory import reserve_mib
+from shared.jobs.read_box import list_devices
 
 MIB = 2**20
 #: Of a number in a table.
@@ -25,6 +28,15 @@ class Planned:
     memory_mib: float | None
 
 
+def largest_device_mib(services: Services) -> float:
+    """Return the most memory that a job can get on a device of this box; 0 if none has its own."""
+    # Not from the snapshot of the queue: a snapshot of now would leave out the new job.
+    with services.database.read() as connection:
+        devices = list_devices(connection, now())
+    totals = (device.total_mib for device in devices)
+    return max((total - reserve_mib(total) for total in totals), default=0.0)
+
+
 def plan_memory(services: Services, draft: Draft, *, epochs_before: int = 0) -> Planned:
     """Return the prediction of a job, and the memory to plan for it; 0 for a whole device.
 
@@ -37,7 +49,7 @@ def plan_memory(services: Services, draft: Draft, *, epochs_before: int = 0) -> 
     predict = partial(services.estimator.predict, spec, epochs_before=epochs_before)
     prediction = predict()
     given = spec["resources"].get("gpu_memory_mib")
-    largest = services.largest_device.mib()
+    largest = largest_device_mib(services)
     if given or not largest:
         return Planned(prediction, None)
     if prediction.memory is None or prediction.memory.basis != "seen":

@@ -43,8 +43,8 @@ def check(services: Services, principal: Principal, raw: Any) -> Draft:
     """
     parts = (services.methods, services.sidecar, services.database, services.storage)
     largest_worker = partial(liveness.largest_worker, services.database)
-    context = Context(*parts, principal, largest_worker, services.largest_device.mib)
-    return checks.check(raw, context)
+    largest_mib = partial(device_memory.largest_device_mib, services)
+    return checks.check(raw, Context(*parts, principal, largest_worker, largest_mib))
 
 
 def create(services: Services, principal: Principal, body: bytes, key: str | None) -> Submitted:

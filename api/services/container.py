@@ -16,7 +16,6 @@ from api.services.database_version import DatabaseVersion
 from api.services.doorbell import Doorbell
 from api.services.event_feed import EventFeeds
 from api.services.keys import KeyCheck
-from api.services.largest_device import LargestDevice
 from api.services.limits import LimitChecks
 from api.services.login_codes import LoginCodes
 from api.services.outlines import Outlines
@@ -60,7 +59,6 @@ class Services:
     tallies: Tallies
     responses: ResponseCache
     outlines: Outlines
-    largest_device: LargestDevice
 
     @contextmanager
     def change(
@@ -126,5 +124,4 @@ def open_services(settings: Settings) -> Services:
         tallies=Tallies(database),
         responses=ResponseCache(DatabaseVersion(database, settings.home)),
         outlines=Outlines(),
-        largest_device=LargestDevice(database),
     )

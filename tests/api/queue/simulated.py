@@ -14,8 +14,7 @@ def show_devices(service: Service, *devices: dict[str, Any]) -> None:
     rows = [{"name": f"sim:{n}", **defaults, **device} for n, device in enumerate(devices)]
     with service.database.write() as connection:
         liveness.record_worker(connection, worker="w", host="h", pid=1, devices=rows)
-    services = service.app.state.services
-    services.queue_order._read_at = services.largest_device._read_at = float("-inf")
+    service.app.state.services.queue_order._read_at = float("-inf")
 
 
 def explain(service: Service, job_id: str) -> Any:

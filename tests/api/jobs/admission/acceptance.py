@@ -51,11 +51,7 @@ def check(raw: Any, storage: Storage | None = None) -> Draft:
         InvalidSpec: with its faults.
     """
     services: Any = SimpleNamespace(
-        methods=METHODS,
-        sidecar=Sidecar(),
-        database=None,
-        storage=storage,
-        largest_device=SimpleNamespace(mib=lambda: 0.0),
+        methods=METHODS, sidecar=Sidecar(), database=None, storage=storage
     )
     return service.check(services, ADMIN, parse(json.dumps(raw).encode()))
 
