@@ -58,7 +58,7 @@ def loss_surface(
         subject: the network and its data.
         directions: lines, each along a random direction.
         points: of each line; an odd number includes the checkpoint itself.
-        grid: points along each of the two first directions of the surface; 0 leaves it out.
+        grid: points along each of the two first directions of the surface; 0 or 1 leaves it out.
         span: lines and surface go from −span to span.
         normalization: "filter" scales each filter of a direction to the norm of the network's
             filter, so that the picture does not depend on the scale of the weights.
@@ -73,6 +73,7 @@ def loss_surface(
     landscape = Landscape(subject, split, samples_N, recomputes_batch_norm=recompute_batch_norm)
     weights = landscape.trained_weights()
     is_normalized = normalization == "filter"
+    grid = grid if grid > 1 else 0  # a single point is no surface
     numbers = range(max(directions, 2 if grid else 1))
     drawn = {n: random_direction(weights, seed, n, is_normalized=is_normalized) for n in numbers}
     total, done = 1 + directions * points + grid * grid, 0
