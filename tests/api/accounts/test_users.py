@@ -8,6 +8,7 @@ import pytest
 
 from shared import tables
 from shared.accounts import sessions
+from shared.accounts.roles import Scope
 from shared.errors import Unauthorized
 from tests.api.accounts_box import AccountsBox, accounts_box
 from tests.api.service import KEY
@@ -108,7 +109,8 @@ def test_each_change_is_in_the_audit_and_a_refused_change_is_not(box: AccountsBo
 
 
 def test_everybody_reads_the_own_account_and_the_own_changes(box: AccountsBox) -> None:
-    for caller, scope in (("mia", "submit"), ("otto", "read")):
+    callers: list[tuple[str, Scope]] = [("mia", "submit"), ("otto", "read")]
+    for caller, scope in callers:
         job = box.add_job(caller)
         assert box.request(caller, "submit", "POST", f"/v1/jobs/{job}/pause").status_code == 202
         own = box.request(caller, scope, "GET", f"/v1/users/{caller}")

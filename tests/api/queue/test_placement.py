@@ -62,7 +62,11 @@ def test_no_device_of_the_model_is_said_and_allow_inexact_starts_the_job(service
 
 
 def test_a_job_is_not_bound_without_a_checkpoint_or_determinism(service: Service) -> None:
-    for changes in ({"has_checkpoint": False}, {"training": {"deterministic": False}}):
+    cases: list[dict[str, Any]] = [
+        {"has_checkpoint": False},
+        {"training": {"deterministic": False}},
+    ]
+    for changes in cases:
         job = _interrupted(service, **changes)
         show_devices(service, {"model": "T4"})
         assert explain(service, job)["reason"] is None
