@@ -77,7 +77,9 @@ def facts_of(
         found = uploaded.find(name, database, principal)
         if found is not None:
             return found
-    text = f"{quoted(name)} is not a dataset. {hint(name, FACTS)}"
+        text = uploaded.unknown(name, database, principal)
+    else:
+        text = f"{quoted(name)} is not a dataset. {hint(name, FACTS)}"
     return None, [Fault("/dataset/name", text)]
 
 

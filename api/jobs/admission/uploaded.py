@@ -1,14 +1,18 @@
 """Uploaded data sets in a specification: the newest version that is ready, or a pinned version."""
 
+from api.catalog.hints import hint
+from api.http.faults import quoted
 from api.services.principal import Principal
 from shared import uploaded_datasets
 from shared.database import Database
-from shared.datasets import DatasetFacts
+from shared.datasets import FACTS, DatasetFacts
 from shared.errors import Fault
 from shared.uploaded_datasets import DatasetRow
 
 AT = "/dataset/name"
 MAX_LISTED = 3
+#: The uploads among which the nearest name is looked for.
+MAX_NAMES = 100
 
 
 def find(
@@ -30,6 +34,28 @@ def find(
         return None, [Fault(AT, _why_not_ready(rows[0]))]
     facts = ready.facts()
     return facts, _class_faults(ready, facts) if facts.kind == "images" else []
+
+
+def unknown(reference: str, database: Database, principal: Principal) -> str:
+    """Return the message about a name that is neither a built-in data set nor an upload.
+
+    Args:
+        reference: `name`, or `name@version`.
+        database: of the service.
+        principal: who asks; the uploads that they may not read are not named.
+    """
+    only_owner = principal.only_owner
+    with database.read() as connection:
+        name = reference.partition("@")[0]
+        versions = uploaded_datasets.find(connection, name, only_owner=only_owner)
+        uploads = uploaded_datasets.newest(
+            connection, only_owner=only_owner, limit=MAX_NAMES, after=None
+        )
+    if versions:
+        listed = ", ".join(row.reference for row in versions[:MAX_LISTED])
+        return f"{quoted(reference)} is no version of this data set. Its newest versions: {listed}"
+    names = [*FACTS, *(row.name for row in uploads)]
+    return f"{quoted(reference)} is not a dataset. {hint(reference, names)}"
 
 
 def check_hash(posted: str | None, facts: DatasetFacts) -> list[Fault]:

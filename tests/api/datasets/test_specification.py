@@ -68,3 +68,14 @@ def test_own_splits_are_the_default(service: Service) -> None:
     assert (dataset["train"], dataset["validation"], dataset["test"]) == (70, 18, 12)
     spec = {"dataset": {"name": "flowers", "validation": 19}, "architecture": "mlp"}
     assert "at most 18" in service.faults(spec)["/dataset/validation"]
+
+
+def test_unknown_name_and_version_are_refused_with_what_exists(service: Service) -> None:
+    finish(service, store(service).json(), ROSES, TULIPS)
+
+    def fault(name: str) -> str:
+        return service.faults({"dataset": name, "architecture": "mlp"})["/dataset/name"]
+
+    assert fault("flwers").startswith("`flwers` is not a dataset. Did you mean `flowers`?")
+    text = "`flowers@2` is no version of this data set. Its newest versions: flowers@1"
+    assert fault("flowers@2") == text
