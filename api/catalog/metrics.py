@@ -37,10 +37,12 @@ def epoch_metric_names(
 
 
 def metric_of(catalog: Catalog, name: str) -> dict[str, Any] | None:
-    """Return what the catalogue declares of a metric; None for an unknown name.
+    """Return what the catalogue declares of a metric; None for an unknown name or a template.
 
     Args:
         catalog: the catalogue.
         name: of the metric; `val_top_5_accuracy` is declared as `val_top_{k}_accuracy`.
     """
+    if "{" in name:
+        return None
     return catalog[METRICS].get(re.sub(r"(?<=_top_)[0-9]+(?=_)", "{k}", name))

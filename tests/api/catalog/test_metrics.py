@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.catalog.metrics import epoch_metric_names
+from api.catalog.metrics import epoch_metric_names, metric_of
 from tests.fakes.admission import methods
 from worker.training.metrics import Conditions
 from worker.training.metrics import epoch_metric_names as names_in_worker
@@ -28,3 +28,8 @@ def test_api_and_worker_agree_on_metrics_of_regression(is_clipped: bool) -> None
     )
     job = Conditions("regression", mixed_targets=False, gradient_clipping=is_clipped)
     assert set(in_api) == set(names_in_worker(job))
+
+
+def test_template_is_no_metric() -> None:
+    assert metric_of(methods().catalog, "val_top_7_accuracy") is not None
+    assert metric_of(methods().catalog, "val_top_{k}_accuracy") is None
