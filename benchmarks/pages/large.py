@@ -23,7 +23,7 @@ from shared.storage import Storage
 CLASSES, CLASSES_NAME = 1_000, "a job of many classes"
 #: The pair of classes that is confused most often, and how often.
 TRUE, PREDICTED, COUNT = 123, 456, 33
-#: A data set that every box has; its pictures stand for those of the classes.
+#: A data set that every box has; its pictures stand for the pictures of the classes.
 OF_DIGITS = {"name": "digits", "train": 1197, "validation": 300, "test": 300}
 CELL_LIMIT, INTERACTIVE_LIMIT_MS, PICTURES_LIMIT_MS, TASK_LIMIT_MS = 2_500, 800, 500, 200
 SERIES_LIMIT_MS, SERIES_LIMIT_KB = 150, 15

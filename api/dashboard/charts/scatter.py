@@ -7,8 +7,8 @@ from typing import Any
 from api.dashboard.charts.scale import linear
 from api.dashboard.formats import duration, label, metric, short
 
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 14, 44
+WIDTH, HEIGHT = 480, 240
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 26, 46
 #: Seconds of a unit, its name, and from how many seconds on the axis has it.
 UNITS = ((3600.0, "hours", 3 * 3600.0), (60.0, "minutes", 180.0), (1.0, "seconds", 0.0))
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ def draw_scatter(entries: Sequence[Json], declared: Json) -> Scatter | None:
     name = declared["name"]
     longest = max(each["seconds"] for each in timed)
     unit, unit_name, _ = next(each for each in UNITS if longest >= each[2])
-    horizontal = linear([0.0, *(each["seconds"] / unit for each in timed)], count=6)
+    horizontal = linear([0.0, *(each["seconds"] / unit for each in timed)], count=4)
     vertical = linear([each["value"] for each in timed], count=4)
 
     def x(value: float) -> float:
