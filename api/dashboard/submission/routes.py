@@ -82,8 +82,9 @@ _read_draft = draft.read
 
 
 async def _values(request: Request) -> dict[str, str]:
-    """Return the fields of the form as text."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    """Return the fields of the form as text, without the carriage returns that browsers add."""
+    fields = (await request.form()).items()
+    return {name: text.replace("\r\n", "\n") for name, text in fields if isinstance(text, str)}
 
 
 async def _answer(

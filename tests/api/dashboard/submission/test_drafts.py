@@ -108,3 +108,13 @@ def test_a_fork_without_a_name_gets_the_name_that_the_form_shows(
         response = browser.post(f"/jobs/{origin}/fork", data=data)
         job = service.job(response.headers["location"].removeprefix("/jobs/"))
         assert job["name"] == expected
+
+
+def test_lines_of_the_rest_stay_as_they_were_typed(browser: httpx.Client) -> None:
+    """A browser ends each line with a carriage return too."""
+    typed = '{\r\n  "tags": {"a": "b"}\r\n}'
+    data = {**FORM, "/others": typed, "/training/epochs": "0", "action": "check"}
+    address = browser.post("/jobs/new", data=data).headers["location"]
+    page = browser.get(address.partition("#")[0]).text
+    assert "1 fault" in page
+    assert ">{\n  &#34;tags&#34;: {&#34;a&#34;: &#34;b&#34;}\n}</textarea>" in page
