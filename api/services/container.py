@@ -90,6 +90,7 @@ class Services:
     def close(self) -> None:
         """Stop the threads and close the connections."""
         self.doorbell.stop()
+        self.queue_order.close()
         self.responses.version.close()
         self.database.close()
 

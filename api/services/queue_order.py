@@ -1,4 +1,8 @@
-"""The queue as the plan orders it, read about once a second for all requests."""
+"""The queue as the plan orders it, read about once a second for all requests.
+
+A long queue takes long to read. It is read again in the background while requests need it, so that
+none of them waits.
+"""
 
 import threading
 import time
@@ -13,6 +17,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.database import Database
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.jobs.planning.box import UNKNOWN_SECONDS, Box, Policy, WaitingJob, own_order
 from shared.jobs.planning.forecast import Start, forecast
@@ -23,6 +28,9 @@ from shared.jobs.read_box import read_box
 from shared.jobs.waiting import count_by_owner
 
 MAX_AGE_SECONDS = 1.0
+#: Of a long queue, which a thread reads every `MAX_AGE_SECONDS` until no request has needed it for
+#: `IDLE_SECONDS`.
+MAX_AGE_OF_LONG_SECONDS, IDLE_SECONDS = 2.0, 10.0
 #: Between two regular reads, jobs submitted since may cause extra reads: at most so many, and
 #: together at most so long.
 MAX_EXTRA_READS, EXTRA_READS_SECONDS = 10, 0.1
@@ -90,21 +98,34 @@ class Snapshot:
 
 
 class QueueOrder:
-    """A snapshot of the queue, at most `MAX_AGE_SECONDS` old."""
+    """A snapshot of the queue, which is current to a second, or to two if the queue is long."""
 
     def __init__(self, database: Database, policy: Policy = DEFAULT_POLICY) -> None:
         self.database = database
         self.policy = policy
+        #: Held while the queue is read.
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._read_at = float("-inf")
         #: Extra reads that are left before the next regular read.
         self._extra_reads = 0
+        self._used_at = float("-inf")
+        self._refresher: threading.Thread | None = None
+        self._is_closed = threading.Event()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._is_closed.set()
+        if self._refresher is not None:
+            self._refresher.join()
 
     def snapshot(self) -> Snapshot:
         """Return the current snapshot."""
-        with self._lock:
-            return self._current()
+        snapshot = self._current()
+        if snapshot is None:
+            with self._lock:
+                snapshot = self._current() or self._read_regularly()
+        return snapshot
 
     def snapshot_with(self, job_id: str, *, allow_extra_read: bool = True) -> Snapshot:
         """Return a snapshot that has a job which was submitted a moment ago, where possible.
@@ -151,10 +172,12 @@ class QueueOrder:
         return snapshot.about_new(owner, priority)
 
     def _snapshot_with(self, job_ids: Collection[str], *, allow_extra_read: bool) -> Snapshot:
+        snapshot = self.snapshot()
+        if not allow_extra_read or not _lacks(snapshot, job_ids):
+            return snapshot
         with self._lock:
-            snapshot = self._current()
-            is_missing = any(each not in snapshot.positions for each in job_ids)
-            if is_missing and snapshot.is_whole and allow_extra_read and self._extra_reads:
+            snapshot = self._snapshot or snapshot  # another thread may have read it
+            if _lacks(snapshot, job_ids) and self._extra_reads:
                 self._extra_reads -= 1
                 snapshot = self._read()
             return snapshot
@@ -194,17 +217,43 @@ class QueueOrder:
             rows = connection.execute(query).all()
         return {row.id: snapshot.about(row.owner, row.place - 1) for row in rows}
 
-    def _current(self) -> Snapshot:
+    def _current(self) -> Snapshot | None:
+        """Return the snapshot if it is current."""
+        snapshot = self._snapshot
+        at = self._used_at = time.monotonic()
+        if snapshot is None:
+            return None
+        max_age = MAX_AGE_SECONDS if snapshot.is_whole else MAX_AGE_OF_LONG_SECONDS
+        return snapshot if at - self._read_at <= max_age else None
+
+    def _read_regularly(self) -> Snapshot:
+        """Read the queue; the lock is held."""
         began_at = time.monotonic()
-        if self._snapshot is None or began_at - self._read_at > MAX_AGE_SECONDS:
-            self._read()
-            self._read_at = time.monotonic()
-            read_seconds = self._read_at - began_at
-            # A long queue takes long to read, so it gets fewer extra reads, but always one.
-            extra_reads = int(EXTRA_READS_SECONDS / max(read_seconds, 1e-3))
-            self._extra_reads = max(1, min(MAX_EXTRA_READS, extra_reads))
-        assert self._snapshot is not None
-        return self._snapshot
+        snapshot = self._read()
+        read_seconds = time.monotonic() - began_at
+        self._read_at = began_at if not snapshot.is_whole else began_at + read_seconds
+        # A long queue takes long to read, so it gets fewer extra reads, but always one.
+        extra_reads = int(EXTRA_READS_SECONDS / max(read_seconds, 1e-3))
+        self._extra_reads = max(1, min(MAX_EXTRA_READS, extra_reads))
+        if not snapshot.is_whole and (self._refresher is None or not self._refresher.is_alive()):
+            self._refresher = threading.Thread(target=self._refresh, name="queue", daemon=True)
+            self._refresher.start()
+        return snapshot
+
+    def _refresh(self) -> None:
+        """Read a long queue again and again, as long as requests need it."""
+        snapshot = self._snapshot
+        while snapshot is not None and not snapshot.is_whole:
+            wait_seconds = self._read_at + MAX_AGE_SECONDS - time.monotonic()
+            if self._is_closed.wait(max(0.0, wait_seconds)):
+                return
+            if time.monotonic() - self._used_at > IDLE_SECONDS:
+                return
+            with self._lock:
+                try:
+                    snapshot = self._read_regularly()
+                except Unavailable:
+                    return  # the next request reads it, or reports why it cannot
 
     def _read(self) -> Snapshot:
         with self.database.read() as connection:
@@ -216,6 +265,11 @@ class QueueOrder:
         positions = {entry.job.id: place for place, entry in enumerate(made.entries, start=1)}
         self._snapshot = Snapshot(box, made, positions, counts)
         return self._snapshot
+
+
+def _lacks(snapshot: Snapshot, job_ids: Collection[str]) -> bool:
+    """Return whether a job is not in the snapshot though it may wait since a moment ago."""
+    return snapshot.is_whole and any(each not in snapshot.positions for each in job_ids)
 
 
 def _by_owner(lines: Mapping[str, list[WaitingJob]]) -> dict[str, Iterator[WaitingJob]]:

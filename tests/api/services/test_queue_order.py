@@ -1,5 +1,6 @@
 """Queue positions are current, and no number of requests makes the API read the queue often."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +102,7 @@ def test_new_job_behind_the_plan_has_its_position_without_a_query(
         service.submit(priority=priority)
     queue_order = QueueOrder(service.database)
     queue_order.snapshot()
+    queue_order.close()  # whose thread would read it again
     statements: list[str] = []
     event.listen(
         service.database.engine,
@@ -110,3 +112,47 @@ def test_new_job_behind_the_plan_has_its_position_without_a_query(
     places = [queue_order.position_of_new("job_new", "admin", level) for level in (10, 0, -10)]
     assert places == [3, 4, 5], "behind the plan, and behind own jobs of the same priority"
     assert not statements
+
+
+def test_a_long_queue_is_read_in_the_background_while_requests_need_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.services.queue_order.MAX_CANDIDATES", 2)
+    monkeypatch.setattr("api.services.queue_order.plan", lambda box: plan(box, depth=2))
+    monkeypatch.setattr("api.services.queue_order.MAX_AGE_SECONDS", 0.05)
+    monkeypatch.setattr("api.services.queue_order.MAX_AGE_OF_LONG_SECONDS", 60.0)
+    monkeypatch.setattr("api.services.queue_order.IDLE_SECONDS", 2.0)
+    for _ in range(3):
+        service.submit()
+    queue_order = QueueOrder(service.database)
+    threads: set[int] = set()
+    first = queue_order.snapshot()
+
+    def note(*_: Any) -> None:
+        threads.add(threading.get_ident())
+
+    event.listen(service.database.engine, "before_cursor_execute", note)
+    try:
+        service.wait_until(lambda: queue_order.snapshot() is not first, "another snapshot")
+        assert threading.get_ident() not in threads, "no request reads it"
+        refresher = queue_order._refresher
+        assert refresher is not None
+        service.wait_until(lambda: not refresher.is_alive(), "the end without requests")
+    finally:
+        event.remove(service.database.engine, "before_cursor_execute", note)
+        queue_order.close()
+
+
+def test_the_thread_of_a_long_queue_ends_with_the_service(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.services.queue_order.MAX_CANDIDATES", 2)
+    monkeypatch.setattr("api.services.queue_order.plan", lambda box: plan(box, depth=2))
+    for _ in range(3):
+        service.submit()
+    queue_order = QueueOrder(service.database)
+    queue_order.snapshot()
+    assert queue_order._refresher is not None
+    assert queue_order._refresher.is_alive()
+    queue_order.close()
+    assert not queue_order._refresher.is_alive()
