@@ -21,13 +21,13 @@ def _surface(training: Any, **parameters: Any) -> dict[str, Any]:
     return analyse("loss_surface", subject(training), **{**SMALL, **parameters}).result
 
 
-@pytest.mark.parametrize("recompute", [True, False])
 def test_a_grid_of_one_point_is_no_surface() -> None:
     outcome = analyse("loss_surface", subject(network()), directions=1, points=3, grid=1)
     assert outcome.result["surface"] is None
     assert [picture.name for picture in outcome.pictures] == ["lines"]
 
 
+@pytest.mark.parametrize("recompute", [True, False])
 def test_the_center_is_the_loss_of_the_checkpoint(recompute: bool) -> None:
     training = trained()
     exact = score(training, training.on_device(training.splits.train), has_metrics=True)
