@@ -33,8 +33,8 @@ def predict_memory_mib(
 
     What the kind needs is given at its registration: `derivatives` (0, 1 or 2) of the objective,
     `networks` that it copies, `vectors` of the size of the trained weights, `vectors_per`, the
-    parameter that counts further ones, and `basis`, the parameter with the number of vectors that
-    Lanczos may keep. The data and the libraries come on top.
+    parameter that counts further vectors, and `basis`, the parameter with the number of vectors
+    that Lanczos may keep. The data and the libraries come on top.
 
     Args:
         kind: of the analysis.

@@ -38,7 +38,7 @@ def baseline(samples: int, *, wrong: int, is_alike: bool) -> Baseline:
 
 
 @pytest.mark.parametrize("samples", [120, 269])
-def test_second_answers_are_told_from_wrong_labels_whatever_the_number_of_samples(
+def test_second_answers_are_no_wrong_labels_whatever_the_number_of_samples(
     samples: int,
 ) -> None:
     alike, wrong = (baseline(samples, wrong=30, is_alike=each) for each in (True, False))
