@@ -14,7 +14,6 @@ from api.dashboard.formats import label
 from api.dashboard.page import open_api, page_router, render
 from api.dashboard.recent import read_jobs
 from api.dashboard.waiting import read_waiting
-from api.deps import ServicesDep
 from api.http.responses import json_response
 
 router = page_router()
@@ -32,7 +31,6 @@ MAX_FAILED = 20
 @router.get("/")
 async def get_home(
     request: Request,
-    services: ServicesDep,
     *,
     state: Annotated[str | None, Query(max_length=20)] = None,
     dataset: Annotated[str | None, Query(max_length=100)] = None,
@@ -48,7 +46,7 @@ async def get_home(
     if "text/html" not in request.headers.get("accept", ""):
         links = {"docs": "/docs", "openapi": "/openapi.json", "ready": "/readyz"}
         return json_response({**request.app.openapi()["info"], "links": links}, headers=VARY)
-    api = await open_api(request, services)
+    api = await open_api(request)
     filters = {"state": state, "dataset": dataset, "tag": tag, "named": named, "owner": owner}
     given = {name: value for name, value in filters.items() if value}
     account = request.state.account

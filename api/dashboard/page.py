@@ -18,7 +18,7 @@ from api.dashboard import assets, formats
 from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.notes import markdown
 from api.dashboard.saved_form import SavedForm, save_form
-from api.deps import ServicesDep, principal, without_key
+from api.deps import principal, without_key
 from api.errors import STATUS
 from api.http.pydantic_rules import parameter_fault
 from shared.errors import ServiceError, Unauthorized
@@ -55,14 +55,14 @@ class LoginNeeded(Exception):
     """The request for a page has no session."""
 
 
-async def open_api(request: Request, services: ServicesDep) -> ApiClient:
+async def open_api(request: Request) -> ApiClient:
     """Return the API for the person whose session the request has.
 
     Raises:
         LoginNeeded: there is no session, or it has ended.
     """
     try:
-        person = await principal(request, services, None)
+        person = await principal(request)
     except Unauthorized as error:
         raise LoginNeeded from error
     request.state.account, request.state.is_admin = person.name, person.is_admin

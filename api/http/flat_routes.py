@@ -30,12 +30,15 @@ def include(app: FastAPI, router: APIRouter, dependencies: Sequence[Depends]) ->
     for context in iter_route_contexts(router.routes):
         if not isinstance(context.original_route, APIRoute):
             raise TypeError(f"{context.path} is no route of an API; add it to the application.")
-        _add(app, context, dependencies)
+        _add(app, context, dependencies, type(context.original_route))
 
 
-def _add(app: FastAPI, context: RouteContext, dependencies: Sequence[Depends]) -> None:
+def _add(
+    app: FastAPI, context: RouteContext, dependencies: Sequence[Depends], kind: type[APIRoute]
+) -> None:
     options: dict[str, Any] = {name: getattr(context, name) for name in DECLARED}
     assert context.path is not None
     assert context.endpoint is not None
     options["dependencies"] = [*dependencies, *context.dependencies]
-    app.router.add_api_route(context.path, context.endpoint, **options)
+    # Pages have a kind of their own, which makes pages of errors and leads to the login.
+    app.router.add_api_route(context.path, context.endpoint, route_class_override=kind, **options)

@@ -69,7 +69,7 @@ def test_a_refusal_is_the_form_with_the_reason_and_every_value(
     def refuse(*_: object) -> None:
         raise LimitReached("3 jobs of admin wait; at most 3 may.", retry_after_seconds=60)
 
-    monkeypatch.setattr(service.app.state.services.limits, "check_queued", refuse)
+    monkeypatch.setattr(service.app.state.services.limits, "for_job", refuse)
     response = browser.post("/jobs/new", data={**FORM, "action": "submit"})
     assert response.status_code == 429
     assert "3 jobs of admin wait; at most 3 may." in response.text
