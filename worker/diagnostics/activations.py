@@ -10,6 +10,8 @@ from worker.diagnostics.view import View
 from worker.registry import diagnostics
 
 Share = Annotated[float, Field(ge=0, le=1)]
+#: A healthy unit is 0 for about half of the samples, so often for all of a few.
+MIN_SAMPLES = 8
 
 
 @diagnostics.register(
@@ -50,7 +52,7 @@ def dead_relu(view: View, /, *, share: Share = 0.5, some: Share = 0.4) -> Sympto
         for layer in reading.activations
         if layer.dead_share is not None
     ]
-    if not shares:
+    if not shares or reading.samples < MIN_SAMPLES:
         return None
     name, value = max(shares, key=lambda layer: layer[1])
     if value <= some:

@@ -46,7 +46,9 @@ def single_label_batch(
     data = view.data
     if data is None or data.batches is None or view.classes < 2:
         return None
-    found = data.batches
+    found, train = data.batches, data.splits["train"]
+    if sum(count > 0 for count in train.counts) < 2:
+        return None  # which no size of a batch changes
     share = found.single / max(1, found.batches)
     # Five batches more than expected: one by chance among a few is no sign.
     is_often = found.single > times * found.expected_single + 5
@@ -60,14 +62,14 @@ def single_label_batch(
             value=found.order_deviations,
             threshold=deviations,
             direction="above",
-            samples=data.splits["train"].samples,
+            samples=train.samples,
             details={"batches": list(found.first_single)},
             next="Report it to the administrator: the service itself shuffles the samples",
             is_certain=True,
         )
     if share <= most:
         return None
-    size = view.stage.batch_size
+    size = min(view.stage.batch_size, train.samples)
     samples = "1 sample" if size == 1 else f"{size} samples"
     return Symptom(
         severity="warning",
@@ -77,7 +79,7 @@ def single_label_batch(
         value=share,
         threshold=most,
         direction="above",
-        samples=data.splits["train"].samples,
+        samples=train.samples,
         details={"batches": list(found.first_single)},
         patches=("batch_of_all_classes",),
         is_certain=True,

@@ -210,7 +210,7 @@ def input_not_connected(view: View, /, *, spread: Positive = 1e-4) -> Symptom | 
     """
     reading = view.fresh_reading
     # Zeros in the last layer make all outputs equal at first, by design.
-    if reading.step < 1 or not math.isfinite(reading.loss):
+    if reading.step < 1 or not math.isfinite(reading.loss) or reading.samples < 2:
         return None
     if reading.output_spread >= spread:
         return None

@@ -119,7 +119,8 @@ def label_errors(
     when=["epoch", "end"],
     mode="full",
     reasons=[2, 5],
-    causes=[*LEARNS_NOTHING, "cannot_overfit_batch"],
+    causes=[*LEARNS_NOTHING, "cannot_overfit_batch", "too_few_examples"],
+    covered_by=["too_few_examples"],
     tasks=["classification"],
     demo=None,
     twin=None,
@@ -161,7 +162,8 @@ def shuffled_label_control(
             is_certain=True,
         )
     best, limit = max(accuracies), max(control.accuracy, control.chance) + real * error
-    if best > limit:
+    is_vague = real * error > (1 - control.chance) / 2  # with as few samples as these
+    if best > limit or is_vague:
         return None
     return Symptom(
         severity="error",

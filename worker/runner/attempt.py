@@ -245,7 +245,7 @@ class Attempt:
         if finding is not None and report.step < report.steps:
             recorder.write_checkpoint(report)
             self.writer.flush()
-            raise Diagnosed(finding, step=report.step, steps=report.steps)
+            raise Diagnosed(finding, self.assignment.job_id, step=report.step, steps=report.steps)
         is_due = recorder.seconds_since_checkpoint >= self.settings.checkpoint_seconds
         if is_due and not report.ends_epoch and recorder.is_checkpoint_available:
             recorder.write_checkpoint(report)

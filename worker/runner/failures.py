@@ -63,8 +63,8 @@ class MaxRuntimeReached(Exception):
 class Diagnosed(Exception):
     """An error was found, and the specification lets errors end the job."""
 
-    def __init__(self, finding: NewFinding, *, step: int, steps: int) -> None:
-        self.finding = finding
+    def __init__(self, finding: NewFinding, job_id: str, *, step: int, steps: int) -> None:
+        self.finding, self.job_id = finding, job_id
         #: The steps that were taken, and the steps of the whole job.
         self.step, self.steps = step, steps
         super().__init__(finding.rule)
@@ -124,12 +124,13 @@ def _diagnosed(error: BaseException) -> Failure | None:
     if not isinstance(error, Diagnosed):
         return None
     data = error.finding.data
-    command = f"`trainshed fork JOB --finding {error.finding.id}`"
+    command = f"`trainshed fork {error.job_id} --finding {error.finding.id}`"
     patches, hint = data.get("patches"), "The job's findings have the evidence."
+    left = error.steps - error.step
     return Failure(
         kind="diagnosed",
         message=f"{error.finding.rule}: {data['sentence']}. The job ended at step {error.step} of "
-        f"{error.steps}, which saves {error.steps - error.step} steps.",
+        f"{error.steps}, which saves {left} step{'' if left == 1 else 's'}.",
         hint=f"Try {patches[0]['expects']}: {command}." if patches else hint,
     )
 

@@ -49,6 +49,15 @@ def test_digits_as_they_are_have_no_error_and_no_warning() -> None:
     assert train(made_data.unchanged, mode="full").rules("error", "warning") == []
 
 
+@pytest.mark.parametrize(("samples", "validation"), [(1, 1), (1, 50), (3, 10)])
+def test_splits_of_a_few_samples_are_no_other_fault(samples: int, validation: int) -> None:
+    dataset = {"name": "digits", "train": samples, "validation": validation}
+    spec, experiment = made_data.experiment(
+        dataset=dataset, training={"epochs": 5}, diagnostics={"mode": "full"}
+    )
+    assert run_filled(spec, experiment).rules("error", "warning") == ["too_few_examples"]
+
+
 def test_labels_that_two_classifiers_dispute_are_listed() -> None:
     found = train(made_data.noisy(0.2), epochs=6)
     assert "label_errors" in found.rules("warning")

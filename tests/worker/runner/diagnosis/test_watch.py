@@ -175,4 +175,5 @@ def test_an_error_ends_the_job_if_it_asks_for_that(jobs: Jobs) -> None:
     assert failure.kind == "diagnosed"
     assert "The job ended at step 1 of 240, which saves 239 steps." in failure.message
     assert "relu with he_normal" in failure.hint
+    assert f"`trainshed fork {job_id} --finding fnd_" in failure.hint
     assert jobs.steps(job_id)["last"] == 1
