@@ -222,7 +222,11 @@ class Experiment:
         in it.
         """
         full_batches, rest = divmod(len(self.splits.train.labels), stage.batch_size)
-        return full_batches + (rest > (1 if has_batch_norm(self.model) else 0))
+        return full_batches + (rest > (1 if self._has_batch_norm else 0))
+
+    @cached_property
+    def _has_batch_norm(self) -> bool:
+        return has_batch_norm(self.model)
 
     @property
     def steps(self) -> int:
