@@ -138,6 +138,7 @@ class AnalysisAttempt:
             record(connection, lease, Batch(artifacts=artifacts))
             attempts.succeed(connection, lease, result)
 
+        self.heartbeat.stop()
         write_with_retry(self.database, succeed)
 
     def _read_time_limit(self) -> None:

@@ -266,8 +266,8 @@ class Attempt:
         Returns:
             What to store, and the test metrics of the evaluated checkpoints by name.
         """
-        phase = "evaluating"
-        self.writer.put(Batch(phase=phase, events=[NewEvent("phase", {"phase": phase})]))
+        event = NewEvent("phase", {"phase": "evaluating"})
+        self.writer.put(Batch(phase="evaluating", events=[event]))
         self.writer.flush()
         lease = self.assignment.lease
         batch, summary = evaluate_checkpoints(experiment, self.database, self.storage, lease)
@@ -276,10 +276,8 @@ class Attempt:
         batch.metrics = test_metrics(
             summary, name, stage=stage, step=last["step"], epoch=last["epoch"]
         )
-        values = {metric.name: metric.value for metric in batch.metrics}
-        batch.latest = recorder.latest | {
-            name: json_number(value) for name, value in values.items()
-        }
+        values = {metric.name: json_number(metric.value) for metric in batch.metrics}
+        batch.latest = recorder.latest | values
         return batch, summary
 
     def _finish(self, batch: Batch, result: dict[str, Any]) -> None:
@@ -292,6 +290,7 @@ class Attempt:
             attempts.succeed(connection, lease, result)
             self.cost_meter.record(connection, is_last=True)
 
+        self.heartbeat.stop()
         write_with_retry(self.database, succeed)
 
     def _add_note(self, text: str) -> None:

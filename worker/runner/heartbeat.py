@@ -21,7 +21,7 @@ BEAT_SECONDS = 0.5
 
 
 class Heartbeat:
-    """A thread that beats until the process ends.
+    """A thread that beats until the attempt or the process ends.
 
     Args:
         database: where the heartbeat is recorded.
@@ -52,12 +52,21 @@ class Heartbeat:
         self._on_spec = on_spec
         self._spec: Any = None
         self._spec_sha256: str | None = None
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+        self._is_stopped, self._beating = False, threading.Lock()
+        self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Beat no more: the next write ends the attempt, and a beat after it would be fenced."""
+        with self._beating:
+            self._is_stopped = True
 
     def _run(self) -> None:
-        while True:
+        while not self._is_stopped:
             try:
-                self._beat()
+                with self._beating:
+                    if not self._is_stopped:
+                        self._beat()
             except Fenced:
                 exit_fenced()
             except Unavailable as error:

@@ -112,6 +112,7 @@ def train(assignment: Assignment, settings: Settings) -> int:
         _log_traceback(error)
         attempt.writer.join()
         ranks.end()
+        attempt.heartbeat.stop()
         return _fail(error, assignment, database)
     ranks.end()
     log.info("end", code=code)

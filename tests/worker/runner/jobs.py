@@ -33,6 +33,9 @@ class FakeHeartbeat:
         if self.at_step is not None and progress["step"] == self.at_step[0]:
             self.at_step[1].set()
 
+    def stop(self) -> None:
+        """Do nothing: there are no beats."""
+
 
 class Jobs(Installation):
     """The jobs of a database, whose attempts run in this process."""

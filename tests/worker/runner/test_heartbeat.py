@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared import tables
 from shared.database import Database
-from shared.jobs import changes, control
+from shared.jobs import attempts, changes, control
 from shared.jobs.liveness import read_spec
 from tests.worker.runner.installation import Installation
 from worker.runner import heartbeat
@@ -96,3 +96,20 @@ def test_each_beat_brings_the_stored_specification_which_is_read_when_it_changes
     assert second["resources"]["max_runtime_seconds"] == 7
     assert specs == [first, first, second, second]
     assert reads == [0, 2], "once for each specification"
+
+
+def test_no_beat_follows_the_write_that_ends_the_attempt(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.submit()
+    lease = installation.claim().lease
+    exits = list[None]()
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(heartbeat, "exit_fenced", lambda: exits.append(None))
+    beating = Heartbeat(installation.database, lease)
+    beating.stop()
+    with installation.database.write() as connection:
+        attempts.succeed(connection, lease, {})
+    beating.thread.join(30)
+    assert not beating.thread.is_alive()
+    assert not exits

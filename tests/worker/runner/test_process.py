@@ -74,6 +74,7 @@ class FakeAttempt:
         self.error: Exception | None = None
         self.is_stored = False
         self.writer = SimpleNamespace(join=self._join)
+        self.heartbeat = SimpleNamespace(stop=lambda: None)
 
     def __call__(self, *_: object) -> "FakeAttempt":
         return self
