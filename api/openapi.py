@@ -60,7 +60,7 @@ ANALYSIS_BODY: dict[str, Any] = {
 #: of another backup.
 WITH_CONFLICTS = {"/v1/augmentation/preview", "/v1/backup", "/v1/compare"}
 #: Addresses whose query names what may not exist.
-WITH_NAMES = {"/v1/analyses", "/v1/compare", "/v1/leaderboard"}
+WITH_NAMES = {"/v1/analyses", "/v1/compare", "/v1/leaderboard", "/v1/leaderboard/left-out"}
 #: Operations that are refused while the disk is nearly full.
 NEEDS_DISK = {"submit_job", "retry_job", "fork_job", "verify_finding"}
 #: Models of the specification that are replaced by components made from the catalogue.

@@ -206,8 +206,6 @@ def test_an_automatic_check_that_fails_does_not_stop_the_next(
 ) -> None:
     spec = {"diagnostics": {"verify": "auto"}}
     first = service.start_job(**spec)
-    service.succeed(first)
-    service.succeed(service.start_job(**spec))
     stop_awaiting = verifications.stop_awaiting
 
     def fail_for_the_first(connection: Any, job_id: str) -> bool:
@@ -215,7 +213,10 @@ def test_an_automatic_check_that_fails_does_not_stop_the_next(
             raise RowUnreadable(table="verifications", row_id="pat_1", column="gain", why="is text")
         return stop_awaiting(connection, job_id)
 
+    # Before the jobs end: the service itself also starts checks.
     monkeypatch.setattr(verifications, "stop_awaiting", fail_for_the_first)
+    service.succeed(first)
+    service.succeed(service.start_job(**spec))
     AutomaticChecks(service.app.state.services).start_due()
     with service.database.read() as connection:
         assert verifications.list_awaiting(connection) == [first.job_id]
