@@ -1,5 +1,6 @@
 """Requests to the sidecar, with a cache: each network is described once."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ TURN_TIMEOUT_SECONDS = 1.0
 THREADS = 16
 #: Long requests of an operation that this process has open at the sidecar, and that wait to join.
 MAX_OPEN_LONG, MAX_WAITING = 2, 8
+#: For how long a confirmation is repeated without another request.
+CONFIRMED_SECONDS = 10.0
 #: Both kinds of database support `on_conflict_do_nothing`, each with its own insert.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -56,6 +59,8 @@ class SidecarClient:
         self.version = version
         self.database = database
         self._cache = lru_cache(maxsize=MAX_CACHED)(_Entry)
+        #: Until when a request counts as confirmed, by its digest.
+        self._confirmed: dict[str, float] = {}
         self._turns = BoundedSemaphore(MAX_OPEN_REQUESTS)
         self._threads = CapacityLimiter(THREADS)
         self._long = defaultdict[str, CapacityLimiter](lambda: CapacityLimiter(MAX_OPEN_LONG))
@@ -99,6 +104,19 @@ class SidecarClient:
         """
         with self._turn():
             return _checked(sidecar.send(self.address, {"operation": operation, **fields}))
+
+    def confirm(self, operation: str, fields: dict[str, Any]) -> None:
+        """Send a request whose only response is a confirmation, unless there is a recent one.
+
+        Raises:
+            InvalidSpec: the sidecar finds faults in the request.
+            Unavailable: the sidecar does not respond.
+        """
+        digest = sidecar.digest({"operation": operation, **fields})
+        if time.monotonic() < self._confirmed.get(digest, 0.0):
+            return
+        self.send(operation, fields)
+        self._confirmed[digest] = time.monotonic() + CONFIRMED_SECONDS
 
     async def send_long(self, operation: str, fields: dict[str, Any]) -> Response:
         """Send a request that may take long; others of its operation may wait for it.

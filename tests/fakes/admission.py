@@ -37,6 +37,9 @@ class SidecarInProcess:
             raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
         return response
 
+    def confirm(self, operation: str, fields: dict[str, Any], /) -> None:
+        self.send(operation, fields)
+
     def describe(self, fields: dict[str, Any], /) -> dict[str, Any]:
         return self.send("describe", fields)
 
@@ -45,6 +48,9 @@ class SilentSidecar:
     """A sidecar that does not respond."""
 
     def send(self, _operation: str, _fields: dict[str, Any], /) -> dict[str, Any]:
+        raise Unavailable
+
+    def confirm(self, _operation: str, _fields: dict[str, Any], /) -> None:
         raise Unavailable
 
     def describe(self, _fields: dict[str, Any], /) -> dict[str, Any]:

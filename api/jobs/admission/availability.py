@@ -21,7 +21,7 @@ def check_pretrained(draft: Draft) -> None:
 def _ask(draft: Draft, operation: str, name: str) -> None:
     """Record the sidecar's faults; none while it does not respond, since the job waits anyway."""
     try:
-        draft.context.sidecar.send(operation, {"name": name})
+        draft.context.sidecar.confirm(operation, {"name": name})
     except InvalidSpec as refused:
         draft.faults.extend(refused.faults)
     except Unavailable:

@@ -17,12 +17,16 @@ from shared.storage import Storage
 class Sidecar(Protocol):
     """What admission requests of the sidecar.
 
-    Both methods raise InvalidSpec where the sidecar finds faults, and Unavailable where it does
+    All methods raise InvalidSpec where the sidecar finds faults, and Unavailable where it does
     not respond.
     """
 
     def send(self, operation: str, fields: dict[str, Any], /) -> dict[str, Any]:
         """Return the response to a request."""
+        ...
+
+    def confirm(self, operation: str, fields: dict[str, Any], /) -> None:
+        """Send a request whose only response is a confirmation; it may be some seconds old."""
         ...
 
     def describe(self, fields: dict[str, Any], /) -> dict[str, Any]:

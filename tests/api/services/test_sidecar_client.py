@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.services import sidecar_client
+from shared.errors import InvalidSpec
 from tests.api.service import SPEC, TIMEOUT_SECONDS, Service
 from tests.fakes.sidecar import accept_everything
 
@@ -108,3 +109,26 @@ def test_other_routes_have_threads_while_the_sidecar_is_busy(
         assert not any(future.done() for future in futures)
         held.release.set()
         assert {response.status_code for response in _results(futures)} == {202}
+
+
+def test_a_confirmation_is_repeated_for_some_seconds_and_a_refusal_never(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    refused: dict[str, Any] = {"ok": False, "faults": [{"pointer": "/dataset", "detail": "gone"}]}
+
+    def respond(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request["operation"])
+        return refused if len(asked) in (1, 3) else accept_everything(request)
+
+    service.sidecar.respond = respond
+    client = service.app.state.services.sidecar
+    with pytest.raises(InvalidSpec):
+        client.confirm("dataset", {"name": "cifar10"})
+    for _ in range(3):
+        client.confirm("dataset", {"name": "cifar10"})
+    assert len(asked) == 2, "once refused, once confirmed"
+    monkeypatch.setattr(sidecar_client, "CONFIRMED_SECONDS", 0.0)
+    client._confirmed.clear()
+    with pytest.raises(InvalidSpec):
+        client.confirm("dataset", {"name": "cifar10"})

@@ -37,6 +37,9 @@ class Sidecar:
             raise InvalidSpec([Fault(**fault) for fault in response["faults"]])
         return response
 
+    def confirm(self, operation: str, fields: dict[str, Any]) -> None:
+        self.send(operation, fields)
+
     def describe(self, fields: dict[str, Any]) -> dict[str, Any]:
         return self.send("describe", fields)
 
