@@ -58,9 +58,6 @@ def measure() -> Iterator[Measurement]:
                 empty_page() as empty,
             ):
                 yield from _loads(browser, empty, _pages(http))
-                long, many = (_job_named(http, name) for name in (LONG_NAME, CLASSES_NAME))
-                yield from measure_series(http, long, rounds=ROUNDS)
-                yield from measure_many_classes(browser, empty, many, rounds=ROUNDS)
                 box = Box(directory / "home", http, 0.0)
                 yield _event(box, browser, "one page", EVENT_LIMIT_SECONDS)
                 with _streams(http, base, service.headers):
@@ -73,6 +70,10 @@ def measure() -> Iterator[Measurement]:
                     ratio_of=f"MiB / {MEMORY_LIMIT_MIB} MiB",
                     unit="MiB",
                 )
+                # Last, since the memory of their responses would count for the streams.
+                long, many = (_job_named(http, name) for name in (LONG_NAME, CLASSES_NAME))
+                yield from measure_series(http, long, rounds=ROUNDS)
+                yield from measure_many_classes(browser, empty, many, rounds=ROUNDS)
 
 
 def _fill(database: Database, *, jobs: int, home: Path) -> None:
