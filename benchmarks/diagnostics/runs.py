@@ -42,6 +42,9 @@ class _AcceptingSidecar:
     def send(self, _operation: str, _fields: Json, /) -> Json:
         return {"parameter_count": {"trainable": 0, "with_statistics": 0}}
 
+    def confirm(self, _operation: str, _fields: Json, /) -> None:
+        pass
+
     def describe(self, fields: Json, /) -> Json:
         return self.send("describe", fields)
 
