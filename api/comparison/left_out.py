@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.comparison.ranking import rank
+from api.comparison.ranking import architecture_of, rank
 from api.datasets import lookup
 from api.http.responses import list_page
 from api.jobs.lookup import find_job
@@ -70,9 +70,3 @@ def _entry_json(row: JobRow, reason: str) -> dict[str, Any]:
         "reason": reason,
         "ending": ending(row.state, result=row.result, failure=row.failure, progress=row.progress),
     }
-
-
-def architecture_of(row: JobRow) -> str | None:
-    """Return the name of the network of a job."""
-    name = (row.spec.get("architecture") or {}).get("name")
-    return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""By which metric the jobs on a data set are ranked, and in which order."""
+"""How the jobs on a data set are ranked, and what both lists of a leaderboard say of a job."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from api.catalog.metrics import metric_of
 from api.services.container import Services
 from shared.jobs.best_values import Ranking, rank_jobs
+from shared.jobs.rows import JobRow
 
 #: What ranks jobs if the request names no metric: the first that a job on the data set has.
 DEFAULT_METRICS = ("val_accuracy", "val_loss")
@@ -31,6 +32,12 @@ def rank(
             return declared, ranking
         found.append((declared, ranking))
     return found[0]
+
+
+def architecture_of(row: JobRow) -> str | None:
+    """Return the name of the network of a job."""
+    name = (row.spec.get("architecture") or {}).get("name")
+    return name if isinstance(name, str) else None
 
 
 def _declaration(services: Services, name: str) -> dict[str, Any]:

@@ -6,9 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.comparison.differences import differences
-from api.comparison.left_out import architecture_of
 from api.comparison.metrics import compared_metrics
-from api.comparison.ranking import rank
+from api.comparison.ranking import architecture_of, rank
 from api.datasets import lookup
 from api.http.responses import list_page
 from api.jobs.lookup import find_job, find_visible_job

@@ -27,9 +27,9 @@ from shared.jobs.submission import (
     Submission,
     Submitted,
     find_by_key,
-    record,
     retry_fingerprint,
     sha256_of_json,
+    submit,
 )
 from shared.states import PRIORITIES
 
@@ -140,7 +140,7 @@ def _submit(
     predicted = replace(submission, prediction=planned.prediction, memory_mib=planned.memory_mib)
     with services.database.write() as connection:
         check = services.limits.for_job(principal, submission.spec)
-        submitted = record(connection, predicted, check=check)
+        submitted = submit(connection, predicted, check=check)
         if submitted.row is not None:
             services.record(connection, principal, "job.submit", submitted.job_id)
     if submitted.row is not None:
@@ -244,7 +244,7 @@ def retry(services: Services, principal: Principal, job_id: str, key: str | None
             fingerprint=fingerprint,
         )
         check = services.limits.for_job(principal, submission.spec)
-        submitted = record(connection, submission, check=check)
+        submitted = submit(connection, submission, check=check)
         if submitted.row is not None:
             services.record(connection, principal, "job.submit", submitted.job_id, retry_of=job_id)
     if submitted.row is not None:

@@ -123,7 +123,6 @@ def _fork(
     if given is None and planned.prediction.memory is None and entry.job.memory_mib:
         return None  # without the sidecar
     columns = planned.prediction.columns()
-    p50 = columns["seconds_p50"] or inf
     memory_mib = float(given or planned.memory_mib or 0.0)
     job = WaitingJob(
         new_id("job"),
@@ -132,8 +131,8 @@ def _fork(
         snapshot.box.now,
         spec["resources"]["gpus"],
         memory_mib,
-        p50,
-        max(p50, columns["seconds_p90"] or inf) if p50 < inf else columns["seconds_p90"] or inf,
+        columns["seconds_p50"] or inf,
+        columns["seconds_p90"] or inf,
         kind=columns["cost_kind"] or "",
     )
     return Change(patch, "fork", job, {"memory_mib": memory_mib, "cancel": row.id})

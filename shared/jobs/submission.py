@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -55,8 +55,7 @@ class Submission:
     fingerprint: str = field(default="")
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """What a submission has led to."""
 
     job_id: str
@@ -65,14 +64,6 @@ class Submitted:
 
 
 def submit(
-    connection: sa.Connection, submission: Submission, *, check: LimitCheck | None = None
-) -> tuple[str, bool]:
-    """Record the job as `record` does; return its id, and False if the key was already used."""
-    submitted = record(connection, submission, check=check)
-    return submitted.job_id, submitted.row is not None
-
-
-def record(
     connection: sa.Connection, submission: Submission, *, check: LimitCheck | None = None
 ) -> Submitted:
     """Record the job, unless a job was already recorded with its key.

@@ -17,7 +17,7 @@ DAMAGED = (
 )
 
 
-def write(values: Mapping[str, str]) -> str | None:
+def write_draft(values: Mapping[str, str]) -> str | None:
     """Return the fields of a form as text for an address; None if they are too long for one.
 
     Empty fields are left out.
@@ -28,11 +28,11 @@ def write(values: Mapping[str, str]) -> str | None:
     return text if len(text) <= MAX_CHARACTERS else None
 
 
-def read(text: str) -> dict[str, str]:
+def read_draft(text: str) -> dict[str, str]:
     """Return the fields of a form from its address.
 
     Raises:
-        BadRequest: the text is not the whole of what `write` returned.
+        BadRequest: the text is not the whole of what `write_draft` returned.
     """
     try:
         content = urlsafe_b64decode(text + "=" * (-len(text) % 4))

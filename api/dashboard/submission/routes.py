@@ -14,7 +14,8 @@ from fastapi import Query, Request, Response
 from api.dashboard.api_client import ApiClient, ApiError
 from api.dashboard.catalogue.slots import BY_NAME, example
 from api.dashboard.page import ApiDep, page_router, redirect
-from api.dashboard.submission import draft, form
+from api.dashboard.submission import form
+from api.dashboard.submission.draft import MAX_CHARACTERS, read_draft, write_draft
 from api.dashboard.submission.fields import control_id
 from api.dashboard.submission.start import Start, start_of_fork, start_of_new
 from api.dashboard.submission.view import Typed, form_page
@@ -24,7 +25,7 @@ router = page_router()
 
 Json = dict[str, Any]
 INVALID = 422
-Draft = Annotated[str | None, Query(max_length=draft.MAX_CHARACTERS)]
+Draft = Annotated[str | None, Query(max_length=MAX_CHARACTERS)]
 
 
 @router.get("/jobs/new")
@@ -39,7 +40,7 @@ async def get_new_job(
 ) -> Response:
     """Return the form, filled with a preset, a method of the catalogue, or what was typed."""
     if draft is not None:
-        values = _read_draft(draft)
+        values = read_draft(draft)
         start = await start_of_new(api, values.get("preset"))
         return await _show(request, api, services, start, values)
     start = await start_of_new(api, preset)
@@ -56,7 +57,7 @@ async def get_fork(
     """Return the form, filled with the specification of a job, or with what was typed."""
     start = await start_of_fork(api, services, job_id, request.state.account)
     if draft is not None:
-        return await _show(request, api, services, start, _read_draft(draft))
+        return await _show(request, api, services, start, read_draft(draft))
     return await form_page(request, api, services, start, Typed(start.spec))
 
 
@@ -76,9 +77,6 @@ async def submit_fork(
     values = await _values(request)
     start = await start_of_fork(api, services, job_id, request.state.account)
     return await _answer(request, api, services, start, values)
-
-
-_read_draft = draft.read
 
 
 async def _values(request: Request) -> dict[str, str]:
@@ -103,7 +101,7 @@ async def _answer(
         except ApiError as error:
             if error.status != INVALID:
                 refusal = error.problem
-    address = draft.write(values)
+    address = write_draft(values)
     if refusal is not None or address is None:
         # A refusal depends on the moment; the form is its answer, and can be sent again.
         return await _show(request, api, services, start, values, refusal=refusal)
