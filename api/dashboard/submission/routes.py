@@ -96,7 +96,6 @@ async def _answer(
     typed, refusal = _typed(values), None
     if values.get("action") == "submit" and not typed.faults:
         try:
-            await api.post("/v1/jobs/validate", typed.spec)
             return redirect(f"/jobs/{await _submit(api, start, typed)}")
         except ApiError as error:
             if error.status != INVALID:
