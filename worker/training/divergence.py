@@ -25,7 +25,7 @@ class Diverged(Exception):
 
 def hint(*, learning_rate: float, precision: str, is_clipped: bool) -> str:
     """Return what the user can try."""
-    changes = [f"a smaller learning_rate than {learning_rate:g}, at most {learning_rate / 10:g}"]
+    changes = [f"a learning_rate of at most {learning_rate / 10:g} instead of {learning_rate:g}"]
     if not is_clipped:
         changes.append('gradient clipping ("gradient_clipping": {"global_norm": 1.0})')
     if precision == "float16":

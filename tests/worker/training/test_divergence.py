@@ -42,7 +42,7 @@ class TestDivergence:
         )
         assert diverged.step == last + 1
         assert diverged.stage == "training"
-        assert "smaller learning_rate than 1000" in diverged.hint
+        assert "learning_rate of at most 100 instead of 1000" in diverged.hint
         assert "not finite at step" in str(diverged)
 
     def test_penalty_that_grows_without_bounds_counts_too(self) -> None:
